@@ -419,6 +419,15 @@ class Guard:
         """Return a guard that keeps the current policy and does not reload it."""
         return self if self._watched is None else self._with_policy(self.policy)
 
+    async def apinned(self) -> Guard:
+        """Return `pinned()`. Files that have changed are loaded in a thread, because that may take
+        seconds, in which other streams should not wait."""
+        if self._watched is None or not self._watched.changed():
+            return self.pinned()
+        from anyio import to_thread
+
+        return await to_thread.run_sync(self.pinned, abandon_on_cancel=True)
+
     def with_stages(self, stages: Sequence[Callable[[], CustomStage] | StagePlan]) -> Guard:
         """Return a guard like this one with further stages of your own.
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import gc
 import logging
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import anyio
+import anyio.lowlevel
 import pytest
 from pydantic import BaseModel
 
@@ -42,9 +43,11 @@ def guard(sections: str, **options: Any) -> Guard:
 
 @pytest.fixture(autouse=True)
 def judging(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A module with a check that blocks one word."""
+    """A module with a check that blocks one word, and never answers about another."""
 
     async def check(text: str, _: Any) -> bool:
+        if "puzzling" in text:
+            await anyio.sleep_forever()
         return "vile" not in text
 
     module = ModuleType("judging")
@@ -232,6 +235,43 @@ async def test_a_stream_that_is_dropped_has_one_record(tmp_path: Path, sections:
     (record,) = read_audit(log)
     assert isinstance(record, dict)
     assert record["finish"] == "cancelled"
+
+
+async def closing_late() -> None:
+    with anyio.CancelScope(shield=True):
+        for _ in range(10):
+            await anyio.lowlevel.checkpoint()
+
+
+async def closing_fails() -> None:
+    raise RuntimeError
+
+
+@pytest.mark.parametrize("retry", ["", "retry: {attempts: 2}\n"])
+@pytest.mark.parametrize("closing", [closing_late, closing_fails])
+async def test_a_stream_that_is_dropped_while_a_check_waits_has_one_record(
+    tmp_path: Path, closing: Callable[[], Awaitable[None]], retry: str
+) -> None:
+    async def answer() -> AsyncIterator[str]:
+        try:
+            for chunk in ["One. ", "Two is puzzling. ", "Three. "]:
+                yield chunk
+            await anyio.sleep_forever()
+        finally:
+            await closing()
+
+    told = Told()
+    gate = "gate: [{use: 'judging:check', id: house, action: block}]\n"
+    logged, log = audited(tmp_path, AUDIT + gate + retry, observers=[told])
+    stream: Any = logged.wrap(answer if retry else answer())
+    assert await anext(stream) == "One. "
+    del stream
+    gc.collect()
+    with anyio.fail_after(10):
+        await told.closed_one.wait()
+    (record,) = read_audit(log)
+    assert isinstance(record, dict)
+    assert (record["finish"], record["error"]) == ("cancelled", None)
 
 
 @pytest.mark.parametrize("sections", ["", GATE, "retry: {attempts: 2}\n"])

@@ -143,8 +143,7 @@ class Tasks(Generic[C]):
     def _left(self) -> None:
         self.halt()
         if self._observing is not None:
-            self._observing.concluding = False
-            self._observing.settle_quietly()
+            self._observing.abandon()
 
     def _start(self, unit: Unit | None, function: Callable[[], Awaitable[None]]) -> None:
         """Run a task that `halt` cancels: the reader, or a unit's check."""

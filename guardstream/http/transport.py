@@ -199,9 +199,9 @@ class _Guarding(_Base):  # type: ignore[misc]
         adapter = None if framing == "text" else self._adapter_of(request, body, guard)
         return {"provider": adapter, "framing": framing, "keep_text": False}
 
-    def _exchange_guard(self) -> Guard:
-        """Return the guard of one exchange, which a reload does not change."""
-        return self._guard.pinned().with_on_block(self._on_block)
+    def _exchange_guard(self, pinned: Guard) -> Guard:
+        """Return the guard of one exchange; it is pinned, so that a reload does not change it."""
+        return pinned.with_on_block(self._on_block)
 
     def _by_tools(self, sent: Any, guard: Guard) -> Guard:
         """Return the guard of the answer, which validates tool calls by the schemas that were sent.
@@ -367,7 +367,8 @@ class GuardTransport(_Guarding):
     async def handle_async_request(self, request: Any) -> Any:
         """Send a request; return its answer, guarded."""
         body = await request.aread()
-        guard, sent = await self._masked(request, body, self._exchange_guard())
+        guard = self._exchange_guard(await self._guard.apinned())
+        guard, sent = await self._masked(request, body, guard)
         guard = await _beside(body, partial(self._by_tools, sent, guard))
         response = await self._inner(sent).handle_async_request(sent)
         try:
@@ -448,7 +449,8 @@ class SyncGuardTransport(_Guarding):
     def handle_request(self, request: Any) -> Any:
         """Send a request; return its answer, guarded."""
         body = request.read()
-        guard, sent = self._masked(request, body, self._exchange_guard())
+        guard = self._exchange_guard(self._guard.pinned())
+        guard, sent = self._masked(request, body, guard)
         guard = self._by_tools(sent, guard)
         response = self._inner(sent).handle_request(sent)
         try:

@@ -50,11 +50,15 @@ class Watched:
 
     def policy(self) -> Policy:
         """Return the policy as its files are now."""
-        if _changed(self._files):
+        if self.changed():
             with self._lock:
-                if _changed(self._files):
+                if self.changed():
                     self._reload()
         return self._policy
+
+    def changed(self) -> bool:
+        """Return whether files have changed, so that `policy` would load them."""
+        return _changed(self._files)
 
     def keep(self, names: Iterable[str], what: str) -> None:
         """From now on, refuse a policy in which one of these sections differs: `what` has applied

@@ -105,7 +105,7 @@ class GuardMiddleware:
         if route is None:
             await self.app(scope, receive, send)
             return
-        route = route.pinned()
+        route = await route.apinned()
         if kind == "websocket":
             await Connection(scope, receive, send, route).run(self.app)
         elif self._replay is None or not await self._resumed(scope, receive, send, route):

@@ -144,6 +144,12 @@ class Body:
         """End the body early."""
         self._wire.close(reason)
 
+    def fail(self, error: Exception | None) -> None:
+        """End the body because the application raised `error`, or left it unfinished."""
+        if error is not None:
+            self._wire.state.note_error(error)
+        self._wire.close("error")
+
     def _guarded(self, pieces: Iterable[bytes]) -> Iterator[list[bytes]]:
         for piece in pieces:
             frames = self._back(self._wire.feed(piece))

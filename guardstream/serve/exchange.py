@@ -426,6 +426,7 @@ class Exchange:
             _LOG.error("an application left its response unfinished")
         if self._body is not None and not self._client.complete and self._media is not None:
             _LOG.error("an application left its response unfinished")
+            self._body.fail(failure)
             frame = error_frame(self._media, "upstream_error", "the answer broke off")
             if frame:
                 await self._client.put([frame], last=True)

@@ -37,8 +37,9 @@ class Messages(Protocol):
         """Take the end of the application's messages; return the rest."""
         ...
 
-    def close(self) -> None:
-        """End the messages early; what is held is dropped."""
+    def close(self, failure: Exception | None = None) -> None:
+        """End the messages early, because the application raised `failure` if there is one; what is
+        held is dropped."""
         ...
 
 
@@ -111,7 +112,7 @@ class WholeMessages:
     def finish(self) -> list[str]:
         return []
 
-    def close(self) -> None:
+    def close(self, failure: Exception | None = None) -> None:
         pass
 
 
@@ -140,9 +141,9 @@ class JsonMessages:
     def finish(self) -> list[str]:
         return [] if self._wire is None else _lines(self._wire.finish())
 
-    def close(self) -> None:
+    def close(self, failure: Exception | None = None) -> None:
         if self._wire is not None:
-            self._wire.close()
+            _close(self._wire, failure)
 
 
 class TextMessages:
@@ -178,9 +179,9 @@ class TextMessages:
     def finish(self) -> list[str]:
         return self._around(self._rest(), self._last)
 
-    def close(self) -> None:
+    def close(self, failure: Exception | None = None) -> None:
         if self._wire is not None:
-            self._wire.close()
+            _close(self._wire, failure)
 
     def _around(self, texts: list[str], record: _Record) -> list[str]:
         """Return texts in messages like one that came."""
@@ -295,3 +296,9 @@ def _texts(frames: list[bytes]) -> list[str]:
 
 def _lines(frames: list[bytes]) -> list[str]:
     return [line for line in b"".join(frames).decode().split("\n") if line.strip()]
+
+
+def _close(wire: WireGuard, failure: Exception | None) -> None:
+    if failure is not None:
+        wire.state.note_error(failure)
+    wire.close("cancelled" if failure is None else "error")

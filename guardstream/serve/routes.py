@@ -142,7 +142,7 @@ class Route:
                     "JSON: leave it out"
                 )
 
-    def pinned(self) -> Route:
+    async def apinned(self) -> Route:
         """Return this route with the current policy, so that a reload does not change it.
 
         Its guard ends blocked streams as `on_block` says, or else as the guard's own does.
@@ -150,7 +150,7 @@ class Route:
         if self.guard is None:
             return self
         on_block = self.on_block or self.guard.on_block
-        guard = self.guard.pinned().with_on_block(on_block)
+        guard = (await self.guard.apinned()).with_on_block(on_block)
         return replace(self, guard=guard, on_block=on_block)
 
     @property

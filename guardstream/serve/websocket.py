@@ -60,6 +60,7 @@ class Connection:
 
     async def run(self, app: ASGIApp) -> None:
         """Run `app` to its end; its exceptions are raised, unless the guard had ended it."""
+        failure: Exception | None = None
         try:
             async with self._group:
                 failure = await self._running.run(app, self._scope, self._receive)
@@ -68,7 +69,8 @@ class Connection:
                         await self._settle()
                 self._group.cancel_scope.cancel()
         finally:
-            self._messages.close()
+            ended_otherwise = self._left or self._running.stopped
+            self._messages.close(None if ended_otherwise else failure)
         if failure is not None and not self._running.stopped:
             raise failure
 

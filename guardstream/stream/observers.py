@@ -189,6 +189,7 @@ class Joined:
         self._parts = 0
         self._waiting: StreamRecord | None = None
         self._before: Sequence[Finding] = ()
+        self._abandoned = False
 
     @property
     def observing(self) -> Observing:
@@ -206,7 +207,11 @@ class Joined:
     def closed(self, record: StreamRecord) -> None:
         """Record that a part ended."""
         self._waiting = self._joined(record)
-        if not (self.concluding or self._waits(record)):
+        if self._abandoned:
+            if record.error is not None:  # the source's answer to being closed
+                self._waiting = replace(self._waiting, finish="cancelled", error=None)
+            self._settle_abandoned()
+        elif not (self.concluding or self._waits(record)):
             self.settle()
 
     def goes_on(self, findings: Sequence[Finding]) -> None:
@@ -222,8 +227,13 @@ class Joined:
         if record is not None:
             self._observing.close(amend(record) if amend is not None else record)
 
-    def settle_quietly(self) -> None:
-        """Do the same without raising, since no caller is left."""
+    def abandon(self) -> None:
+        """The consumer has left, and nobody will call `settle`: report the end as soon as it is
+        known, without raising."""
+        self._abandoned = True
+        self._settle_abandoned()
+
+    def _settle_abandoned(self) -> None:
         record, self._waiting = self._waiting, None
         if record is not None:
             self._observing.close_quietly(record)

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator
+from contextlib import suppress
+from typing import Literal
 
 import anyio
+import anyio.lowlevel
 import httpx
 import pytest
 from starlette.responses import StreamingResponse
+from starlette.types import Message, Receive, Scope, Send
 
 from guardstream import Guard, Policy
-from guardstream.serve import GuardMiddleware
+from guardstream.serve import GuardMiddleware, Route
 from guardstream.stream.observers import StreamRecord, StreamStart
 from tests.serve.apps import app_of
 
@@ -83,3 +87,52 @@ async def test_each_answer_has_one_record() -> None:
     assert [record.start.id for record in watcher.records] == watcher.opened_ids
     assert [record.finish for record in watcher.records] == ["stop"] * 3
     assert [finding.rule for finding in watcher.records[0].findings] == ["w"]
+
+
+@pytest.mark.parametrize("media_type", ["text/event-stream", "text/plain"])
+async def test_an_application_that_fails_is_recorded_as_an_error(media_type: str) -> None:
+    async def body() -> AsyncIterator[str]:
+        yield "data: a secret here\n\n"
+        raise ValueError("a secret")
+
+    watcher = Watcher()
+    guard = Guard(Policy.parse("rules: [{id: w, words: [secret]}]"), observers=[watcher])
+    app = app_of(lambda _: StreamingResponse(body(), media_type=media_type))
+    async with client(GuardMiddleware(app, guard)) as visitor:
+        with pytest.raises(ValueError, match="a secret"):
+            await visitor.get("/")
+    (record,) = watcher.records
+    assert (record.finish, record.error) == ("error", "ValueError")
+
+
+@pytest.mark.parametrize("websocket", ["text", "json"])
+@pytest.mark.parametrize("leaves", [False, True])
+async def test_a_websockets_record_tells_a_failure_from_a_disconnect(
+    websocket: Literal["text", "json"], leaves: bool
+) -> None:
+    async def app(_scope: Scope, receive: Receive, send: Send) -> None:
+        await receive()
+        await send({"type": "websocket.accept"})
+        await send({"type": "websocket.send", "text": '{"type": "start"}'})
+        if leaves:
+            await receive()
+        raise ValueError("a secret")
+
+    async def receive() -> Message:
+        while not given:
+            await anyio.sleep_forever()
+        return given.pop(0)
+
+    async def send(_message: Message) -> None:
+        await anyio.lowlevel.checkpoint()
+
+    given: list[Message] = [{"type": "websocket.connect"}]
+    given += [{"type": "websocket.disconnect", "code": 1001}] if leaves else []
+    watcher = Watcher()
+    guard = Guard(Policy.parse("rules: [{id: w, words: [secret]}]"), observers=[watcher])
+    guarded = GuardMiddleware(app, routes=[Route("/", guard, websocket=websocket)])
+    with suppress(ValueError):
+        await guarded({"type": "websocket", "path": "/", "headers": []}, receive, send)
+    (record,) = watcher.records
+    expected = ("cancelled", None) if leaves else ("error", "ValueError")
+    assert (record.finish, record.error) == expected

@@ -96,7 +96,8 @@ def application(settings: ProxySettings) -> Starlette:
         return JSONResponse({"status": "ok"})
 
     async def readyz(_request: Request) -> Response:
-        policies = {name: guard.policy.fingerprint for name, guard in settings.guards.items()}
+        current = {name: await guard.apinned() for name, guard in settings.guards.items()}
+        policies = {name: guard.policy.fingerprint for name, guard in current.items()}
         open_still = ready and not app.state.draining
         body = {"status": "ready" if open_still else "closing", "policies": policies}
         return JSONResponse(body, status_code=200 if open_still else 503)

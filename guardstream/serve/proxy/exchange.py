@@ -152,7 +152,7 @@ class ProxyExchange:
         replay = self._settings.replay
         if replay is None or last_event_id(self._scope) is None:
             return False
-        guard = self._guard()
+        guard = await self._guard()
         route, restoring = Route(self._scope["path"], guard), await self._restoring(guard)
         return await resume(
             self._scope,
@@ -218,7 +218,7 @@ class ProxyExchange:
             if self._match.endpoint is UNKNOWN:
                 await self._answer_unknown_path(body)
                 return
-            guard = self._guard()
+            guard = await self._guard()
             async with self._limiter_slot(), self._key_slot():
                 await self._forward(guard, body)
         except BoundsError as error:
@@ -245,14 +245,14 @@ class ProxyExchange:
     def _key_slot(self) -> AbstractAsyncContextManager[None]:
         return nullcontext() if self._caller is None else self._caller.place()
 
-    def _guard(self) -> Guard:
+    async def _guard(self) -> Guard:
         asked = values(self._headers, POLICY_HEADER)
         places = (self._scope["path"], *self._match.endpoint.route_paths)
         self._name = self._settings.policy(places, asked[0] if asked else None, self._key)
         guard = self._settings.guards.get(self._name)
         if guard is None:
             raise RefusedError(400, "unknown_policy", "there is no policy of the requested name")
-        guard = guard.pinned().with_on_block(self._settings.on_block)
+        guard = (await guard.apinned()).with_on_block(self._settings.on_block)
         around = self._around
         if around is not None and around.gates:
             guard = guard.with_gates(around.gates)

@@ -79,7 +79,8 @@ class ServeOptions:
     max_answer: int = MAX_ANSWER
     connect_timeout: float = CONNECT_TIMEOUT
     read_timeout: float = READ_TIMEOUT
-    reload: bool = False
+    reload: bool | None = None
+    """None: of each policy as its own `reload` says."""
     metrics: bool = False
     metrics_listen: str | None = None
     audit: str | None = None
@@ -174,13 +175,13 @@ class ServeOptions:
         guards: dict[str, Guard] = {}
         operations_of: dict[str, Operations] = {}
         for name, path in self.policies.items():
-            load = Watched if self.reload else Policy.load
-            policy = load(path, allow_code=self.allow_code)
-            current = policy.policy() if isinstance(policy, Watched) else policy
+            watched = Watched(path, allow_code=self.allow_code)
+            current = watched.policy()
+            reload = current.file.reload if self.reload is None else self.reload
             applied = operations(current if name == DEFAULT else other_policy(current))
             if applied is not None:
                 operations_of[name] = applied
-            guards[name] = self._guard(policy, applied, audit)
+            guards[name] = self._guard(watched if reload else current, applied, audit)
         audited = audit is not None or any(each.audits for each in operations_of.values())
         if self.audit_errors is not None and not audited:
             raise SettingsError(
@@ -290,19 +291,20 @@ def _counted(applied: Operations) -> bool:
 
 
 def section_options(path: str) -> dict[str, Any]:
-    """Return the options in the section `serve` of a policy file; empty without such a section.
+    """Return the options in the section `serve` of a policy file; without it only `reload`.
 
     They are those of `ServeOptions`, and `listen` and `workers`. Raises PolicyError for errors in
     the text of the file, and for settings that only apply to the middleware.
     """
     file, source = read(path)
     section = file.serve
+    reload = {"reload": True} if file.reload else {}  # of all policies, not of this one alone
     if section is None:
-        return {}
+        return reload
     options: dict[str, Any] = {
+        **reload,
         "listen": section.listen,
         "workers": section.workers,
-        "reload": file.reload,
         "metrics_listen": section.metrics_listen,
         "by_header": section.by_header,
         "other": section.other,

@@ -13,6 +13,7 @@ import pytest
 
 from guardstream import Guard
 from guardstream.serve import GuardMiddleware
+from guardstream.serve.proxy import ServeOptions, section_options
 from tests.serve.apps import Upstream, streaming
 from tests.serve.proxy.test_section import options
 
@@ -41,6 +42,28 @@ def test_changed_rules_hold_for_the_next_request(tmp_path: Path) -> None:
     guard = loaded(policy(tmp_path / "p.yaml", "one"))
     policy(tmp_path / "p.yaml", "two, more")
     assert masked(guard) == "one [word]"
+
+
+@pytest.mark.parametrize("asked", [None, False, True])
+def test_a_policy_without_a_section_serve_is_reloaded_as_it_says(
+    tmp_path: Path, asked: bool | None
+) -> None:
+    path = policy(tmp_path / "p.yaml", "one", "")
+    section = section_options(str(path)) if asked is None else {"reload": asked}
+    settings = ServeOptions("https://a.example", {"default": str(path)}, **section).settings()
+    policy(path, "two", "")
+    assert masked(settings.guards["default"]) == ("[word] two" if asked is False else "one [word]")
+
+
+def test_each_policy_is_reloaded_as_it_says(tmp_path: Path) -> None:
+    still = tmp_path / "still.yaml"
+    still.write_text("rules: [{id: word, words: [one]}]\n")
+    policies = {"default": str(still), "other": str(policy(tmp_path / "p.yaml", "one", ""))}
+    guards = ServeOptions("https://a.example", policies).settings().guards
+    still.write_text("rules: [{id: word, words: [two]}]\n")
+    policy(tmp_path / "p.yaml", "two", "")
+    assert masked(guards["default"]) == "[word] two"
+    assert masked(guards["other"]) == "one [word]"
 
 
 @pytest.mark.parametrize(
