@@ -19,7 +19,8 @@ from typing import NamedTuple
 from guardstream.errors import PatternError
 from guardstream.scan.regex.alphabet import END, START, CharSets
 from guardstream.scan.regex.analysis import (
-    empty_ways,
+    asking_ways,
+    asks_in_each_way,
     firsts,
     is_untold,
     max_width,
@@ -52,8 +53,11 @@ MAX_PLACES = 100_000
 """How many places one pattern may have, without those that are written out late."""
 
 MAX_FIRSTS = 1_000
-"""How many places a counter's rounds that may be empty may begin at, all together, and in how many
-ways they may all be empty."""
+"""How many places a counter's rounds that may be empty may begin at, all together, each as often as
+there are ways to it that ask for different lookaheads."""
+
+MAX_ASKING = 1_000
+"""In how many ways that ask for different lookaheads a pattern may go on from one character."""
 
 WRITTEN_OUT = 40
 """In a pattern of more places, large parts are written out only when the text reaches them."""
@@ -219,6 +223,7 @@ class Program:
             self.first = self._split(())
         else:
             self.first = self._compile(tree, self.matched)
+        check_asking(tree)
         self._measure(BEFORE if group else 0)
         self._limit, self._distance = inf, VARIABLE
         # Where a match waits for what comes after it, how long ago it began is not fixed.
@@ -512,7 +517,7 @@ class Program:
                 inner = self._committed(item, self._shut(item, after) if opens else after, held)
                 return self._place(Kind.OPEN, FREE, inner) if opens else inner
             case Repeat():
-                check_rounds(node)
+                check_rounds(node, commits=asks_in_each_way(node))
                 return self._committed_repeat(node, after, held)
             case _:
                 return self._compile(node, after)
@@ -657,14 +662,23 @@ class Program:
         return self._split(ways)
 
 
-def check_rounds(node: Repeat) -> None:
+def check_rounds(node: Repeat, *, commits: bool = False) -> None:
     """Refuse a counter of parts that may be empty if it wants so many that a place would lead to
-    too many others before a character is read: each of these would, too."""
+    too many others before a character is read: each of these would, too. `commits`: it is in an
+    atomic part."""
     if node.low < 2 or not may_be_empty(node.item):
         return
-    if max(firsts(node), empty_ways(node)) > MAX_FIRSTS:
+    if firsts(node) * asking_ways(node, commits=commits) > MAX_FIRSTS:
         message = "a counter wants too many rounds of what may be empty"
         raise PatternError(f"{message}; lower it, or make a part of each round mandatory")
+
+
+def check_asking(tree: Node) -> None:
+    """Refuse a pattern in which lookaheads that need not be asked for, or atomic parts, stand in a
+    row so that a place would lead to too many combinations of them."""
+    if asking_ways(tree, enough=MAX_ASKING) > MAX_ASKING:
+        message = "too many lookaheads or atomic parts that may be passed over stand in a row"
+        raise PatternError(f"{message}; make a part of what stands between them mandatory")
 
 
 def _is_measured(place: Place, distance: int, opened: int) -> bool:
