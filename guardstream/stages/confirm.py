@@ -233,6 +233,16 @@ def _stands(keyword: str, text: str, begin: int) -> bool:
     Names in code have words too: `phone` is found in `home_phone` and `homePhone`, `phone number`
     and `phone-number` in `phone_number`, and each of them after an escape such as `\\n`.
     """
+    if _is_written(keyword, text, begin):
+        return True
+    # `regex` does not know of all letters that they are several in another case: not of İ.
+    folded_keyword, folded = keyword.casefold(), text.casefold()
+    if len(folded_keyword) == len(keyword) and len(folded) == len(text):
+        return False
+    return _is_written(folded_keyword, folded, len(text[:begin].casefold()))
+
+
+def _is_written(keyword: str, text: str, begin: int) -> bool:
     if not whole_by_default(keyword):
         return _spelled(keyword).search(text, begin) is not None
     return any(
