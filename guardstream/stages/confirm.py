@@ -210,8 +210,11 @@ class _Keywords:
 
     def stand_before(self, text: str) -> bool:
         """Return whether one of the keywords occurs near enough to the end of what is seen of a
-        text."""
-        seen = self._reading.seen(text[-self.reach :])
+        text, or may occur where too much that is not seen stands in between to tell."""
+        near = text[-self.reach :]
+        seen = self._reading.seen(near)
+        if len(seen) < self._distance and len(near) == self.reach:
+            return True
         begin = max(len(seen) - self._distance, 0)
         return any(_stands(word, seen, begin) for word in self._possible(seen[begin:]))
 
