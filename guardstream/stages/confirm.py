@@ -210,8 +210,11 @@ class _Keywords:
 
     def stand_before(self, text: str) -> bool:
         """Return whether one of the keywords occurs near enough to the end of what is seen of a
-        text."""
-        seen = self._reading.seen(text[-self.reach :])
+        text, or may occur where too much that is not seen stands in between to tell."""
+        near = text[-self.reach :]
+        seen = self._reading.seen(near)
+        if len(seen) < self._distance and len(near) == self.reach:
+            return True
         begin = max(len(seen) - self._distance, 0)
         return any(_stands(word, seen, begin) for word in self._possible(seen[begin:]))
 
@@ -233,6 +236,16 @@ def _stands(keyword: str, text: str, begin: int) -> bool:
     Names in code have words too: `phone` is found in `home_phone` and `homePhone`, `phone number`
     and `phone-number` in `phone_number`, and each of them after an escape such as `\\n`.
     """
+    if _is_written(keyword, text, begin):
+        return True
+    # `regex` does not know of all letters that they are several in another case: not of İ.
+    folded_keyword, folded = keyword.casefold(), text.casefold()
+    if len(folded_keyword) == len(keyword) and len(folded) == len(text):
+        return False
+    return _is_written(folded_keyword, folded, len(text[:begin].casefold()))
+
+
+def _is_written(keyword: str, text: str, begin: int) -> bool:
     if not whole_by_default(keyword):
         return _spelled(keyword).search(text, begin) is not None
     return any(

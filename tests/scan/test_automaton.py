@@ -125,6 +125,17 @@ def test_an_assertion_about_the_end_is_a_condition() -> None:
     assert not way.item.accepts
 
 
+@pytest.mark.parametrize(
+    ("pattern", "count"),
+    [("(?:(?!ab)b?|y){9}c", 1), ("(?:a?+(?>b|)){9}c", 2), ("(?!ab)y?(?!ab)c", 1)],
+)
+def test_a_lookahead_that_is_written_out_often_is_one_obligation(pattern: str, count: int) -> None:
+    made, _ = program(pattern)
+    entries = Items(made, cuts=True).at(made.first, START).entries
+    asked = {obligation for entry in entries for obligation in entry.obligations}
+    assert len(asked) == count
+
+
 def test_a_long_lookahead_is_an_obligation() -> None:
     made, sets = program("a(?!bc)")
     items = Items(made, cuts=True)

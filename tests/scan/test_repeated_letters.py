@@ -137,3 +137,23 @@ def test_what_stretches_the_joint_of_two_letters_is_ignored(
     assert spans(rules, "ـسري سر") == [(1, 4)]
     plain = RuleSet([Rule("w", words=("سري",), normalize=("zero_width", "separators"))])
     assert spans(plain, "ســـري") == []
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("y yx", []),
+        ("y  yx", []),
+        ("a y . yx", []),
+        ("y yyx", [(2, 5)]),
+        ("y  yyyx", [(3, 7)]),
+        ("y y yx", []),
+        ("y y x", [(0, 5)]),
+        ("y-yx", [(0, 4)]),
+    ],
+)
+def test_a_letter_before_white_space_does_not_count_for_the_word_after_it(
+    text: str, expected: list[tuple[int, int]]
+) -> None:
+    rules = RuleSet([Rule("w", words=("yyx",), normalize=("repeats", "separators"))])
+    assert spans(rules, text) == expected

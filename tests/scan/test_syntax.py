@@ -90,8 +90,9 @@ REFUSED = {
     "(?<=x" + 6 * "(?>" + "a|b|c|d|e|f|g|h" + 6 * "|y)" + "z)w": "too many ways",
     "x(?:(?:a?){100}b?){100}c": "make a part of each round mandatory",
     "x(?>(?:(?:a|){500}b??){3})c": "make a part of each round mandatory",
-    "x(?:(?<=a)|a?+){20}b": "make a part of each round mandatory",
-    "x(?:(?:(?=ab)?y?){4}z?){5}b": "make a part of each round mandatory",
+    "x(?:" + "".join(f"(?=a{c})|" for c in "bcdefgh") + "y?){20}z": "make a part of each round",
+    r"x(?:b|\b|y|a?){50}+z": "make a part of each round mandatory",
+    "x" + "".join(f"(?:(?=a{c})|y?)" for c in "bcdefghijk") + "z": "stand in a row",
     "(?:" * 200 + "a" + ")" * 200: "nest",
 }
 
@@ -321,6 +322,21 @@ def test_counters_of_what_may_be_empty_are_written_out_when_the_text_reaches_the
     pattern = "(?:" * 20 + "a?" + "){0,5}" * 20 + "b"
     rules = RuleSet([Rule("p", patterns=(pattern,), replacement="*")])
     assert masked(rules, "aab xb") == "*** x*"
+
+
+@pytest.mark.parametrize(
+    ("pattern", "text"),
+    [
+        ("x(?:(?<=a)|a?+){20}b", "xaab xbaab xacb"),
+        ("x(?:(?:(?=ab)?y?){4}z?){5}b", "xyyzb xzab yxyzyb"),
+        (r"x(?:(?:(?:(?!ab)\b)+?){3,9}){20}+ b", "x ab x b xab"),
+        ("x(?:(?:(?:(?:a?+){3,9}?){3}?){9}+){3,9}b", "xaaab xb xaac"),
+        ("x(?:a|b?|c?|d){50}+z", "xabz xz xcz xaad"),
+    ],
+)
+def test_what_every_round_asks_for_is_asked_for_once(pattern: str, text: str) -> None:
+    rules = RuleSet([Rule("p", patterns=(pattern,), replacement="*")])
+    assert masked(rules, text) == expected(regex.compile(pattern), text)
 
 
 def test_rounds_that_read_something_may_begin_in_many_ways() -> None:

@@ -49,6 +49,10 @@ def test_a_keyword_is_found_in_any_case(keyword: str, before: str, after: str) -
         ("kilo", "\u212a\u0130LO", True),
         ("ma\u017fk", "MASK", True),
         ("straße", "STRASSE", True),
+        ("İstanbul", "i\u0307stanbul", True),
+        ("i\u0307stanbul", "İSTANBUL", True),
+        ("İstanbul", "Xi\u0307stanbul", False),
+        ("\u1f56\u0301ff", "\u1f56\u0301\ufb00", True),
         ("strasse", "Straße", True),
         ("profile", "pro\ufb01le", True),
         ("phone number", "Phone\r\n    number:", True),
@@ -82,7 +86,8 @@ def test_keywords_are_compared_as_the_rule_compares(
 
 
 @pytest.mark.parametrize(
-    ("hidden", "distance", "is_near"), [(64, 8, True), (64, 7, False), (200, 8, False)]
+    ("hidden", "distance", "is_near"),
+    [(64, 8, True), (64, 7, False), (65, 8, True), (200, 8, True)],
 )
 def test_characters_that_are_not_seen_are_no_distance_to_a_word(
     hidden: int, distance: int, is_near: bool
@@ -98,3 +103,21 @@ def test_characters_that_are_not_seen_are_no_distance_to_a_word(
     for chunks in ([text], one_by_one(text)):
         shown = joined(play(RuleSet([rule]).stage(), chunks))
         assert shown == (text.replace("1234", "[r]") if is_near else text)
+
+
+@pytest.mark.parametrize(("hidden", "is_near"), [(64, False), (96, False), (97, True), (200, True)])
+def test_a_keyword_counts_as_found_where_what_is_not_seen_hides_it(
+    hidden: int, is_near: bool
+) -> None:
+    rule = Rule(
+        "r",
+        words=("1234",),
+        normalize=("zero_width",),
+        keywords=("routing",),
+        keyword_distance=8,
+    )
+    # A check is given 104 characters: 8, an escape of up to 32, and 64 that are not seen.
+    text = f"number {hidden * chr(0x200B)}n= 1234, and 1234"
+    for chunks in ([text], one_by_one(text)):
+        shown = joined(play(RuleSet([rule]).stage(), chunks))
+        assert shown == (text.replace("1234", "[r]", 1) if is_near else text)

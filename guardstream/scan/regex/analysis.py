@@ -5,7 +5,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Container
-from math import prod
+from functools import reduce
+from typing import NamedTuple
 
 from guardstream.errors import PatternError
 from guardstream.scan.regex.ast import (
@@ -116,24 +117,107 @@ def firsts(node: Node) -> int:
             return 0
 
 
-def empty_ways(node: Node) -> int:
-    """In how many ways that ask for different lookaheads, about, a node matches without reading; an
-    atomic part asks for one wherever it keeps a way."""
-    if not any(isinstance(part, (Look, Atomic)) for part in walk(node)):
-        return int(may_be_empty(node))
+class _Asks(NamedTuple):
+    """In how many ways that ask for different lookaheads, about, a node may be passed: all of it
+    without reading, up to its first character, after its last, and between two, at most."""
+
+    past: int
+    before: int = 0
+    after: int = 0
+    most: int = 1
+
+    def then(self, other: _Asks) -> _Asks:
+        """The same of two nodes in a row."""
+        return _Asks(
+            min(self.past * other.past, MANY),
+            min(max(self.before, self.past * other.before), MANY),
+            min(max(other.after, self.after * other.past), MANY),
+            min(max(self.most, other.most, self.after * other.before), MANY),
+        )
+
+
+_READS = _Asks(0, 1, 1)
+_LOOKS = _Asks(1)
+_NEVER = _Asks(0)
+
+
+def asking_ways(node: Node, *, commits: bool = False, enough: int = 1) -> int:
+    """In how many ways that ask for different lookaheads, at most, about, a pattern goes on from
+    one character to the next in a node; `commits`: it is in an atomic part, which asks for one
+    wherever it keeps a way. If there may be `enough` at most, they are not counted.
+
+    They are at most as many as there are sets of lookaheads.
+    """
+    looks = _guards(node) if commits else 0
+    for part in {part for part in walk(node) if isinstance(part, (Look, Atomic))}:
+        if isinstance(part, Look):
+            looks += part.ahead
+        elif not is_untold(part):
+            looks += _guards(part.item)
+    sets = 1 << min(looks, MANY.bit_length())
+    return sets if sets <= enough else min(max(_asks(node, commits=commits)), sets)
+
+
+def _guards(node: Node) -> int:
+    """How many lookaheads choose between the ways of what is written out in an atomic part."""
     match node:
-        case Cat(items):
-            return prod(map(empty_ways, items))
+        case Char() | Atomic():
+            return 0
         case Alt(items):
-            return sum(map(empty_ways, items))
-        case Repeat(item, 0):
-            return 1 + empty_ways(item)
-        case Repeat(item, low):
-            return int(min(empty_ways(item) ** low, MANY))
-        case Group(item) | Atomic(item):
-            return empty_ways(item)
+            return len(items) - 1 + sum(map(_guards, items))
+        case Repeat(item, low, high):
+            rounds = max(low, 1) if high is None else high
+            return rounds * _guards(item) + (1 if high is None else high - low)
         case _:
-            return 1
+            return sum(map(_guards, inside(node)))
+
+
+def _asks(node: Node, *, commits: bool) -> _Asks:
+    """See `_Asks`; in what `commits`, each way asks for something else."""
+    match node:
+        case Char():
+            return _READS
+        case Cat(items):
+            return reduce(_Asks.then, (_asks(item, commits=commits) for item in items), _LOOKS)
+        case Alt(items):
+            ways = [_asks(item, commits=commits) for item in items]
+            past, before, after, most = zip(*(ways or [_NEVER]), strict=True)
+            all_past = sum(past) if commits or _may_ask(node) else max(past)
+            return _Asks(all_past, max(before), max(after), max(most))
+        case Repeat(item, low, high):
+            once = _asks(item, commits=commits)
+            differ = commits or _may_ask(item)
+            all_ = _asks_in_rounds(once, low)
+            if high == low:
+                return all_
+            more = once._replace(past=1 + once.past if differ else 1)
+            return all_.then(more if high == low + 1 else more.then(once._replace(past=1)))
+        case Group(item):
+            return _asks(item, commits=commits)
+        case Atomic(item):
+            return _asks(item, commits=asks_in_each_way(item) and not is_untold(node))
+        case Look(item):
+            return _LOOKS._replace(most=max(_asks(item, commits=False)))
+        case _:
+            return _LOOKS
+
+
+def _asks_in_rounds(once: _Asks, count: int) -> _Asks:
+    """The same of so many rounds in a row."""
+    if count < 3:
+        return reduce(_Asks.then, count * [once], _LOOKS)
+    between = once._replace(past=int(min(once.past ** (count - 2), MANY)))
+    return once.then(between).then(once)
+
+
+def asks_in_each_way(node: Node) -> bool:
+    """Whether an atomic part asks for something else in each of its ways. If it has no assertions,
+    what comes after a way that reads nothing is never taken."""
+    return any(isinstance(part, (Look, Assert, Atomic)) for part in walk(node))
+
+
+def _may_ask(node: Node) -> bool:
+    return any(isinstance(part, (Look, Atomic)) for part in walk(node))
 
 
 def repeats_empty(node: Node) -> bool:

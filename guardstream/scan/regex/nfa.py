@@ -19,7 +19,8 @@ from typing import NamedTuple
 from guardstream.errors import PatternError
 from guardstream.scan.regex.alphabet import END, START, CharSets
 from guardstream.scan.regex.analysis import (
-    empty_ways,
+    asking_ways,
+    asks_in_each_way,
     firsts,
     is_untold,
     max_width,
@@ -52,8 +53,11 @@ MAX_PLACES = 100_000
 """How many places one pattern may have, without those that are written out late."""
 
 MAX_FIRSTS = 1_000
-"""How many places a counter's rounds that may be empty may begin at, all together, and in how many
-ways they may all be empty."""
+"""How many places a counter's rounds that may be empty may begin at, all together, each as often as
+there are ways to it that ask for different lookaheads."""
+
+MAX_ASKING = 1_000
+"""In how many ways that ask for different lookaheads a pattern may go on from one character."""
 
 WRITTEN_OUT = 40
 """In a pattern of more places, large parts are written out only when the text reaches them."""
@@ -208,6 +212,9 @@ class Program:
             self._postpone(tree, True)
         self._bits: dict[Look, int] = {}
         self._referred: dict[Reference, Node] = {}
+        self._besides: dict[tuple[Node, Place], Place] = {}
+        self._either_of: dict[tuple[Place, Place], Place] = {}
+        self._looked: Place | None = None
         self._tree = tree
         self.tells = 0
         self.matched = self._place(Kind.MATCH)
@@ -216,11 +223,14 @@ class Program:
             self.first = self._split(())
         else:
             self.first = self._compile(tree, self.matched)
+        check_asking(tree)
         self._measure(BEFORE if group else 0)
         self._limit, self._distance = inf, VARIABLE
         # Where a match waits for what comes after it, how long ago it began is not fixed.
         self.pending = self._place(Kind.MATCH)
         self.firsts = self._first_conditions()
+        if not self._lazy:
+            self._besides, self._either_of = {}, {}
 
     @property
     def count(self) -> int:
@@ -339,7 +349,7 @@ class Program:
                     # All ways are taken, and the matcher tells which of them is kept.
                     self.exact = False
                     return self._compile(item, after)
-                return self._committed(item, after, self._place(Kind.MATCH))[0]
+                return self._committed(item, after, self._met())
             case Look():
                 return self._look(node, after)
             case Assert():
@@ -486,8 +496,9 @@ class Program:
 
     # Atomic groups
 
-    def _committed(self, node: Node, after: Place, held: Place) -> tuple[Place, Place]:
-        """The node inside an atomic group, and beside it the node as it leads to `held`.
+    def _committed(self, node: Node, after: Place, held: Place) -> Place:
+        """The node inside an atomic group; `held` is what leads out of the group after it, beside
+        the group.
 
         The group keeps its first way: each later choice is taken only where the earlier ones do
         not lead out of the group, which is a negative lookahead for them.
@@ -495,27 +506,31 @@ class Program:
         match node:
             case Cat(items):
                 for item in reversed(items):
-                    after, held = self._committed(item, after, held)
-                return after, held
+                    after = self._committed(item, after, held)
+                    held = self._beside(item, held)
+                return after
             case Alt(items):
-                return self._first_of([self._committed(item, after, held) for item in items])
+                ways = [self._committed(item, after, held) for item in items]
+                return self._first_of(ways, [self._beside(item, held) for item in items])
             case Group(item, number):
                 opens = number == self.group
-                end = self._shut(item, after) if opens else after
-                inner, aside = self._committed(item, end, held)
-                return (self._place(Kind.OPEN, FREE, inner) if opens else inner), aside
-            case Repeat(item, low, high, lazy):
-                check_rounds(node)
-                return self._committed_repeat(item, (low, high), lazy, (after, held))
+                inner = self._committed(item, self._shut(item, after) if opens else after, held)
+                return self._place(Kind.OPEN, FREE, inner) if opens else inner
+            case Repeat():
+                check_rounds(node, commits=asks_in_each_way(node))
+                return self._committed_repeat(node, after, held)
             case _:
-                return self._compile(node, after), self._compile(node, held)
+                return self._compile(node, after)
 
-    def _first_of(self, ways: Sequence[tuple[Place, Place]]) -> tuple[Place, Place]:
-        guarded = [ways[0][0]] if ways else []
+    def _first_of(self, ways: Sequence[Place], beside: Sequence[Place]) -> Place:
+        """A choice between the ways of an atomic group, given what leads out of it beside each."""
+        if not ways:
+            return self._split(())
+        guarded, earlier = [ways[0]], beside[0]
         for index in range(1, len(ways)):
-            earlier = self._split([aside for _, aside in ways[:index]])
-            guarded.append(self._unless(earlier, ways[index][0]))
-        return self._split(guarded), self._split([aside for _, aside in ways])
+            guarded.append(self._unless(earlier, ways[index]))
+            earlier = self._either(earlier, beside[index])
+        return self._split(guarded)
 
     def _unless(self, aside: Place, after: Place) -> Place:
         self.late = True
@@ -523,26 +538,47 @@ class Program:
         look.aside, look.negate = aside, True
         return look
 
-    def _committed_repeat(
-        self, item: Node, bounds: tuple[int, int | None], lazy: bool, after: tuple[Place, Place]
-    ) -> tuple[Place, Place]:
-        low, high = bounds
-        end = after
-        if high is None:
-            loop = self._place(Kind.SPLIT), self._place(Kind.SPLIT)
-            inside = self._committed(item, *loop)
-            for index, place in enumerate(loop):
-                first, second = (end, inside) if lazy else (inside, end)
-                later = second[index] if index else self._unless(first[1], second[0])
-                place.ways = (first[index], later)
-            after = loop
-        else:
-            for _ in range(high - low):
-                inside = self._committed(item, *after)
-                after = self._first_of((end, inside) if lazy else (inside, end))
-        for _ in range(low):
-            after = self._committed(item, *after)
+    def _committed_repeat(self, node: Repeat, after: Place, held: Place) -> Place:
+        item, lazy, end, out = node.item, node.lazy, after, held
+        if node.high is None:
+            after, held = self._split(()), self._beside(replace(node, low=0), held)
+            inside, beside = self._committed(item, after, held), self._beside(item, held)
+            after.ways = (
+                (end, self._unless(out, inside)) if lazy else (inside, self._unless(beside, end))
+            )
+        for _ in range((node.high or node.low) - node.low):
+            inside, beside = self._committed(item, after, held), self._beside(item, held)
+            if lazy:
+                after = self._first_of((end, inside), (out, beside))
+            else:
+                after = self._first_of((inside, end), (beside, out))
+            held = self._either(beside, out)
+        for _ in range(node.low):
+            after, held = self._committed(item, after, held), self._beside(item, held)
         return after
+
+    # What stands beside a pattern: all ways of a part, which a lookahead looks for. They are made
+    # once, however often the part is written out: what is asked for twice is then one obligation.
+
+    def _beside(self, node: Node, after: Place) -> Place:
+        """All ways of a node to what is `after` it."""
+        known = self._besides.get((node, after))
+        if known is None:
+            known = self._besides[node, after] = self._compile(node, after)
+        return known
+
+    def _either(self, first: Place, second: Place) -> Place:
+        """All ways of both."""
+        known = self._either_of.get((first, second))
+        if known is None:
+            known = self._either_of[first, second] = self._split((first, second))
+        return known
+
+    def _met(self) -> Place:
+        """Where all that a lookahead looks for has been read."""
+        if self._looked is None:
+            self._looked = self._place(Kind.MATCH)
+        return self._looked
 
     # Assertions
 
@@ -581,7 +617,7 @@ class Program:
         """A longer lookahead: an obligation of the threads that come through it."""
         self.late = True
         look = self._place(Kind.LOOK, FREE, after)
-        look.aside, look.negate = self._compile(item, self._place(Kind.MATCH)), negate
+        look.aside, look.negate = self._beside(item, self._met()), negate
         return look
 
     def _single(self, node: Node, edge: str) -> list[int] | None:
@@ -626,14 +662,23 @@ class Program:
         return self._split(ways)
 
 
-def check_rounds(node: Repeat) -> None:
+def check_rounds(node: Repeat, *, commits: bool = False) -> None:
     """Refuse a counter of parts that may be empty if it wants so many that a place would lead to
-    too many others before a character is read: each of these would, too."""
+    too many others before a character is read: each of these would, too. `commits`: it is in an
+    atomic part."""
     if node.low < 2 or not may_be_empty(node.item):
         return
-    if max(firsts(node), empty_ways(node)) > MAX_FIRSTS:
+    if firsts(node) * asking_ways(node, commits=commits) > MAX_FIRSTS:
         message = "a counter wants too many rounds of what may be empty"
         raise PatternError(f"{message}; lower it, or make a part of each round mandatory")
+
+
+def check_asking(tree: Node) -> None:
+    """Refuse a pattern in which lookaheads that need not be asked for, or atomic parts, stand in a
+    row so that a place would lead to too many combinations of them."""
+    if asking_ways(tree, enough=MAX_ASKING) > MAX_ASKING:
+        message = "too many lookaheads or atomic parts that may be passed over stand in a row"
+        raise PatternError(f"{message}; make a part of what stands between them mandatory")
 
 
 def _is_measured(place: Place, distance: int, opened: int) -> bool:

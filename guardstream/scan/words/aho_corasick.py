@@ -90,6 +90,7 @@ class Shape(NamedTuple):
     alone: bool = False  # the last letter stands alone so far: white space may spell out a word
     spaced: bool = False  # such white space has been passed over since the last letter
     after_space: int = 0  # how long ago it has been passed over right before the last letter, or 0
+    again: int = 0  # how often that letter has stood since, if it is the one before the white space
 
 
 class Living(NamedTuple):
@@ -410,6 +411,7 @@ class WordIndex:
             counts=counts,
             spaced=False,
             after_space=int(shape.spaced) or (0 if shape.gap else _once_more(shape.after_space)),
+            again=times if shape.spaced else 0 if shape.gap else _still_again(shape, times),
         )
 
     def _complete(
@@ -499,18 +501,26 @@ class WordIndex:
         """The shape with what began before its last character forgotten, and the same letter before
         white space."""
         last = shape.ages.index(shape.ages[-1]) if shape.ages else 0
+        counts = shape.counts[last:]
+        if shape.again:
+            last, counts = len(shape.prefix) - 1, (shape.again,)
         left = len(shape.prefix) - last
         return shape._replace(
             prefix=shape.prefix[last:],
             ages=(shape.after_space,) * left,
             starts=(True,) * left,
-            counts=shape.counts[last:],
+            counts=counts,
         )
 
 
 def _more(counts: tuple[int, ...], times: int) -> tuple[int, ...]:
     """The counts with the last letter read so many times more."""
     return (*counts[:-1], min(counts[-1] + times, MAX_COUNT)) if counts else ()
+
+
+def _still_again(shape: Shape, times: int) -> int:
+    """How often a letter has stood again that is read so many times more."""
+    return min(shape.again + times, MAX_COUNT) if shape.again else 0
 
 
 def _once_more(age: int) -> int:
