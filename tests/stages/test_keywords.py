@@ -85,6 +85,17 @@ def test_keywords_are_compared_as_the_rule_compares(
     assert joined(play(rules.stage(), one_by_one(f"{before} secret"))) == f"{before} [r]"
 
 
+def routing(distance: int) -> Rule:
+    """A number that counts near `routing`; characters that are not seen are left out."""
+    return Rule(
+        "r",
+        words=("1234",),
+        normalize=("zero_width",),
+        keywords=("routing",),
+        keyword_distance=distance,
+    )
+
+
 @pytest.mark.parametrize(
     ("hidden", "distance", "is_near"),
     [(64, 8, True), (64, 7, False), (65, 8, True), (200, 8, True)],
@@ -92,13 +103,7 @@ def test_keywords_are_compared_as_the_rule_compares(
 def test_characters_that_are_not_seen_are_no_distance_to_a_word(
     hidden: int, distance: int, is_near: bool
 ) -> None:
-    rule = Rule(
-        "r",
-        words=("1234",),
-        normalize=("zero_width",),
-        keywords=("routing",),
-        keyword_distance=distance,
-    )
+    rule = routing(distance)
     text = f"routing{hidden * chr(0x200B)} 1234"
     for chunks in ([text], one_by_one(text)):
         shown = joined(play(RuleSet([rule]).stage(), chunks))
@@ -109,13 +114,7 @@ def test_characters_that_are_not_seen_are_no_distance_to_a_word(
 def test_a_keyword_counts_as_found_where_what_is_not_seen_hides_it(
     hidden: int, is_near: bool
 ) -> None:
-    rule = Rule(
-        "r",
-        words=("1234",),
-        normalize=("zero_width",),
-        keywords=("routing",),
-        keyword_distance=8,
-    )
+    rule = routing(8)
     # A check is given 104 characters: 8, an escape of up to 32, and 64 that are not seen.
     text = f"number {hidden * chr(0x200B)}n= 1234, and 1234"
     for chunks in ([text], one_by_one(text)):
