@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -148,6 +148,10 @@ _ESCAPE = (
 _BEGINS = regex.compile(rf"(?i)(?<!{JOINS})|(?<=_|{_ESCAPE})|{_HUMP}", regex.V0)
 _ENDS = regex.compile(rf"(?i)(?!{JOINS})|(?=_)|{_HUMP}", regex.V0)
 
+_BETWEEN = rf"\s+|[_-]|{_HUMP}"
+"""What stands between the words of a keyword, if it has several."""
+_between = regex.compile(_BETWEEN, regex.V0)
+
 _LIKE_ASCII = frozenset("\u0130\u0131\u017f\u212a")
 """Letters outside ASCII that equal ASCII letters if case is ignored."""
 
@@ -249,16 +253,45 @@ def _is_written(keyword: str, text: str, begin: int) -> bool:
     if not whole_by_default(keyword):
         return _spelled(keyword).search(text, begin) is not None
     return any(
-        _BEGINS.match(text, found.start()) and _ENDS.match(text, found.end())
-        for found in _spelled(keyword).finditer(text, begin, overlapped=True)
+        _BEGINS.match(text, start) and _ENDS.match(text, end)
+        for start, end in _places(keyword, text, begin)
     )
+
+
+def _places(keyword: str, text: str, begin: int) -> Iterable[tuple[int, int]]:
+    """Return where a keyword of whole words stands in a text, whatever is around it."""
+    if keyword.isascii() and text.isascii():
+        first, *others = _GAP.split(keyword.lower())
+        if first:
+            return _places_in_ascii(first, others, text, begin)
+    found = _spelled(keyword).finditer(text, begin, overlapped=True)
+    return (match.span() for match in found)
+
+
+def _places_in_ascii(
+    first: str, others: Sequence[str], text: str, begin: int
+) -> Iterator[tuple[int, int]]:
+    """Yield what `_spelled` finds in ASCII text; to compile it takes as long as to read hundreds of
+    chunks."""
+    lower = text.lower()
+    start = lower.find(first, begin)
+    while start >= 0:
+        end = start + len(first)
+        for word in others:
+            between = _between.match(text, end)
+            if between is None or not lower.startswith(word, between.end()):
+                break
+            end = between.end() + len(word)
+        else:
+            yield start, end
+        start = lower.find(first, start + 1)
 
 
 @lru_cache(maxsize=4096)
 def _spelled(keyword: str) -> regex.Pattern[str]:
     """Return the pattern of a keyword, without its boundaries."""
     if whole_by_default(keyword):
-        between, parts = rf"(?:\s+|[_-]|{_HUMP})", _GAP.split(keyword)
+        between, parts = f"(?:{_BETWEEN})", _GAP.split(keyword)
     else:
         between, parts = r"\s+", _SPACE.split(keyword)
     spelled = between.join(map(regex.escape, parts))

@@ -120,3 +120,30 @@ def test_a_keyword_counts_as_found_where_what_is_not_seen_hides_it(
     for chunks in ([text], one_by_one(text)):
         shown = joined(play(RuleSet([rule]).stage(), chunks))
         assert shown == (text.replace("1234", "[r]", 1) if is_near else text)
+
+
+WORDS = ["phone", "Home", "no", "n", "o", "SSN", "id2"]
+
+
+@given(
+    st.lists(st.sampled_from(WORDS), min_size=1, max_size=3),
+    st.sampled_from([" ", "-", "_"]),
+    st.lists(
+        st.sampled_from([*WORDS, "PHONE", "No", "x", " ", "\t\x1f ", "_", "-", "\\n", "."]),
+        max_size=8,
+    ),
+)
+def test_ascii_text_is_searched_like_any_other(
+    words: list[str], between: str, pieces: list[str]
+) -> None:
+    keyword, before = between.join(words), "".join(pieces)
+    rule = Rule("r", patterns=(r"\d+",), keywords=(keyword,), keyword_distance=60)
+    ascii_only, other = (
+        joined(play(RuleSet([rule]).stage(), [f"{other}{before} 7"])) for other in ("", "é . ")
+    )
+    assert other.removeprefix("é . ") == ascii_only
+
+
+def test_a_keyword_may_begin_in_what_looks_like_it() -> None:
+    rule = Rule("r", patterns=(r"\d+",), keywords=("ana",))
+    assert joined(play(RuleSet([rule]).stage(), ["anAna 7"])) == "anAna [r]"
