@@ -141,35 +141,35 @@ _LOOKS = _Asks(1)
 _NEVER = _Asks(0)
 
 
-def asking_ways(node: Node, *, commits: bool = False, enough: int = 1) -> int:
+def asking_ways(node: Node, *, commits: bool = False) -> int:
     """In how many ways that ask for different lookaheads, at most, about, a pattern goes on from
     one character to the next in a node; `commits`: it is in an atomic part, which asks for one
-    wherever it keeps a way. If there may be `enough` at most, they are not counted.
+    wherever it keeps a way.
 
     They are at most as many as there are sets of lookaheads.
     """
-    looks = _guards(node) if commits else 0
+    looks = guards(node) if commits else 0
     for part in {part for part in walk(node) if isinstance(part, (Look, Atomic))}:
         if isinstance(part, Look):
             looks += part.ahead
         elif not is_untold(part):
-            looks += _guards(part.item)
+            looks += guards(part.item)
     sets = 1 << min(looks, MANY.bit_length())
-    return sets if sets <= enough else min(max(_asks(node, commits=commits)), sets)
+    return sets if sets == 1 else min(max(_asks(node, commits=commits)), sets)
 
 
-def _guards(node: Node) -> int:
+def guards(node: Node) -> int:
     """How many lookaheads choose between the ways of what is written out in an atomic part."""
     match node:
         case Char() | Atomic():
             return 0
         case Alt(items):
-            return len(items) - 1 + sum(map(_guards, items))
+            return len(items) - 1 + sum(map(guards, items))
         case Repeat(item, low, high):
             rounds = max(low, 1) if high is None else high
-            return rounds * _guards(item) + (1 if high is None else high - low)
+            return rounds * guards(item) + (1 if high is None else high - low)
         case _:
-            return sum(map(_guards, inside(node)))
+            return sum(map(guards, inside(node)))
 
 
 def _asks(node: Node, *, commits: bool) -> _Asks:

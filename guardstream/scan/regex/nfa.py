@@ -22,6 +22,7 @@ from guardstream.scan.regex.analysis import (
     asking_ways,
     asks_in_each_way,
     firsts,
+    guards,
     is_untold,
     max_width,
     may_be_empty,
@@ -215,6 +216,7 @@ class Program:
         self._besides: dict[tuple[Node, Place], Place] = {}
         self._either_of: dict[tuple[Place, Place], Place] = {}
         self._looked: Place | None = None
+        self._asked = 0  # how many lookaheads have been compiled
         self._tree = tree
         self.tells = 0
         self.matched = self._place(Kind.MATCH)
@@ -223,7 +225,8 @@ class Program:
             self.first = self._split(())
         else:
             self.first = self._compile(tree, self.matched)
-        check_asking(tree)
+        if self._asked >= MAX_ASKING.bit_length():
+            check_asking(tree)
         self._measure(BEFORE if group else 0)
         self._limit, self._distance = inf, VARIABLE
         # Where a match waits for what comes after it, how long ago it began is not fixed.
@@ -349,8 +352,10 @@ class Program:
                     # All ways are taken, and the matcher tells which of them is kept.
                     self.exact = False
                     return self._compile(item, after)
+                self._asked += guards(item)
                 return self._committed(item, after, self._met())
             case Look():
+                self._asked += node.ahead
                 return self._look(node, after)
             case Assert():
                 return self._assertion(node, after)
@@ -676,7 +681,7 @@ def check_rounds(node: Repeat, *, commits: bool = False) -> None:
 def check_asking(tree: Node) -> None:
     """Refuse a pattern in which lookaheads that need not be asked for, or atomic parts, stand in a
     row so that a place would lead to too many combinations of them."""
-    if asking_ways(tree, enough=MAX_ASKING) > MAX_ASKING:
+    if asking_ways(tree) > MAX_ASKING:
         message = "too many lookaheads or atomic parts that may be passed over stand in a row"
         raise PatternError(f"{message}; make a part of what stands between them mandatory")
 
