@@ -248,6 +248,16 @@ def test_a_group_that_is_released_takes_no_younger_one_with_it() -> None:
     ]
 
 
+def test_where_one_way_is_released_the_group_of_another_is_masked() -> None:
+    rule = Rule("p", patterns=(r"_{0,2}?(.)\d+$",), group=1, replacement="*")
+    events = events_of(rule, "_11", 2, "release")
+    assert joined(events) == "_*1"
+    assert [(e.kind, e.start, e.end) for e in events if isinstance(e, Finding)] == [
+        ("overflow", 0, 3),
+        ("match", 1, 2),
+    ]
+
+
 @pytest.mark.parametrize(
     ("pattern", "text"),
     [

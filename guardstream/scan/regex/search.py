@@ -493,6 +493,9 @@ class PatternScan:
         matcher, found = self._set.matcher(pattern), None
         if match.start >= horizon:
             found = matcher.ends_at(text, match.start - base, end, base == 0, self)
+            if known and found and found[0][0] + base != match.hold >= horizon:
+                # The way that `regex` prefers has overflowed and was dropped.
+                found = matcher.opened_at(text, match.hold - base, end, self)
         elif match.hold >= horizon:
             found = matcher.opened_at(text, match.hold - base, end, self)
         if found is None:
