@@ -248,14 +248,20 @@ def test_a_group_that_is_released_takes_no_younger_one_with_it() -> None:
     ]
 
 
-def test_where_one_way_is_released_the_group_of_another_is_masked() -> None:
-    rule = Rule("p", patterns=(r"_{0,2}?(.)\d+$",), group=1, replacement="*")
-    events = events_of(rule, "_11", 2, "release")
-    assert joined(events) == "_*1"
-    assert [(e.kind, e.start, e.end) for e in events if isinstance(e, Finding)] == [
-        ("overflow", 0, 3),
-        ("match", 1, 2),
-    ]
+@pytest.mark.parametrize(
+    ("pattern", "text", "shown", "found"),
+    [
+        (r"_{0,2}?(.)\d+$", "_11", "_*1", [("overflow", 0, 3), ("match", 1, 2)]),
+        (r"[^b]([^x]*)-{2,}$", "----", "----", [("overflow", 1, 4)]),
+    ],
+)
+def test_where_one_way_is_released_the_group_of_another_counts(
+    pattern: str, text: str, shown: str, found: list[tuple[str, int, int]]
+) -> None:
+    rule = Rule("p", patterns=(pattern,), group=1, replacement="*")
+    events = events_of(rule, text, 2, "release")
+    assert joined(events) == shown
+    assert [(e.kind, e.start, e.end) for e in events if isinstance(e, Finding)] == found
 
 
 @pytest.mark.parametrize(

@@ -494,8 +494,10 @@ class PatternScan:
         if match.start >= horizon:
             found = matcher.ends_at(text, match.start - base, end, base == 0, self)
             if known and found and found[0][0] + base != match.hold >= horizon:
-                # The way that `regex` prefers has overflowed and was dropped.
-                found = matcher.opened_at(text, match.hold - base, end, self)
+                # The way that `regex` prefers has overflowed and was dropped. In the one that is
+                # left the group may have captured nothing.
+                opened = match.hold < match.end
+                found = matcher.opened_at(text, match.hold - base, end, self) if opened else []
         elif match.hold >= horizon:
             found = matcher.opened_at(text, match.hold - base, end, self)
         if found is None:
