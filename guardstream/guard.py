@@ -210,7 +210,9 @@ class Guard:
     @property
     def policy(self) -> Policy:
         """The policy that applies to a stream that begins now, with the guard's own stages."""
-        policy = self._loaded
+        return self._with_own_stages(self._loaded)
+
+    def _with_own_stages(self, policy: Policy) -> Policy:
         if not self._stages:
             return policy
         if self._staged is None or self._staged[0] is not policy:
@@ -422,8 +424,10 @@ class Guard:
     async def apinned(self) -> Guard:
         """Return `pinned()`. Files that have changed are loaded in a thread, because that may take
         seconds, in which other streams should not wait."""
-        if self._watched is None or not self._watched.changed():
-            return self.pinned()
+        if self._watched is None:
+            return self
+        if not self._watched.changed():
+            return self._with_policy(self._with_own_stages(self._watched.loaded))
         from anyio import to_thread
 
         return await to_thread.run_sync(self.pinned, abandon_on_cancel=True)

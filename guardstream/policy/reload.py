@@ -56,6 +56,11 @@ class Watched:
                     self._reload()
         return self._policy
 
+    @property
+    def loaded(self) -> Policy:
+        """The policy as it was last loaded."""
+        return self._policy
+
     def changed(self) -> bool:
         """Return whether files have changed, so that `policy` would load them."""
         return _changed(self._files)
