@@ -196,19 +196,44 @@ class _Reading:
         return self.seen(text) or text
 
 
-class _Keywords:
-    """A rule's keywords, each with a part that the folded text has if it has the keyword.
+class _Parts:
+    """Keywords, each with a part that a folded text has if it has the keyword.
 
-    Nearly always no keyword occurs, and looking for the parts shows that faster.
+    Nearly always no keyword occurs, and looking for the parts that are in no other shows that.
     """
 
-    __slots__ = ("_distance", "_keywords", "_of_ascii", "_parts", "_reading", "reach")
+    __slots__ = ("_least", "_parts")
+
+    def __init__(self, keywords: Iterable[str]) -> None:
+        self._parts = tuple([(word, _certain(word)) for word in keywords])
+        self._least: tuple[str, ...] = ()
+
+    def possible(self, folded: str) -> Sequence[str]:
+        """Return the keywords that may occur in a folded text."""
+        for part in self._least or self._in_no_other():
+            if part in folded:
+                return [word for word, part in self._parts if part in folded]
+        return ()
+
+    def _in_no_other(self) -> tuple[str, ...]:
+        least: list[str] = []
+        for part in sorted({part for _, part in self._parts}, key=len):
+            if not any(shorter in part for shorter in least):
+                least.append(part)
+        self._least = tuple(least)
+        return self._least
+
+
+class _Keywords:
+    """A rule's keywords."""
+
+    __slots__ = ("_distance", "_keywords", "_of_all", "_of_ascii", "_reading", "reach")
 
     def __init__(self, rule: Rule, reading: _Reading) -> None:
         self._reading = reading
         self._keywords = tuple(map(reading.translated, rule.keywords))
-        self._parts = tuple([(word, _certain(word)) for word in self._keywords])
-        self._of_ascii = tuple([part for part in self._parts if _may_be_ascii(part[0])])
+        self._of_all = _Parts(self._keywords)
+        self._of_ascii = _Parts(filter(_may_be_ascii, self._keywords))
         self._distance = rule.keyword_distance
         self.reach = rule.keyword_distance + _BESIDE + reading.hidden
 
@@ -227,10 +252,7 @@ class _Keywords:
         is_ascii = text.isascii()
         if not is_ascii and not _LIKE_ASCII.isdisjoint(text):
             return self._keywords
-        folded = text.casefold()
-        return [
-            word for word, part in (self._of_ascii if is_ascii else self._parts) if part in folded
-        ]
+        return (self._of_ascii if is_ascii else self._of_all).possible(text.casefold())
 
 
 def _stands(keyword: str, text: str, begin: int) -> bool:

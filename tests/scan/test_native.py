@@ -292,6 +292,8 @@ def test_a_part_that_is_not_in_the_text_is_refused() -> None:
             stream.began(number)
         with pytest.raises(ValueError, match="out of range"):
             stream.keep(number, [])
+        with pytest.raises(ValueError, match="out of range"):
+            stream.take(number, True)
     with pytest.raises(TypeError):
         stream.keep(0, [None])
     with pytest.raises(IndexError):
@@ -320,6 +322,18 @@ def test_matches_are_kept_all_or_none() -> None:
         with pytest.raises(TypeError):
             stream.keep(0, matches)
     assert stream.open_matches(0) == [match]
+
+
+def test_the_first_match_is_taken_once_it_is_older_than_all_candidates() -> None:
+    stream = machine()
+    assert stream.take(0, True) is None
+    first, second = (0, 0, 0, 1, False, False), (0, 5, 5, 7, True, False)
+    stream.keep(0, [first, second])
+    assert stream.take(0, False) == first
+    assert stream.open_matches(0) == [second]
+    assert stream.take(0, False) is None
+    assert stream.take(0, True) == second
+    assert stream.open_matches(0) == []
 
 
 def test_matches_may_be_let_go_of_while_they_are_read() -> None:

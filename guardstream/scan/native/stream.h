@@ -1377,6 +1377,34 @@ stream_open_matches(Stream *self, PyObject *given)
     return found;
 }
 
+/* take(pattern, last) -> its first open match, which is no longer kept, or None: if that is older than
+   all candidates, or if nothing more is read */
+static PyObject *
+stream_take(Stream *self, PyObject *args)
+{
+    OpenMatches *open = &self->now.open;
+    int pattern, last;
+    if (!PyArg_ParseTuple(args, "ip", &pattern, &last) || is_busy(self)
+        || !is_within(pattern, 0, self->machine->patterns)) {
+        return NULL;
+    }
+    int32_t index = 0;
+    while (index < open->count && open->at[index].pattern != pattern) {
+        index++;
+    }
+    if (index == open->count
+        || !(last || open->at[index].start < pattern_oldest(self, pattern, 0))) {
+        Py_RETURN_NONE;
+    }
+    PyObject *taken = match_tuple(&open->at[index]);
+    if (taken) {
+        open->count--;
+        memmove(open->at + index, open->at + index + 1,
+                (size_t)(open->count - index) * sizeof(OpenMatch));
+    }
+    return taken;
+}
+
 /* blurred(pattern) -> whether a match's hold-back may have begun before its group */
 static PyObject *
 stream_blurred(Stream *self, PyObject *given)
@@ -1861,6 +1889,7 @@ static PyMethodDef stream_methods[] = {
     {"failures", (PyCFunction)stream_failures, METH_NOARGS, "What has come to be too large."},
     {"certain", (PyCFunction)stream_certain, METH_NOARGS, "What is settled, or may be."},
     {"open_matches", (PyCFunction)stream_open_matches, METH_O, "A pattern's open matches."},
+    {"take", (PyCFunction)stream_take, METH_VARARGS, "Take a pattern's first open match."},
     {"blurred", (PyCFunction)stream_blurred, METH_O, "Whether hold-backs have been joined."},
     {"keep", (PyCFunction)stream_keep, METH_VARARGS, "Set a pattern's open matches."},
     {"ends", (PyCFunction)stream_ends, METH_NOARGS, "File what the text's end accepts."},

@@ -262,14 +262,17 @@ class ReservingBudget:
 
 
 class PatternScan:
-    """One stream's search: the patterns that are awake, and what is accepted but not settled."""
+    """One stream's search: the patterns that are awake, and what is accepted but not settled.
 
-    __slots__ = ("_masked", "_set", "_spent", "_standing", "_steps", "share")
+    `steps` is what reads the text, and `share` what is searched for.
+    """
+
+    __slots__ = ("_masked", "_set", "_spent", "_standing", "share", "steps")
 
     def __init__(self, patterns: PatternSet, steps: Callable[[], AnyStepper], share: Share) -> None:
         self._set = patterns
         self.share = share
-        self._steps = steps()
+        self.steps: AnyStepper = steps()
         self._standing: tuple[Match, ...] = ()
         self._masked = _NOTHING_MASKED
         self._spent = 0
@@ -277,19 +280,14 @@ class PatternScan:
     @property
     def offset(self) -> int:
         """How many characters have been read."""
-        return self._steps.offset
-
-    @property
-    def steps(self) -> AnyStepper:
-        """See `Scan.steps`."""
-        return self._steps
+        return self.steps.offset
 
     def fork(self, rules: Collection[int]) -> PatternScan | None:
         """What stands here, too, and goes on by itself to look for some of the rules; None if it
         looks for none of them."""
         if self.share.rules.isdisjoint(rules):
             return None
-        fork = PatternScan(self._set, self._steps.fork, self.share)
+        fork = PatternScan(self._set, self.steps.fork, self.share)
         fork._standing, fork._masked = self._standing, self._masked
         fork._spent = self._spent
         for rule in self.share.rules.difference(rules):
@@ -298,16 +296,16 @@ class PatternScan:
 
     def is_alike(self, fork: PatternScan) -> bool:
         """Whether a fork of this would find nothing else from here on, but for its offsets."""
-        return not (self._standing or fork._standing) and fork._steps.is_alike(self._steps)
+        return not (self._standing or fork._standing) and fork.steps.is_alike(self.steps)
 
     def watched(self) -> bool:
         """See `Scan.watched`: of what is approximated only the matcher can tell."""
-        return bool(self._set.approximated and self._steps.lost())
+        return bool(self._set.approximated and self.steps.lost())
 
     def oldest(self) -> int:
         """Where the oldest candidate began, or match that is not settled; the present offset if
         there is neither."""
-        steps = self._steps
+        steps = self.steps
         matches = [steps.open_matches(pattern)[0] for pattern in steps.waiting()]
         return min([steps.oldest(), *[start for _, start, *_ in matches]])
 
@@ -316,21 +314,22 @@ class PatternScan:
     def settle(self, window: Window) -> list[Match]:
         """See `Scan.settle`."""
         found, self._standing = list(self._standing), ()
-        for hit in self._steps.hits():
+        for hit in self.steps.hits():
             found += self._fired(OpenMatch(*hit), window)
-        certain, others = self._steps.certain()
-        found += [Match(*each) for each in certain]
+        certain, others = self.steps.certain()
+        for match in certain:
+            found.append(Match(*match))
         for pattern in others:
             found += self._settled(pattern, window, last=False, ended=False)
         return found + self._failures()
 
     def finish(self, window: Window) -> list[Match]:
         """See `Scan.finish`."""
-        self._steps.ends()
+        self.steps.ends()
         found = [
-            match for hit in self._steps.hits() for match in self._fired(OpenMatch(*hit), window)
+            match for hit in self.steps.hits() for match in self._fired(OpenMatch(*hit), window)
         ]
-        for pattern in self._steps.waiting():
+        for pattern in self.steps.waiting():
             found += self._settled(pattern, window, last=True, ended=True)
         return found + self._failures()
 
@@ -338,20 +337,21 @@ class PatternScan:
         """See `Scan.stop`."""
         self.prune(window)
         found, self._standing = list(self._standing), ()
-        for pattern in self._steps.waiting():
+        for pattern in self.steps.waiting():
             found += self._settled(pattern, window, last=True, ended=False)
         return found + self._failures()
 
     def _open(self, pattern: int) -> list[OpenMatch]:
         """A pattern's matches that are not settled."""
-        return list(map(OpenMatch._make, self._steps.open_matches(pattern)))
+        return list(map(OpenMatch._make, self.steps.open_matches(pattern)))
 
     def _failures(self) -> list[Match]:
         """The patterns that have come to be too large to be followed."""
-        return [
-            Match(self._set.patterns[pattern].rule, hold, self.offset, failed=True)
-            for pattern, hold in self._steps.failures()
-        ]
+        found = []
+        for pattern, hold in self.steps.failures():
+            rule = self._set.patterns[pattern].rule
+            found.append(Match(rule, hold, self.offset, failed=True))
+        return found
 
     def _fired(self, match: OpenMatch, window: Window) -> list[Match]:
         rule = self._set.patterns[match.pattern].rule
@@ -376,48 +376,59 @@ class PatternScan:
         """The matches of a pattern that nothing older can undo any more; `last` if nothing more is
         read, `ended` if the text ends here."""
         found: list[Match] = []
-        matches: Sequence[OpenMatch] = ()
-        cuts = self._set.automata[pattern].cuts
+        match: OpenMatch | None = None
         try:
-            while matches := self._open(pattern):
-                oldest = self.offset + 1 if last else self._steps.began(pattern)
-                if matches[0].start >= oldest:
-                    break
-                if cuts:
-                    self._steps.keep(pattern, matches[1:])
-                    found += self._taken(matches[0], window, ended=ended)
-                elif self._confirmed(matches, oldest, window, found, ended=ended):
-                    break
+            if not self._set.automata[pattern].cuts:
+                self._confirm_all(pattern, window, found, last=last, ended=ended)
+                return found
+            while taken := self.steps.take(pattern, last):
+                match = OpenMatch._make(taken)
+                found += self._taken(match, window, ended=ended)
         except MemoryError:
             raise  # no failure of the rule: nothing is certain then
         except Exception:
             compiled = self._set.patterns[pattern]
-            self._steps.keep(pattern, [])
+            matches = self._open(pattern) if match is None else [match, *self._open(pattern)]
+            self.steps.keep(pattern, [])
             holds = [match.hold for match in matches if compiled.holds]
             hold = min(holds, default=self.offset)
             found.append(Match(compiled.rule, hold, self.offset, failed=True))
         return found
 
+    def _confirm_all(
+        self, pattern: int, window: Window, found: list[Match], *, last: bool, ended: bool
+    ) -> None:
+        """See `_settled`, of an approximated pattern."""
+        while matches := self._open(pattern):
+            oldest = self.offset + 1 if last else self.steps.began(pattern)
+            if matches[0].start >= oldest or self._confirmed(
+                matches, oldest, window, found, ended=ended
+            ):
+                break
+
     def _taken(self, match: OpenMatch, window: Window, *, ended: bool) -> list[Match]:
         """Take a pattern's oldest match: nothing can undo it, but its judge may refuse it."""
-        pattern, compiled = match.pattern, self._set.patterns[match.pattern]
-        tested = compiled.confirm is not None
+        pattern, began = match.pattern, match.start
+        compiled = self._set.patterns[pattern]
         spans = self._spans(pattern, match, window)
-        if tested and spans and spans[0][0] < self._horizon():
-            # It has overflowed long ago, and there is no text left to be judged.
-            rule, began = compiled.rule, match.start
-            return [Match(rule, start, end, began, judged=False) for start, end in spans]
-        if tested and not self._holds_true(pattern, spans, window):
-            # It hides nothing then: the search goes on after its first character.
-            self._restart(pattern, match.start + 1, window, ended=ended)
-            return []
+        if compiled.confirm is not None:
+            if spans and spans[0][0] < self._horizon():
+                # It has overflowed long ago, and there is no text left to be judged.
+                rule = compiled.rule
+                return [Match(rule, start, end, began, judged=False) for start, end in spans]
+            if not self._holds_true(pattern, spans, window):
+                # It hides nothing then: the search goes on after its first character.
+                self._restart(pattern, began + 1, window, ended=ended)
+                return []
         if match.late:
             self._restart(pattern, match.end, window, ended=ended)
-        return [Match(compiled.rule, start, end, match.start) for start, end in spans]
+        if len(spans) == 1:
+            return [Match(compiled.rule, *spans[0], began)]
+        return [Match(compiled.rule, start, end, began) for start, end in spans]
 
     def _horizon(self) -> int:
         """What lies before may no longer be known, however the text was cut."""
-        return self.offset - self._set.window
+        return self.steps.offset - self._set.window
 
     def _confirmed(
         self,
@@ -447,7 +458,7 @@ class PatternScan:
         if oldest < end and not (kept and kept[0].start == oldest):
             hold = max(oldest, min(each.hold for each in matches))
             kept.insert(0, OpenMatch(pattern, oldest, hold, end, late=False))
-        self._steps.keep(pattern, kept)
+        self.steps.keep(pattern, kept)
         return True
 
     def _holds_true(self, pattern: int, spans: Sequence[tuple[int, int]], window: Window) -> bool:
@@ -456,12 +467,15 @@ class PatternScan:
         confirm = self._set.patterns[pattern].confirm
         if confirm is None:
             return True
-        text, base = self._read_as(window), window.base
-        judge, reach = confirm
+        table, (judge, reach) = self._set.table, confirm
         for start, end in spans:
-            begin = start - base
-            if start < end and judge(text[begin : end - base], text[max(begin - reach, 0) : begin]):
-                return True
+            if start < end:
+                near = max(start - reach, window.base)
+                text = window.slice(near, end)
+                if table is not None:
+                    text = text.translate(table)
+                if judge(text[start - near :], text[: start - near]):
+                    return True
         return False
 
     def _spans(self, pattern: int, match: OpenMatch, window: Window) -> Sequence[tuple[int, int]]:
@@ -472,7 +486,7 @@ class PatternScan:
         # Where the group began the automaton knows, unless the hold-back is another match's too, as
         # it may be where matches are refused. What is released may have been the group's beginning.
         automaton = self._set.automata[pattern]
-        shared = automaton.least_hold and (self._set.releases or self._steps.blurred(pattern))
+        shared = automaton.least_hold and (self._set.releases or self.steps.blurred(pattern))
         known = automaton.program.exact and not shared
         if known and compiled.tail is not None:
             end = match.end - compiled.tail
@@ -535,31 +549,31 @@ class PatternScan:
         """Let the pattern's search go on as if it had begun at an offset before the present: what
         is there are only its lookbehinds, which read what they may look back at. `until` an offset
         the masked group does not open."""
-        base, read = window.base, self._steps.offset
+        base, read = window.base, self.steps.offset
         at = max(at, self._horizon())
         begin = max(at - self._set.patterns[pattern].behind, base)
         if begin == base and base:
             begin = min(base + 1, at)
         first = max(begin - 1, base)
         text = window.slice(first, read)
-        self._steps.restart(pattern, text, begin - first, at - first, first, ended, until)
+        self.steps.restart(pattern, text, begin - first, at - first, first, ended, until)
         self.pay(read - at + 1)
 
     def left(self) -> int:
         """See `Budget.left`."""
-        read = self._steps.offset
+        read = self.steps.offset
         spent = max(self._spent, STEPS_PER_CHARACTER * (read - self._set.window))
         return STEPS_PER_CHARACTER * (read + 1) - spent
 
     def _allowance(self) -> int:
         """How many steps would be left if none had been paid for."""
-        return STEPS_PER_CHARACTER * (min(self._steps.offset, self._set.window) + 1)
+        return STEPS_PER_CHARACTER * (min(self.steps.offset, self._set.window) + 1)
 
     def pay(self, steps: int) -> None:
         """See `Budget.pay`; raises OverBudgetError."""
-        left = self.left() - steps
-        self._spent = STEPS_PER_CHARACTER * (self.offset + 1) - left
-        if left < 0:
+        read = self.steps.offset
+        self._spent = max(self._spent, STEPS_PER_CHARACTER * (read - self._set.window)) + steps
+        if self._spent > STEPS_PER_CHARACTER * (read + 1):
             raise OverBudgetError
 
     def _read_as(self, window: Window) -> str:
@@ -571,7 +585,7 @@ class PatternScan:
     def _held(self) -> list[tuple[int, int]]:
         """(hold-back, pattern) of all candidates that text waits for."""
         # What began in text that is masked as it comes is masked with it.
-        steps, flowing = self._steps, self._steps.lost()
+        steps, flowing = self.steps, self.steps.lost()
         held = [
             (steps.waits(pattern), pattern)
             for pattern in steps.patterns()
@@ -588,11 +602,11 @@ class PatternScan:
 
     def hold(self) -> int:
         """See `Scan.hold`."""
-        return self._steps.held()
+        return self.steps.held()
 
     def needed(self) -> int:
         """See `Scan.needed`."""
-        return max(self._steps.oldest(), self._horizon()) - 1 - self._set.reach
+        return max(self.steps.oldest(), self._horizon()) - 1 - self._set.reach
 
     def holders(self, hold: int) -> list[int]:
         """See `Scan.holders`."""
@@ -604,7 +618,7 @@ class PatternScan:
         for pattern in self._set.approximated:
             try:
                 while not self._can_go_on(
-                    pattern, start := self._steps.began(pattern), window, budget
+                    pattern, start := self.steps.began(pattern), window, budget
                 ):
                     self._settle_at(pattern, start, window, budget)
             except OverBudgetError:
@@ -613,7 +627,7 @@ class PatternScan:
             except MemoryError:
                 raise
             except Exception:
-                self._steps.keep(pattern, [])
+                self.steps.keep(pattern, [])
                 rule = self._set.patterns[pattern].rule
                 self._stands(Match(rule, self.offset, self.offset, failed=True))
 
@@ -655,9 +669,9 @@ class PatternScan:
                     rule = self._set.patterns[pattern].rule
                     self._stands(Match(rule, hold, self.offset, failed=True))
             else:
-                self._steps.lose(pattern, hold)
+                self.steps.lose(pattern, hold)
                 # What has matched ends before the present, so that all of it has been written.
-                self._steps.keep(
+                self.steps.keep(
                     pattern,
                     [m._replace(written=m.written or m.hold <= hold) for m in self._open(pattern)],
                 )
@@ -665,7 +679,7 @@ class PatternScan:
     def wrote(self, upto: int, window: Window) -> None:
         """See `Scan.wrote`: only a masked group may end before its match."""
         masked: dict[tuple[int, int, int], int] = {}
-        for pattern in self._steps.waiting():
+        for pattern in self.steps.waiting():
             compiled = self._set.patterns[pattern]
             if not compiled.group or compiled.confirm is not None or not compiled.holds:
                 continue
@@ -676,7 +690,7 @@ class PatternScan:
                     end = masked[key] = self._masked.get(key) or self._masked_to(match, window)
                     match = match._replace(written=end <= upto)
                 kept.append(match)
-            self._steps.keep(pattern, kept)
+            self.steps.keep(pattern, kept)
         self._masked = masked
 
     def _masked_to(self, match: OpenMatch, window: Window) -> int:
@@ -691,7 +705,7 @@ class PatternScan:
         """Drop the candidates that are held from `hold`; what they had matched stands."""
         group = self._set.patterns[pattern].group
         while self._waits(pattern) <= hold:
-            began = self._steps.began(pattern)
+            began = self.steps.began(pattern)
             start = min(began, self._waits(pattern))
             match = self._oldest_match(pattern, start, hold, window)
             spans = [] if match is None else self._spans(pattern, match, window)
@@ -705,7 +719,7 @@ class PatternScan:
                 # A candidate that has not opened its group lives on, and so does a younger one.
                 self._restart(pattern, began, window, until=hold)
             else:
-                self._steps.drop(pattern, hold)
+                self.steps.drop(pattern, hold)
 
     def _oldest_match(
         self, pattern: int, start: int, hold: int, window: Window
@@ -723,16 +737,16 @@ class PatternScan:
     def _waits(self, pattern: int) -> int:
         """Where the oldest hold-back of a pattern began, of a candidate or a match."""
         holds = [match.hold for match in self._open(pattern) if not match.written]
-        return min([self._steps.waits(pattern), *holds])
+        return min([self.steps.waits(pattern), *holds])
 
     def overflowing(self, window: Window) -> bool:
         """See `Scan.overflowing`."""
-        if self._steps.lost():
+        if self.steps.lost():
             self.prune(window)
-        return bool(self._steps.lost())
+        return bool(self.steps.lost())
 
     def disable(self, rule: int) -> None:
         """See `Scan.disable`."""
         for index, pattern in enumerate(self._set.patterns):
             if pattern.rule == rule:
-                self._steps.disable(index)
+                self.steps.disable(index)

@@ -414,6 +414,17 @@ class Stepper:
         """A pattern's matches that are not settled."""
         return self._open.get(pattern, ())
 
+    def take(self, pattern: int, last: bool) -> OpenMatch | None:
+        """A pattern's first match that is not settled, which is no longer kept, if it is older than
+        all candidates, or if nothing more is read."""
+        matches = self._open.get(pattern)
+        if matches is None or not (last or matches[0].start < self.began(pattern)):
+            return None
+        self._open = self._open | {pattern: matches[1:]}
+        if not self._open[pattern]:
+            del self._open[pattern]
+        return matches[0]
+
     def keep(self, pattern: int, matches: list[OpenMatch]) -> None:
         """Let these be the pattern's matches that are not settled."""
         self._open = {number: each for number, each in self._open.items() if number != pattern}

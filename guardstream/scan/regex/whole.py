@@ -44,6 +44,10 @@ class WholeMatch:
         scan, at = self._begin(), 0
         while at < len(text):
             at = scan.steps.run(text, at, len(text))
+        if scan.steps.failures():
+            raise TooMuchWorkError
+        if not scan.steps.patterns():
+            return False
         found = scan.finish(Window())
         if found and found[0].failed:
             raise TooMuchWorkError

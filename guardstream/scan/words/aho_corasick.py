@@ -690,13 +690,13 @@ class WordStepper:
 
 
 class WordScan:
-    """One stream's search: a state and an offset."""
+    """One stream's search: a state and an offset, which `steps` has."""
 
-    __slots__ = ("_holds", "_index", "_lost", "_off", "_steps")
+    __slots__ = ("_holds", "_index", "_lost", "_off", "steps")
 
     def __init__(self, index: WordIndex) -> None:
         self._index = index
-        self._steps = index.steps()
+        self.steps: AnyWordStepper = index.steps()
         self._lost = -1
         self._off = _NO_RULES
         self._holds = index.holds
@@ -704,17 +704,12 @@ class WordScan:
     @property
     def offset(self) -> int:
         """How many characters have been read."""
-        return self._steps.offset
+        return self.steps.offset
 
     @property
     def state(self) -> WordState:
         """What is known of the text so far."""
-        return self._steps.state
-
-    @property
-    def steps(self) -> AnyWordStepper:
-        """See `Scan.steps`."""
-        return self._steps
+        return self.steps.state
 
     def watched(self) -> bool:
         """See `Scan.watched`."""
@@ -722,9 +717,9 @@ class WordScan:
 
     def settle(self, window: Window) -> list[Match]:
         """See `Scan.settle`."""
-        if not self._steps.due:
+        if not self.steps.due:
             return []
-        self._steps.take()
+        self.steps.take()
         return self._matches(self.state.found, window)
 
     def finish(self, window: Window) -> list[Match]:
@@ -758,15 +753,15 @@ class WordScan:
     def hold(self) -> int:
         """See `Scan.hold`."""
         if not self._holds:
-            return self._steps.offset
-        offset = self._steps.offset
+            return self.steps.offset
+        offset = self.steps.offset
         hold = offset - self._held()
         return offset if hold <= self._lost else hold
 
     def _held(self) -> int:
         """How many characters ago the oldest live candidate began of a rule that is not disabled, 0
         if none lives."""
-        held = self._steps.held
+        held = self.steps.held
         if not (held and self._off):
             return held
         living = (began for began, of in self._candidates() if not self._off.issuperset(of))
@@ -790,7 +785,7 @@ class WordScan:
 
     def needed(self) -> int:
         """See `Scan.needed`."""
-        return self._steps.offset - self._steps.held - self._index.reach
+        return self.steps.offset - self.steps.held - self._index.reach
 
     def holders(self, hold: int) -> list[int]:
         """See `Scan.holders`."""
@@ -805,7 +800,7 @@ class WordScan:
         if self.hold() > hold or not self.state.held or not self._holds:
             return
         if drop:
-            self._steps.put(self._index.without(self.state, self.offset - hold))
+            self.steps.put(self._index.without(self.state, self.offset - hold))
         else:
             self._lost = hold
 
@@ -819,7 +814,7 @@ class WordScan:
         """See `Scan.overflowing`."""
         if self._lost >= 0:
             held = self._held()
-            if not (held and self._steps.offset - held <= self._lost):
+            if not (held and self.steps.offset - held <= self._lost):
                 self._lost = -1
         return self._lost >= 0
 

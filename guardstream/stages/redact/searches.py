@@ -111,8 +111,11 @@ class Searches:
 
     def due(self) -> list[Match]:
         """Return the matches of the searches that have settled some; there must be no forks."""
-        window = self._window
-        return [match for scan in self.scans if scan.steps.due for match in scan.settle(window)]
+        found: list[Match] = []
+        for scan in self.scans:
+            if scan.steps.due:
+                found += scan.settle(self._window)
+        return found
 
     def oldest_hold(self, written: int) -> int:
         """Return the start of the oldest hold-back; text up to `written` holds nothing any more."""

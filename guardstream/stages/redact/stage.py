@@ -160,7 +160,7 @@ class Redact:
         else:
             _, held, due, settled = ran
             if due:
-                return self._feed_carefully(text, ran)
+                return self._read_on(text, ran)
         reader = self.reader
         events: list[Event] = []
         self._window.parts.append(text)
