@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from os import PathLike
+from functools import cache
+from os import PathLike, listdir
 from os.path import exists
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from guardstream.hints import hint
 PREFIX = "guardstream/"
 
 
+@cache
 def folder() -> Path:
     """Return the folder of the packs: inside an installed package, beside it in a checkout."""
     package = Path(__file__).resolve().parent.parent
@@ -20,18 +22,20 @@ def folder() -> Path:
 
 
 def names() -> list[str]:
-    """Return the names of the packs, in order."""
-    return sorted(path.stem for path in folder().glob("*.yaml"))
+    """Return the names of the packs, in order; there is no folder in a package that is packed."""
+    files = listdir(folder()) if folder().is_dir() else ()
+    return sorted(file.removesuffix(".yaml") for file in files if file.endswith(".yaml"))
 
 
 def pack(name: str) -> Path:
     """Return the file of the pack `name`; PolicyError lists the packs."""
-    if not names():
+    known = names()
+    if not known:
         raise PolicyError(
             f"no pack {name!r}: {folder()} has no files; install the package unpacked, and with "
             "its data where a tool bundles it"
         )
-    if name not in names():
+    if name not in known:
         raise PolicyError(f"no pack {name!r}, {_meant(name)}")
     return folder() / f"{name}.yaml"
 

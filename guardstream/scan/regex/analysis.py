@@ -43,7 +43,7 @@ def min_width(node: Node) -> int:
         case Char():
             return 1
         case Cat(items):
-            return sum(map(min_width, items))
+            return sum([1 if isinstance(item, Char) else min_width(item) for item in items])
         case Alt(items):
             return min(map(min_width, items), default=0)
         case Repeat(item, low):
@@ -79,11 +79,13 @@ def max_width(node: Node) -> int | None:
         case Reference():
             return None
         case Cat(items) | Alt(items):
-            widths = [max_width(item) for item in items]
-            known = [width for width in widths if width is not None]
-            if len(known) < len(widths):
-                return None
-            return sum(known) if isinstance(node, Cat) else max(known, default=0)
+            widths = []
+            for item in items:
+                width = 1 if isinstance(item, Char) else max_width(item)
+                if width is None:
+                    return None
+                widths.append(width)
+            return sum(widths) if isinstance(node, Cat) else max(widths, default=0)
         case Repeat(item, _, high):
             inside = max_width(item)
             if inside == 0 or high == 0:

@@ -436,7 +436,8 @@ class Program:
         match node:
             case Cat(items):
                 for item in items:
-                    fixed = self._postpone(item, fixed)
+                    if not isinstance(item, Char):
+                        fixed = self._postpone(item, fixed)
             case Alt(items):
                 if not fixed and is_larger(node, LARGE_CHOICE):
                     self._late_choices.add(id(node))
@@ -717,6 +718,10 @@ def is_larger(node: Node, most: int) -> bool:
         match node:
             case Char() | Assert():
                 taken += times
+            case Cat(items) | Alt(items):
+                others = [(part, times) for part in items if not isinstance(part, Char)]
+                taken += times * (len(items) - len(others))
+                left += others
             case Repeat(item, low, high):
                 left.append((item, times * max(low, high or 0, 1)))
             case Atomic(item):

@@ -176,9 +176,13 @@ def is_plain(pattern: str) -> bool:
             pattern = _LAID_OUT.sub(r"\1", pattern)
     if _PLAIN.fullmatch(pattern) is None:
         return False
-    sets = _SETS.findall(pattern)
-    ranges = (ends for each in sets for ends in _RANGES.findall(each))
-    return all(code(low) <= code(high) for low, high in ranges)
+    return all(map(_is_in_order, _SETS.findall(pattern)))
+
+
+@lru_cache(4_096)
+def _is_in_order(characters: str) -> bool:
+    """Whether no range of a set ends before it begins."""
+    return all(code(low) <= code(high) for low, high in _RANGES.findall(characters))
 
 
 @dataclass(frozen=True, slots=True)
@@ -295,10 +299,12 @@ class _Parser:
 
     def sequence(self, flags: Flags, depth: int) -> tuple[Node, Flags]:
         items: list[Node] = []
-        while self.at < len(self.pattern) and (begin := self.peek()) not in "|)":
-            if self._skip_blank(flags):
-                continue
-            if not flags.verbose and (letters := _LETTERS.match(self.pattern, self.at)):
+        pattern, length = self.pattern, len(self.pattern)
+        while self.at < length and (begin := pattern[self.at]) not in "|)":
+            if flags.verbose:
+                if self._skip_blank(flags):
+                    continue
+            elif letters := _LETTERS.match(pattern, self.at):
                 before, after = _scope(flags, self.ascii)
                 items += [char(before + letter + after) for letter in letters.group()]
                 self.at = letters.end()
@@ -314,7 +320,7 @@ class _Parser:
                 if self._bounds() is not None:
                     raise PatternError("a repetition cannot follow a comment or flags", start)
                 continue
-            if flags.verbose or self.peek() in _REPEATS:
+            if flags.verbose or pattern[self.at : self.at + 1] in _REPEATS:
                 # A repetition is that of what stands before comments and blanks.
                 while self._skip_comment() or self._skip_blank(flags):
                     pass
