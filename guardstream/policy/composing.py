@@ -69,11 +69,11 @@ class _Reader:
 
     def _value(self, event: Any) -> object:
         """Read the value that begins with an event."""
-        if isinstance(event, yaml.AliasEvent):
-            return self._anchors[event.anchor]
         value: object
         if isinstance(event, yaml.ScalarEvent):
             value = self._scalar(event)
+        elif isinstance(event, yaml.AliasEvent):
+            return self._anchors[event.anchor]
         elif isinstance(event, yaml.MappingStartEvent):
             items = self._items()
             value = dict(zip(items, items, strict=True))

@@ -23,6 +23,7 @@ from guardstream.scan.regex.ast import (
 )
 from guardstream.scan.regex.rewrite import (
     captured,
+    composed,
     fragments,
     has_choices,
     inside,
@@ -306,7 +307,7 @@ def look_behind(node: Node, known: Container[int] = ()) -> int:
                 raise PatternError(rf"{message}; give its repeats a bound, such as \s{{1,8}}")
             return width + look_behind(item)
         case _:
-            return max([look_behind(part, known) for part in inside(node)], default=0)
+            return max([look_behind(part, known) for part in composed(node)], default=0)
 
 
 def check_lookbehind(look: Look) -> None:
@@ -434,14 +435,6 @@ def tail_after(node: Node, group: int) -> Node | None:
 
 
 def _contains(node: Node, group: int) -> bool:
-    match node:
-        case Char():  # as most are
-            return False
-        case Group(item, number):
-            return number == group or _contains(item, group)
-        case Cat(items) | Alt(items):
-            return any(_contains(item, group) for item in items)
-        case Repeat(item) | Atomic(item) | Look(item):
-            return _contains(item, group)
-        case _:
-            return False
+    if isinstance(node, Char):
+        return False
+    return any(part.number == group for part in walk(node) if isinstance(part, Group))

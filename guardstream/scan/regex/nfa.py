@@ -44,6 +44,7 @@ from guardstream.scan.regex.ast import (
 from guardstream.scan.regex.rewrite import (
     captured,
     captures_of_group,
+    composed,
     has_choices,
     ignoring_case,
     inside,
@@ -311,10 +312,8 @@ class Program:
         return place
 
     def _character(self, node: Char, after: Place) -> Place:
-        fragment = node.fragment
-        return self._place(
-            CHAR, self._taken.get(fragment) or self._taking(fragment), after, (), node
-        )
+        condition = self._taken.get(node.fragment) or self._taking(node.fragment)
+        return self._place(CHAR, condition, after, (), node)
 
     def _asking(self, kind: Kind, condition: Condition, after: Place) -> Place:
         """An assertion about a neighbour."""
@@ -434,10 +433,9 @@ class Program:
         the match has a `fixed` number of characters, as they would need registers then. Returns
         whether that number is fixed after the node."""
         match node:
-            case Cat(items):
-                for item in items:
-                    if not isinstance(item, Char):
-                        fixed = self._postpone(item, fixed)
+            case Cat():
+                for item in composed(node):
+                    fixed = self._postpone(item, fixed)
             case Alt(items):
                 if not fixed and is_larger(node, LARGE_CHOICE):
                     self._late_choices.add(id(node))
@@ -719,9 +717,9 @@ def is_larger(node: Node, most: int) -> bool:
             case Char() | Assert():
                 taken += times
             case Cat(items) | Alt(items):
-                others = [(part, times) for part in items if not isinstance(part, Char)]
-                taken += times * (len(items) - len(others))
-                left += others
+                parts = composed(node)
+                taken += times * (len(items) - len(parts))
+                left += [(part, times) for part in parts]
             case Repeat(item, low, high):
                 left.append((item, times * max(low, high or 0, 1)))
             case Atomic(item):

@@ -158,8 +158,8 @@ _PLAIN_LOOK = re.compile(rf"\(\?<?[=!](?:{_SINGLE}|{_WITHIN})*+\)", re.DOTALL)
 _LOOKS = (("<=", False, False), ("<!", False, True), ("=", True, False), ("!", True, True))
 """How a lookaround begins after `(?`, whether it looks ahead, and whether it is negated."""
 
-_REPEATS = "*+?{("
-"""What a repetition begins with, or a comment before it."""
+_REPEATS = ("*", "+", "?", "{")
+"""What a repetition begins with."""
 
 _BOUNDS: dict[str, tuple[int, int | None]] = {"*": (0, None), "+": (1, None), "?": (0, 1)}
 
@@ -306,28 +306,35 @@ class _Parser:
                     continue
             elif letters := _LETTERS.match(pattern, self.at):
                 before, after = _scope(flags, self.ascii)
-                items += [char(before + letter + after) for letter in letters.group()]
+                if before:
+                    items += [char(before + letter + after) for letter in letters.group()]
+                else:
+                    items += map(char, letters.group())
                 self.at = letters.end()
                 continue
             switched = self._global_flags(flags) if begin == "(" else None
             item = self.atom(flags, depth) if switched is None else None
             if item is None:
                 flags = switched or flags
-                while self._skip_blank(flags):
-                    pass
-                start = self.at
-                self._check_blanks(flags)
-                if self._bounds() is not None:
-                    raise PatternError("a repetition cannot follow a comment or flags", start)
+                self._check_unrepeated(flags)
                 continue
-            if flags.verbose or pattern[self.at : self.at + 1] in _REPEATS:
+            if flags.verbose or pattern.startswith("(?#", self.at):
                 # A repetition is that of what stands before comments and blanks.
                 while self._skip_comment() or self._skip_blank(flags):
                     pass
                 self._check_blanks(flags)
+            if pattern[self.at : self.at + 1] in _REPEATS:
                 item = self._quantified(item, flags)
             items.append(item)
         return (items[0] if len(items) == 1 else Cat(tuple(items))), flags
+
+    def _check_unrepeated(self, flags: Flags) -> None:
+        while self._skip_blank(flags):
+            pass
+        start = self.at
+        self._check_blanks(flags)
+        if self._bounds() is not None:
+            raise PatternError("a repetition cannot follow a comment or flags", start)
 
     def _skip_blank(self, flags: Flags) -> bool:
         if not flags.verbose:
@@ -418,7 +425,7 @@ class _Parser:
             low, high = min(low, 1), 1 if high is None else min(high, 1)
         lazy = self.take("?")
         possessive = not lazy and self.take("+")
-        if self.peek() in ("*", "+", "?") or self._bounds() is not None:
+        if (again := self.peek()) in _REPEATS and (again != "{" or self._bounds() is not None):
             raise PatternError("multiple repeat", self.at)
         if low == high == 1:
             return item  # even where it is possessive
@@ -457,7 +464,10 @@ class _Parser:
 
     def _global_flags(self, flags: Flags) -> Flags | None:
         """`(?i)`: read the flags that hold from here to the end of the group."""
-        if self.peek(2) != "(?" or _CALL.match(self.pattern, self.at):
+        first = self.peek(3)[2:]
+        if self.peek(2) != "(?" or not (first.isalnum() or first == "-"):
+            return None
+        if _CALL.match(self.pattern, self.at):
             return None
         end = self.at + 2
         while end < len(self.pattern) and (self.pattern[end].isalnum() or self.pattern[end] == "-"):
@@ -485,6 +495,9 @@ class _Parser:
 
     def _parenthesis(self, flags: Flags, depth: int) -> Node | None:  # noqa: C901 - a list of kinds
         start = self.at
+        if self.take("(?:"):  # as most are
+            within = flags if flags.ascii is None else flags._replace(ascii=None)
+            return self._closed(within, depth, start)
         if self.peek(2) == "(*":
             raise PatternError("verbs such as (*PRUNE) are not supported; leave them out", start)
         if self._skip_comment():
@@ -496,8 +509,6 @@ class _Parser:
             return self._capture(None, flags, depth, start)
         if look := self.look(flags, depth, start):
             return look
-        if self.take(":"):
-            return self._closed(flags._replace(ascii=None), depth, start)
         if self.take(">"):
             return Atomic(self._closed(flags, depth, start))
         if self.take("|"):

@@ -57,6 +57,11 @@ def inside(node: Node) -> tuple[Node, ...]:
     return (node.item,) if isinstance(node, (Repeat, Group, Atomic, Look)) else ()
 
 
+def composed(node: Node) -> list[Node]:
+    """The parts that a node consists of, but for characters, of which there are most."""
+    return [part for part in inside(node) if not isinstance(part, Char)]
+
+
 def with_inside(node: Node, parts: tuple[Node, ...]) -> Node:
     """The node, made of other parts."""
     match node:
