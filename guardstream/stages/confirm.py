@@ -17,6 +17,7 @@ from guardstream.scan.words.normalize import (
     WORD_NAMES,
     Folding,
     Table,
+    boundaries,
     spacing,
     unseen,
     whole_by_default,
@@ -272,26 +273,26 @@ def _stands(keyword: str, text: str, begin: int) -> bool:
 
 
 def _is_written(keyword: str, text: str, begin: int) -> bool:
-    if not whole_by_default(keyword):
-        return _spelled(keyword).search(text, begin) is not None
+    begins, ends = boundaries(keyword)
     return any(
-        _BEGINS.match(text, start) and _ENDS.match(text, end)
+        (not begins or _BEGINS.match(text, start)) and (not ends or _ENDS.match(text, end))
         for start, end in _places(keyword, text, begin)
     )
 
 
 def _places(keyword: str, text: str, begin: int) -> Iterable[tuple[int, int]]:
-    """Return where a keyword of whole words stands in a text, whatever is around it."""
+    """Return where a keyword stands in a text, whatever is around it."""
     if keyword.isascii() and text.isascii():
-        first, *others = _GAP.split(keyword.lower())
+        gap, between = (_GAP, _between) if whole_by_default(keyword) else (_SPACE, _SPACE)
+        first, *others = gap.split(keyword.lower())
         if first:
-            return _places_in_ascii(first, others, text, begin)
+            return _places_in_ascii(first, others, between, text, begin)
     found = _spelled(keyword).finditer(text, begin, overlapped=True)
     return (match.span() for match in found)
 
 
 def _places_in_ascii(
-    first: str, others: Sequence[str], text: str, begin: int
+    first: str, others: Sequence[str], between: regex.Pattern[str], text: str, begin: int
 ) -> Iterator[tuple[int, int]]:
     """Yield what `_spelled` finds in ASCII text; to compile it takes as long as to read hundreds of
     chunks."""
@@ -300,10 +301,10 @@ def _places_in_ascii(
     while start >= 0:
         end = start + len(first)
         for word in others:
-            between = _between.match(text, end)
-            if between is None or not lower.startswith(word, between.end()):
+            gap = between.match(text, end)
+            if gap is None or not lower.startswith(word, gap.end()):
                 break
-            end = between.end() + len(word)
+            end = gap.end() + len(word)
         else:
             yield start, end
         start = lower.find(first, start + 1)

@@ -59,6 +59,16 @@ def test_a_keyword_is_found_in_any_case(keyword: str, before: str, after: str) -
         ("phone number", "phone__number", False),
         ("card no.", "card \n no. ", True),
         ("card no.", "cardno. ", False),
+        ("card no.", "postcard no. ", False),
+        ("work:", "network: ", False),
+        ("work:", "homeWork: at_work: ", True),
+        ("work:", "at work:(", True),
+        ("tel.", "Hotel. ", False),
+        ("tel.", "(tel.1", True),
+        ("#id", "a#id=", True),
+        ("#id", "a#idea", False),
+        ("n°é", "xn°é", False),
+        ("番号:", "口座番号:", True),
     ],
 )
 def test_keywords_beyond_ascii(keyword: str, before: str, found: bool) -> None:

@@ -86,6 +86,7 @@ JOINING = (1, regex.compile(f"{_WRITTEN}+")), (2, regex.compile(f"[{_UNSPACED}]+
 _WHOLE = regex.compile(
     rf"(?s)(?={JOINS})(?!.*(?=\p{{L}})[{_UNSPACED}])(?=.*\p{{L}}).*(?<={JOINS})\Z"
 )
+_SPACED = regex.compile(rf"(?s)(?!.*(?=\p{{L}})[{_UNSPACED}])(?=.*\p{{L}})")
 _UNSPACED_LETTER = regex.compile(rf"(?=\p{{L}})[{_UNSPACED}]")
 _UNSEEN = regex.compile(r"[\p{Default_Ignorable_Code_Point}\p{Cf}\u2800]")
 _STRETCHES = "\u0640\u07fa\u180a"  # Arabic tatweel, N'Ko lajanyalan, Mongolian nirugu
@@ -348,6 +349,14 @@ def joins_words(character: str) -> bool:
     """Whether the character continues a word beside it: a letter, mark, digit or underscore of a
     script that puts spaces between words."""
     return _JOINS.match(character) is not None
+
+
+def boundaries(word: str) -> tuple[bool, bool]:
+    """Whether a word begins where words begin, and ends where they end: in a character that
+    continues words, if it has letters, all of scripts that put spaces between words."""
+    if _SPACED.match(word) is None:
+        return False, False
+    return joins_words(word[0]), joins_words(word[-1])
 
 
 def whole_by_default(word: str) -> bool:
