@@ -65,16 +65,7 @@ def _ways(node: Node, after: _Next, rest: int | None) -> int:
     `rest` characters follow. Raises _TooManyError."""
     match node:
         case Cat(items):
-            found = leading = 1
-            for item in reversed(items):
-                ways = _ways(item, after, rest)
-                found = _few(found * ways)
-                if _is_long(rest):
-                    leading = _few(leading * ways, rest)
-                width = max_width(item)
-                rest = None if rest is None or width is None else rest + width
-                after = _first(item, after)
-            return found
+            return _in_a_row(items, after, rest)
         case Alt(items):
             each = [_ways(item, after, rest) for item in items]
             firsts = [_first(item, after) for item in items]
@@ -93,6 +84,24 @@ def _ways(node: Node, after: _Next, rest: int | None) -> int:
             raise _TooManyError
         case _:
             return 1
+
+
+def _in_a_row(items: Sequence[Node], after: _Next, rest: int | None) -> int:
+    """In how many ways nodes in a row can match."""
+    found = leading = 1
+    for item in reversed(items):
+        if isinstance(item, Char):  # as most are
+            rest = None if rest is None else rest + 1
+            after = _first(item, after)
+            continue
+        ways = _ways(item, after, rest)
+        found = _few(found * ways)
+        if _is_long(rest):
+            leading = _few(leading * ways, rest)
+        width = max_width(item)
+        rest = None if rest is None or width is None else rest + width
+        after = _first(item, after)
+    return found
 
 
 def _rounds(node: Repeat, after: _Next, rest: int | None) -> int:
@@ -135,7 +144,7 @@ def _first(node: Node, after: _Next) -> _Next:
     """What the next character may be where the node begins."""
     match node:
         case Char(fragment):
-            return _Next(frozenset((fragment,)), False)
+            return _one_of(fragment)
         case Cat(items):
             for item in reversed(items):
                 after = _first(item, after)
@@ -154,6 +163,11 @@ def _first(node: Node, after: _Next) -> _Next:
             return _first(item, after)
         case _:
             return after
+
+
+@lru_cache(maxsize=4_096)
+def _one_of(fragment: str) -> _Next:
+    return _Next(frozenset((fragment,)), False)
 
 
 _ANYTHING = _Next(frozenset((r"(?s:.)",)), True)
