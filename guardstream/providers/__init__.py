@@ -76,6 +76,9 @@ ADAPTERS: Mapping[str, type[Any]] = LazyMapping(
         "bedrock_mistral": "guardstream.providers.path_formats:MistralOutputs",
         "bedrock_titan": "guardstream.providers.path_formats:Titan",
         "ui_messages": "guardstream.providers.protocols.ui_messages:UIMessages",
+        "ui_message_objects": (
+            "guardstream.providers.protocols.ui_message_objects:UIMessageObjects"
+        ),
         "data_stream": "guardstream.providers.protocols.ui_messages:DataStream",
         "agentscope": "guardstream.providers.frameworks.agentscope:AgentScope",
         "agentscope_messages": (

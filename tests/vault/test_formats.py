@@ -59,6 +59,7 @@ from tests.providers import (
     test_realtime,
     test_sglang,
     test_sse_objects,
+    test_ui_message_objects,
     test_xai,
 )
 from tests.providers.laws import EMPTY
@@ -230,6 +231,7 @@ FORMATS: dict[str, Make] = {
     "bedrock_mistral": test_bedrock_invoke.mistral,
     "bedrock_titan": test_bedrock_invoke.titan,
     "ui_messages": _ui,
+    "ui_message_objects": lambda pieces: test_ui_message_objects.parts(_ui(pieces)),
     "data_stream": lambda pieces: [{"f": {"messageId": "m"}}, *({"0": each} for each in pieces)],
     "ag_ui": _ag_ui,
     "langchain_protocol": lambda pieces: [
