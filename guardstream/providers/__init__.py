@@ -92,6 +92,7 @@ ADAPTERS: Mapping[str, type[Any]] = LazyMapping(
         "sglang": "guardstream.providers.sglang:SGLang",
         "lmstudio": "guardstream.providers.lmstudio:LMStudio",
         "xai": "guardstream.providers.xai:XAI",
+        "letta": "guardstream.providers.frameworks.letta:Letta",
         "livekit": "guardstream.providers.frameworks.livekit:LiveKit",
         "llm": "guardstream.providers.frameworks.llm:LLM",
         "openai_agents": "guardstream.providers.frameworks.openai_agents:OpenAIAgents",
