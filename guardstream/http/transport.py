@@ -317,12 +317,13 @@ class _Guarding(_Base):  # type: ignore[misc]
     def _blocked(self, guard: Guard, request: Any, response: Any, error: BlockedError) -> Any:
         """Return the error in place of a whole answer that a rule has blocked.
 
-        BlockedError unless `on_block` is "error".
+        BlockedError unless `on_block` is "error", or the request is a call of JSON-RPC: its client
+        would close the session, with all other calls.
         """
-        if not self._raises:
+        call = call_in(request.content)
+        if call is None and not self._raises:
             raise error
         message = blocked_message(error.rule, guard.policy.block_message)
-        call = call_in(request.content)
         if call is not None:
             said = rpc_body(message, call.id, code=BLOCKED_CODE)
         else:

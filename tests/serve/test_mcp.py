@@ -97,6 +97,13 @@ async def test_a_blocked_tool_fails_its_call_below_a_client(
 
 
 @pytest.mark.asyncio
+async def test_a_block_below_a_client_leaves_its_session_open_without_the_setting() -> None:
+    with served(server()) as url:
+        async with below(url, GuardTransport(GUARD), "auto") as session:
+            await check(session)
+
+
+@pytest.mark.asyncio
 async def test_a_refused_answer_says_why_without_the_setting() -> None:
     with served(GuardMiddleware(server(), GUARD)) as url:
         async with Client(url, mode="auto") as session:
