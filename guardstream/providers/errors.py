@@ -213,12 +213,19 @@ class Call(NamedTuple):
 
 def call_in(message: bytes) -> Call | None:
     """Return the call that a message of JSON-RPC makes or answers; None for any other body."""
+    if b'"jsonrpc"' not in message:  # the name may not be escaped: no package does that
+        return None
     with suppress(AdapterError):
         told = json_object(message) or {}
         if told.get("jsonrpc") == "2.0":
             own = told.get("id")
             return Call(own if type(own) is int or isinstance(own, str) else None)
     return None
+
+
+def errors_of_call(call: Call) -> Errors:
+    """Return the errors that answer a call of JSON-RPC."""
+    return Errors(lambda _status, code, message: rpc_body(message, call.id, code=code))
 
 
 def errors_of(provider: str | None) -> Errors:

@@ -17,6 +17,8 @@ from starlette.responses import JSONResponse, Response
 from guardstream import Guard, Policy
 from guardstream.http import GuardTransport
 from guardstream.serve import GuardMiddleware
+from guardstream.serve.proxy import ProxySettings, application
+from guardstream.serve.proxy.protocol import BoundedProtocol
 from tests.serve.apps import app_of
 from tests.serve.server import serving
 from tests.serve.visit import Visit
@@ -82,6 +84,45 @@ async def test_a_blocked_tool_fails_its_call_behind_the_middleware(mode: Any) ->
     with served(GuardMiddleware(server(), GUARD, on_block="error")) as url:
         async with Client(url, mode=mode) as session:
             await check(session)
+
+
+@contextmanager
+def proxied(guard: Guard, on_block: Any = "finish") -> Iterator[str]:
+    """A server of MCP behind the proxy."""
+    with served(server()) as url:
+        upstream, guards = url.removesuffix("/mcp"), {"default": guard}
+        settings = ProxySettings(upstream, guards, other="guard", on_block=on_block)
+        with serving(application(settings), lifespan="on", http=BoundedProtocol) as port:
+            yield f"http://127.0.0.1:{port}/mcp"
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.asyncio
+async def test_a_blocked_tool_fails_its_call_behind_the_proxy(mode: Any) -> None:
+    with proxied(GUARD, "error") as url:
+        async with Client(url, mode=mode) as session:
+            await check(session)
+
+
+@pytest.mark.asyncio
+async def test_a_forbidden_call_fails_behind_the_proxy_and_no_other() -> None:
+    rules = "rules: [{id: bad, words: [forbidden], action: block}]"
+    with proxied(Guard(Policy.parse(f"input: {{{rules}}}"))) as url:
+        async with Client(url, mode="auto") as session:
+            with pytest.raises(MCPError, match="bad"):
+                await session.call_tool("find", {"what": "so forbidden"})
+            assert "a secret" in str((await session.call_tool("find")).content)
+
+
+def test_an_error_of_the_proxy_has_the_id_of_the_call() -> None:
+    settings = ProxySettings("http://127.0.0.1:1", {"default": GUARD}, other="guard")
+    called = {"jsonrpc": "2.0", "id": "call_7", "method": "tools/list"}
+    with serving(application(settings), lifespan="on", http=BoundedProtocol) as port:
+        url = f"http://127.0.0.1:{port}/mcp"
+        answer, other = httpx2.post(url, json=called), httpx2.post(url, json={})
+    said = answer.json()
+    assert (answer.status_code, said["id"], said["error"]["code"]) == (502, "call_7", -32000)
+    assert "jsonrpc" not in other.json()
 
 
 @pytest.mark.parametrize("provider", [None, "mcp"])
