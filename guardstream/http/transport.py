@@ -51,7 +51,14 @@ from guardstream.http.tools import for_request
 from guardstream.providers.adapter import Adapter
 from guardstream.providers.answers.whole import BODIES
 from guardstream.providers.dashscope import DashScope
-from guardstream.providers.errors import BLOCKED, BLOCKED_CODE, NO_RETRY, errors_of
+from guardstream.providers.errors import (
+    BLOCKED,
+    BLOCKED_CODE,
+    NO_RETRY,
+    call_in,
+    errors_of,
+    rpc_body,
+)
 from guardstream.stream.arguments import known_arguments
 from guardstream.stream.flows.choosing import choosing
 from guardstream.stream.loops import aclose_source
@@ -310,13 +317,18 @@ class _Guarding(_Base):  # type: ignore[misc]
     def _blocked(self, guard: Guard, request: Any, response: Any, error: BlockedError) -> Any:
         """Return the error in place of a whole answer that a rule has blocked.
 
-        BlockedError unless `on_block` is "error".
+        BlockedError unless `on_block` is "error", or the request is a call of JSON-RPC: its client
+        would close the session, with all other calls.
         """
-        if not self._raises:
+        call = call_in(request.content)
+        if call is None and not self._raises:
             raise error
         message = blocked_message(error.rule, guard.policy.block_message)
-        errors = errors_of(self._provider_of(request))
-        content = json_bytes(errors.body(BLOCKED, BLOCKED_CODE, message))
+        if call is not None:
+            said = rpc_body(message, call.id, code=BLOCKED_CODE)
+        else:
+            said = errors_of(self._provider_of(request)).body(BLOCKED, BLOCKED_CODE, message)
+        content = json_bytes(said)
         answer = _whole_answer(guard, response, content, status=BLOCKED)
         answer.headers["content-type"] = "application/json"
         answer.headers[NO_RETRY[0]] = NO_RETRY[1]

@@ -76,6 +76,9 @@ ADAPTERS: Mapping[str, type[Any]] = LazyMapping(
         "bedrock_mistral": "guardstream.providers.path_formats:MistralOutputs",
         "bedrock_titan": "guardstream.providers.path_formats:Titan",
         "ui_messages": "guardstream.providers.protocols.ui_messages:UIMessages",
+        "ui_message_objects": (
+            "guardstream.providers.protocols.ui_message_objects:UIMessageObjects"
+        ),
         "data_stream": "guardstream.providers.protocols.ui_messages:DataStream",
         "agentscope": "guardstream.providers.frameworks.agentscope:AgentScope",
         "agentscope_messages": (
@@ -89,6 +92,9 @@ ADAPTERS: Mapping[str, type[Any]] = LazyMapping(
         "sglang": "guardstream.providers.sglang:SGLang",
         "lmstudio": "guardstream.providers.lmstudio:LMStudio",
         "xai": "guardstream.providers.xai:XAI",
+        "letta": "guardstream.providers.frameworks.letta:Letta",
+        "livekit": "guardstream.providers.frameworks.livekit:LiveKit",
+        "llm": "guardstream.providers.frameworks.llm:LLM",
         "openai_agents": "guardstream.providers.frameworks.openai_agents:OpenAIAgents",
         "llama_index": "guardstream.providers.frameworks.llama_index:LlamaIndex",
         "smolagents": "guardstream.providers.frameworks.smolagents:Smolagents",

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
+from guardstream.errors import AdapterError
 from guardstream.framing import aws, sse
 from guardstream.framing.frames import Frames
-from guardstream.framing.json import json_bytes
+from guardstream.framing.json import json_bytes, json_object
 
 BLOCKED = 400
 """The status of a blocked answer, as of a blocked prompt: clients do not send it again."""
@@ -149,6 +151,19 @@ def _ag_ui(_status: int, code: str, message: str) -> dict[str, Any]:
     return {"type": "RUN_ERROR", "message": message, "code": code}
 
 
+def rpc_body(message: str, own: object = None, *, code: str | None = None) -> dict[str, Any]:
+    """Return the error of JSON-RPC that answers a call; its id is `own`, None if it is not known.
+
+    Servers define the codes from -32000 down: https://www.jsonrpc.org/specification#error_object.
+    """
+    error = {"code": -32000, "message": message, **({"data": {"code": code}} if code else {})}
+    return {"jsonrpc": "2.0", "id": own, "error": error}
+
+
+def _rpc(_status: int, code: str, message: str) -> dict[str, Any]:
+    return rpc_body(message, code=code)
+
+
 def _any(_status: int, code: str, message: str) -> dict[str, Any]:
     """An event that the clients of OpenAI and Anthropic raise."""
     detail = {"type": code, "code": code, "message": message}
@@ -185,8 +200,32 @@ ERRORS: Mapping[str, Errors] = {
     "openai_realtime": Errors(_any),
     "ui_messages": Errors(_ui_message),
     "ag_ui": Errors(_ag_ui),
+    **dict.fromkeys(("mcp", "acp"), Errors(_rpc)),
 }
 """By the names of adapters."""
+
+
+class Call(NamedTuple):
+    """A call of JSON-RPC, by its id; None if that is not known, or must not be told."""
+
+    id: int | str | None
+
+
+def call_in(message: bytes) -> Call | None:
+    """Return the call that a message of JSON-RPC makes or answers; None for any other body."""
+    if b'"jsonrpc"' not in message:  # the name may not be escaped: no package does that
+        return None
+    with suppress(AdapterError):
+        told = json_object(message) or {}
+        if told.get("jsonrpc") == "2.0":
+            own = told.get("id")
+            return Call(own if type(own) is int or isinstance(own, str) else None)
+    return None
+
+
+def errors_of_call(call: Call) -> Errors:
+    """Return the errors that answer a call of JSON-RPC."""
+    return Errors(lambda _status, code, message: rpc_body(message, call.id, code=code))
 
 
 def errors_of(provider: str | None) -> Errors:

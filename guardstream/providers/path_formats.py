@@ -39,6 +39,7 @@ class _PathFormat(JSONFormat):
     sse_end = ""
     apart_by_name = False
     harmless = META
+    marks = ()
 
     def __init__(self, *, unknown: Unknown = "guard") -> None:
         super().__init__(self.name, unknown=unknown, **self.paths)

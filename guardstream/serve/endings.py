@@ -14,7 +14,15 @@ from guardstream.events import FinishReason
 from guardstream.framing import sse
 from guardstream.framing.frames import FRAMES, Media
 from guardstream.guard import Guard
-from guardstream.providers.errors import ANY, BLOCKED, BLOCKED_CODE, NO_RETRY, errors_of
+from guardstream.providers.errors import (
+    ANY,
+    BLOCKED,
+    BLOCKED_CODE,
+    NO_RETRY,
+    Call,
+    errors_of,
+    rpc_body,
+)
 
 _DATA = re.compile(
     rb"(?:^|\r)(?:\xef\xbb\xbf)?data(?:: ?(\{|\[DONE\](?=[\r\n]))|[:\r\n])", re.MULTILINE
@@ -72,24 +80,26 @@ def guarded_message(guard: Guard, error: Exception) -> str:
 
 def refusal(status: int, code: str, message: str) -> tuple[Message, bytes]:
     """Return the start and body of a response that replaces one that cannot be sent."""
-    more = [NO_RETRY_HEADER] if code == BLOCKED_CODE else []
-    return _refusal(status, {"error": {"code": code, "message": message}}, *more)
+    return _refusal(status, code, {"error": {"code": code, "message": message}})
 
 
 def blocked(provider: str | None, message: str) -> tuple[Message, bytes]:
     """Return those of an error that replaces a blocked response, in the format of `provider`."""
     error = errors_of(provider).body(BLOCKED, BLOCKED_CODE, message)
-    return _refusal(BLOCKED, error, NO_RETRY_HEADER)
+    return _refusal(BLOCKED, BLOCKED_CODE, error)
 
 
-def _refusal(
-    status: int, error: Mapping[str, Any], *more: tuple[bytes, bytes]
-) -> tuple[Message, bytes]:
+def call_refusal(status: int, code: str, message: str, call: Call) -> tuple[Message, bytes]:
+    """Return those of an error of JSON-RPC that replaces the answer to a call."""
+    return _refusal(status, code, rpc_body(message, call.id, code=code))
+
+
+def _refusal(status: int, code: str, error: Mapping[str, Any]) -> tuple[Message, bytes]:
     body = json.dumps(error).encode()
     headers = [
         (b"content-type", b"application/json"),
         (b"content-length", str(len(body)).encode()),
         (b"cache-control", b"no-store"),
-        *more,
+        *([NO_RETRY_HEADER] if code == BLOCKED_CODE else []),
     ]
     return {"type": "http.response.start", "status": status, "headers": headers}, body

@@ -21,7 +21,7 @@ from guardstream.framing.frames import Media
 from guardstream.http.body import in_thread
 from guardstream.http.headers import is_part
 from guardstream.http.transport import provider_at
-from guardstream.providers.errors import BLOCKED_CODE, errors_of
+from guardstream.providers.errors import BLOCKED, BLOCKED_CODE, Call, errors_of
 from guardstream.providers.generic.any_json import AnyJSON
 from guardstream.serve.bodies import Body, BodyError, open_body
 from guardstream.serve.classification import PART, BodyClassifier, Handling
@@ -29,6 +29,7 @@ from guardstream.serve.client import Client
 from guardstream.serve.declared import fits, passes_unread, type_of
 from guardstream.serve.endings import (
     blocked,
+    call_refusal,
     ending,
     error_frame,
     guarded_message,
@@ -278,7 +279,8 @@ class Exchange:
         except GuardstreamError as error:
             if body.streams and not self._is_block(error):  # the part before the error goes out
                 return "text"
-            await self._answer_refused(error)
+            call = whole.call() if short else await in_thread(whole.call)
+            await self._answer_refused(error, call)
             return None
         if whole.finish in ("content_filter", "length"):
             _LOG.warning("the policy ended a response of the type %r early", body.media)
@@ -301,20 +303,22 @@ class Exchange:
         self._refusal, body = self._refused(error)
         self._stop([body])
 
-    async def _answer_refused(self, error: GuardstreamError) -> None:
-        """Send an error instead of a complete response."""
+    async def _answer_refused(self, error: GuardstreamError, call: Call | None = None) -> None:
+        """Send an error instead of a complete response, which may answer a `call` of JSON-RPC."""
         self._classifier = None
-        start, body = self._refused(error)
+        start, body = self._refused(error, call)
         await self._client.transmit(start)
         await self._client.put([body], last=True)
 
-    def _refused(self, error: GuardstreamError) -> tuple[Message, bytes]:
+    def _refused(self, error: GuardstreamError, call: Call | None = None) -> tuple[Message, bytes]:
         assert self._route.guard is not None
         if isinstance(error, BodyError):
             code, why = error.code, str(error)
         else:
             code, why = "unguardable_response", guarded_message(self._route.guard, error)
         _LOG.error("refused the response to %r: %s", self._scope["path"], why)
+        if call is not None:
+            return call_refusal(BLOCKED if self._is_block(error) else 502, code, why, call)
         if self._is_block(error):
             return blocked(self._route.provider or provider_at(self._scope["path"]), why)
         return refusal(502, code, why)

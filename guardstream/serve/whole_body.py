@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
+from guardstream.errors import GuardstreamError
 from guardstream.events import FinishReason
 from guardstream.guard import Guard
 from guardstream.http.charsets import AsUTF8
@@ -10,7 +13,7 @@ from guardstream.http.other_answers import guarded
 from guardstream.http.request import RefusedError
 from guardstream.http.sniffing import WHOLE, sniff
 from guardstream.http.stream import WireGuard
-from guardstream.providers.errors import BLOCKED_CODE
+from guardstream.providers.errors import BLOCKED_CODE, Call, call_in
 from guardstream.serve.bodies import BodyError, encoded
 from guardstream.serve.declared import Declared
 from guardstream.stream.on_block import blocked_message
@@ -55,6 +58,17 @@ class WholeBody:
         changed = encoded(body, self._charset)
         shown = changed if self._charset is None else self._as_utf8(changed)
         return None if body == plain and shown == changed else shown
+
+    def call(self) -> Call | None:
+        """Return the call of JSON-RPC that the body answers, if it does, without an id that a rule
+        would change."""
+        found = call_in(self._plain) if self._declared.is_json else None
+        if found is None or not isinstance(found.id, str):
+            return found
+        with suppress(GuardstreamError):
+            if self._guard.check(found.id).text == found.id:
+                return found
+        return Call(None)
 
     def _guarded(self, plain: bytes) -> bytes:
         declared, media = self._declared, self._declared.media

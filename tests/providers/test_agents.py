@@ -368,6 +368,40 @@ def test_arguments_by_path_and_then_as_a_whole_are_one_call() -> None:
     assert [(each.id, each.arguments) for each in result.tool_calls] == [("c1", '{"q":"a ######"}')]
 
 
+def test_a_call_goes_on_where_each_event_repeats_its_name_and_id() -> None:
+    def partial(own: str, text: str = "", more: bool = True) -> Event:
+        told = types.PartialArg(json_path="$.q", string_value=text, will_continue=more)
+        calling = types.FunctionCall(
+            id=own, name="find", partial_args=[told] if text or not more else None
+        )
+        calling.will_continue = True
+        return event(types.Part(function_call=calling), partial=True)
+
+    def turn(*owns: str) -> list[Event]:
+        begun = [partial(own, text) for text in ("", "a sec", "ret b") for own in owns]
+        over = [partial(own, more=False) for own in owns]
+        whole = [
+            types.Part(
+                function_call=types.FunctionCall(id=own, name="find", args={"q": "a secret b"})
+            )
+            for own in owns
+        ]
+        return [*begun, *over, event(*whole)]
+
+    seen: list[Any] = []
+    stream = GUARD.wrap_sync([*turn("c1", "c2"), *turn("c1")], on_tool_call=seen.append)
+    out = list(stream)
+    masked = '{"q":"a ###### b"}'
+    expected = [("c1", masked), ("c2", masked), ("c1", masked)]
+    assert [(each.id, each.arguments) for each in stream.result.tool_calls] == expected
+    assert [(each.id, each.arguments) for each in seen] == expected
+    parts = [part.function_call for each in out if each.partial for part in each.content.parts]
+    for own, count in (("c1", 2), ("c2", 1)):
+        values = [value for call in parts if call.id == own for value in call.partial_args or ()]
+        told = "".join(value.string_value or "" for value in values)
+        assert told == "a ###### b" * count
+
+
 def test_agents_beside_each_other_have_texts_of_their_own() -> None:
     def one(branch: str, text: str, partial: bool) -> Event:
         return event(part(text), partial=partial, author=branch, branch=f"both.{branch}")

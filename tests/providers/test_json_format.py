@@ -256,3 +256,57 @@ def test_a_chunk_of_a_class_needs_the_formats_name() -> None:
     with pytest.raises(AdapterError, match=r"detected from dicts and records: name one of mine$"):
         DECLARED.wrap_sync(chunks).text()
     assert DECLARED.wrap_sync(chunks, provider="mine").text() == "a *********"
+
+
+@pytest.mark.parametrize("policy", ["", FORMATS], ids=["in python", "in the policy"])
+def test_added_chunks_have_what_clients_tell_chunks_apart_by(policy: str) -> None:
+    guard = Guard(Policy.parse(policy + RULES))
+    provider: Any = "mine" if policy else MINE
+    marks = {"type": "delta", "id": "m-1", "event": "token", "role": "assistant"}
+    source = [{**marks, "token": "a blue"}, {"type": "usage", "tokens": 3}]
+    out = list(guard.wrap_sync(source, provider=provider))
+    assert out == [{**marks, "token": "a "}, source[1], {**marks, "token": "blue"}]
+
+
+def test_so_have_the_objects_around_a_text() -> None:
+    inner = JSONFormat("inner", text="$.items[*].said.token")
+
+    def chunk(token: str) -> dict[str, Any]:
+        said = {"kind": "so", "token": token}
+        return {"type": "more", "items": [{"id": "i-1", "said": said}]}
+
+    out = list(GUARD.wrap_sync([chunk("a blue"), {"type": "end"}], provider=inner))
+    assert out == [chunk("a "), {"type": "end"}, chunk("blue")]
+
+
+@pytest.mark.parametrize("field", ["type", "id", "event", "kind", "role"])
+def test_a_match_in_such_a_field_is_left_out_and_reported(field: str) -> None:
+    token = JSONFormat("token", text="$.token")
+    source = [{field: "a blue bird", "token": "a blue"}, {field: "so", "token": "!"}]
+    stream = GUARD.wrap_sync(source, provider=token)
+    assert [chunk[field] for chunk in stream] == ["", "so"]
+    assert [(found.rule, found.path) for found in stream.findings] == [("bird", f"$.{field}")]
+    stream = GUARD.wrap_sync([{field: "red fish", "token": "so"}], provider=token)
+    assert not said(stream)
+    assert stream.finish == "content_filter"
+
+
+@pytest.mark.parametrize("first", [{"type": "a blue", "token": ""}, {"type": "so", "token": "so"}])
+def test_halves_of_a_match_in_such_a_field_are_never_added_again(first: dict[str, Any]) -> None:
+    token = JSONFormat("token", text="$.token")
+    source = [first, {"type": " bird", "token": "a blue"}, {"type": "end"}]
+    out = list(GUARD.wrap_sync(source, provider=token))
+    types = "".join(chunk["type"] for chunk in out if "type" in chunk)
+    assert "blue bird" not in types
+    assert said(out).removeprefix("so") == "a blue"
+
+
+def test_a_path_to_such_a_field_says_what_it_is() -> None:
+    event = JSONFormat("event", text="$.event", tool_args="$.type.of.role", harmless="$.kind")
+    source = [{"event": "a blue", "kind": "blue bird"}, {"event": " bird", "kind": "blue bird"}]
+    out = list(GUARD.wrap_sync(source, provider=event))
+    assert "".join(chunk["event"] for chunk in out) == "a *********"
+    assert {chunk["kind"] for chunk in out} == {"blue bird"}
+    arguments = {"type": {"of": {"role": '{"a": "blue bird"}', "id": "x-1"}, "kind": "so"}}
+    [out] = GUARD.wrap_sync([arguments], provider=event)
+    assert out == {"type": {"of": {"role": '{"a": "*********"}', "id": "x-1"}, "kind": "so"}}

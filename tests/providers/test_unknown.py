@@ -624,6 +624,17 @@ def test_a_log_takes_what_alternates_for_no_answer(caplog: pytest.LogCaptureFixt
     assert "the answer is at $.say" in record.getMessage()
 
 
+@pytest.mark.parametrize("field", ["type", "message_type", "eventType", "kind"])
+def test_a_log_takes_many_kinds_of_events_for_no_answer(
+    field: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    kinds = ["run started", "text begins", "text goes on", "text ends", "usage", "run ended"]
+    events = [{field: f"the {kind} of an agent", "say": "so"} for kind in kinds]
+    list(Guard(GUARD.policy).wrap_sync(events))
+    (record,) = caplog.records
+    assert "the answer is at $.say" in record.getMessage()
+
+
 @pytest.mark.parametrize("rest", [{}, {"note": "the same"}, {"list": ["a", "b"]}])
 def test_a_log_says_where_to_guard_objects_that_grow(
     rest: dict[str, Any], caplog: pytest.LogCaptureFixture

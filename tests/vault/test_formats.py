@@ -45,6 +45,9 @@ from tests.providers import (
     test_kosong,
     test_langchain_protocol,
     test_langgraph,
+    test_letta,
+    test_livekit,
+    test_llm,
     test_lmstudio,
     test_microsoft_agents,
     test_mistral,
@@ -59,6 +62,7 @@ from tests.providers import (
     test_realtime,
     test_sglang,
     test_sse_objects,
+    test_ui_message_objects,
     test_xai,
 )
 from tests.providers.laws import EMPTY
@@ -230,6 +234,7 @@ FORMATS: dict[str, Make] = {
     "bedrock_mistral": test_bedrock_invoke.mistral,
     "bedrock_titan": test_bedrock_invoke.titan,
     "ui_messages": _ui,
+    "ui_message_objects": lambda pieces: test_ui_message_objects.parts(_ui(pieces)),
     "data_stream": lambda pieces: [{"f": {"messageId": "m"}}, *({"0": each} for each in pieces)],
     "ag_ui": _ag_ui,
     "langchain_protocol": lambda pieces: [
@@ -244,6 +249,9 @@ FORMATS: dict[str, Make] = {
     "lmstudio": test_lmstudio.answer,
     "mcp": lambda pieces: [test_json_rpc.tool("".join(pieces))],
     "dashscope": lambda pieces: test_dashscope.told(list(accumulate(pieces))),
+    "letta": test_letta.said,
+    "livekit": test_livekit.said,
+    "llm": lambda pieces: test_llm.events("text", pieces),
     "openai_agents": lambda pieces: list(test_frameworks.openai_agents(pieces)),
     "llama_index": lambda pieces: list(test_frameworks.llama_index(pieces)),
     "smolagents": lambda pieces: list(test_frameworks.smolagents(pieces)),

@@ -148,6 +148,7 @@ class ADK(VariedSpecAdapter):
             self._begun |= {call.id or call.name: slot for slot, call in calls.items()}
             reading = self._going_on(agent, pieces)
             return reading._replace(choices=(choice,), calls=calls, complete=over, usage=usage)
+        self._calls.end(choice)
         reading = self._whole(agent, event, pieces)
         ended = _finished(event, choice)
         if ended == {0: "error"}:

@@ -25,6 +25,9 @@ EVENTS = 32
 
 _TOLD_BY = tuple(f".{name}" for name in KINDS)
 
+_KINDS = (*_TOLD_BY, "type", "Type")
+"""The ends of paths where an answer is unlikely, however many kinds of events there are."""
+
 _PATHS = 64
 """How many paths a report has at most."""
 
@@ -32,7 +35,8 @@ _GROWN = 2
 """How often a text has grown where objects repeat it."""
 
 Lengths: TypeAlias = Mapping[str, tuple[int, int]]
-"""How many code points of text a path had: those unlike all earlier texts there, and all."""
+"""How many code points of text a path had: those unlike all earlier texts there, and all. A path to
+kinds of events has none."""
 
 Report: TypeAlias = Callable[[Lengths, bool], None]
 """Is told once of a stream: the text at each path, and whether objects repeat their text."""
@@ -119,8 +123,8 @@ class AnyJSON(SpecAdapter):
                 self._note_growth(path, text)
                 changed, total = self._lengths.get(path, (0, 0))
                 seen = self._seen.setdefault(path, {text})
-                new = 0 if text in seen else len(text)
-                self._lengths[path] = changed + new, total + len(text)
+                size = 0 if path.endswith(_KINDS) else len(text)
+                self._lengths[path] = changed + (0 if text in seen else size), total + size
                 seen.add(text)
 
     def _note_growth(self, path: str, text: str) -> None:

@@ -17,7 +17,7 @@ from guardstream.jsonpath import check_apart, steps_of
 from guardstream.providers.adapter import Piece, Reading, Released, Slot, Unknown
 from guardstream.providers.spec import SpecAdapter
 from guardstream.providers.toolkit.fields import fields_of, is_record
-from guardstream.providers.toolkit.nodes import ABOUT, END, PASSED, Leaf, Spec
+from guardstream.providers.toolkit.nodes import ABOUT, END, META, PASSED, Leaf, Spec
 from guardstream.providers.toolkit.paths import Steps, rebuilt
 
 _REASONS: dict[str, FinishReason] = {
@@ -48,6 +48,9 @@ class JSONFormat(SpecAdapter):
     harmless: ClassVar[Leaf] = PASSED
     beside: ClassVar[Mapping[str, Spec]] = {}
     """Other fields of chunks, by path, in formats that come with the package."""
+    marks: ClassVar[Sequence[str]] = ("id", "type", "event", "kind", "role")
+    """Fields, beside a text and around it, by which clients tell chunks apart: marks, unless a path
+    says otherwise. So chunks that the guard adds have them, too."""
     taken: Callable[[Any], Any] | None = None
     """Copies chunks whose producer may keep changing them."""
 
@@ -84,7 +87,9 @@ class JSONFormat(SpecAdapter):
             check_apart(leaves)
         except ValueError as error:
             raise ValueError(f"format {name!r}: {error}") from None
-        self.spec = _spec_of(leaves)  # type: ignore[misc]
+        spec = cast("Mapping[str, Spec]", _spec_of(leaves))
+        self._described = frozenset(spec)
+        self.spec = _with_marks(spec, self.marks)  # type: ignore[misc]
         self.repeats = bool(copies)
         self._done = steps_of(done) if done else None
         super().__init__(unknown=unknown)
@@ -96,7 +101,7 @@ class JSONFormat(SpecAdapter):
 
     def describes(self, field: str) -> bool:
         """Return whether a path leads into a field of the chunk."""
-        return field in cast("Mapping[str, Spec]", self.spec)
+        return field in self._described
 
     def accepts(self, chunk: object) -> bool:
         """Return whether `chunk` has text, or the end, where this format has it."""
@@ -165,6 +170,16 @@ def _spec_of(leaves: Mapping[str, Spec]) -> Spec:
                 node = node[0]
     result: Spec = spec
     return result
+
+
+def _with_marks(spec: Any, marks: Sequence[str]) -> Any:
+    """Return a spec in which objects have marks, besides the fields that it names."""
+    if isinstance(spec, list):
+        return [_with_marks(item, marks) for item in spec]
+    if not isinstance(spec, dict):
+        return spec
+    known = {name: _with_marks(value, marks) for name, value in spec.items()}
+    return {**dict.fromkeys(marks, META), **known}
 
 
 def _with(value: Any, steps: Sequence[str | None], new: Any) -> Any:

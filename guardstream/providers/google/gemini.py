@@ -105,6 +105,7 @@ class Gemini(SpecAdapter):
             reason = self._finish(choice, candidate)
             if reason is not None:
                 finished[choice] = reason
+                self._calls.end(choice)
         pieces, closed, ended = self._runs.number(pieces)
         failed, usage = bool(event.get("error")), get(event, "usage_metadata")
         return Reading(

@@ -1,7 +1,8 @@
 """Function calls in Gemini's responses: their numbers in the stream, and their strings.
 
 Vertex streams arguments as values by JSON path (`partialArgs`); a string of several pieces says
-`willContinue` with all but the last. https://cloud.google.com/vertex-ai/generative-ai/docs/multimodal/function-calling
+`willContinue` with all but the last. LiteLLM in Google's Agent Development Kit repeats the name and
+the id of such a call in every event. https://cloud.google.com/vertex-ai/generative-ai/docs/multimodal/function-calling
 """
 
 from __future__ import annotations
@@ -50,6 +51,7 @@ class Calls:
         self._count = 0
         self._last: dict[int, int] = {}
         self._open: set[Slot] = set()  # incomplete strings
+        self._going_on: dict[tuple[int, Any], Slot] = {}  # incomplete calls, by choice and id
 
     def read(
         self, choice: int, candidate: Mapping[str, Any], pieces: Sequence[Piece]
@@ -62,10 +64,15 @@ class Calls:
         for place, part in enumerate(parts_of(candidate)):
             call = call_in(part)
             if call.get("name"):
-                slot = self._begin(choice)
-                calls[slot] = Call(call["name"], call.get("id"))
+                slot = self._going_on.pop((choice, call.get("id")), None)
+                if slot is None:
+                    slot = self._begin(choice)
+                    calls[slot] = Call(call["name"], call.get("id"))
+                self._last[choice] = slot.number
                 if not get(call, "will_continue"):
                     over.append(slot)
+                elif call.get("id"):
+                    self._going_on[choice, call["id"]] = slot
             args = Slot(choice, "tool_args", "args", self._last.get(choice, 0))
             moved[args._replace(number=place)] = args
             for value in values_in(part):
@@ -75,10 +82,14 @@ class Calls:
                     whole.add(slot)
         return [_moved(piece, moved, whole) for piece in pieces], calls, over
 
+    def end(self, choice: int) -> None:
+        """End the calls of a choice: a later one may have the id of an earlier one."""
+        for own in [own for own in self._going_on if own[0] == choice]:
+            del self._going_on[own]
+
     def _begin(self, choice: int) -> Slot:
-        self._last[choice] = self._count
         self._count += 1
-        return Slot(choice, "tool_args", "args", self._last[choice])
+        return Slot(choice, "tool_args", "args", self._count - 1)
 
     def _goes_on(self, slot: Slot, value: Mapping[str, Any], over: list[Slot]) -> bool:
         """Note a value; return whether it is a piece of a longer string."""

@@ -14,6 +14,7 @@ from pydantic.fields import FieldInfo
 
 from guardstream.errors import AdapterError
 from guardstream.events import FinishReason
+from guardstream.providers.errors import rpc_body
 from guardstream.providers.toolkit.envelope import Envelope
 from guardstream.providers.toolkit.fields import fields_of, replaced, with_names
 from guardstream.providers.toolkit.protobuf import is_message
@@ -90,8 +91,7 @@ def dumped(model: BaseModel, *, with_nulls: bool = False) -> Event:
 
 def rpc_error(reason: FinishReason, message: str = "", own: Any = None) -> Event:
     """Return the error of JSON-RPC for an answer that the guard ends, whose id is `own`."""
-    error = {"code": -32000, "message": message or f"the answer was ended: {reason}"}
-    return {"jsonrpc": "2.0", "id": own, "error": error}
+    return rpc_body(message or f"the answer was ended: {reason}", own)
 
 
 def message_json(message: Any, *, named_as_declared: bool = False) -> Event:

@@ -25,7 +25,7 @@ from guardstream.http.other_requests import checked as checked_other
 from guardstream.http.request import RefusedError
 from guardstream.http.tools import for_request
 from guardstream.operations import Operations
-from guardstream.providers.errors import Errors
+from guardstream.providers.errors import Errors, call_in
 from guardstream.resilience import LimiterError
 from guardstream.serve.journal import last_event_id
 from guardstream.serve.proxy import models, other_requests, requests
@@ -116,6 +116,9 @@ class ProxyExchange:
         if body is None:
             self.outcome.finish = "cancelled"
             return
+        if self._match.endpoint.answer == "unknown":
+            call = await self._context.worker.text(len(body), partial(call_in, body))
+            self._reply.answer(call)
         async with anyio.create_task_group() as group:
             group.start_soon(self._watch, group.cancel_scope)
             if self._caller is not None:

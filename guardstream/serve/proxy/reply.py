@@ -13,7 +13,7 @@ from starlette.types import Message, Scope, Send
 
 from guardstream.events import FinishReason
 from guardstream.http.media import Kind
-from guardstream.providers.errors import BLOCKED_CODE, Errors
+from guardstream.providers.errors import BLOCKED_CODE, Call, Errors, errors_of_call
 from guardstream.serve.endings import NO_RETRY_HEADER, has_content
 from guardstream.serve.journal import Journal
 from guardstream.serve.proxy.context import ProxyContext
@@ -80,6 +80,11 @@ class Reply:
         # Only heartbeats come from another task.
         self._sending = nullcontext() if context.settings.heartbeat is None else anyio.Lock()
         self._sent_at = 0.0
+
+    def answer(self, call: Call | None) -> None:
+        """Note the call of JSON-RPC that is answered, if it is one: errors are of its format."""
+        if call is not None:
+            self._errors = errors_of_call(call)
 
     async def start(self, status: int, headers: Iterable[tuple[bytes, bytes]]) -> None:
         """Send the head."""

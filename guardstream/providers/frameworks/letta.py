@@ -1,0 +1,236 @@
+"""Letta: the messages that an agent streams, with or without its tokens.
+
+https://docs.letta.com/guides/agents/streaming. A message goes on while its id and its type stay the
+same; the parts of one step share an id. A call is told in one field, or in two.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
+
+from guardstream.events import FinishReason
+from guardstream.providers.adapter import Call, Piece, Reading, Released, Slot, Unknown
+from guardstream.providers.spec import (
+    END,
+    KEEP,
+    META,
+    NAME,
+    NUMBER,
+    REQUEST,
+    Either,
+    Items,
+    Leaf,
+    OneOf,
+    Path,
+    Spec,
+    SpecAdapter,
+    Tree,
+    sibling,
+)
+from guardstream.providers.toolkit.fields import fields_of, replaced
+
+_IDS = ("id", "otid", "run_id", "step_id", "sender_id")
+_MARKS: dict[str, Spec] = {
+    **dict.fromkeys((*_IDS, "message_type", "date", "is_err"), META),
+    "seq_id": NUMBER,
+    "name": Tree(Leaf("whole", "text", "name")),
+}
+_RESULT = Tree(
+    Leaf("whole", "text", "tool_result"), frozenset({"type", "status", "tool_call_id", "id"})
+)
+_ERROR = Leaf("whole", "text", "error")
+_SAID = Leaf("delta", "text", "content")
+
+
+def _call(field: str) -> dict[str, Spec]:
+    arguments = Leaf("delta", "tool_args", field)
+    return {"tool_call_id": META, "type": META, "name": NAME, "arguments": arguments}
+
+
+_CALLING: dict[str, Spec] = {
+    **_MARKS,
+    "tool_call": _call("tool_call"),
+    "tool_calls": Items(_call("tool_calls"), _call("tool_calls")),
+}
+_ASKED: dict[str, Spec] = {**_MARKS, "content": REQUEST}
+
+_EVENTS: dict[str, Spec] = {
+    "assistant_message": {
+        **_MARKS,
+        "content": Either(_SAID, [{"type": META, "text": _SAID, "signature": META}]),
+    },
+    "reasoning_message": {
+        **_MARKS,
+        "source": META,
+        "signature": KEEP,
+        "reasoning": Leaf("delta", "thinking", "reasoning"),
+    },
+    "hidden_reasoning_message": {**_MARKS, "state": KEEP},
+    **dict.fromkeys(("tool_call_message", "approval_request_message"), _CALLING),
+    "tool_return_message": {
+        **_MARKS,
+        **dict.fromkeys(("status", "tool_call_id"), META),
+        **dict.fromkeys(("tool_return", "stdout", "stderr", "tool_returns"), _RESULT),
+    },
+    **dict.fromkeys(("user_message", "system_message"), _ASKED),
+    "ping": {**_MARKS, "message_type": KEEP},
+    "error_message": {
+        **_MARKS,
+        "message_type": KEEP,
+        "error_type": META,
+        **dict.fromkeys(("message", "detail"), _ERROR),
+    },
+    "stop_reason": {"message_type": META, "stop_reason": END},
+    "usage_statistics": {"message_type": KEEP, "run_ids": [META]},
+}
+
+_REASONS: dict[str, FinishReason] = {
+    "max_tokens_exceeded": "length",
+    "requires_approval": "tool_calls",
+    "cancelled": "cancelled",
+    **dict.fromkeys(("error", "llm_api_error", "invalid_llm_response"), "error"),
+}
+
+_BESIDE = ("ping", "usage_statistics")
+"""Types of events that come between the parts of a message."""
+
+_SHOWN_BY_MESSAGES = frozenset({"id", "date"})
+_SHOWN_BY = {
+    "error_message": frozenset({"error_type"}),
+    "stop_reason": frozenset({"stop_reason"}),
+    "usage_statistics": frozenset({"completion_tokens"}),
+}
+"""The fields that show that a first event is of this format, by its type."""
+
+
+class Letta(SpecAdapter):
+    """The adapter for messages, as objects, as dicts or on the wire."""
+
+    name = "letta"
+    spec: ClassVar[OneOf] = OneOf("message_type", _EVENTS)
+    repeats = False
+    ends_with_source = True
+    sse_end = "[DONE]"
+
+    def __init__(self, *, unknown: Unknown = "guard") -> None:
+        super().__init__(unknown=unknown)
+        self._message: Any = None  # the id and the type of the current message
+        self._count = 0  # of messages, and of calls
+        self._open: dict[Slot, None] = {}
+        self._calls: dict[tuple[str, Any], Slot] = {}  # of the current message, by field and id
+        self._called: Any = None  # the id of the last call: later parts may leave it out
+
+    @staticmethod
+    def accepts(chunk: object) -> bool:
+        """Return whether `chunk` is a message, or what comes between and after messages."""
+        fields = fields_of(chunk)
+        kind = fields.get("message_type")
+        if not isinstance(kind, str) or kind not in _EVENTS:
+            return False
+        return _SHOWN_BY.get(kind, _SHOWN_BY_MESSAGES) <= fields.keys()
+
+    def read(self, chunk: Any) -> Reading:
+        over = self._begin(fields_of(chunk))
+        reading = super().read(chunk)
+        return reading._replace(closed=[*over, *reading.closed])
+
+    def _begin(self, event: Mapping[str, Any]) -> Sequence[Slot]:
+        """Note the message that an event is of; return what ends with the one before."""
+        kind = event.get("message_type")
+        message = (kind, event.get("id"))
+        if kind in _BESIDE or message == self._message:
+            return ()
+        over = tuple(self._open)
+        self._message = message
+        self._count += 1
+        self._open.clear()
+        self._calls.clear()
+        self._called = None
+        return over
+
+    def slot(self, leaf: Leaf, event: Mapping[str, Any], path: Path) -> Slot:
+        if leaf.kind != "delta":
+            return Slot(0, leaf.channel, leaf.field)
+        if leaf.channel == "tool_args":
+            return self._call_slot(leaf.field, _calls_in(event, leaf.field)[path[0] if path else 0])
+        return Slot(0, leaf.channel, leaf.field, self._count)
+
+    def _call_slot(self, field: str, call: Mapping[str, Any]) -> Slot:
+        own = self._called = call.get("tool_call_id") or self._called
+        if (field, own) not in self._calls:
+            self._count += 1
+            self._calls[field, own] = Slot(0, "tool_args", field, self._count)
+        return self._calls[field, own]
+
+    def meaning(self, chunk: Any, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:
+        calls: dict[Slot, Call] = {}
+        for call in _calls_in(event, "tool_call"):
+            if call.get("name"):
+                slot = self._call_slot("tool_call", call)
+                calls[slot] = Call(str(call["name"]), call.get("tool_call_id"))
+        self._open |= dict.fromkeys(piece.slot for piece in pieces if piece.kind == "delta")
+        kind, why = event.get("message_type"), event.get("stop_reason")
+        finished = {0: _REASONS.get(str(why), "stop")} if kind == "stop_reason" else {}
+        usage = chunk if kind == "usage_statistics" else None
+        failed = kind == "error_message"
+        return Reading(pieces, (0,), finished, failed, calls=calls, usage=usage)
+
+    def extra(self, chunk: Any, slot: Slot, text: str, released: Released) -> Sequence[Any]:
+        """Return a message like the last that had such text, with only `text`."""
+        fields = fields_of(chunk)
+        if slot.channel == "thinking":
+            return [replaced(chunk, {"reasoning": text, "signature": None})]
+        if slot.channel == "text":
+            return [_assistant(chunk, text)]
+        empty = replaced(fields["tool_call"], {"arguments": ""})
+        if slot.field == "tool_call":
+            said = replaced(fields["tool_call"], {"arguments": text})
+            return [replaced(chunk, {"tool_call": said, "tool_calls": None})]
+        return [replaced(chunk, {"tool_call": empty, "tool_calls": self._cut(fields, slot, text)})]
+
+    def _cut(self, fields: Mapping[str, Any], slot: Slot, text: str) -> Any:
+        """Return the field with the call of a slot alone, and only `text`."""
+        told = fields["tool_calls"]
+        if not isinstance(told, list):
+            return replaced(told, {"arguments": text})
+        own = next(own for (_, own), each in self._calls.items() if each == slot)
+        return [
+            replaced(call, {"arguments": text})
+            for call in told
+            if fields_of(call).get("tool_call_id") in (own, None)
+        ]
+
+    def end(
+        self, chunk: Any, choice: int, reason: FinishReason, released: Released
+    ) -> Sequence[Any]:
+        """Return the reason among dicts; objects just end."""
+        if not isinstance(chunk, dict):
+            return []
+        why = "max_tokens_exceeded" if reason == "length" else "end_turn"
+        return [{"message_type": "stop_reason", "stop_reason": why}]
+
+
+def _assistant(chunk: Any, text: str) -> Any:
+    """Return a message to the user: one like `chunk`, or after it, if it is of another type."""
+    fields = fields_of(chunk)
+    content = fields.get("content")
+    if fields.get("message_type") == "assistant_message":
+        parts = content if isinstance(content, list) else []
+        like = next((part for part in parts if "text" in fields_of(part)), None)
+        said = text if like is None else [replaced(like, {"text": text})]
+        return replaced(chunk, {"content": said})
+    made = {name: fields[name] for name in (*_IDS, "date") if name in fields}
+    made |= {"message_type": "assistant_message", "content": text}
+    if isinstance(chunk, dict):
+        return made
+    package = type(chunk).__module__.rpartition(".")[0]
+    return sibling(chunk, f"{package}.assistant_message", "AssistantMessage")(**made)
+
+
+def _calls_in(event: Mapping[str, Any], field: str) -> list[Mapping[str, Any]]:
+    """Return the calls in a field: one, several or none."""
+    told = event.get(field)
+    return [
+        fields_of(each) for each in (told if isinstance(told, list) else [told] if told else [])
+    ]

@@ -1,0 +1,112 @@
+"""LLM, the library and command of Simon Willison: the events of a response's `stream_events()`.
+
+https://llm.datasette.io/en/stable/python-api.html. An event says what kind of text its `chunk` is:
+the answer, thinking, the name or the arguments of a call, or what a tool gave.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
+
+from guardstream.providers.adapter import Call, Piece, Reading, Released, Slot, Unknown
+from guardstream.providers.spec import (
+    KEEP,
+    META,
+    NAME,
+    NUMBER,
+    UNKNOWN,
+    Leaf,
+    OneOf,
+    Path,
+    Spec,
+    SpecAdapter,
+    Tree,
+)
+from guardstream.providers.toolkit.fields import fields_of, replaced
+from guardstream.providers.toolkit.runs import Runs
+
+_SIGNED = frozenset({"id", "signature", "thoughtSignature", "encrypted_content"})
+
+
+def _event(chunk: Spec, kind: Leaf = META) -> Spec:
+    return {
+        "type": kind,
+        "chunk": chunk,
+        **dict.fromkeys(("tool_call_id", "server_executed", "redacted"), META),
+        **dict.fromkeys(("part_index", "message_index"), NUMBER),
+        "tool_name": NAME,
+        "provider_metadata": Tree(UNKNOWN, _SIGNED),
+    }
+
+
+_EVENTS: dict[str, Spec] = {
+    "text": _event(Leaf("delta", "text", "text")),
+    "reasoning": _event(Leaf("delta", "thinking", "reasoning")),
+    "tool_call_name": _event(NAME, KEEP),
+    "tool_call_args": _event(Leaf("delta", "tool_args", "arguments")),
+    "tool_result": _event(Leaf("whole", "text", "tool_result"), KEEP),
+}
+
+_KINDS = {"text": "text", "thinking": "reasoning", "tool_args": "tool_call_args"}
+"""The types of events, by channel."""
+
+
+class LLM(SpecAdapter):
+    """The adapter for events, as objects or dicts; only the end of the stream ends the last one."""
+
+    name = "llm"
+    spec: ClassVar[OneOf] = OneOf("type", _EVENTS)
+    repeats = False
+    ends_with_source = True
+
+    def __init__(self, *, unknown: Unknown = "guard") -> None:
+        super().__init__(unknown=unknown)
+        self._runs = Runs(("tool_result",))
+        self._message: Any = None  # the message of the last text
+        self._open: dict[Any, Slot] = {}  # the arguments of calls, by their ids
+        self._calls = 0
+
+    @staticmethod
+    def accepts(chunk: object) -> bool:
+        """Return whether `chunk` is an event."""
+        fields = fields_of(chunk)
+        known = {"type", "chunk", "part_index", "tool_call_id"} <= fields.keys()
+        return known and fields["type"] in _EVENTS
+
+    def slot(self, leaf: Leaf, event: Mapping[str, Any], path: Path) -> Slot:
+        if leaf.channel != "tool_args":
+            return Slot(0, leaf.channel, leaf.field)
+        return self._call(event.get("tool_call_id"))
+
+    def _call(self, own: Any) -> Slot:
+        """Return the slot of an open call's arguments, or of a new call's."""
+        if own not in self._open:
+            self._open[own] = Slot(0, "tool_args", "arguments", self._calls)
+            self._calls += 1
+        return self._open[own]
+
+    def meaning(self, chunk: Any, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:
+        kind, own, message = event["type"], event.get("tool_call_id"), event.get("message_index")
+        calls: dict[Slot, Call] = {}
+        over: list[Slot] = []
+        if kind == "tool_call_name":
+            calls[self._call(own)] = Call(str(event.get("chunk") or ""), own)
+            self._runs.stop(0, self._message)
+        elif kind == "tool_result":
+            over += [self._open.pop(own)] if own in self._open else []
+        elif kind == "text" and event.get("chunk"):
+            over += self._open.values()
+            self._open.clear()
+            if message != self._message:
+                self._runs.stop(0, self._message)
+            self._message = message
+        found, closed, complete = self._runs.number(pieces, self._message)
+        return Reading(found, (0,), closed=[*over, *closed], calls=calls, complete=complete)
+
+    def extra(self, chunk: Any, slot: Slot, text: str, released: Released) -> Sequence[Any]:
+        """Return an event like the last that had such text, with only `text`."""
+        fields = {"type": _KINDS[slot.channel], "chunk": text, "provider_metadata": None}
+        if slot.channel != "tool_args":
+            fields |= {"tool_call_id": None, "tool_name": None}
+        return [replaced(chunk, fields)]

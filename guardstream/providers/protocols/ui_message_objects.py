@@ -1,0 +1,47 @@
+"""The parts of UI message streams as objects of pydantic-ai's adapter for Vercel's AI SDK.
+
+https://ai.pydantic.dev/ui/vercel-ai/. `VercelAIAdapter.run_stream` yields them, and a chat in
+marimo takes them, also among parts as dicts.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from guardstream.errors import AdapterError
+from guardstream.providers.adapter import Unknown
+from guardstream.providers.protocols.ui_messages import UIMessages
+from guardstream.providers.spec import sibling
+from guardstream.providers.toolkit.fields import fields_of
+from guardstream.providers.toolkit.objects import Event, Objects, dumped, model_like, with_changes
+
+
+class UIMessageObjects(Objects):
+    """The adapter for parts as objects, and for dicts after the first one."""
+
+    name = "ui_message_objects"
+    repeats = UIMessages.repeats
+    packages = frozenset({"pydantic_ai"})
+
+    def __init__(self, *, unknown: Unknown = "guard") -> None:
+        super().__init__(UIMessages(unknown=unknown), unknown=unknown)
+
+    @classmethod
+    def accepts(cls, chunk: object) -> bool:
+        """Return whether `chunk` is a part."""
+        return cls.is_own(chunk) and isinstance(fields_of(chunk).get("type"), str)
+
+    def json_of(self, chunk: Any) -> Event:
+        """Return the part that an object represents."""
+        if not self.is_own(chunk):
+            raise AdapterError(f"{self.name}: a {type(chunk).__qualname__!r} is not a part")
+        return dumped(chunk)
+
+    def changed(self, chunk: Any, old: Event, new: Event) -> Any:
+        """Return an object like `chunk` that represents another part."""
+        return with_changes(chunk, old, new)
+
+    def made(self, chunk: Any, event: Event) -> Any:
+        """Return an object of the class that its package has for a part."""
+        name = event["type"].title().replace("-", "") + "Chunk"
+        return model_like(sibling(chunk, self.module_of(chunk), name), event)
