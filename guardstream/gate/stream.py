@@ -143,6 +143,8 @@ class GatedStream(AsyncContext, Generic[C]):
             raise
         except BaseException as error:
             await self._end(reason_of(error), error)
+            if isinstance(error, BlockedError):  # a guard's: the gate has withheld some of its text
+                error.result = self.result
             raise
         finally:
             self._reading = False
@@ -204,7 +206,7 @@ class GatedStream(AsyncContext, Generic[C]):
         if not self._raises or rule is None or self._finish != "content_filter":
             return StopAsyncIteration()
         self._raises = False
-        return BlockedError(rule)
+        return BlockedError(rule, result=self.result)
 
     def _settled(self, queue: Queue[Any] | None) -> bool:
         """Return whether nothing more is read, and everything that was read has its verdict."""

@@ -14,6 +14,7 @@ from typing import Any, Generic, Protocol, TypeAlias, TypeVar, Unpack
 
 import anyio
 
+from guardstream.errors import BlockedError
 from guardstream.events import Finding, FinishReason
 from guardstream.resilience.attempts import retried
 from guardstream.resilience.resumed import ResumableTexts, Seam
@@ -223,9 +224,11 @@ class RetryingStream(AsyncContext, Generic[C]):
                     continue
                 self._early.clear()
                 try:
-                    await self._conclude("timeout" if self._late else reason_of(error))
+                    await self._conclude(self._reason_of(error))
                 except Exception as later:
                     hide(later)
+                if isinstance(error, BlockedError):  # that of the last attempt
+                    error.result = self.result
                 raise
         raise StopAsyncIteration
 
@@ -345,6 +348,19 @@ class RetryingStream(AsyncContext, Generic[C]):
     def _reason_of_last(self) -> FinishReason | None:
         """Return why the last attempt ended, if it is one to deliver."""
         return self._stream.finish if self._ready and self._stream is not None else None
+
+    def _reason_of(self, error: BaseException) -> FinishReason:
+        """Return why the stream ends in which `error` is raised.
+
+        A cancellation while the source is being closed comes after the end, which an attempt that
+        has failed is not.
+        """
+        if self._late:
+            return "timeout"
+        ended = self._stream.finish if self._stream is not None else None
+        if isinstance(error, Exception) or ended in (None, "error", "timeout"):
+            return reason_of(error)
+        return ended
 
     def _resumable(self, error: BaseException) -> bool:
         if self._resume is None or not self._ready or self._stopped:
