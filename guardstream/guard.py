@@ -283,7 +283,8 @@ class Guard:
           `guardstream.resilience.retrying`; `retry` overrides the policy.
 
         The result is a GuardedStream; a RetryingStream if there are retries; a GatedStream if the
-        policy has a `gate`. All implement `ChunkStream`.
+        policy has a `gate`. All are `WrappedStream`s (`guardstream.stream.protocol`): they have the
+        same attributes and methods.
 
         Raises TypeError for a stream that is not async, and for an unknown argument; AdapterError
         for an unknown `provider`; PolicyError for words of an unknown rule, for a policy with

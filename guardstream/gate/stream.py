@@ -149,6 +149,15 @@ class GatedStream(AsyncContext, Generic[C]):
         finally:
             self._reading = False
 
+    def ready(self) -> list[C]:
+        """Return the further chunks that go out with the last one, without waiting.
+
+        They count as delivered: iterating continues after them.
+        """
+        if self._reading:
+            return []
+        return [self._deliver(self._ready.popleft()) for _ in range(len(self._ready))]
+
     async def text(self) -> str:
         """Read the stream to its end; return the text of choice 0 that was let through.
 

@@ -46,8 +46,9 @@ Attempt: TypeAlias = Callable[[Open[Any], Around | None], GuardedStream[Any]]
 class Guarding(Protocol):
     """The methods of a guard that are used here."""
 
-    def wrap(self, stream: Any, **options: Unpack[Reopening]) -> Any:
-        """Return a stream of guarded chunks."""
+    @property
+    def wrap(self) -> Callable[..., Any]:  # a guard's has overloads, which pyright compares singly
+        """Returns a stream of guarded chunks."""
         ...
 
 
@@ -198,6 +199,11 @@ class RetryingStream(AsyncContext, Generic[C]):
         return TextStream(self)
 
     @property
+    def failure(self) -> bytes | None:
+        """The guard's own last chunk, if it is an error in place of a finish reason; else None."""
+        return self._stream.failure if self._stream and not self._early else None
+
+    @property
     def stats(self) -> Stats:
         """The counters of the stream that is read now."""
         return self._stream.stats if self._stream else Meter().stats()
@@ -231,6 +237,20 @@ class RetryingStream(AsyncContext, Generic[C]):
                     error.result = self.result
                 raise
         raise StopAsyncIteration
+
+    def ready(self) -> list[C]:
+        """Return the further chunks that can be delivered already, without waiting.
+
+        They count as delivered: iterating continues after them.
+        """
+        if self._reading or not self._ready or self._stream is None:
+            return []
+        chunks = [chunk for chunk, self.delta in self._early]
+        self._early.clear()
+        further: list[C] = self._stream.ready()
+        if further:
+            self.delta = self._stream.delta
+        return [*chunks, *further]
 
     async def text(self) -> str:
         """Read the stream to its end; return the guarded text of choice 0 from the start.

@@ -64,11 +64,6 @@ class GuardedStream(Outcome[C], AsyncContext):
         return self.state.finish
 
     @property
-    def failure(self) -> bytes | None:
-        """The guard's own last chunk, if it is an error in place of a finish reason; else None."""
-        return getattr(self.state.flow, "failure", None)
-
-    @property
     def callback_error(self) -> BaseException | None:
         """What a callback raised to end the stream, if one did."""
         return self.state.callback_error
