@@ -23,10 +23,12 @@ from guardstream.providers.adapter import Unknown
 from guardstream.stages.custom import CustomStage, StagePlan, planned
 from guardstream.stages.pipeline import Session
 from guardstream.stream.arguments import (
+    check_flag,
     check_framing,
     check_listed,
     check_unknown_beside,
     check_vault,
+    described_kind,
     knowing,
     known_arguments,
 )
@@ -116,6 +118,7 @@ class Guard:
                 "Guard.load(path) reads a policy file, Guard(Policy.parse(text)) takes its text"
             )
         check_known("observer_errors", observer_errors, ON_ERRORS)
+        check_flag("rules_only", rules_only)
         check_listed("stages", stages)
         check_listed("observers", observers)
         self._watched = policy if isinstance(policy, Watched) else None
@@ -195,6 +198,8 @@ class Guard:
         """
         from guardstream.policy.reload import Watched
 
+        if reload is not None:
+            check_flag("reload", reload)
         watched = Watched(path, allow_code=allow_code)
         policy = watched.policy()
         if reload is None:
@@ -739,6 +744,7 @@ def _check_beside_vault(
 
 def check_guard(given: object, what: str) -> None:
     """Raise TypeError, which names `what` needs it, for anything but a guard."""
-    if not hasattr(given, "flow"):
-        kind = type(given).__qualname__
-        raise TypeError(f"{what} needs a Guard, such as Guard.load(path), not {kind!r}")
+    if isinstance(given, type) or not hasattr(given, "flow"):
+        raise TypeError(
+            f"{what} needs a Guard, such as Guard.load(path), not {described_kind(given)}"
+        )

@@ -423,6 +423,31 @@ async def test_what_is_no_stream_is_refused_with_advice(make: Any, hint: str) ->
         guard().wrap(make())
 
 
+@pytest.mark.parametrize(
+    ("returned", "hint"),
+    [
+        (lambda: None, "needs an async iterator, not 'NoneType'"),
+        (lambda: iter(["text"]), r"returned a plain iterator: use wrap_sync\(\)"),
+        (manager, "returned a context manager, not a stream: enter it first"),
+        (lambda: agen, "needs an async iterator, not 'function'"),
+    ],
+)
+@pytest.mark.parametrize("more", ["", "\nretry: {attempts: 3}"], ids=["once", "retried"])
+async def test_a_function_that_returns_no_stream_is_told_apart(
+    returned: Any, hint: str, more: str
+) -> None:
+    calls = []
+
+    async def open_stream() -> Any:
+        calls.append(1)
+        return returned()
+
+    stream: Any = Guard(Policy.parse(f"rules: []{more}")).wrap(open_stream)
+    with pytest.raises(TypeError, match=f"^the function that wrap.*{hint}"):
+        await stream.text()
+    assert (len(calls), stream.finish) == (1, "error")
+
+
 # Arguments
 
 

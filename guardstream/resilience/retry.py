@@ -90,6 +90,9 @@ def retrying(
     Iterating raises the error of the last attempt, or an error after the first released character
     if there is no `resume`. Observers see all attempts as one stream.
     """
+    if not hasattr(guard, "wrap"):
+        given = type(guard).__qualname__
+        raise TypeError(f"retrying() needs a Guard, such as Guard.load(path), not {given!r}")
     retry = Retry(attempts, timeout, wait_initial, wait_max, max_retry_after)
     stream: RetryingStream[C] = guard.wrap(
         open_stream,

@@ -163,7 +163,7 @@ async def streams_of_any_policy(guard: Guard, source: AsyncIterator[Chunk]) -> N
     assert_type(retried, RetryingStream[Chunk])
     await show(guard.wrap(source))
     await show(guard.wrap(opened))
-    await show(gate(guard.wrap(source), lambda text, context: context.number > 0))
+    await show(gate(guard.wrap(source), lambda _, context: context.number > 0))
     await show(retried)
     try:
         await show(retrying(guard, lambda: source, raise_on_block=True))
