@@ -207,6 +207,7 @@ class GatedStream(AsyncContext, Generic[C]):
         elif self._settled(queue):
             await self._exhausted()
         else:
+            tasks.check_loop()
             await tasks.changed.wait()
 
     def _nothing_more(self) -> Exception:
@@ -224,6 +225,7 @@ class GatedStream(AsyncContext, Generic[C]):
     async def _exhausted(self) -> None:
         error = self._tasks.error
         if error is not None:
+            self._tasks.check_loop()
             raise error
         reason = getattr(self._source, "finish", None)
         await self._end(reason or self._finished.get(min(self._finished, default=0), "stop"))

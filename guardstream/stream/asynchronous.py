@@ -24,6 +24,7 @@ from guardstream.stream.loops import (
     TrioLoop,
     aclose_source,
     iterator_of,
+    left_its_loop,
     running_loop,
 )
 from guardstream.stream.options import Options
@@ -37,7 +38,7 @@ class GuardedStream(Outcome[C], AsyncContext):
     """An async iterator of guarded chunks, of the same type as the source's.
 
     Use it as `async with guard.wrap(source) as stream:` so that the source is closed as soon as
-    the block is left. One task reads it at a time. `Guard.wrap` makes it.
+    the block is left. One task reads it at a time, in one event loop. `Guard.wrap` makes it.
     """
 
     def __init__(self, source: AsyncIterable[C], make_flow: MakeFlow[C], options: Options) -> None:
@@ -269,6 +270,8 @@ class GuardedStream(Outcome[C], AsyncContext):
             error = self.state.stop_error()
         elif isinstance(error, StopAsyncIteration) and (self.state.stopping or self.state.expired):
             error = self.state.stop_error()  # the source ended before it could be interrupted
+        elif isinstance(error, StopAsyncIteration) and not self._is_in_its_loop():
+            error = left_its_loop()
         try:
             if isinstance(error, GeneratorExit) or self._loop is None:
                 raise error  # nothing can be awaited; `__del__` handles a task that is destroyed
@@ -280,6 +283,9 @@ class GuardedStream(Outcome[C], AsyncContext):
                 raise error
         finally:
             del error  # its traceback leads here, and would keep whatever reads the stream
+
+    def _is_in_its_loop(self) -> bool:
+        return self._loop is None or self._loop.is_current()
 
     async def _exhausted(self) -> None:
         state = self.state
