@@ -239,6 +239,8 @@ class RetryingStream(AsyncContext, Generic[C]):
                 if isinstance(error, BlockedError):  # that of the last attempt
                     error.result = self.result
                 raise
+        if self._stream is not None:  # another task may have ended this stream while it was read
+            await self._stream.aclose()
         raise StopAsyncIteration
 
     def ready(self) -> list[C]:

@@ -148,8 +148,7 @@ class GuardedStream(Outcome[C], AsyncContext):
         except BaseException:
             await self._conclude_quietly()
             raise
-        if not self._closed:
-            await self._until_closed()
+        await self._until_closed()
         await self._conclude()
 
     def __del__(self) -> None:
@@ -330,14 +329,14 @@ class GuardedStream(Outcome[C], AsyncContext):
 
     async def _until_closed(self) -> None:
         """Wait until the task that is closing the source has done so."""
-        self._source_closed = self._source_closed or anyio.Event()
-        await self._source_closed.wait()
+        if not self._closed:
+            self._source_closed = self._source_closed or anyio.Event()
+            await self._source_closed.wait()
 
     async def _at_end(self) -> BaseException:
         if self.state.finish is None:
             return RuntimeError("another task is reading this stream")
-        if not self._closed:
-            await self._until_closed()
+        await self._until_closed()
         error_at_end = self.state.error_at_end()
         try:
             await self._conclude()

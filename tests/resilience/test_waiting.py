@@ -243,6 +243,21 @@ async def test_a_stream_that_is_left_after_a_failed_attempt_was_cancelled() -> N
     assert [(record.finish, record.error) for record in seen.records] == [("cancelled", None)]
 
 
+async def test_a_stream_that_another_task_closes_at_its_end_is_recorded() -> None:
+    async def show(_: str) -> None:
+        if source.closed:  # the rest, after the source's end
+            await shown.wait()
+
+    seen, source, shown = Watching(), SlowToClose(["a ", "sec"]), anyio.Event()
+    stream = retrying(watched(seen), Provider(source), on_text=show, **AT_ONCE)
+    async with anyio.create_task_group() as group:
+        group.start_soon(drain, stream)
+        await source.closing.wait()
+        await stream.aclose()
+        shown.set()
+    assert seen.record.finish == stream.finish == "stop"
+
+
 @pytest.mark.parametrize(("text", "finish"), [("a forbidden", "content_filter"), ("a ", "stop")])
 async def test_a_cancellation_while_an_ended_source_is_closed_leaves_the_streams_end(
     text: str, finish: str
