@@ -241,11 +241,17 @@ class GatedStream(AsyncContext, Generic[C]):
         observing = self._observing
         if observing is not None:
             observing.concluding = True
-        await self._tasks.close()
+        recorded = partial(self._recorded, error=error)
+        try:
+            await self._tasks.close()
+        except BaseException:  # cancelled: the source closes without this task
+            if observing is not None:
+                observing.abandon(recorded)
+            raise
         if observing is None:
             return
         try:
-            observing.settle(partial(self._recorded, error=error))
+            observing.settle(recorded)
         except ObserverError as failure:
             if error is None:
                 raise
