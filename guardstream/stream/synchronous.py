@@ -205,6 +205,7 @@ class SyncGuardedStream(Outcome[C], SyncContext):
     def _conclude(self) -> None:
         """Tell callbacks and observers, once, that the stream is over."""
         if self._concluded:
+            self.state.report()  # another thread may have closed it as observers were being told
             return
         self._concluded = True
         try:
