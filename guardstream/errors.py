@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, TypeVar
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol, TypeVar
+
+from guardstream.events import Finding, FinishReason
 
 __all__ = [
     "AdapterError",
     "BlockedError",
+    "DeliveredResult",
     "GuardstreamError",
     "PatternError",
     "PolicyError",
@@ -56,16 +59,50 @@ class StageError(GuardstreamError):
     """A stage failed, and the stream ended as blocked. `__cause__` is the stage's exception."""
 
 
+class DeliveredResult(Protocol):
+    """What a stream had delivered when it was blocked: a `guardstream.Result`, which has more."""
+
+    @property
+    def text(self) -> str:
+        """The text of choice 0 that was let out."""
+        ...
+
+    @property
+    def findings(self) -> Sequence[Finding]:
+        """The findings, in the order in which they settled."""
+        ...
+
+    @property
+    def finish(self) -> FinishReason | None:
+        """The finish reason."""
+        ...
+
+    @property
+    def blocked_by(self) -> str | None:
+        """The id of the rule that blocked the stream."""
+        ...
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return what happened as JSON values, for a log, without text."""
+        ...
+
+
 class BlockedError(GuardstreamError):
     """A rule blocked a stream with `raise_on_block=True`, a prompt or an answer; `rule` is its id.
 
-    `what` was blocked: the stream, the prompt or the answer.
+    `what` was blocked: the stream, the prompt or the answer. `result` is what the stream had
+    delivered: the text that was let out before, and the findings. Of guarded streams around each
+    other it is the outermost one's, so it never has text that one of them held back. It is None
+    where nothing was streamed.
     """
 
-    def __init__(self, rule: str, what: str = "stream") -> None:
+    def __init__(
+        self, rule: str, what: str = "stream", result: DeliveredResult | None = None
+    ) -> None:
         super().__init__(rule, what)
         self.rule = rule
         self.what = what
+        self.result = result
 
     def __str__(self) -> str:
         return f"{self.what} blocked by rule {self.rule!r}"

@@ -23,10 +23,12 @@ from guardstream.providers.adapter import Unknown
 from guardstream.stages.custom import CustomStage, StagePlan, planned
 from guardstream.stages.pipeline import Session
 from guardstream.stream.arguments import (
+    check_flag,
     check_framing,
     check_listed,
     check_unknown_beside,
     check_vault,
+    described_kind,
     knowing,
     known_arguments,
 )
@@ -78,8 +80,8 @@ class Guard:
     `wrap` and `wrap_sync` guard streams, `check` a complete text, `session` text that is fed by
     hand, and `check_messages` prompts. Methods whose names begin with `with` return a changed copy.
 
-    `flow`, `pipelines`, `options`, `observing`, `gates`, `for_policy`, `keep_sections` and
-    `refuse_operations` are for servers and transports, which drive streams themselves.
+    Methods whose description begins with "For servers" are for servers and transports, which drive
+    streams themselves. A program that wraps streams needs none of them.
     """
 
     @known_arguments
@@ -116,6 +118,7 @@ class Guard:
                 "Guard.load(path) reads a policy file, Guard(Policy.parse(text)) takes its text"
             )
         check_known("observer_errors", observer_errors, ON_ERRORS)
+        check_flag("rules_only", rules_only)
         check_listed("stages", stages)
         check_listed("observers", observers)
         self._watched = policy if isinstance(policy, Watched) else None
@@ -161,13 +164,6 @@ class Guard:
         guard.__dict__.update(self.__dict__)
         return guard
 
-    @property
-    def _loaded(self) -> Policy:
-        """The current policy, without the guard's own stages."""
-        policy = self._watched.policy() if self._watched is not None else self._policy
-        assert policy is not None
-        return policy
-
     @classmethod
     @known_arguments
     def load(
@@ -195,6 +191,8 @@ class Guard:
         """
         from guardstream.policy.reload import Watched
 
+        if reload is not None:
+            check_flag("reload", reload)
         watched = Watched(path, allow_code=allow_code)
         policy = watched.policy()
         if reload is None:
@@ -211,13 +209,6 @@ class Guard:
     def policy(self) -> Policy:
         """The policy that applies to a stream that begins now, with the guard's own stages."""
         return self._with_own_stages(self._loaded)
-
-    def _with_own_stages(self, policy: Policy) -> Policy:
-        if not self._stages:
-            return policy
-        if self._staged is None or self._staged[0] is not policy:
-            self._staged = policy, policy.with_stages(self._stages)
-        return self._staged[1]
 
     @overload
     def wrap(
@@ -283,7 +274,8 @@ class Guard:
           `guardstream.resilience.retrying`; `retry` overrides the policy.
 
         The result is a GuardedStream; a RetryingStream if there are retries; a GatedStream if the
-        policy has a `gate`. All implement `ChunkStream`.
+        policy has a `gate`. All are `WrappedStream`s (`guardstream.stream.protocol`): they have the
+        same attributes and methods.
 
         Raises TypeError for a stream that is not async, and for an unknown argument; AdapterError
         for an unknown `provider`; PolicyError for words of an unknown rule, for a policy with
@@ -417,20 +409,23 @@ class Guard:
         policy = self.policy
         return check_messages(policy, messages, self._vault_for(policy, vault))
 
-    def pinned(self) -> Guard:
-        """Return a guard that keeps the current policy and does not reload it."""
-        return self if self._watched is None else self._with_policy(self.policy)
+    @property
+    def vaults(self) -> Vaults:
+        """The vaults of the policy's section `vault`. Raises PolicyError if it has none."""
+        policy = self.policy
+        around = self._operating(policy)
+        if around is None or around.vaults is None:
+            named = f" {policy.name!r}" if policy.name else ""
+            raise PolicyError(
+                f"the policy{named} has no section 'vault': give it one, such as 'vault: {{}}', "
+                "or create guardstream.vault.Vaults yourself"
+            )
+        return around.vaults
 
-    async def apinned(self) -> Guard:
-        """Return `pinned()`. Files that have changed are loaded in a thread, because that may take
-        seconds, in which other streams should not wait."""
-        if self._watched is None:
-            return self
-        if not self._watched.changed():
-            return self._with_policy(self._with_own_stages(self._watched.loaded))
-        from anyio import to_thread
-
-        return await to_thread.run_sync(self.pinned, abandon_on_cancel=True)
+    @property
+    def vault(self) -> Vault | None:
+        """The vault of `with_vault`."""
+        return self._vault_use.vault
 
     def with_stages(self, stages: Sequence[Callable[[], CustomStage] | StagePlan]) -> Guard:
         """Return a guard like this one with further stages of your own.
@@ -483,19 +478,6 @@ class Guard:
         guard._vault_use = self._part_of_work("restoring")
         return guard
 
-    def _part_of_work(self, part: Part) -> VaultUse:
-        if self.vault is None:
-            raise TypeError(
-                "only a guard with a vault restores something: give it one by with_vault(vault)"
-            )
-        return replace(self._vault_use, part=part)
-
-    def with_rules_only(self) -> Guard:
-        """Return a guard that applies only the rules, as with `rules_only`."""
-        guard = copy(self)
-        guard._rules_only, guard._operations = True, None
-        return guard
-
     def with_on_block(self, on_block: OnBlock) -> Guard:
         """Return a guard whose streams of bytes end as `on_block` says when a rule blocks them.
 
@@ -512,65 +494,28 @@ class Guard:
         """How streams of bytes that a rule blocks end; see `with_on_block`."""
         return self._on_block
 
-    def with_gates(self, gates: Sequence[Gate]) -> Guard:
-        """Return a guard like this one whose streams pass these gates.
-
-        For servers that create a guard with `rules_only` and apply its policy's other sections
-        themselves.
-        """
-        from guardstream.operations import Operations
-
+    def with_rules_only(self) -> Guard:
+        """Return a guard that applies only the rules, as with `rules_only`."""
         guard = copy(self)
-        guard._operations = Operations(self.policy, gates=tuple(gates))
+        guard._rules_only, guard._operations = True, None
         return guard
 
-    @property
-    def gates(self) -> Sequence[Gate]:
-        """The gates that this guard's streams pass, in order."""
-        around = self._operating(self.policy)
-        return around.gates if around is not None else ()
+    def pinned(self) -> Guard:
+        """Return a guard that keeps the current policy and does not reload it."""
+        return self if self._watched is None else self._with_policy(self.policy)
 
-    @property
-    def vaults(self) -> Vaults:
-        """The vaults of the policy's section `vault`. Raises PolicyError if it has none."""
-        policy = self.policy
-        around = self._operating(policy)
-        if around is None or around.vaults is None:
-            named = f" {policy.name!r}" if policy.name else ""
-            raise PolicyError(
-                f"the policy{named} has no section 'vault': give it one, such as 'vault: {{}}', "
-                "or create guardstream.vault.Vaults yourself"
-            )
-        return around.vaults
+    async def apinned(self) -> Guard:
+        """Return `pinned()`. Files that have changed are loaded in a thread, because that may take
+        seconds, in which other streams should not wait."""
+        if self._watched is None:
+            return self
+        if not self._watched.changed():
+            return self._with_policy(self._with_own_stages(self._watched.loaded))
+        from anyio import to_thread
 
-    def _vault_for(self, policy: Policy, vault: Vault | None) -> Vault | None:
-        """Return the vault of a request or stream; PolicyError if one is required and missing."""
-        check_vault(vault)
-        if self._rules_only:
-            return self.vault if vault is None else vault
-        return self._vault_use.of_request(policy, vault)
+        return await to_thread.run_sync(self.pinned, abandon_on_cancel=True)
 
-    @property
-    def vault(self) -> Vault | None:
-        """The vault of `with_vault`."""
-        return self._vault_use.vault
-
-    def for_policy(self, policy: Policy) -> Guard:
-        """Return a guard for another policy, with the observers of this guard and its policy."""
-        around = self._operating(self.policy)
-        audits, metrics = (around.audits, around.metrics) if around else ((), ())
-        strict = self._observer_errors == "raise" or (around is not None and around.strict)
-        return Guard(
-            policy,
-            observers=(*self._observers, *metrics, *audits),
-            observer_errors="raise" if strict else "report",
-        )
-
-    def _with_policy(self, policy: Policy) -> Guard:
-        """Return a copy for a policy with the same sections, which includes the guard's stages."""
-        guard = copy(self)
-        guard._policy, guard._watched, guard._stages = policy, None, ()
-        return guard
+    # For servers and transports, which drive streams themselves
 
     @known_arguments
     def flow(
@@ -582,7 +527,8 @@ class Guard:
         unknown: Unknown | None = None,
         vault: Vault | None = None,
     ) -> MakeFlow[Any]:
-        """Return a factory of sans-I/O flows: given a first chunk and a meter, it makes a flow.
+        """For servers: return a factory of sans-I/O flows, which makes one of a first chunk and a
+        meter.
 
         `media` is the framing of bytes: `sse`, `ndjson`, `json_array` or `text`; by default the
         first byte decides between the first three. `provider` does not apply to `text`. The other
@@ -600,15 +546,113 @@ class Guard:
     def pipelines(
         self, policy: Policy, vault: Vault | None = None
     ) -> Callable[[Adapter[Any]], MakeStage]:
-        """Return a function that, given a stream's adapter, returns its factory of pipelines.
+        """For servers: return a function that, given a stream's adapter, returns its factory of
+        pipelines.
 
         PolicyError if the policy has a section `vault`, and neither it nor the guard has a vault.
         """
         policies = self._vault_use.policies(policy, self._vault_for(policy, vault))
         return lambda adapter: partial(pipeline_of, policies(adapter))
 
+    def options(
+        self, policy: Policy, options: Delivering, observing: Observing | None = None
+    ) -> Options:
+        """For servers: return the delivery options of a stream, the caller's, with the policy's as
+        defaults.
+
+        `observing` replaces the guard's observers. Raises TypeError for a callback that is not a
+        function, and for `deadlines`, flags and `attributes` of the wrong type.
+        """
+        if observing is None:
+            observing = self.observing(policy, options)
+        return options_of(policy, options, observing)
+
+    def observing(self, policy: Policy, options: Delivering) -> Observing:
+        """For servers: return the observers of a stream, those of the guard and of its policy."""
+        around = self._operating(policy)
+        audits = around.audits if around else ()
+        strict = around is not None and around.strict
+        return Observing(
+            (*self._observers, *(around.metrics if around else ()), *(() if strict else audits)),
+            self._observer_errors,
+            strict=audits if strict else (),
+            policy=policy.name,
+            fingerprint=policy.fingerprint,
+            shadow=policy.shadow,
+            attributes=attributes_of(policy, options),
+        )
+
+    @property
+    def gates(self) -> Sequence[Gate]:
+        """For servers: the gates that this guard's streams pass, in order."""
+        around = self._operating(self.policy)
+        return around.gates if around is not None else ()
+
+    def with_gates(self, gates: Sequence[Gate]) -> Guard:
+        """For servers: return a guard like this one whose streams pass these gates.
+
+        It is for those that create a guard with `rules_only` and apply its policy's other sections
+        themselves.
+        """
+        from guardstream.operations import Operations
+
+        guard = copy(self)
+        guard._operations = Operations(self.policy, gates=tuple(gates))
+        return guard
+
+    def for_policy(self, policy: Policy) -> Guard:
+        """For servers: return a guard for another policy, with the observers of this guard and its
+        policy."""
+        around = self._operating(self.policy)
+        audits, metrics = (around.audits, around.metrics) if around else ((), ())
+        strict = self._observer_errors == "raise" or (around is not None and around.strict)
+        return Guard(
+            policy,
+            observers=(*self._observers, *metrics, *audits),
+            observer_errors="raise" if strict else "report",
+        )
+
+    def keep_sections(self, names: Iterable[str], what: str) -> None:
+        """For servers: refuse to reload a policy in which one of these sections has changed.
+
+        They are applied only once, when a server starts. The last valid policy stays then; `what`
+        tells the log how to apply the change instead.
+        """
+        if self._watched is not None:
+            self._watched.keep(names, what)
+
+    def refuse_operations(self, what: str, sections: Iterable[str] = _AROUND) -> None:
+        """For servers: raise PolicyError if the policy has one of these sections, which `what`
+        cannot apply.
+
+        A section is never ignored silently; `rules_only` ignores it on purpose.
+        """
+        self._refuse_operations(self.policy, what, sections)
+
+    # Parts of the above
+
+    @property
+    def _loaded(self) -> Policy:
+        """The current policy, without the guard's own stages."""
+        policy = self._watched.policy() if self._watched is not None else self._policy
+        assert policy is not None
+        return policy
+
+    def _with_own_stages(self, policy: Policy) -> Policy:
+        if not self._stages:
+            return policy
+        if self._staged is None or self._staged[0] is not policy:
+            self._staged = policy, policy.with_stages(self._stages)
+        return self._staged[1]
+
     def _policy_with(self, words: Mapping[str, Sequence[str]] | None) -> Policy:
         return self.policy.with_words(words) if words else self.policy
+
+    def _with_policy(self, policy: Policy) -> Guard:
+        """Return a copy for a policy with the same sections, which includes the guard's stages."""
+        guard = copy(self)
+        guard._policy, guard._watched, guard._stages = policy, None, ()
+        return guard
 
     def _operating(self, policy: Policy) -> Operations | None:
         """Return the policy's `Operations`, created when it is first seen; None if it has none."""
@@ -622,22 +666,6 @@ class Guard:
                     self._operations = operations(policy, self._operations)
                 self._operations_of = policy.built
             return self._operations
-
-    def keep_sections(self, names: Iterable[str], what: str) -> None:
-        """Refuse to reload a policy in which one of these sections has changed.
-
-        For servers, which apply them only once, when they start. The last valid policy stays then;
-        `what` tells the log how to apply the change instead.
-        """
-        if self._watched is not None:
-            self._watched.keep(names, what)
-
-    def refuse_operations(self, what: str, sections: Iterable[str] = _AROUND) -> None:
-        """Raise PolicyError if the policy has one of these sections, which `what` cannot apply.
-
-        A section is never ignored silently; `rules_only` ignores it on purpose.
-        """
-        self._refuse_operations(self.policy, what, sections)
 
     def _refuse_operations(
         self, policy: Policy, what: str, sections: Iterable[str] = _AROUND
@@ -673,32 +701,19 @@ class Guard:
             policy, choose, stages, passing, media, framing, named, on_block=self._on_block
         )
 
-    def options(
-        self, policy: Policy, options: Delivering, observing: Observing | None = None
-    ) -> Options:
-        """Return the delivery options of a stream: the caller's, with the policy's as defaults.
+    def _vault_for(self, policy: Policy, vault: Vault | None) -> Vault | None:
+        """Return the vault of a request or stream; PolicyError if one is required and missing."""
+        check_vault(vault)
+        if self._rules_only:
+            return self.vault if vault is None else vault
+        return self._vault_use.of_request(policy, vault)
 
-        `observing` replaces the guard's observers. Raises TypeError for a callback that is not a
-        function, and for `deadlines`, flags and `attributes` of the wrong type.
-        """
-        if observing is None:
-            observing = self.observing(policy, options)
-        return options_of(policy, options, observing)
-
-    def observing(self, policy: Policy, options: Delivering) -> Observing:
-        """Return the observers of a stream: those of the guard and of its policy."""
-        around = self._operating(policy)
-        audits = around.audits if around else ()
-        strict = around is not None and around.strict
-        return Observing(
-            (*self._observers, *(around.metrics if around else ()), *(() if strict else audits)),
-            self._observer_errors,
-            strict=audits if strict else (),
-            policy=policy.name,
-            fingerprint=policy.fingerprint,
-            shadow=policy.shadow,
-            attributes=attributes_of(policy, options),
-        )
+    def _part_of_work(self, part: Part) -> VaultUse:
+        if self.vault is None:
+            raise TypeError(
+                "only a guard with a vault restores something: give it one by with_vault(vault)"
+            )
+        return replace(self._vault_use, part=part)
 
 
 @cache
@@ -738,6 +753,7 @@ def _check_beside_vault(
 
 def check_guard(given: object, what: str) -> None:
     """Raise TypeError, which names `what` needs it, for anything but a guard."""
-    if not hasattr(given, "flow"):
-        kind = type(given).__qualname__
-        raise TypeError(f"{what} needs a Guard, such as Guard.load(path), not {kind!r}")
+    if isinstance(given, type) or not hasattr(given, "flow"):
+        raise TypeError(
+            f"{what} needs a Guard, such as Guard.load(path), not {described_kind(given)}"
+        )

@@ -36,9 +36,11 @@ _MEANT = {
 """For some keys and values: what other tools call them, and keys that belong inside them."""
 
 
-def hint(word: str, known: Iterable[str], others: str = "known") -> str:
+def hint(word: object, known: Iterable[str], others: str = "known") -> str:
     """Return the hint for an unknown `word`: the nearest known one, or `others` and the list."""
     known = list(known)
+    if not isinstance(word, str):  # such as None
+        return f"{others}: {', '.join(known)}"
     meant = next((name for name in known if word in _MEANT.get(name, ())), None)
     close = meant or nearest(word, known)
     return f"did you mean {close!r}?" if close else f"{others}: {', '.join(known)}"

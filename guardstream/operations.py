@@ -27,7 +27,15 @@ from guardstream.stream.callbacks import CALLBACKS
 from guardstream.stream.flows.flow import Around
 from guardstream.stream.observers import Joined, Observer, Observing, StreamRecord
 from guardstream.stream.on_block import OnBlock, blocked_message
-from guardstream.stream.opening import REOPENING, Open, Reopening, Retry, opens
+from guardstream.stream.opening import (
+    REOPENING,
+    Open,
+    Reopening,
+    Retry,
+    check_reopening,
+    fallbacks_of,
+    opens,
+)
 from guardstream.stream.options import Delivering
 from guardstream.vault.vault import VaultError
 
@@ -196,6 +204,7 @@ class Wrapping:
     ) -> RetryingStream[Any]:
         from guardstream.resilience.retry import RetryingStream
 
+        check_reopening(options)
         joined = Joined(observing, _may_be_tried_again) if observing else None
         inner = joined.observing if joined else observing
         each: Reopening = {**options, "on_finish": None}
@@ -203,7 +212,7 @@ class Wrapping:
         def attempt(source: Open[Any], around: Around | None) -> GuardedStream[Any]:
             return self.guarded(Source(source, limiter, key), around, each, inner)
 
-        sources = (self.stream, *options.get("fallbacks", ()))
+        sources = (self.stream, *fallbacks_of(options))
         return RetryingStream(attempt, sources, retry, options, joined, self.extraction)
 
 

@@ -30,7 +30,7 @@ from guardstream.resilience import retrying
 from guardstream.stream.protocol import StreamOutcome
 from guardstream.stream.state import StreamState
 from tests.providers.chunks import chunk
-from tests.support.chunking import every_split, joined, random_split
+from tests.support.chunking import every_split, joined, one_by_one, random_split
 from tests.support.sources import Source, agen, broken_guard, guard
 
 pytestmark = pytest.mark.anyio
@@ -145,6 +145,34 @@ async def test_a_block_that_the_stream_inside_raises_is_a_block_around_it(text: 
     with pytest.raises(BlockedError, match="'vile'"):
         plain.text()
     assert outcome(plain) == ("content_filter", "vile")
+
+
+async def test_the_error_of_a_block_has_what_was_delivered_before() -> None:
+    stream = guard().wrap(agen(said(["ok, ", "forbidden, no"])), raise_on_block=True)
+    with pytest.raises(BlockedError) as caught:
+        await stream.text()
+    assert caught.value.result == stream.result
+    assert (stream.result.text, stream.result.blocked_by) == ("ok, ", "bad")
+    plain = guard().wrap_sync(["ok, ", "forbidden"], raise_on_block=True, keep_text=False)
+    with pytest.raises(BlockedError) as caught:
+        list(plain)
+    assert caught.value.result is not None
+    assert (caught.value.result.text, caught.value.result.findings) == ("", plain.findings)
+
+
+async def test_the_error_of_a_block_never_has_text_that_a_stream_around_it_masked() -> None:
+    masking = Guard(Policy.parse("rules: [{id: name, words: [bluebird]}]"))
+    chunks = one_by_one("a bluebird, vile")
+    stream = masking.wrap(INNER.wrap(agen(chunks), raise_on_block=True))
+    with pytest.raises(BlockedError) as caught:
+        await stream.text()
+    assert caught.value.result == stream.result
+    plain = masking.wrap_sync(INNER.wrap_sync(chunks, raise_on_block=True))
+    with pytest.raises(BlockedError) as caught:
+        plain.text()
+    assert caught.value.result == plain.result
+    assert plain.result.text == "a [name], "
+    assert "bird" not in f"{caught.value!r} {caught.value}"
 
 
 async def test_a_guard_around_the_text_of_a_guarded_stream_ends_as_that_stream() -> None:
@@ -393,6 +421,31 @@ class Awaitable:
 async def test_what_is_no_stream_is_refused_with_advice(make: Any, hint: str) -> None:
     with pytest.raises(TypeError, match=hint):
         guard().wrap(make())
+
+
+@pytest.mark.parametrize(
+    ("returned", "hint"),
+    [
+        (lambda: None, "needs an async iterator, not 'NoneType'"),
+        (lambda: iter(["text"]), r"returned a plain iterator: use wrap_sync\(\)"),
+        (manager, "returned a context manager, not a stream: enter it first"),
+        (lambda: agen, "needs an async iterator, not 'function'"),
+    ],
+)
+@pytest.mark.parametrize("more", ["", "\nretry: {attempts: 3}"], ids=["once", "retried"])
+async def test_a_function_that_returns_no_stream_is_told_apart(
+    returned: Any, hint: str, more: str
+) -> None:
+    calls = []
+
+    async def open_stream() -> Any:
+        calls.append(1)
+        return returned()
+
+    stream: Any = Guard(Policy.parse(f"rules: []{more}")).wrap(open_stream)
+    with pytest.raises(TypeError, match=f"^the function that wrap.*{hint}"):
+        await stream.text()
+    assert (len(calls), stream.finish) == (1, "error")
 
 
 # Arguments

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from math import nan
 from typing import Any
 
@@ -28,7 +28,7 @@ from guardstream.gate import gate
 from guardstream.http import GuardTransport
 from guardstream.observability import AuditLog
 from guardstream.providers import JSONFormat
-from guardstream.resilience import Retry
+from guardstream.resilience import Retry, retrying
 from guardstream.serve import GuardMiddleware, MemoryReplay
 from guardstream.serve.proxy import ProxySettings
 from guardstream.stages.custom import StagePlan
@@ -45,6 +45,7 @@ ITEMS: Any = extract.items_sync
 FINAL: Any = extract.final_sync
 GATE: Any = gate
 TRANSPORT: Any = GuardTransport
+RETRYING: Any = retrying
 MIDDLEWARE: Any = GuardMiddleware
 PROXY: Any = ProxySettings
 SESSION: Any = GUARD.session()
@@ -102,6 +103,10 @@ async def coroutine() -> str:
 
 
 async def asynchronous() -> AsyncIterator[str]:
+    yield "a"
+
+
+def plain() -> Iterator[str]:
     yield "a"
 
 
@@ -490,6 +495,55 @@ MISTAKES: dict[str, tuple[Callable[[], object], str]] = {
         lambda: POLICY.with_stages(3),
         "stages= needs a list, such as [Stage], not 'int'",
     ),
+    "a text for a flag that leaves sections out": (
+        lambda: MAKE(POLICY, rules_only="no"),
+        "rules_only= needs True or False, not 'str'",
+    ),
+    "a text for a flag of a loaded guard": (
+        lambda: LOAD("guardstream/chat", reload="no"),
+        "reload= needs True or False, not 'str'",
+    ),
+    "a time for a clock": (
+        lambda: GUARD.wrap_sync(["a"], clock=1.5),
+        "clock= needs a function that returns seconds, not 'float'",
+    ),
+    "the class of a guard for one": (
+        lambda: TRANSPORT(Guard),
+        "a transport needs a Guard, such as Guard.load(path), not the class 'Guard'",
+    ),
+    "a function of a plain iterator": (
+        lambda: GUARD.wrap(plain),
+        "wrap() was given a function of a plain iterator: use wrap_sync(), and call it",
+    ),
+    "a check of a text alone": (
+        lambda: GATE(GUARD.wrap(asynchronous()), lambda text: bool(text)),
+        "a check is called with a text and its Context: def check(text, context)",
+    ),
+    "no guard for retries": (
+        lambda: RETRYING(asynchronous, GUARD),
+        "retrying() needs a Guard, such as Guard.load(path), not 'function'",
+    ),
+    "one fallback for a list": (
+        lambda: GUARD.wrap(asynchronous, fallbacks=asynchronous),
+        "fallbacks= needs a list of functions that open a stream",
+    ),
+    "an open stream for a fallback": (
+        lambda: RETRYING(GUARD, asynchronous, fallbacks=[asynchronous()]),
+        "fallbacks= needs functions that open a stream, [lambda: client.stream(...)], "
+        "not of 'async_generator'",
+    ),
+    "the class of an error for what is worth a retry": (
+        lambda: RETRYING(GUARD, asynchronous, worth=ValueError),
+        "the class 'ValueError': lambda error: isinstance(error, ValueError)",
+    ),
+    "the classes of errors for what is worth a retry": (
+        lambda: RETRYING(GUARD, asynchronous, worth=(ValueError, OSError)),
+        "worth= needs a function, not 'tuple'",
+    ),
+    "a stream for a function that goes on": (
+        lambda: GUARD.wrap(asynchronous, resume=asynchronous()),
+        "resume= needs a function, not 'async_generator'",
+    ),
     "prompts without rules for them": (
         lambda: GUARD.check_messages([{"role": "user", "content": "a"}]),
         "the policy has no section 'input'",
@@ -498,6 +552,10 @@ MISTAKES: dict[str, tuple[Callable[[], object], str]] = {
 
 
 VALUES: dict[str, tuple[Callable[[], object], str]] = {
+    "no channel": (
+        lambda: GUARD.check("a", channel=None),
+        "unknown channel None, known: text, thinking",
+    ),
     "waiting for clients that cannot come back": (
         lambda: MIDDLEWARE(asgi, GUARD, linger=30),
         "'linger' is for clients that reconnect: give 'replay', too",

@@ -450,6 +450,7 @@ async def test_what_a_policy_blocks_raises_if_asked_to_whether_rule_or_gate(
             pass
     assert (stream.finish, stream.blocked_by) == ("content_filter", caught.value.rule)
     assert caught.value.rule == ("bad" if "forbidden" in text else "judging.check")
+    assert caught.value.result == stream.result
     assert [chunk async for chunk in stream] == []
 
 

@@ -117,3 +117,15 @@ def test_parameters_and_errors_are_explained(owner: type[Any], name: str) -> Non
     text = inspect.getdoc(method) or ""
     assert "Raises " in text
     assert not {each for each in parameters(method) if f"`{each}`" not in text} - {"text"}
+
+
+def test_what_only_servers_need_of_a_guard_reads_apart_from_the_rest() -> None:
+    reference = ROOT / "docs/reference"
+    (left_out,) = re.findall(r'Guard\n.*\n.*"!\^\((.*)\)\$"', (reference / "guard.md").read_text())
+    elsewhere = re.findall(r"::: guardstream\.Guard\.(\w+)", (reference / "serve.md").read_text())
+    said = [
+        name
+        for name, member in vars(guardstream.Guard).items()
+        if (inspect.getdoc(member) or "").startswith("For servers: ")
+    ]
+    assert left_out.split("|") == elsewhere == said

@@ -6,6 +6,7 @@ check has not allowed in time is not released, and the stream ends.
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import AsyncIterable, Callable, Collection
 from typing import Any, Literal, TypeAlias, TypeVar, get_args
 
@@ -74,6 +75,7 @@ def gate(
         raise TypeError(f"gate() needs a stream, such as guard.wrap(stream), not {given!r}")
     if not callable(check):
         raise TypeError(f"a check must be a function, not {type(check).__qualname__!r}")
+    _check_takes_both(check)
     for name, given in (("on_error", on_error), ("on_timeout", on_timeout)):
         check_known(name, given, get_args(Otherwise))
     check_seconds("deadline", deadline, none="no limit")
@@ -92,6 +94,19 @@ def gate(
         is_named=provider is not None,
     )
     return GatedStream(stream, check, judging)
+
+
+def _check_takes_both(check: Check) -> None:
+    """Raise TypeError for a function that cannot be called as a check: each stream would end as
+    blocked, because its check fails."""
+    try:
+        inspect.signature(check).bind("", None)
+    except TypeError:
+        raise TypeError(
+            "a check is called with a text and its Context: def check(text, context)"
+        ) from None
+    except ValueError:
+        return  # a built-in function may have no signature
 
 
 def _units(unit: Unit) -> Callable[[], Units]:

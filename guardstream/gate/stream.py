@@ -143,9 +143,20 @@ class GatedStream(AsyncContext, Generic[C]):
             raise
         except BaseException as error:
             await self._end(reason_of(error), error)
+            if isinstance(error, BlockedError):  # a guard's: the gate has withheld some of its text
+                error.result = self.result
             raise
         finally:
             self._reading = False
+
+    def ready(self) -> list[C]:
+        """Return the further chunks that go out with the last one, without waiting.
+
+        They count as delivered: iterating continues after them.
+        """
+        if self._reading:
+            return []
+        return [self._deliver(self._ready.popleft()) for _ in range(len(self._ready))]
 
     async def text(self) -> str:
         """Read the stream to its end; return the text of choice 0 that was let through.
@@ -196,6 +207,7 @@ class GatedStream(AsyncContext, Generic[C]):
         elif self._settled(queue):
             await self._exhausted()
         else:
+            tasks.check_loop()
             await tasks.changed.wait()
 
     def _nothing_more(self) -> Exception:
@@ -204,7 +216,7 @@ class GatedStream(AsyncContext, Generic[C]):
         if not self._raises or rule is None or self._finish != "content_filter":
             return StopAsyncIteration()
         self._raises = False
-        return BlockedError(rule)
+        return BlockedError(rule, result=self.result)
 
     def _settled(self, queue: Queue[Any] | None) -> bool:
         """Return whether nothing more is read, and everything that was read has its verdict."""
@@ -213,6 +225,7 @@ class GatedStream(AsyncContext, Generic[C]):
     async def _exhausted(self) -> None:
         error = self._tasks.error
         if error is not None:
+            self._tasks.check_loop()
             raise error
         reason = getattr(self._source, "finish", None)
         await self._end(reason or self._finished.get(min(self._finished, default=0), "stop"))
@@ -228,11 +241,17 @@ class GatedStream(AsyncContext, Generic[C]):
         observing = self._observing
         if observing is not None:
             observing.concluding = True
-        await self._tasks.close()
+        recorded = partial(self._recorded, error=error)
+        try:
+            await self._tasks.close()
+        except BaseException:  # cancelled: the source closes without this task
+            if observing is not None:
+                observing.abandon(recorded)
+            raise
         if observing is None:
             return
         try:
-            observing.settle(partial(self._recorded, error=error))
+            observing.settle(recorded)
         except ObserverError as failure:
             if error is None:
                 raise

@@ -26,6 +26,7 @@ from guardstream.stream.loops import (
     Signal,
     aclose_source,
     iterator_of,
+    left_its_loop,
     running_loop,
 )
 from guardstream.stream.observers import Joined
@@ -106,6 +107,11 @@ class Tasks(Generic[C]):
         """Whether the source is being read."""
         return self._loop is not None
 
+    def check_loop(self) -> None:
+        """Raise RuntimeError in another event loop than that of the tasks, which may be gone."""
+        if self._loop is not None and not self._loop.is_current():
+            raise left_its_loop()
+
     def begin(self) -> None:
         """Begin to read the source."""
         self._loop = running_loop()
@@ -122,8 +128,11 @@ class Tasks(Generic[C]):
     async def close(self) -> None:
         """Stop everything and wait until the source is closed."""
         with anyio.move_on_after(CLOSE_SECONDS, shield=True):
-            if not self.begun:
+            if self._loop is None:
                 await aclose_source(*self._sources)
+                return
+            if not self._loop.is_current():
+                self._loop.call(self.halt)
                 return
             self.halt()
             while self._scopes or not self.closed:

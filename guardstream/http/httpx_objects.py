@@ -144,7 +144,7 @@ def whole_body(response: Any, body: bytes) -> Any:
 
 def _check_passed(stream: Any) -> None:
     if stream.finish == "content_filter":
-        raise BlockedError(stream.blocked_by or "content_filter")
+        raise BlockedError(stream.blocked_by or "content_filter", result=stream.result)
 
 
 def _base(response: Any, name: str) -> type[Any]:

@@ -14,6 +14,7 @@ from typing import Any, Generic, Protocol, TypeAlias, TypeVar, Unpack
 
 import anyio
 
+from guardstream.errors import BlockedError
 from guardstream.events import Finding, FinishReason
 from guardstream.resilience.attempts import retried
 from guardstream.resilience.resumed import ResumableTexts, Seam
@@ -45,8 +46,9 @@ Attempt: TypeAlias = Callable[[Open[Any], Around | None], GuardedStream[Any]]
 class Guarding(Protocol):
     """The methods of a guard that are used here."""
 
-    def wrap(self, stream: Any, **options: Unpack[Reopening]) -> Any:
-        """Return a stream of guarded chunks."""
+    @property
+    def wrap(self) -> Callable[..., Any]:  # a guard's has overloads, which pyright compares singly
+        """Returns a stream of guarded chunks."""
         ...
 
 
@@ -88,6 +90,9 @@ def retrying(
     Iterating raises the error of the last attempt, or an error after the first released character
     if there is no `resume`. Observers see all attempts as one stream.
     """
+    if not hasattr(guard, "wrap"):
+        given = type(guard).__qualname__
+        raise TypeError(f"retrying() needs a Guard, such as Guard.load(path), not {given!r}")
     retry = Retry(attempts, timeout, wait_initial, wait_max, max_retry_after)
     stream: RetryingStream[C] = guard.wrap(
         open_stream,
@@ -197,6 +202,11 @@ class RetryingStream(AsyncContext, Generic[C]):
         return TextStream(self)
 
     @property
+    def failure(self) -> bytes | None:
+        """The guard's own last chunk, if it is an error in place of a finish reason; else None."""
+        return self._stream.failure if self._stream and not self._early else None
+
+    @property
     def stats(self) -> Stats:
         """The counters of the stream that is read now."""
         return self._stream.stats if self._stream else Meter().stats()
@@ -223,11 +233,29 @@ class RetryingStream(AsyncContext, Generic[C]):
                     continue
                 self._early.clear()
                 try:
-                    await self._conclude("timeout" if self._late else reason_of(error))
+                    await self._conclude(self._reason_of(error))
                 except Exception as later:
                     hide(later)
+                if isinstance(error, BlockedError):  # that of the last attempt
+                    error.result = self.result
                 raise
+        if self._stream is not None:  # another task may have ended this stream while it was read
+            await self._stream.aclose()
         raise StopAsyncIteration
+
+    def ready(self) -> list[C]:
+        """Return the further chunks that can be delivered already, without waiting.
+
+        They count as delivered: iterating continues after them.
+        """
+        if self._reading or not self._ready or self._stream is None:
+            return []
+        chunks = [chunk for chunk, self.delta in self._early]
+        self._early.clear()
+        further: list[C] = self._stream.ready()
+        if further:
+            self.delta = self._stream.delta
+        return [*chunks, *further]
 
     async def text(self) -> str:
         """Read the stream to its end; return the guarded text of choice 0 from the start.
@@ -345,6 +373,19 @@ class RetryingStream(AsyncContext, Generic[C]):
     def _reason_of_last(self) -> FinishReason | None:
         """Return why the last attempt ended, if it is one to deliver."""
         return self._stream.finish if self._ready and self._stream is not None else None
+
+    def _reason_of(self, error: BaseException) -> FinishReason:
+        """Return why the stream ends in which `error` is raised.
+
+        A cancellation while the source is being closed comes after the end, which an attempt that
+        has failed is not.
+        """
+        if self._late:
+            return "timeout"
+        ended = self._stream.finish if self._stream is not None else None
+        if isinstance(error, Exception) or ended in (None, "error", "timeout"):
+            return reason_of(error)
+        return ended
 
     def _resumable(self, error: BaseException) -> bool:
         if self._resume is None or not self._ready or self._stopped:

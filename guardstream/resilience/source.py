@@ -8,6 +8,7 @@ from typing import Any, Generic, TypeVar
 from guardstream.resilience.limiter import Limiter, Place
 from guardstream.stream.loops import aclose_source
 from guardstream.stream.opening import Open, opened, opens
+from guardstream.stream.sources import check_opened
 
 C = TypeVar("C")
 
@@ -61,7 +62,9 @@ class Source(Generic[C]):
         if self._limiter is not None:
             self._place = await self._limiter().enter(self._key)
         if self._stream is None:
-            self._stream = await opened(self._source)  # type: ignore[arg-type]
+            stream = await opened(self._source)  # type: ignore[arg-type]
+            check_opened(stream)
+            self._stream = stream
         return aiter(self._stream)
 
     async def aclose(self) -> None:

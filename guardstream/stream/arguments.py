@@ -76,7 +76,7 @@ def check_framing(framing: str | None) -> None:
 def check_listed(name: str, given: object) -> None:
     """Raise unless the argument `name` is a list or other collection."""
     if isinstance(given, str) or not isinstance(given, Iterable):
-        raise TypeError(f"{name}= needs a list, such as [one], not {_described(given)}")
+        raise TypeError(f"{name}= needs a list, such as [one], not {described_kind(given)}")
 
 
 def check_flag(name: str, given: object) -> None:
@@ -99,11 +99,11 @@ def check_provider(provider: object) -> None:
     if isinstance(provider, type) or not hasattr(provider, "read"):
         raise TypeError(
             "provider= needs a format's name or an adapter, such as "
-            f"JSONFormat('mine', text='$.token'), not {_described(provider)}"
+            f"JSONFormat('mine', text='$.token'), not {described_kind(provider)}"
         )
 
 
-def _described(given: object) -> str:
+def described_kind(given: object) -> str:
     """Return how an error names what was given: a class itself, or the class of an object."""
     if isinstance(given, type):
         return f"the class {given.__qualname__!r}"

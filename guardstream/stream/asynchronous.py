@@ -24,6 +24,7 @@ from guardstream.stream.loops import (
     TrioLoop,
     aclose_source,
     iterator_of,
+    left_its_loop,
     running_loop,
 )
 from guardstream.stream.options import Options
@@ -37,7 +38,7 @@ class GuardedStream(Outcome[C], AsyncContext):
     """An async iterator of guarded chunks, of the same type as the source's.
 
     Use it as `async with guard.wrap(source) as stream:` so that the source is closed as soon as
-    the block is left. One task reads it at a time. `Guard.wrap` makes it.
+    the block is left. One task reads it at a time, in one event loop. `Guard.wrap` makes it.
     """
 
     def __init__(self, source: AsyncIterable[C], make_flow: MakeFlow[C], options: Options) -> None:
@@ -62,11 +63,6 @@ class GuardedStream(Outcome[C], AsyncContext):
     def finish(self) -> FinishReason | None:
         """Why the stream ended; None while it is open."""
         return self.state.finish
-
-    @property
-    def failure(self) -> bytes | None:
-        """The guard's own last chunk, if it is an error in place of a finish reason; else None."""
-        return getattr(self.state.flow, "failure", None)
 
     @property
     def callback_error(self) -> BaseException | None:
@@ -152,8 +148,7 @@ class GuardedStream(Outcome[C], AsyncContext):
         except BaseException:
             await self._conclude_quietly()
             raise
-        if not self._closed:
-            await self._until_closed()
+        await self._until_closed()
         await self._conclude()
 
     def __del__(self) -> None:
@@ -274,6 +269,8 @@ class GuardedStream(Outcome[C], AsyncContext):
             error = self.state.stop_error()
         elif isinstance(error, StopAsyncIteration) and (self.state.stopping or self.state.expired):
             error = self.state.stop_error()  # the source ended before it could be interrupted
+        elif isinstance(error, StopAsyncIteration) and not self._is_in_its_loop():
+            error = left_its_loop()
         try:
             if isinstance(error, GeneratorExit) or self._loop is None:
                 raise error  # nothing can be awaited; `__del__` handles a task that is destroyed
@@ -285,6 +282,9 @@ class GuardedStream(Outcome[C], AsyncContext):
                 raise error
         finally:
             del error  # its traceback leads here, and would keep whatever reads the stream
+
+    def _is_in_its_loop(self) -> bool:
+        return self._loop is None or self._loop.is_current()
 
     async def _exhausted(self) -> None:
         state = self.state
@@ -329,14 +329,14 @@ class GuardedStream(Outcome[C], AsyncContext):
 
     async def _until_closed(self) -> None:
         """Wait until the task that is closing the source has done so."""
-        self._source_closed = self._source_closed or anyio.Event()
-        await self._source_closed.wait()
+        if not self._closed:
+            self._source_closed = self._source_closed or anyio.Event()
+            await self._source_closed.wait()
 
     async def _at_end(self) -> BaseException:
         if self.state.finish is None:
             return RuntimeError("another task is reading this stream")
-        if not self._closed:
-            await self._until_closed()
+        await self._until_closed()
         error_at_end = self.state.error_at_end()
         try:
             await self._conclude()

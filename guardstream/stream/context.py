@@ -46,7 +46,15 @@ class _SyncStream(_HasDelta, _Closable, Protocol):
 S = TypeVar("S", bound=_HasDelta)
 
 
-class AsyncContext:
+class Shown:
+    """The base of what has a `finish`: its `repr` says whether it has ended, and how."""
+
+    def __repr__(self) -> str:
+        ended = getattr(self, "finish", None)
+        return f"<{type(self).__name__}, {'open' if ended is None else f'finish {ended!r}'}>"
+
+
+class AsyncContext(Shown):
     """The base of asynchronous streams, which `async with` closes."""
 
     def __aiter__(self) -> Self:
@@ -79,7 +87,7 @@ class AsyncContext:
         return text
 
 
-class SyncContext:
+class SyncContext(Shown):
     """The base of synchronous streams, which `with` closes."""
 
     def __iter__(self) -> Self:

@@ -38,12 +38,16 @@ def options_of(policy: Policy, options: Delivering, observing: Observing) -> Opt
     if not (deadlines is None or isinstance(deadlines, Deadlines)):
         given = type(deadlines).__qualname__
         raise TypeError(f"deadlines= needs Deadlines(first_token=15, idle=30), not {given!r}")
+    clock = options.get("clock", monotonic)
+    if not callable(clock):
+        given = type(clock).__qualname__
+        raise TypeError(f"clock= needs a function that returns seconds, not {given!r}")
     return Options(
         raise_on_block=options.get("raise_on_block", False),
         keep_text=options.get("keep_text", True),
         handlers=handlers,
         deadlines=_deadlines(policy) if deadlines is None else deadlines,
-        clock=options.get("clock", monotonic),
+        clock=clock,
         extraction=extraction_of(policy),
         observing=observing,
     )

@@ -39,6 +39,10 @@ class Loop(Protocol):
         """
         ...
 
+    def is_current(self) -> bool:
+        """Return whether the caller runs in this loop."""
+        ...
+
 
 class AsyncioLoop:
     """asyncio's event loop."""
@@ -55,6 +59,12 @@ class AsyncioLoop:
 
     def spawn(self, function: Callable[[], Awaitable[object]]) -> None:
         self.call(lambda: self._start(function))
+
+    def is_current(self) -> bool:
+        try:
+            return asyncio.get_running_loop() is self.native
+        except RuntimeError:
+            return False
 
     def _start(self, function: Callable[[], Awaitable[object]]) -> None:
         async def run() -> object:
@@ -89,6 +99,24 @@ class TrioLoop:
                 self._lowlevel.spawn_system_task(function, context=context)
 
         self.call(start)
+
+    def is_current(self) -> bool:
+        try:
+            return self._lowlevel.current_trio_token() is self._token
+        except RuntimeError:
+            return False
+
+
+def left_its_loop() -> RuntimeError:
+    """Return the error of a stream that is read on in another event loop than it began in.
+
+    An event loop that ends closes its asynchronous generators, so that the rest of an answer would
+    be missing although the source seems to have ended by itself.
+    """
+    return RuntimeError(
+        "this stream began in another event loop, which may have closed its source: read it in "
+        "one, such as one call of asyncio.run()"
+    )
 
 
 class Signal:

@@ -190,6 +190,7 @@ class Joined:
         self._waiting: StreamRecord | None = None
         self._before: Sequence[Finding] = ()
         self._abandoned = False
+        self._amend: Callable[[StreamRecord], StreamRecord] | None = None
 
     @property
     def observing(self) -> Observing:
@@ -227,16 +228,18 @@ class Joined:
         if record is not None:
             self._observing.close(amend(record) if amend is not None else record)
 
-    def abandon(self) -> None:
+    def abandon(self, amend: Callable[[StreamRecord], StreamRecord] | None = None) -> None:
         """The consumer has left, and nobody will call `settle`: report the end as soon as it is
-        known, without raising."""
+        known, without raising. `amend` is as for `settle`."""
         self._abandoned = True
+        self._amend = amend or self._amend
         self._settle_abandoned()
 
     def _settle_abandoned(self) -> None:
         record, self._waiting = self._waiting, None
         if record is not None:
-            self._observing.close_quietly(record)
+            amend, self._amend = self._amend, None
+            self._observing.close_quietly(amend(record) if amend is not None else record)
 
     def _joined(self, record: StreamRecord) -> StreamRecord:
         assert self._start is not None

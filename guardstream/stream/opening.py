@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias, TypeVar
 
 from guardstream.amounts import check_seconds
+from guardstream.stream.arguments import described_kind
 from guardstream.stream.callbacks import Returned
 from guardstream.stream.options import Delivering
 
@@ -83,6 +84,40 @@ class Reopening(Delivering, total=False):
 
 REOPENING = ("retry", "fallbacks", "resume", "worth", "on_retry")
 """The names of the options that `Delivering` does not have."""
+
+
+def fallbacks_of(options: Reopening) -> tuple[Open[Any], ...]:
+    """Return the fallbacks. TypeError for anything but functions that open a stream: it would only
+    be found when the stream before has failed."""
+    given: Any = options.get("fallbacks", ())
+    if callable(given) or not isinstance(given, Iterable):
+        raise TypeError(
+            "fallbacks= needs a list of functions that open a stream, such as "
+            f"[lambda: client.stream(...)], not {described_kind(given)}"
+        )
+    fallbacks = tuple(given)
+    for each in fallbacks:
+        if not opens(each):
+            raise TypeError(
+                "fallbacks= needs functions that open a stream, [lambda: client.stream(...)], "
+                f"not of {described_kind(each)}"
+            )
+    return fallbacks
+
+
+def check_reopening(options: Reopening) -> None:
+    """Raise TypeError for an option that needs a function and has none."""
+    for name in ("resume", "worth", "on_retry"):
+        given: Any = options.get(name)
+        if given is not None and not callable(given):
+            raise TypeError(f"{name}= needs a function, not {described_kind(given)}")
+    worth = options.get("worth")
+    if isinstance(worth, type) and issubclass(worth, BaseException):
+        name = worth.__qualname__  # an error made by it would be true of all errors
+        raise TypeError(
+            f"worth= needs a function that judges an error, not {described_kind(worth)}: "
+            f"lambda error: isinstance(error, {name})"
+        )
 
 
 def opens(stream: object) -> bool:

@@ -6,22 +6,19 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Generic, TypeVar, get_args
 
 from guardstream.events import Finding, FinishReason
+from guardstream.stream.context import Shown
 from guardstream.stream.result import Result, Stats
 from guardstream.stream.state import StreamState
 
 C = TypeVar("C")
 
 
-class Outcome(Generic[C]):
+class Outcome(Shown, Generic[C]):
     """The base of whatever drives a `StreamState`."""
 
     def __init__(self, state: StreamState[C]) -> None:
         self.state = state
         """The sans-I/O state of the stream."""
-
-    def __repr__(self) -> str:
-        ended = self.state.finish
-        return f"<{type(self).__name__}, {'open' if ended is None else f'finish {ended!r}'}>"
 
     @property
     def findings(self) -> Sequence[Finding]:
@@ -55,8 +52,13 @@ class Outcome(Generic[C]):
 
     @property
     def delta(self) -> str:
-        """The answer's text in the last delivered chunk."""
+        """The answer's text in the chunk that was delivered last."""
         return self.state.delta
+
+    @property
+    def failure(self) -> bytes | None:
+        """The guard's own last chunk, if it is an error in place of a finish reason; else None."""
+        return getattr(self.state.flow, "failure", None)
 
 
 def reason_at_end(ended: FinishReason | None, sources: Iterable[object]) -> FinishReason:

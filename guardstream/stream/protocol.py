@@ -1,6 +1,8 @@
-"""The interface of all streams of this package: guarded, gated, retried, teed, recorded.
+"""The interfaces of the streams of this package, for annotations.
 
-A function that accepts a `ChunkStream` accepts any of them, and your own class with these members.
+A function that accepts a `ChunkStream` accepts any of them: guarded, gated, retried, teed,
+recorded, and your own class with these members. A `WrappedStream` is what `Guard.wrap`, `gate` and
+`retrying` return, whatever the policy says.
 """
 
 from __future__ import annotations
@@ -10,9 +12,10 @@ from types import TracebackType
 from typing import Protocol, Self, TypeVar, runtime_checkable
 
 from guardstream.events import Finding, FinishReason
+from guardstream.stream.context import TextStream
 from guardstream.stream.result import Result, Stats
 
-__all__ = ["ChunkStream", "StreamOutcome", "SyncChunkStream"]
+__all__ = ["ChunkStream", "StreamOutcome", "SyncChunkStream", "WrappedStream"]
 
 C = TypeVar("C", covariant=True)
 
@@ -66,6 +69,43 @@ class ChunkStream(StreamOutcome, Protocol[C]):
 
     async def aclose(self) -> None:
         """Leave the stream: what was not delivered yet is dropped. Idempotent."""
+        ...
+
+
+@runtime_checkable
+class WrappedStream(ChunkStream[C], Protocol[C]):
+    """A guarded stream of any kind: a GuardedStream, a GatedStream or a RetryingStream.
+
+    A SyncGuardedStream has the same members, to be used without `await`.
+    """
+
+    @property
+    def delta(self) -> str:
+        """The answer's text in the chunk that was delivered last."""
+        ...
+
+    @property
+    def held(self) -> int:
+        """How many code points are held back now, or wait for a verdict."""
+        ...
+
+    @property
+    def failure(self) -> object:
+        """The last chunk of a blocked stream, if it is an error in place of a finish reason; else
+        None. See `Guard.with_on_block`."""
+        ...
+
+    @property
+    def text_stream(self) -> TextStream:
+        """The answer's text alone, as an async iterator that reads this stream."""
+        ...
+
+    def ready(self) -> Sequence[C]:
+        """Return the further chunks that came with the last one; they count as delivered."""
+        ...
+
+    async def text(self) -> str:
+        """Read the stream to its end; return the guarded text of choice 0 from the start."""
         ...
 
 

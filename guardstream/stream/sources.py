@@ -6,12 +6,13 @@ import inspect
 from collections.abc import AsyncIterable, Iterable, Mapping
 from typing import Any
 
+from guardstream.stream.arguments import described_kind
 from guardstream.stream.opening import REOPENING
 
 
 def check_open(stream: object, options: Mapping[str, object]) -> None:
     """Raise for anything but a stream, and for options of a function that opens one."""
-    _check_async(stream)
+    _check_async(stream, "wrap() was given")
     for name in REOPENING:
         if options.get(name):
             raise TypeError(
@@ -20,34 +21,41 @@ def check_open(stream: object, options: Mapping[str, object]) -> None:
             )
 
 
-def _check_async(stream: Any) -> None:
+def check_opened(stream: object) -> None:
+    """Raise TypeError unless what a function has returned is a stream; say what it is instead."""
+    _check_async(stream, "the function that wrap() was given returned")
+
+
+def _check_async(stream: Any, what: str) -> None:
+    """Raise TypeError, which begins with `what`, for anything but a stream."""
     if inspect.iscoroutine(stream):
         stream.close()
     if isinstance(stream, AsyncIterable) or _has(stream, "__anext__"):
         return
-    _check_response(stream, "wrap()", "aiter_bytes")
+    _check_response(stream, what, "aiter_bytes")
     if inspect.isawaitable(stream):
-        raise TypeError("wrap() was given a coroutine, not a stream: await it first")
+        raise TypeError(f"{what} a coroutine, not a stream: await it first")
     if _has(stream.stream if _has(stream, "stream") else stream, "subscribe"):
         raise TypeError(
-            f"wrap() was given a {type(stream).__qualname__!r}, which has subscribers, and no end: "
+            f"{what} a {type(stream).__qualname__!r}, which has subscribers, and no end: "
             "wrap an iterator of what they get; AG2's is guardstream.integrations.ag2.events(run)"
         )
     if _has(stream, "__aenter__"):
         raise TypeError(
-            "wrap() was given a context manager, not a stream: "
+            f"{what} a context manager, not a stream: "
             "enter it first, 'async with ... as stream', and wrap the stream"
         )
     if _has(stream, "__enter__"):
         raise TypeError(
-            "wrap() was given a context manager, not a stream: "
+            f"{what} a context manager, not a stream: "
             "enter it first, 'with ... as stream', and wrap the stream"
         )
     if isinstance(stream, (str, bytes)):
-        raise TypeError("wrap() was given a whole text, not a stream: use check()")
+        raise TypeError(f"{what} a whole text, not a stream: use check()")
     if isinstance(stream, Iterable):
-        raise TypeError("wrap() was given a plain iterator: use wrap_sync()")
-    raise TypeError(f"wrap() needs an async iterator, not {type(stream).__qualname__!r}")
+        raise TypeError(f"{what} a plain iterator: use wrap_sync()")
+    kind = described_kind(stream)
+    raise TypeError(f"{what} no stream: wrap() needs an async iterator, not {kind}")
 
 
 def check_sync(stream: object) -> None:
@@ -57,7 +65,7 @@ def check_sync(stream: object) -> None:
         raise TypeError("wrap_sync() was given a coroutine: await it first and use wrap()")
     if isinstance(stream, (str, bytes)):
         raise TypeError("wrap_sync() was given a whole text, not a stream: use check()")
-    _check_response(stream, "wrap_sync()", "iter_bytes")
+    _check_response(stream, "wrap_sync() was given", "iter_bytes")
     if isinstance(stream, Mapping):
         raise TypeError(
             "wrap_sync() was given a mapping, not a stream: give it an iterator of chunks, "
@@ -78,8 +86,12 @@ def check_sync(stream: object) -> None:
 
 
 def check_function(function: Any) -> None:
-    """Raise for a function that cannot be called without arguments."""
-    _check_response(function, "wrap()", "aiter_bytes")
+    """Raise for a function that cannot be called without arguments, or returns a plain iterator."""
+    _check_response(function, "wrap() was given", "aiter_bytes")
+    if inspect.isgeneratorfunction(function):
+        raise TypeError(
+            "wrap() was given a function of a plain iterator: use wrap_sync(), and call it"
+        )
     try:
         inspect.signature(function).bind()
     except TypeError:
@@ -91,18 +103,16 @@ def check_function(function: Any) -> None:
         return  # a built-in function may have no signature
 
 
-def _check_response(stream: object, name: str, chunks: str) -> None:
+def _check_response(stream: object, what: str, chunks: str) -> None:
     """Raise for a response or a whole answer, and name where its stream is."""
     given = type(stream).__qualname__
     if _has(stream, chunks):
-        raise TypeError(f"{name} was given a {given!r}: give it its bytes, response.{chunks}()")
+        raise TypeError(f"{what} a {given!r}: give it its bytes, response.{chunks}()")
     if _has(stream, "body_iterator"):
-        raise TypeError(
-            f"{name} was given a {given!r}: guard its content first, and build it from that"
-        )
+        raise TypeError(f"{what} a {given!r}: guard its content first, and build it from that")
     if _has(stream, "model_fields_set"):
         raise TypeError(
-            f"{name} was given one object, a {given!r}, not a stream: ask for a stream "
+            f"{what} one object, a {given!r}, not a stream: ask for a stream "
             "(stream=True), or guard its text with check()"
         )
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any, Generic, TypeAlias, TypeVar
 
 from guardstream.errors import AdapterError, BlockedError, StageError
@@ -237,6 +238,8 @@ class StreamState(Generic[C]):
         later calls have no effect."""
         if isinstance(error, BlockedError):
             self._rule_before, self._error_raised = error.rule, True
+            # Its own may have text that this stream held back.
+            error.result = replace(self.result, finish=reason_of(error))
         if isinstance(error, Exception) and not isinstance(error, StopRequestedError):
             self._error = self._error or type(error).__name__
 
@@ -249,7 +252,7 @@ class StreamState(Generic[C]):
             self.note_error(self.flow.error)
             return self.flow.error
         if self._raise_on_block and self.blocked_by is not None:
-            return BlockedError(self.blocked_by)
+            return BlockedError(self.blocked_by, result=self.result)
         return None
 
     # Callbacks

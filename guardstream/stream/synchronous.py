@@ -67,6 +67,17 @@ class SyncGuardedStream(Outcome[C], SyncContext):
             if state.stopping:
                 self._close_unread()
 
+    def ready(self) -> list[C]:
+        """Return the further chunks that came of the source's last one, without reading on.
+
+        They count as delivered: iterating continues after them. With callbacks the list is empty,
+        because each chunk has to wait for them.
+        """
+        state = self.state
+        if state.callbacks is not None or self._busy:
+            return []
+        return [state.deliver(state.queue.popleft()) for _ in range(len(state.queue))]
+
     def text(self) -> str:
         """Read the stream to its end; return the guarded text of choice 0 from the start.
 
@@ -194,6 +205,7 @@ class SyncGuardedStream(Outcome[C], SyncContext):
     def _conclude(self) -> None:
         """Tell callbacks and observers, once, that the stream is over."""
         if self._concluded:
+            self.state.report()  # another thread may have closed it as observers were being told
             return
         self._concluded = True
         try:

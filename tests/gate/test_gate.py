@@ -367,6 +367,15 @@ async def test_a_guards_block_is_raised_through_the_gate() -> None:
         await anext(stream)
 
 
+async def test_the_error_of_a_guards_block_has_only_text_that_the_gate_let_through() -> None:
+    judge = Judge(vile=Verdict("replace", "-"))
+    stream = gate(guard().wrap(Source(["A vile. So forbidden"]), raise_on_block=True), judge)
+    with pytest.raises(BlockedError) as caught:
+        await stream.text()
+    assert caught.value.result == stream.result
+    assert stream.result.text == "-So "
+
+
 # Chunks of a provider
 
 

@@ -11,7 +11,7 @@ from shutil import rmtree
 
 import pytest
 
-from guardstream import BlockedError, Guard, Policy, PolicyError
+from guardstream import BlockedError, Guard, Policy, PolicyError, Result
 from guardstream.policy import pickling
 from guardstream.vault import Vault
 
@@ -116,7 +116,14 @@ def test_what_cannot_be_pickled_says_why() -> None:
         pickle.dumps(Guard(parsed).with_vault(Vault(b"k" * 16)))
 
 
-@pytest.mark.parametrize("error", [BlockedError("word"), BlockedError("word", "prompt")])
+@pytest.mark.parametrize(
+    "error",
+    [
+        BlockedError("word"),
+        BlockedError("word", "prompt"),
+        BlockedError("word", result=Result("so ", (), "content_filter", {(0, "text"): "so "})),
+    ],
+)
 def test_a_block_is_the_same_error_in_another_process(error: BlockedError) -> None:
     there = pickle.loads(pickle.dumps(error))
-    assert (str(there), there.rule) == (str(error), "word")
+    assert (str(there), there.rule, there.result) == (str(error), "word", error.result)

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from guardstream import Guard, Policy
+from guardstream import BlockedError, Guard, Policy
 from guardstream.resilience import retrying
 from tests.providers.chunks import chunk
 from tests.resilience.providers import (
@@ -188,6 +188,16 @@ async def test_a_stream_that_may_go_on_has_not_ended(resumes: bool) -> None:
     assert "".join(await drain(stream)) == "a b"
     assert set(reasons) == {None}
     assert stream.finish == "stop"
+
+
+async def test_the_error_of_a_block_has_the_text_of_all_sources() -> None:
+    provider = Provider(Source(["b forbidden"]))
+    options = {"resume": provider, "raise_on_block": True, **AT_ONCE}
+    stream = retrying(guard(), Provider(broken("a ")), **options)
+    with pytest.raises(BlockedError) as caught:
+        await drain(stream)
+    assert caught.value.result == stream.result
+    assert stream.result.text == "a b "
 
 
 async def test_going_on_is_bounded() -> None:

@@ -22,7 +22,7 @@ from tests.resilience.providers import (
     broken,
     drain,
 )
-from tests.support.sources import Silent, Source, guard
+from tests.support.sources import Silent, SlowToClose, Source, guard
 from tests.support.streams import GUARD, chat
 from tests.support.watching import Watching, watched
 
@@ -241,3 +241,32 @@ async def test_a_stream_that_is_left_after_a_failed_attempt_was_cancelled() -> N
         group.cancel_scope.cancel()
     assert stream.finish == "cancelled"
     assert [(record.finish, record.error) for record in seen.records] == [("cancelled", None)]
+
+
+async def test_a_stream_that_another_task_closes_at_its_end_is_recorded() -> None:
+    async def show(_: str) -> None:
+        if source.closed:  # the rest, after the source's end
+            await shown.wait()
+
+    seen, source, shown = Watching(), SlowToClose(["a ", "sec"]), anyio.Event()
+    stream = retrying(watched(seen), Provider(source), on_text=show, **AT_ONCE)
+    async with anyio.create_task_group() as group:
+        group.start_soon(drain, stream)
+        await source.closing.wait()
+        await stream.aclose()
+        shown.set()
+    assert seen.record.finish == stream.finish == "stop"
+
+
+@pytest.mark.parametrize(("text", "finish"), [("a forbidden", "content_filter"), ("a ", "stop")])
+async def test_a_cancellation_while_an_ended_source_is_closed_leaves_the_streams_end(
+    text: str, finish: str
+) -> None:
+    seen, source = Watching(), SlowToClose([text])
+    stream = retrying(watched(seen), Provider(source), **AT_ONCE)
+    async with anyio.create_task_group() as group:
+        group.start_soon(drain, stream)
+        await source.closing.wait()
+        group.cancel_scope.cancel()
+    assert source.closed == 1
+    assert (stream.finish, seen.record.finish) == (finish, finish)

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from functools import wraps
+from types import ModuleType
 from typing import Any
 
 import anyio
 import pytest
 
-from guardstream import GuardedStream
+from guardstream import Guard, GuardedStream, Policy
+from guardstream.stream.observers import StreamRecord
 from tests.support.sources import Silent, Source, guard
+from tests.support.sources import SlowToClose as LongToClose
+from tests.support.watching import Watching
 
 
 async def drain(stream: GuardedStream[Any]) -> str:
@@ -211,3 +216,34 @@ async def test_a_source_whose_closing_is_cancelled_is_closed_by_another_task() -
     with pytest.raises(asyncio.CancelledError):
         await task
     await closed.wait()
+
+
+@within_ten_seconds
+async def test_a_gated_stream_that_is_cancelled_while_it_ends_is_recorded_as_it_ended(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class Telling(Watching):
+        def closed(self, record: StreamRecord) -> None:
+            super().closed(record)
+            told.set()
+
+    module = ModuleType("judging")
+    module.check = lambda text, _: "vile" not in text  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "judging", module)
+    gate = "gate: [{use: 'judging:check', id: house, action: monitor}]"
+    told, seen, source = asyncio.Event(), Telling(), LongToClose(["A vile. And on. "])
+    policy = Policy.parse(gate, allow_code=["judging:check"])
+    stream: Any = Guard(policy, observers=[seen]).wrap(source)
+    task = asyncio.create_task(drain(stream))
+    await source.closing.wait()
+    stream.stop()
+    for _ in range(5):  # the reader is woken, and waits until the source is closed
+        await asyncio.sleep(0)
+    assert (stream.finish, source.closed) == ("cancelled", 0)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    await told.wait()
+    assert seen.record.finish == "cancelled"
+    assert seen.record.findings == stream.findings
+    assert [found.rule for found in stream.findings] == ["house"]

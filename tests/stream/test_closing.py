@@ -13,7 +13,7 @@ import anyio
 import anyio.lowlevel
 import pytest
 
-from guardstream import GuardedStream, StageError
+from guardstream import GuardedStream, Result, StageError
 from guardstream.gate import gate
 from tests.support.sources import Silent, Source, agen, broken_guard, guard
 from tests.support.streams import chat, event_stream
@@ -546,6 +546,30 @@ async def test_two_tasks_cannot_read_one_stream() -> None:
         with pytest.raises(RuntimeError, match="another task"):
             await anext(stream)
         stream.stop()
+
+
+async def test_a_stream_can_be_closed_while_its_cancelled_reader_concludes() -> None:
+    concluding, over = anyio.Event(), anyio.Event()
+
+    async def conclude(_: Result) -> None:
+        concluding.set()
+        await over.wait()
+
+    async def read() -> None:
+        with scope:
+            await drain(stream)
+
+    source, scope = Silent(["a "]), anyio.CancelScope()
+    stream = guard().wrap(source, on_finish=conclude)
+    async with anyio.create_task_group() as group:
+        group.start_soon(read)
+        await source.waiting.wait()
+        scope.cancel()
+        await concluding.wait()
+        with anyio.fail_after(5):
+            await stream.aclose()
+        over.set()
+    assert (source.closed, stream.finish) == (1, "cancelled")
 
 
 def test_a_stream_whose_loop_has_ended_is_dropped_quietly() -> None:

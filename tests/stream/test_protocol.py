@@ -15,7 +15,7 @@ import pytest
 from guardstream.consumers import Coalesce, Tee, record
 from guardstream.gate import gate
 from guardstream.resilience import retrying
-from guardstream.stream.protocol import ChunkStream, StreamOutcome, SyncChunkStream
+from guardstream.stream.protocol import ChunkStream, StreamOutcome, SyncChunkStream, WrappedStream
 from tests.support.sources import Silent, Source, gen, guard
 
 pytestmark = pytest.mark.anyio
@@ -136,14 +136,92 @@ async def test_leaving_it_closes_the_source_once(make: Make) -> None:
     assert source.closed == 1
 
 
+WRAPPED = pytest.mark.parametrize("make", [guarded, gated, retried])
+
+
+@WRAPPED
+async def test_all_that_wrap_may_return_has_the_same_attributes(make: Make) -> None:
+    async with make(Source(CHUNKS)) as stream:
+        assert isinstance(stream, WrappedStream)
+        assert "open" in repr(stream)
+        got, deltas = [], []
+        async for chunk in stream:
+            got.append(chunk)
+            deltas.append(stream.delta)
+        assert got == deltas
+        assert (stream.held, stream.failure, stream.ready()) == (0, None, [])
+        assert repr(stream) == f"<{type(stream).__name__}, finish 'stop'>"
+    async with make(Source(CHUNKS)) as stream:
+        assert await stream.text() == "".join(got)
+    async with make(Source(CHUNKS)) as stream:
+        assert [text async for text in stream.text_stream] == got
+
+
+@WRAPPED
+async def test_what_came_with_a_chunk_can_be_had_at_once(make: Make) -> None:
+    async with make(Source([f"data: {n}\n\n".encode() for n in (1, 2)])) as stream:
+        one_by_one = [chunk async for chunk in stream]
+    async with make(Source([b"data: 1\n\ndata: 2\n\n"])) as stream:
+        got = [await anext(stream), *stream.ready()]
+        assert stream.stats.chunks_out == len(got)
+        if make is not gated:  # where the second waits for its verdict
+            assert got == one_by_one
+        assert got + [chunk async for chunk in stream] == one_by_one
+
+
+@WRAPPED
+async def test_nothing_is_ready_while_another_task_reads(make: Make) -> None:
+    source = Silent(["a "])
+    async with make(source) as stream, anyio.create_task_group() as group:
+        group.start_soon(drain, stream)
+        await source.waiting.wait()
+        assert stream.ready() == []
+        stream.stop()
+
+
+FRAMES = [
+    b'data: {"choices": [{"index": 0, "delta": {"content": "%s"}}]}\n\n' % word
+    for word in (b"so ", b"forbidden")
+]
+
+ENDING = guard().with_on_block("error")
+"""A guard that ends a blocked stream with an error."""
+
+WAYS: dict[str, Callable[[], WrappedStream[Any]]] = {
+    "guarded": lambda: ENDING.wrap(Source(FRAMES)),
+    "gated": lambda: gate(ENDING.wrap(Source(FRAMES)), lambda *_: True),
+    "retried": lambda: retrying(ENDING, lambda: Source(FRAMES)),
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+async def test_the_error_at_the_end_of_a_blocked_stream_is_its_failure(way: str) -> None:
+    stream = WAYS[way]()
+    *_, last = [chunk async for chunk in stream]
+    assert b"error" in last
+    assert stream.failure == last
+
+
 def test_a_plain_stream_has_the_same() -> None:
     log: list[str] = []
     stream: SyncChunkStream[str] = guard().wrap_sync(gen(CHUNKS, log))
     assert isinstance(stream, SyncChunkStream)
     assert "".join(stream) == "a ****** and more "
     assert (stream.finish, stream.blocked_by, log) == ("stop", None, ["closed"])
+    asynchronous = {name for name in dir(WrappedStream) if not name.startswith("_")} - {"aclose"}
+    assert asynchronous <= set(dir(stream))
+
+
+def test_a_plain_stream_gives_what_came_with_a_chunk_without_reading_on() -> None:
+    log: list[str] = []
+    stream = guard().wrap_sync(gen([b"data: 1\n\ndata: 2\n\n", b"data: 3\n\n"], log))
+    assert [next(stream), *stream.ready()] == [b"data: 1\n\n", b"data: 2\n\n"]
+    assert stream.ready() == []
+    assert list(stream) == [b"data: 3\n\n"]
+    ending = ENDING.wrap_sync(FRAMES)
+    assert list(ending)[-1] == ending.failure
 
 
 def test_the_protocols_say_what_they_promise() -> None:
-    for protocol in (StreamOutcome, ChunkStream, SyncChunkStream):
+    for protocol in (StreamOutcome, ChunkStream, SyncChunkStream, WrappedStream):
         assert inspect.getdoc(protocol)

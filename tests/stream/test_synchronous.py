@@ -6,7 +6,7 @@ import gc
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from threading import Event, get_ident
+from threading import Event, Thread, get_ident
 from typing import Any
 
 import pytest
@@ -15,6 +15,7 @@ from guardstream import AdapterError, BlockedError, Guard, StageError
 from guardstream.stream.state import StreamState
 from tests.support.chunking import every_split
 from tests.support.sources import agen, broken_guard, gen, guard
+from tests.support.watching import Watching, watched
 
 CHUNKS = ["a ", "sec", "ret", " and", " more"]
 
@@ -306,3 +307,19 @@ def test_a_source_that_another_thread_reads_is_closed_as_soon_as_it_can_be() -> 
         assert read.result(20) == ["a "]
         assert log == ["closed"]  # although the stream is still there
     assert stream.finish == "cancelled"
+
+
+def test_a_stream_that_another_thread_closes_as_it_opens_has_a_record(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def closing() -> float:  # is called just before the observers are told
+        closer = Thread(target=stream.close)
+        closer.start()
+        closer.join()
+        return 0.0
+
+    seen = Watching()
+    monkeypatch.setattr("guardstream.stream.observers.time", closing)
+    stream = watched(seen).wrap_sync(gen(["a ", "b"]))
+    assert list(stream) == []
+    assert (len(seen.starts), seen.record.finish) == (1, "cancelled")

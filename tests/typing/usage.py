@@ -14,6 +14,7 @@ import httpx
 from pydantic import BaseModel
 
 from guardstream import (
+    BlockedError,
     Event,
     Finding,
     Guard,
@@ -30,6 +31,8 @@ from guardstream.events import FinishReason
 from guardstream.gate import Context, GatedStream, Verdict, gate
 from guardstream.http import GuardTransport, SyncGuardTransport
 from guardstream.jsonstream import Document, DocumentError, ModelSchema, Schema
+from guardstream.resilience import RetryingStream, retrying
+from guardstream.stream.protocol import WrappedStream
 from guardstream.vault import MemoryStore, Vault, Vaults
 
 
@@ -142,6 +145,30 @@ async def checks_that_wait(guard: Guard, source: AsyncIterator[Chunk]) -> None:
     async with gated:
         async for chunk in gated:
             assert_type(chunk, Chunk)
+
+
+async def streams_of_any_policy(guard: Guard, source: AsyncIterator[Chunk]) -> None:
+    """One annotation fits what `wrap`, `gate` and `retrying` return."""
+
+    async def show(stream: WrappedStream[Chunk]) -> str:
+        async with stream:
+            async for chunk in stream:
+                assert_type([chunk, *stream.ready()], list[Chunk])
+        return f"{stream.delta} {stream.held} {await stream.text()}"
+
+    async def opened() -> AsyncIterator[Chunk]:
+        return source
+
+    retried = retrying(guard, opened, attempts=2)
+    assert_type(retried, RetryingStream[Chunk])
+    await show(guard.wrap(source))
+    await show(guard.wrap(opened))
+    await show(gate(guard.wrap(source), lambda _, context: context.number > 0))
+    await show(retried)
+    try:
+        await show(retrying(guard, lambda: source, raise_on_block=True))
+    except BlockedError as error:
+        assert_type(error.result.text if error.result is not None else "", str)
 
 
 def told_by(guard: Guard, source: AsyncIterator[Chunk]) -> GuardedStream[Chunk]:
