@@ -186,6 +186,9 @@ MISTRAL = Errors(_mistral)
 ANY = Errors(_any, "error", line=_any_line)
 """The errors of a format that has none of its own, or that is unknown."""
 
+_RPC = ("mcp", "acp")
+"""The adapters of formats of JSON-RPC."""
+
 ERRORS: Mapping[str, Errors] = {
     **dict.fromkeys(("openai_chat", "openai_completions"), OPENAI),
     "openai_responses": RESPONSES,
@@ -200,7 +203,7 @@ ERRORS: Mapping[str, Errors] = {
     "openai_realtime": Errors(_any),
     "ui_messages": Errors(_ui_message),
     "ag_ui": Errors(_ag_ui),
-    **dict.fromkeys(("mcp", "acp"), Errors(_rpc)),
+    **dict.fromkeys(_RPC, Errors(_rpc)),
 }
 """By the names of adapters."""
 
@@ -226,6 +229,19 @@ def call_in(message: bytes) -> Call | None:
 def errors_of_call(call: Call) -> Errors:
     """Return the errors that answer a call of JSON-RPC."""
     return Errors(lambda _status, code, message: rpc_body(message, call.id, code=code))
+
+
+def errors_after(provider: str | None, message: object) -> Errors:
+    """Return the errors of an adapter's format that end a stream whose last message is given.
+
+    Those of JSON-RPC answer the call that it answers, if the call's id is a number: a text might be
+    what was blocked.
+    """
+    if provider in _RPC and isinstance(message, Mapping) and "method" not in message:
+        own = message.get("id")
+        if type(own) is int:
+            return errors_of_call(Call(own))
+    return errors_of(provider)
 
 
 def errors_of(provider: str | None) -> Errors:

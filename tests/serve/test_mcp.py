@@ -193,3 +193,23 @@ async def test_a_long_answer_to_a_call_is_refused_as_a_short_one() -> None:
     answer = {"jsonrpc": "2.0", "id": 7, "result": {"said": "so " * 5_000 + "forbidden"}}
     visit = await Visit().to(GuardMiddleware(app_of(lambda _: JSONResponse(answer)), GUARD))
     assert (visit.status, json.loads(visit.body)["id"]) == (502, 7)
+
+
+@pytest.mark.parametrize(
+    ("message", "told"),
+    [
+        ({"id": 7, "result": {"content": [{"type": "text", "text": "so forbidden"}]}}, 7),
+        ({"id": "forbidden", "result": {"content": [{"type": "text", "text": "forbidden"}]}}, None),
+        ({"id": True, "result": {"content": [{"type": "text", "text": "so forbidden"}]}}, None),
+        ({"id": 7, "method": "elicit", "params": {"message": "so forbidden"}}, None),
+    ],
+)
+def test_the_error_that_ends_a_stream_answers_the_call_that_was_blocked(
+    message: dict[str, Any], told: int | None
+) -> None:
+    guard = GUARD.with_on_block("error")
+    frame = f"event: message\ndata: {json.dumps({'jsonrpc': '2.0', **message})}\n\n".encode()
+    for cut in range(0, len(frame), 7):
+        stream = guard.wrap_sync(iter([frame[:cut], frame[cut:]]), provider="mcp")
+        (data,) = [line for line in b"".join(stream).splitlines() if line.startswith(b"data:")]
+        assert json.loads(data[5:])["id"] == told

@@ -14,7 +14,7 @@ from guardstream.events import Finding, FinishReason
 from guardstream.framing.frames import UNNAMED, EventFrames, Frame, Frames, MessageFrames
 from guardstream.framing.json import escaped_strings, json_bytes, json_data, json_object
 from guardstream.providers.adapter import NONE, Adapter, Call, Slot, Unknown
-from guardstream.providers.errors import BLOCKED_CODE, errors_of
+from guardstream.providers.errors import BLOCKED_CODE, errors_after
 from guardstream.providers.generic.any_json import AnyJSON
 from guardstream.providers.generic.text import PlainText
 from guardstream.providers.hooks import hooks_of
@@ -468,7 +468,9 @@ class FrameFlow:
         assert self._frames is not None
         if self._text is not None and self._frames.media == "messages":
             return []
-        self.failure = errors_of(self.provider).written(self._frames, BLOCKED_CODE, message)
+        last = self._last.value if self._last is not None else None
+        errors = errors_after(self.provider, last)
+        self.failure = errors.written(self._frames, BLOCKED_CODE, message)
         return [Sent(self.failure)] if self.failure else []
 
     def _written(self, sent: Sequence[Sent[Any]], frame: Frame | None) -> list[Sent[bytes]]:
