@@ -9,6 +9,7 @@ from math import nan
 from typing import Any
 
 import anyio
+import httpx
 import pytest
 from pydantic import BaseModel
 
@@ -23,9 +24,9 @@ from guardstream import (
     extract,
 )
 from guardstream.bulk import Job
-from guardstream.consumers import FileSink, Tee, write_to
+from guardstream.consumers import FileSink, Tee, record, write_to
 from guardstream.gate import gate
-from guardstream.http import GuardTransport
+from guardstream.http import GuardTransport, SyncGuardTransport
 from guardstream.observability import AuditLog
 from guardstream.providers import JSONFormat
 from guardstream.resilience import Retry, retrying
@@ -124,6 +125,22 @@ MISTAKES: dict[str, tuple[Callable[[], object], str]] = {
         "given an async stream: use wrap()",
     ),
     "a plain iterator": (lambda: GUARD.wrap(["a"]), "given a plain iterator: use wrap_sync()"),
+    "a list for a tee": (lambda: Tee(["a"]), "an async stream is needed, not 'list'"),
+    "a list to record": (
+        lambda: record(["a"], "stream.jsonl"),
+        "an async stream is needed, not 'list'",
+    ),
+    "no messages": (lambda: GUARD.check_messages(None), "needs a list of messages, not 'NoneType'"),
+    "an asynchronous transport in a synchronous client": (
+        lambda: httpx.Client(transport=GuardTransport(GUARD)).get("http://127.0.0.1"),
+        "a synchronous client needs SyncGuardTransport, not GuardTransport",
+    ),
+    "a synchronous transport in an asynchronous client": (
+        lambda: anyio.run(
+            httpx.AsyncClient(transport=SyncGuardTransport(GUARD)).get, "http://127.0.0.1"
+        ),
+        "an asynchronous client needs GuardTransport, not SyncGuardTransport",
+    ),
     "bytes to check": (lambda: GUARD.check(b"a"), "needs a whole text, a str, not 'bytes'"),
     "nothing to check": (lambda: GUARD.check(None), "needs a whole text, a str, not 'NoneType'"),
     "seconds for deadlines": (

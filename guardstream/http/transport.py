@@ -376,6 +376,10 @@ class GuardTransport(_Guarding):
 
     _default = "AsyncHTTPTransport"
 
+    def handle_request(self, request: Any) -> Any:  # noqa: ARG002 - as httpx calls it
+        """Refuse the request of a synchronous client."""
+        raise TypeError("a synchronous client needs SyncGuardTransport, not GuardTransport")
+
     async def handle_async_request(self, request: Any) -> Any:
         """Send a request; return its answer, guarded."""
         body = await request.aread()
@@ -457,6 +461,10 @@ class SyncGuardTransport(_Guarding):
     """The transport for synchronous clients, with the arguments of `GuardTransport`."""
 
     _default = "HTTPTransport"
+
+    async def handle_async_request(self, request: Any) -> Any:  # noqa: ARG002 - as httpx calls it
+        """Refuse the request of an asynchronous client."""
+        raise TypeError("an asynchronous client needs GuardTransport, not SyncGuardTransport")
 
     def handle_request(self, request: Any) -> Any:
         """Send a request; return its answer, guarded."""

@@ -61,7 +61,7 @@ def check_messages(
     and, with `unknown: refuse`, for unknown parts, StageError if a stage fails, VaultError if the
     vault is full, and TypeError for a text or a single message in place of a list.
     """
-    if isinstance(messages, (str, bytes, Mapping)):
+    if isinstance(messages, (str, bytes, Mapping)) or not isinstance(messages, Iterable):
         kind = type(messages).__name__
         raise TypeError(f"check_messages() needs a list of messages, not {kind!r}")
     rules = policy.input

@@ -152,11 +152,13 @@ def iterator_of(source: Any) -> tuple[Any, tuple[object, ...]]:
 
     The iterator is the source itself, if possible, which saves a call for each chunk. The event
     streams of aiobotocore (aioboto3) do not allow it: their `__anext__` is an async
-    generator.
+    generator. Raises TypeError for what is no async stream.
     """
     own = getattr(source, "__anext__", None)
     if own is not None and not isasyncgenfunction(own):
         return source, (source,)
+    if not hasattr(source, "__aiter__"):
+        raise TypeError(f"an async stream is needed, not {type(source).__qualname__!r}")
     iterator = source.__aiter__()
     return iterator, (source,) if iterator is source else (iterator, source)
 
