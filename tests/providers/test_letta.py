@@ -202,6 +202,16 @@ def test_a_call_may_be_told_in_two_fields(many: bool) -> None:
         assert (call.name, call.id, call.arguments) == ("find", "call_1", MASKED)
 
 
+def test_the_end_of_a_call_that_is_cut_off_goes_out_in_its_list() -> None:
+    source = called(['{"q": "a secret, a sec'])
+    for each in source:
+        each.tool_calls = [each.tool_call.model_copy()]
+    out: list[Any] = list(GUARD.wrap_sync([*source, *said(["so"], "message-2")]))
+    told = [call for each in out[:-1] for call in each.tool_calls or ()]
+    assert "".join(call.arguments for call in told) == arguments(out) == '{"q": "a ######, a sec'
+    assert {call.tool_call_id for call in told} == {"call_1"}
+
+
 def test_calls_of_one_message_are_texts_of_their_own() -> None:
     one, two = called(['{"q": "a sec', 'ret"}'], "c1"), called(['{"q": "no sec', 'ret"}'], "c2")
     out = list(GUARD.wrap_sync([*one[:2], *two[:2], one[2], two[2]]))

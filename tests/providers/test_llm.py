@@ -100,6 +100,12 @@ def test_a_stream_may_begin_with_any_event(place: int) -> None:
     assert detect({"type": first.type, "chunk": "so"}).name == "json"  # type: ignore[attr-defined]
 
 
+def test_other_formats_may_have_fields_of_the_same_names() -> None:
+    for kind in ("other", ["text"], {"text": 1}, None):
+        first = {"type": kind, "chunk": "so", "part_index": 0, "tool_call_id": None}
+        assert detect(first).name == "json"  # type: ignore[attr-defined]
+
+
 def test_an_empty_policy_changes_nothing() -> None:
     signed = {"anthropic": {"signature": "EqoBCkgIBRAB"}}
     last = [StreamEvent("reasoning", "", provider_metadata=signed), StreamEvent("text", "")]

@@ -119,6 +119,7 @@ class Letta(SpecAdapter):
         self._count = 0  # of messages, and of calls
         self._open: dict[Slot, None] = {}
         self._calls: dict[tuple[str, Any], Slot] = {}  # of the current message, by field and id
+        self._own: dict[Slot, Any] = {}  # the ids of all calls: some text of one goes out after it
         self._called: Any = None  # the id of the last call: later parts may leave it out
 
     @staticmethod
@@ -160,7 +161,8 @@ class Letta(SpecAdapter):
         own = self._called = call.get("tool_call_id") or self._called
         if (field, own) not in self._calls:
             self._count += 1
-            self._calls[field, own] = Slot(0, "tool_args", field, self._count)
+            slot = self._calls[field, own] = Slot(0, "tool_args", field, self._count)
+            self._own[slot] = own
         return self._calls[field, own]
 
     def meaning(self, chunk: Any, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:
@@ -194,11 +196,10 @@ class Letta(SpecAdapter):
         told = fields["tool_calls"]
         if not isinstance(told, list):
             return replaced(told, {"arguments": text})
-        own = next(own for (_, own), each in self._calls.items() if each == slot)
         return [
             replaced(call, {"arguments": text})
             for call in told
-            if fields_of(call).get("tool_call_id") in (own, None)
+            if fields_of(call).get("tool_call_id") in (self._own[slot], None)
         ]
 
     def end(

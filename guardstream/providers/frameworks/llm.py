@@ -72,7 +72,7 @@ class LLM(SpecAdapter):
         """Return whether `chunk` is an event."""
         fields = fields_of(chunk)
         known = {"type", "chunk", "part_index", "tool_call_id"} <= fields.keys()
-        return known and fields["type"] in _EVENTS
+        return known and isinstance(fields["type"], str) and fields["type"] in _EVENTS
 
     def slot(self, leaf: Leaf, event: Mapping[str, Any], path: Path) -> Slot:
         if leaf.channel != "tool_args":
