@@ -167,9 +167,9 @@ class Letta(SpecAdapter):
 
     def meaning(self, chunk: Any, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:
         calls: dict[Slot, Call] = {}
-        for call in _calls_in(event, "tool_call"):
+        for field, call in _told_once(event):
             if call.get("name"):
-                slot = self._call_slot("tool_call", call)
+                slot = self._call_slot(field, call)
                 calls[slot] = Call(str(call["name"]), call.get("tool_call_id"))
         self._open |= dict.fromkeys(piece.slot for piece in pieces if piece.kind == "delta")
         kind, why = event.get("message_type"), event.get("stop_reason")
@@ -185,11 +185,13 @@ class Letta(SpecAdapter):
             return [replaced(chunk, {"reasoning": text, "signature": None})]
         if slot.channel == "text":
             return [_assistant(chunk, text)]
-        empty = replaced(fields["tool_call"], {"arguments": ""})
         if slot.field == "tool_call":
             said = replaced(fields["tool_call"], {"arguments": text})
             return [replaced(chunk, {"tool_call": said, "tool_calls": None})]
-        return [replaced(chunk, {"tool_call": empty, "tool_calls": self._cut(fields, slot, text)})]
+        changes = {"tool_calls": self._cut(fields, slot, text)}
+        if fields.get("tool_call"):
+            changes["tool_call"] = replaced(fields["tool_call"], {"arguments": ""})
+        return [replaced(chunk, changes)]
 
     def _cut(self, fields: Mapping[str, Any], slot: Slot, text: str) -> Any:
         """Return the field with the call of a slot alone, and only `text`."""
@@ -227,6 +229,14 @@ def _assistant(chunk: Any, text: str) -> Any:
         return made
     package = type(chunk).__module__.rpartition(".")[0]
     return sibling(chunk, f"{package}.assistant_message", "AssistantMessage")(**made)
+
+
+def _told_once(event: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]]:
+    """Return the calls that a message tells, each once, with its field."""
+    one = _calls_in(event, "tool_call")
+    own = [call.get("tool_call_id") for call in one]
+    more = [call for call in _calls_in(event, "tool_calls") if call.get("tool_call_id") not in own]
+    return [*(("tool_calls", call) for call in more), *(("tool_call", call) for call in one)]
 
 
 def _calls_in(event: Mapping[str, Any], field: str) -> list[Mapping[str, Any]]:
