@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 
 from guardstream.errors import GuardstreamError
-from guardstream.events import FinishReason
+from guardstream.events import UNKNOWN, FinishReason
 from guardstream.guard import Guard
 from guardstream.http.charsets import AsUTF8
 from guardstream.http.media import EVENTS
@@ -66,7 +66,7 @@ class WholeBody:
         if found is None or not isinstance(found.id, str):
             return found
         with suppress(GuardstreamError):
-            if self._guard.check(found.id).text == found.id:
+            if self._guard.check(found.id, UNKNOWN).text == found.id:
                 return found
         return Call(None)
 

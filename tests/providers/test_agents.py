@@ -416,6 +416,31 @@ def test_agents_beside_each_other_have_texts_of_their_own() -> None:
     assert guarded([*source, *after])[1].text == "a ######c"
 
 
+@pytest.mark.parametrize("named", [True, False])
+def test_calls_of_agents_beside_each_other_may_have_one_id(named: bool) -> None:
+    def one(agent: str, text: str, more: bool) -> Event:
+        value = types.PartialArg(json_path="$.q", string_value=text, will_continue=more)
+        told = {"name": "find", "id": "c1"} if named or text.endswith("sec") else {}
+        calling = types.FunctionCall(**told, partial_args=[value], will_continue=more)
+        return event(types.Part(function_call=calling), partial=True, author=agent)
+
+    source = [one("A", "a sec", True), one("B", "b sec", True)]
+    source += [one("A", "ret", False), one("B", "ond", False)]
+    source += [
+        event(call({"q": text}), author=text[0].upper()) for text in ("a secret", "b second")
+    ]
+    out, result = guarded(source)
+    for agent, text in (("A", "a ######"), ("B", "b second")):
+        calls = [each.content.parts[0].function_call for each in out if each.author == agent]
+        values = [value for made in calls for value in made.partial_args or ()]
+        assert "".join(value.string_value or "" for value in values) == text
+        assert calls[-1].args == {"q": text}
+    assert [made.arguments for made in result.tool_calls] == [
+        '{"q":"a ######"}',
+        '{"q":"b second"}',
+    ]
+
+
 def test_partial_events_do_not_tell_what_a_whole_one_says_later() -> None:
     """All events of a response have the same actions, and the last one sets the state in them."""
     for pieces in cuttings(TEXT):

@@ -202,6 +202,45 @@ def test_a_call_may_be_told_in_two_fields(many: bool) -> None:
         assert (call.name, call.id, call.arguments) == ("find", "call_1", MASKED)
 
 
+def test_the_end_of_a_call_that_is_cut_off_goes_out_in_its_list() -> None:
+    source = called(['{"q": "a secret, a sec'])
+    for each in source:
+        each.tool_calls = [each.tool_call.model_copy()]
+    out: list[Any] = list(GUARD.wrap_sync([*source, *said(["so"], "message-2")]))
+    told = [call for each in out[:-1] for call in each.tool_calls or ()]
+    assert "".join(call.arguments for call in told) == arguments(out) == '{"q": "a ######, a sec'
+    assert {call.tool_call_id for call in told} == {"call_1"}
+
+
+@pytest.mark.parametrize("one", [{}, {"tool_call": None}])
+@pytest.mark.parametrize("rest", ['ret"}', None])
+def test_calls_may_be_told_in_the_newer_field_alone(one: dict[str, Any], rest: str | None) -> None:
+    first, *_ = as_dicts(called([]))
+    del first["tool_call"]
+    pieces = ['{"q": "a sec'] if rest is None else ['{"q": "a sec', rest]
+    told = [{"name": "find", "arguments": piece, "tool_call_id": "c1"} for piece in pieces]
+    source = [{**first, **one, "tool_calls": [each]} for each in told]
+    stream = GUARD.wrap_sync([*source, *as_dicts(said(["so"], "message-2"))])
+    out: Any = list(stream)
+    masked = '{"q": "a sec' if rest is None else '{"q": "a ######"}'
+    assert "".join(each["tool_calls"][0]["arguments"] for each in out[:-1]) == masked
+    assert [(call.id, call.arguments) for call in stream.result.tool_calls] == [("c1", masked)]
+
+
+def test_each_of_several_calls_in_a_list_is_told() -> None:
+    [first, *_] = called([])
+    first.tool_calls = [
+        Delta(name=name, arguments='{"q": "a secret"}', tool_call_id=own)
+        for name, own in (("find", "call_1"), ("send", "call_2"))
+    ]
+    first.tool_call = first.tool_calls[0].model_copy()
+    stream = GUARD.wrap_sync([first])
+    assert not left_raw(list(stream))
+    calls = {call.id: (call.name, call.arguments) for call in stream.result.tool_calls}
+    masked = '{"q": "a ######"}'
+    assert calls == {"call_1": ("find", masked), "call_2": ("send", masked)}
+
+
 def test_calls_of_one_message_are_texts_of_their_own() -> None:
     one, two = called(['{"q": "a sec', 'ret"}'], "c1"), called(['{"q": "no sec', 'ret"}'], "c2")
     out = list(GUARD.wrap_sync([*one[:2], *two[:2], one[2], two[2]]))

@@ -100,6 +100,12 @@ def test_a_stream_may_begin_with_any_event(place: int) -> None:
     assert detect({"type": first.type, "chunk": "so"}).name == "json"  # type: ignore[attr-defined]
 
 
+def test_other_formats_may_have_fields_of_the_same_names() -> None:
+    for kind in ("other", ["text"], {"text": 1}, None):
+        first = {"type": kind, "chunk": "so", "part_index": 0, "tool_call_id": None}
+        assert detect(first).name == "json"  # type: ignore[attr-defined]
+
+
 def test_an_empty_policy_changes_nothing() -> None:
     signed = {"anthropic": {"signature": "EqoBCkgIBRAB"}}
     last = [StreamEvent("reasoning", "", provider_metadata=signed), StreamEvent("text", "")]
@@ -116,6 +122,33 @@ def test_calls_that_take_turns_are_texts_of_their_own() -> None:
     assert joined(out, "tool_call_args", "c1") == '{"q": "a ######"}'
     assert joined(out, "tool_call_args", "c2") == '{"q": "no ######"}'
     assert [call.id for call in stream.result.tool_calls] == ["c1", "c2"]
+
+
+def test_calls_without_ids_begin_with_their_names() -> None:
+    source = [StreamEvent("tool_call_name", "find"), *events("tool_call_args", ['{"q": "a sec'])]
+    again = [StreamEvent("tool_call_name", "send"), *events("tool_call_args", ['{"q": "a sec'])]
+    rest = events("tool_call_args", ['ret"}'])
+    result = StreamEvent("tool_result", "a secret", tool_name="send")
+    stream = GUARD.wrap_sync([*source, *again, *rest, result])
+    out: list[Any] = list(stream)
+    told = [each.chunk for each in out if each.type != "tool_result"]
+    place = told.index("send")
+    assert "".join(told[:place]) == 'find{"q": "a sec'
+    assert "".join(told[place:]) == 'send{"q": "a ######"}'
+    calls = [(call.name, call.id, call.arguments) for call in stream.result.tool_calls]
+    assert calls == [("find", None, '{"q": "a sec'), ("send", None, '{"q": "a ######"}')]
+
+
+def test_arguments_without_an_id_are_those_of_the_last_call() -> None:
+    source = called(['{"q": "a sec', 'ret"}'])
+    source[-1].tool_call_id = None
+    stream = GUARD.wrap_sync(source)
+    assert not left_raw(list(stream))
+    assert [call.arguments for call in stream.result.tool_calls] == ['{"q": "a ######"}']
+    source = called(['{"q": "a sec'])
+    source[-1].tool_call_id = None
+    out: list[Any] = list(GUARD.wrap_sync([*source, *called(["{}"], "call_2")]))
+    assert [(each.chunk, each.tool_call_id) for each in out[-1:]] == [("sec", "call_1")]
 
 
 def test_a_later_round_of_a_chain_may_have_the_ids_of_an_earlier_one() -> None:

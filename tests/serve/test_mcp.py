@@ -172,6 +172,24 @@ async def test_the_error_has_the_id_of_the_call_if_no_rule_changes_it(
 
 
 @pytest.mark.parametrize(
+    ("section", "own", "told"), [("json: {}", "call_7", "call_7"), ("", "a secret", None)]
+)
+@pytest.mark.anyio
+async def test_the_id_in_an_error_is_judged_as_in_an_answer(
+    section: str, own: str, told: str | None
+) -> None:
+    rules = f"""
+{section}
+rules:
+  - {{id: word, words: [secret], channels: [tool_args]}}
+  - {{id: bad, words: [forbidden], action: block}}
+"""
+    answer = {"jsonrpc": "2.0", "id": own, "result": {"said": "so forbidden"}}
+    app = GuardMiddleware(app_of(lambda _: JSONResponse(answer)), Guard(Policy.parse(rules)))
+    assert json.loads((await Visit().to(app)).body)["id"] == told
+
+
+@pytest.mark.parametrize(
     "body",
     [
         b'{"said": "forbidden"}',

@@ -97,7 +97,8 @@ class ADK(VariedSpecAdapter):
         self._parts: dict[Hashable, Slot] = {}  # the open part, by agent
         self._texts: dict[Hashable, dict[str, Slot]] = {}  # the last by field, by agent
         self._told_so_far: dict[Hashable, list[Slot]] = {}  # of partial events, by agent
-        self._begun: dict[str, Slot] = {}  # calls, by id, or else by name
+        self._begun: dict[tuple[Hashable, str], Slot] = {}  # by agent and id, or else name
+        self._calling: set[Hashable] = set()  # agents whose calls are streamed
         self._choices: dict[Hashable, int] = {}  # of agents that have one of their own
         self._answering: Hashable = None  # the agent that streams a response as choice 0
         self._count = 0
@@ -145,10 +146,14 @@ class ADK(VariedSpecAdapter):
         pieces = [piece._replace(slot=piece.slot._replace(choice=choice)) for piece in pieces]
         if event.get("partial"):
             pieces, calls, over = self._calls.read(choice, event, pieces)
-            self._begun |= {call.id or call.name: slot for slot, call in calls.items()}
+            if calls:
+                self._calling.add(agent)
+            for slot, call in calls.items():
+                self._begun[agent, call.id or call.name] = slot
             reading = self._going_on(agent, pieces)
             return reading._replace(choices=(choice,), calls=calls, complete=over, usage=usage)
         self._calls.end(choice)
+        self._calling.discard(agent)
         reading = self._whole(agent, event, pieces)
         ended = _finished(event, choice)
         if ended == {0: "error"}:
@@ -158,8 +163,8 @@ class ADK(VariedSpecAdapter):
     def _choice(self, agent: Hashable) -> int:
         """Return the choice of an agent; it has one of its own if it began during another's
         response."""
-        busy = self._answering if self._told_so_far.get(self._answering) else agent
-        if agent != busy:
+        first = self._answering
+        if agent != first and (self._told_so_far.get(first) or first in self._calling):
             self._choices.setdefault(agent, len(self._choices) + 1)
         elif agent not in self._choices:
             self._answering = agent
@@ -212,7 +217,7 @@ class ADK(VariedSpecAdapter):
                 new.append(told.slot)
             if piece.kind == "whole" and piece.slot.field == "args":
                 call = named.pop(0) if named else {}
-                begun = self._begun.pop(call.get("id") or str(call.get("name")), None)
+                begun = self._begun.pop((agent, call.get("id") or str(call.get("name"))), None)
                 if told.kind == "whole":
                     told = found[-1] = told._replace(slot=begun or told.slot)
                     calls[told.slot] = Call(str(call.get("name") or ""), call.get("id"))

@@ -119,6 +119,7 @@ class Letta(SpecAdapter):
         self._count = 0  # of messages, and of calls
         self._open: dict[Slot, None] = {}
         self._calls: dict[tuple[str, Any], Slot] = {}  # of the current message, by field and id
+        self._own: dict[Slot, Any] = {}  # the ids of all calls: some text of one goes out after it
         self._called: Any = None  # the id of the last call: later parts may leave it out
 
     @staticmethod
@@ -160,14 +161,15 @@ class Letta(SpecAdapter):
         own = self._called = call.get("tool_call_id") or self._called
         if (field, own) not in self._calls:
             self._count += 1
-            self._calls[field, own] = Slot(0, "tool_args", field, self._count)
+            slot = self._calls[field, own] = Slot(0, "tool_args", field, self._count)
+            self._own[slot] = own
         return self._calls[field, own]
 
     def meaning(self, chunk: Any, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:
         calls: dict[Slot, Call] = {}
-        for call in _calls_in(event, "tool_call"):
+        for field, call in _told_once(event):
             if call.get("name"):
-                slot = self._call_slot("tool_call", call)
+                slot = self._call_slot(field, call)
                 calls[slot] = Call(str(call["name"]), call.get("tool_call_id"))
         self._open |= dict.fromkeys(piece.slot for piece in pieces if piece.kind == "delta")
         kind, why = event.get("message_type"), event.get("stop_reason")
@@ -183,22 +185,23 @@ class Letta(SpecAdapter):
             return [replaced(chunk, {"reasoning": text, "signature": None})]
         if slot.channel == "text":
             return [_assistant(chunk, text)]
-        empty = replaced(fields["tool_call"], {"arguments": ""})
         if slot.field == "tool_call":
             said = replaced(fields["tool_call"], {"arguments": text})
             return [replaced(chunk, {"tool_call": said, "tool_calls": None})]
-        return [replaced(chunk, {"tool_call": empty, "tool_calls": self._cut(fields, slot, text)})]
+        changes = {"tool_calls": self._cut(fields, slot, text)}
+        if fields.get("tool_call"):
+            changes["tool_call"] = replaced(fields["tool_call"], {"arguments": ""})
+        return [replaced(chunk, changes)]
 
     def _cut(self, fields: Mapping[str, Any], slot: Slot, text: str) -> Any:
         """Return the field with the call of a slot alone, and only `text`."""
         told = fields["tool_calls"]
         if not isinstance(told, list):
             return replaced(told, {"arguments": text})
-        own = next(own for (_, own), each in self._calls.items() if each == slot)
         return [
             replaced(call, {"arguments": text})
             for call in told
-            if fields_of(call).get("tool_call_id") in (own, None)
+            if fields_of(call).get("tool_call_id") in (self._own[slot], None)
         ]
 
     def end(
@@ -226,6 +229,14 @@ def _assistant(chunk: Any, text: str) -> Any:
         return made
     package = type(chunk).__module__.rpartition(".")[0]
     return sibling(chunk, f"{package}.assistant_message", "AssistantMessage")(**made)
+
+
+def _told_once(event: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]]:
+    """Return the calls that a message tells, each once, with its field."""
+    one = _calls_in(event, "tool_call")
+    own = [call.get("tool_call_id") for call in one]
+    more = [call for call in _calls_in(event, "tool_calls") if call.get("tool_call_id") not in own]
+    return [*(("tool_calls", call) for call in more), *(("tool_call", call) for call in one)]
 
 
 def _calls_in(event: Mapping[str, Any], field: str) -> list[Mapping[str, Any]]:

@@ -64,7 +64,10 @@ class LLM(SpecAdapter):
         super().__init__(unknown=unknown)
         self._runs = Runs(("tool_result",))
         self._message: Any = None  # the message of the last text
-        self._open: dict[Any, Slot] = {}  # the arguments of calls, by their ids
+        self._open: dict[Any, Slot] = {}  # the arguments of calls, by their ids or numbers
+        self._ids: dict[Slot, Any] = {}  # of all calls: later parts may leave theirs out
+        self._latest: Any = None  # the id or number of the last call
+        self._ended: list[Slot] = []
         self._calls = 0
 
     @staticmethod
@@ -72,18 +75,29 @@ class LLM(SpecAdapter):
         """Return whether `chunk` is an event."""
         fields = fields_of(chunk)
         known = {"type", "chunk", "part_index", "tool_call_id"} <= fields.keys()
-        return known and fields["type"] in _EVENTS
+        return known and isinstance(fields["type"], str) and fields["type"] in _EVENTS
 
     def slot(self, leaf: Leaf, event: Mapping[str, Any], path: Path) -> Slot:
         if leaf.channel != "tool_args":
             return Slot(0, leaf.channel, leaf.field)
-        return self._call(event.get("tool_call_id"))
+        return self._call(event)
 
-    def _call(self, own: Any) -> Slot:
-        """Return the slot of an open call's arguments, or of a new call's."""
+    def _call(self, event: Mapping[str, Any]) -> Slot:
+        """Return the slot of an open call's arguments, or of a new call's.
+
+        Where providers leave out the id, a name begins a call, and arguments are the last call's.
+        """
+        own = event.get("tool_call_id")
+        if own is None:
+            goes_on = event["type"] != "tool_call_name" and self._latest in self._open
+            own = self._latest if goes_on else self._calls
+        if own != self._latest and isinstance(self._latest, int) and self._latest in self._open:
+            self._ended.append(self._open.pop(self._latest))
         if own not in self._open:
-            self._open[own] = Slot(0, "tool_args", "arguments", self._calls)
+            slot = self._open[own] = Slot(0, "tool_args", "arguments", self._calls)
+            self._ids[slot] = event.get("tool_call_id")
             self._calls += 1
+        self._latest = own
         return self._open[own]
 
     def meaning(self, chunk: Any, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:
@@ -91,16 +105,19 @@ class LLM(SpecAdapter):
         calls: dict[Slot, Call] = {}
         over: list[Slot] = []
         if kind == "tool_call_name":
-            calls[self._call(own)] = Call(str(event.get("chunk") or ""), own)
+            calls[self._call(event)] = Call(str(event.get("chunk") or ""), own)
             self._runs.stop(0, self._message)
         elif kind == "tool_result":
-            over += [self._open.pop(own)] if own in self._open else []
+            ended = self._latest if own is None else own
+            over += [self._open.pop(ended)] if ended in self._open else []
         elif kind == "text" and event.get("chunk"):
             over += self._open.values()
             self._open.clear()
             if message != self._message:
                 self._runs.stop(0, self._message)
             self._message = message
+        over += self._ended
+        self._ended = []
         found, closed, complete = self._runs.number(pieces, self._message)
         return Reading(found, (0,), closed=[*over, *closed], calls=calls, complete=complete)
 
@@ -108,5 +125,5 @@ class LLM(SpecAdapter):
         """Return an event like the last that had such text, with only `text`."""
         fields = {"type": _KINDS[slot.channel], "chunk": text, "provider_metadata": None}
         if slot.channel != "tool_args":
-            fields |= {"tool_call_id": None, "tool_name": None}
-        return [replaced(chunk, fields)]
+            fields["tool_name"] = None
+        return [replaced(chunk, {**fields, "tool_call_id": self._ids.get(slot)})]
