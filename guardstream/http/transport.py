@@ -57,7 +57,7 @@ from guardstream.providers.errors import (
     NO_RETRY,
     call_in,
     errors_of,
-    rpc_body,
+    errors_of_call,
 )
 from guardstream.stream.arguments import known_arguments
 from guardstream.stream.flows.choosing import choosing
@@ -324,11 +324,8 @@ class _Guarding(_Base):  # type: ignore[misc]
         if call is None and not self._raises:
             raise error
         message = blocked_message(error.rule, guard.policy.block_message)
-        if call is not None:
-            said = rpc_body(message, call.id, code=BLOCKED_CODE)
-        else:
-            said = errors_of(self._provider_of(request)).body(BLOCKED, BLOCKED_CODE, message)
-        content = json_bytes(said)
+        errors = errors_of(self._provider_of(request)) if call is None else errors_of_call(call)
+        content = json_bytes(errors.body(BLOCKED, BLOCKED_CODE, message))
         answer = _whole_answer(guard, response, content, status=BLOCKED)
         answer.headers["content-type"] = "application/json"
         answer.headers[NO_RETRY[0]] = NO_RETRY[1]

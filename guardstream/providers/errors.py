@@ -160,10 +160,6 @@ def rpc_body(message: str, own: object = None, *, code: str | None = None) -> di
     return {"jsonrpc": "2.0", "id": own, "error": error}
 
 
-def _rpc(_status: int, code: str, message: str) -> dict[str, Any]:
-    return rpc_body(message, code=code)
-
-
 def _any(_status: int, code: str, message: str) -> dict[str, Any]:
     """An event that the clients of OpenAI and Anthropic raise."""
     detail = {"type": code, "code": code, "message": message}
@@ -186,6 +182,18 @@ MISTRAL = Errors(_mistral)
 ANY = Errors(_any, "error", line=_any_line)
 """The errors of a format that has none of its own, or that is unknown."""
 
+
+class Call(NamedTuple):
+    """A call of JSON-RPC, by its id; None if that is not known, or must not be told."""
+
+    id: int | str | None
+
+
+def errors_of_call(call: Call) -> Errors:
+    """Return the errors that answer a call of JSON-RPC."""
+    return Errors(lambda _status, code, message: rpc_body(message, call.id, code=code))
+
+
 _RPC = ("mcp", "acp")
 """The adapters of formats of JSON-RPC."""
 
@@ -203,15 +211,9 @@ ERRORS: Mapping[str, Errors] = {
     "openai_realtime": Errors(_any),
     "ui_messages": Errors(_ui_message),
     "ag_ui": Errors(_ag_ui),
-    **dict.fromkeys(_RPC, Errors(_rpc)),
+    **dict.fromkeys(_RPC, errors_of_call(Call(None))),
 }
 """By the names of adapters."""
-
-
-class Call(NamedTuple):
-    """A call of JSON-RPC, by its id; None if that is not known, or must not be told."""
-
-    id: int | str | None
 
 
 def call_in(message: bytes) -> Call | None:
@@ -224,11 +226,6 @@ def call_in(message: bytes) -> Call | None:
             own = told.get("id")
             return Call(own if type(own) is int or isinstance(own, str) else None)
     return None
-
-
-def errors_of_call(call: Call) -> Errors:
-    """Return the errors that answer a call of JSON-RPC."""
-    return Errors(lambda _status, code, message: rpc_body(message, call.id, code=code))
 
 
 def errors_after(provider: str | None, message: object) -> Errors:

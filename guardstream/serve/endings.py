@@ -21,7 +21,7 @@ from guardstream.providers.errors import (
     NO_RETRY,
     Call,
     errors_of,
-    rpc_body,
+    errors_of_call,
 )
 
 _DATA = re.compile(
@@ -91,7 +91,7 @@ def blocked(provider: str | None, message: str) -> tuple[Message, bytes]:
 
 def call_refusal(status: int, code: str, message: str, call: Call) -> tuple[Message, bytes]:
     """Return those of an error of JSON-RPC that replaces the answer to a call."""
-    return _refusal(status, code, rpc_body(message, call.id, code=code))
+    return _refusal(status, code, errors_of_call(call).body(status, code, message))
 
 
 def _refusal(status: int, code: str, error: Mapping[str, Any]) -> tuple[Message, bytes]:

@@ -276,14 +276,14 @@ def _is_written(keyword: str, text: str, begin: int) -> bool:
     begins, ends = boundaries(keyword)
     return any(
         (not begins or _BEGINS.match(text, start)) and (not ends or _ENDS.match(text, end))
-        for start, end in _places(keyword, text, begin)
+        for start, end in _places(keyword, text, begin, whole=begins and ends)
     )
 
 
-def _places(keyword: str, text: str, begin: int) -> Iterable[tuple[int, int]]:
+def _places(keyword: str, text: str, begin: int, *, whole: bool) -> Iterable[tuple[int, int]]:
     """Return where a keyword stands in a text, whatever is around it."""
     if keyword.isascii() and text.isascii():
-        gap, between = (_GAP, _between) if whole_by_default(keyword) else (_SPACE, _SPACE)
+        gap, between = (_GAP, _between) if whole else (_SPACE, _SPACE)
         first, *others = gap.split(keyword.lower())
         if first:
             return _places_in_ascii(first, others, between, text, begin)

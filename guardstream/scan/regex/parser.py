@@ -464,8 +464,8 @@ class _Parser:
 
     def _global_flags(self, flags: Flags) -> Flags | None:
         """`(?i)`: read the flags that hold from here to the end of the group."""
-        first = self.peek(3)[2:]
-        if self.peek(2) != "(?" or not (first.isalnum() or first == "-"):
+        begin = self.peek(3)
+        if begin[:2] != "(?" or not (begin[2:].isalnum() or begin[2:] == "-"):
             return None
         if _CALL.match(self.pattern, self.at):
             return None

@@ -83,10 +83,11 @@ _JOINS = regex.compile(JOINS)
 JOINING = (1, regex.compile(f"{_WRITTEN}+")), (2, regex.compile(f"[{_UNSPACED}]+"))
 """The same told by two patterns that run over many characters: only the first finds such a one."""
 
-_WHOLE = regex.compile(
-    rf"(?s)(?={JOINS})(?!.*(?=\p{{L}})[{_UNSPACED}])(?=.*\p{{L}}).*(?<={JOINS})\Z"
-)
-_SPACED = regex.compile(rf"(?s)(?!.*(?=\p{{L}})[{_UNSPACED}])(?=.*\p{{L}})")
+_OF_WORDS = rf"(?!.*(?=\p{{L}})[{_UNSPACED}])(?=.*\p{{L}})"
+"""Stands before a text with letters, all of scripts that put spaces between words."""
+
+_SPACED = regex.compile(rf"(?s){_OF_WORDS}")
+_WHOLE = regex.compile(rf"(?s)(?={JOINS}){_OF_WORDS}.*(?<={JOINS})\Z")
 _UNSPACED_LETTER = regex.compile(rf"(?=\p{{L}})[{_UNSPACED}]")
 _UNSEEN = regex.compile(r"[\p{Default_Ignorable_Code_Point}\p{Cf}\u2800]")
 _STRETCHES = "\u0640\u07fa\u180a"  # Arabic tatweel, N'Ko lajanyalan, Mongolian nirugu
