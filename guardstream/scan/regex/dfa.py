@@ -133,10 +133,6 @@ class State(dict[Asked, Transition]):
         """The transition on a character of this signature. Raises TooManyThreadsError."""
         return self[signature & self.asks]
 
-    def shut(self, signature: int) -> Transition:
-        """The same, if the masked group may not open before the character."""
-        return self[signature & self.asks, False]
-
     def without(self, is_dropped: Callable[[Thread], bool]) -> State:
         """The state without some of its threads; the registers stay as they are."""
         return self.automaton.without(self, is_dropped)

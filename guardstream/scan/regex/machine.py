@@ -136,6 +136,7 @@ class Machine:
         self.wakes = Wakes(self)
         self._numbers: dict[tuple[object, ...], int] = {}
         self._fresh = count()
+        self._read_by: dict[int, list[int]] = {}  # the lookbehinds of a pattern
         alphabet.flushed.append(lambda _: self.forget())
 
     def _mask(self, members: Iterable[int]) -> int:
@@ -190,13 +191,20 @@ class Machine:
         """The signatures of the character `before` a text, or of the text's beginning, and of its
         own, for a pattern: its lookbehinds begin after that character."""
         last = self.classes[before] if before else START
-        lookbehinds = self._lookbehinds_of(self.automata[pattern].program.mask)
-        states = [self.automata[index].idle(last) for index in lookbehinds]
+        known = self._read_by.get(pattern)
+        if known is None:
+            known = self._lookbehinds_of(self.automata[pattern].program.mask)
+            self._read_by[pattern] = known
+        states = [self.automata[index].idle(last) for index in known]
         yield last
+        classes = self.classes
         for character in text:
-            signature = self.classes[character]
-            states = [state.on(signature)[0] for state in states]
-            yield reduce(or_, [state.told for state in states], signature)
+            signature = told = classes[character]
+            for number, state in enumerate(states):
+                # What `on` says, without a call.
+                after = states[number] = state[signature & state.asks][0]
+                told |= after.told
+            yield told
 
     def _starting(self, signature: int) -> list[int]:
         """The patterns that may begin with a character of a signature."""

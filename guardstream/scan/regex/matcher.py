@@ -91,7 +91,8 @@ class Kind(Enum):
 @dataclass(slots=True, eq=False)
 class Step:
     """A step of the pattern: `after` is the next, `ways` are choices, `node` what it was made of,
-    `aside` what stands in a lookaround or an atomic group, `number` a group's or a counter's."""
+    `aside` what stands in a lookaround or an atomic group, `number` a group's or a counter's. A
+    lookbehind reads from `least` to `most` characters, or without end if that is None."""
 
     kind: Kind
     node: Node | None = None
@@ -100,6 +101,8 @@ class Step:
     aside: Step | None = None
     number: int = 0
     members: Mapping[str, bool] = field(default_factory=dict)
+    least: int = 0
+    most: int | None = 0
 
 
 class _Captures(NamedTuple):
@@ -378,18 +381,18 @@ class Matcher:
         if node.ahead:
             found = self._matched(attempt, step.aside, at, captures, None)
         else:
-            tried = (
-                self._matched(attempt, step.aside, at - width, captures, at)
-                for width in _widths(node.item, at)
-            )
-            found = next((each for each in tried if each is not None), None)
+            most, found = at if step.most is None else min(step.most, at), None
+            for width in range(step.least, most + 1):
+                found = self._matched(attempt, step.aside, at - width, captures, at)
+                if found is not None:
+                    break
         if node.negate:
             return (at, captures) if found is None else None
         return None if found is None else (at, found[1])
 
     # Compiling: each case takes what follows and returns what comes first
 
-    def _compile(self, node: Node, after: Step) -> Step:
+    def _compile(self, node: Node, after: Step) -> Step:  # noqa: C901 - one case a kind
         match node:
             case Char():
                 return Step(Kind.CHAR, node, after, members=_members(node.fragment))
@@ -403,14 +406,21 @@ class Matcher:
                 return self._repeat(node, after)
             case Group(item, number):
                 return self._grouped(item, number, after)
-            case Atomic(item) | Look(item):
-                kind = Kind.LOOK if isinstance(node, Look) else Kind.ATOMIC
+            case Atomic(item):
                 aside = self._compile(item, Step(Kind.MATCH))
-                return Step(kind, node, after, aside=aside)
+                return Step(Kind.ATOMIC, node, after, aside=aside)
+            case Look():
+                return self._looking(node, after)
             case Reference():
                 return Step(Kind.REFERENCE, node, after)
             case Assert():
                 return Step(Kind.ASSERT, node, after)
+
+    def _looking(self, node: Look, after: Step) -> Step:
+        step = Step(Kind.LOOK, node, after, aside=self._compile(node.item, Step(Kind.MATCH)))
+        if not node.ahead:
+            step.least, step.most = min_width(node.item), max_width(node.item)
+        return step
 
     def _grouped(self, item: Node, number: int, after: Step) -> Step:
         if number != self.group and number not in self.referred:
@@ -460,12 +470,6 @@ def _alike(text: str, node: Reference, first: int, second: int, most: int) -> in
         if one != other and not (node.ignore_case and is_in(node.alike(one), other)):
             return count
     return most
-
-
-def _widths(node: Node, most: int) -> range:
-    """What a node's width may be, up to the most that there is room for."""
-    width = max_width(node)
-    return range(min_width(node), (most if width is None else min(width, most)) + 1)
 
 
 def _closed(captures: _Captures | None, number: int, at: int) -> _Captures | None:

@@ -19,7 +19,7 @@ from guardstream.scan import _native
 from guardstream.scan.building import building
 from guardstream.scan.regex import dfa
 from guardstream.scan.regex.alphabet import END, START, CharSets
-from guardstream.scan.regex.analysis import look_ahead, look_behind, max_width, min_width
+from guardstream.scan.regex.analysis import look_ahead, look_behind
 from guardstream.scan.regex.ast import Assert, Char, Look, Node, Reference, Repeat
 from guardstream.scan.regex.dfa import Automaton
 from guardstream.scan.regex.fragments import numbers
@@ -338,9 +338,7 @@ class NativeMatcher(Matcher):
                 negate, least, most = int(node.lazy), node.low, node.high or 0
             elif isinstance(node, Look):
                 kind, negate = _AHEAD if node.ahead else _BEHIND, int(node.negate)
-                if not node.ahead:
-                    width = max_width(node.item)
-                    least, most = min_width(node.item), _FAR if width is None else width
+                least, most = step.least, _FAR if step.most is None else step.most
             elif step.kind is StepKind.ATOMIC:
                 kind = _ATOMIC
             choices = [self._number(way) for way in step.ways]

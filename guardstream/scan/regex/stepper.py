@@ -580,11 +580,12 @@ class Stepper:
         state = machine.automata[pattern].after(left, before)
         registers: tuple[int, ...] = ()
         for offset, signature in enumerate(signatures, base + at):
-            step = state.on if offset > until else state.shut
-            state, moves, accepts = step(signature)
+            asked = signature & state.asks
+            state, moves, accepts = state[asked if offset > until else (asked, False)]
             for accept in accepts:
                 self._file(accepted(pattern, accept, registers, offset))
-            registers = moved(moves, registers, offset)
+            if moves:
+                registers = moved(moves, registers, offset)
         for accept in state.end() if ended else ():
             self._file(accepted(pattern, accept, registers, self.offset))
         return state, registers
