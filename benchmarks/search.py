@@ -1,5 +1,8 @@
 """The search under any rules on any text: `python -m benchmarks.search`, a few minutes.
 
+    python -m benchmarks.search forms         # the chat policy alone, in C beside Python
+    python -m benchmarks.search load native   # one of the other goals, in one form
+
 For each form of the search, set of rules and kind of text: microseconds of processor time that the
 guard adds to a chunk of 4 characters, over the first 100,000 characters and over as many that
 follow 100,000 more. Then what the rest of the goals are about: loading, a first stream, a stream's
@@ -16,6 +19,7 @@ import gc
 import json
 import random
 import resource
+import statistics
 import subprocess
 import sys
 import time
@@ -118,18 +122,43 @@ def cost_rows() -> Iterator[Sequence[object]]:
     forms.NATIVE = built
 
 
+def forms_rows() -> Iterator[Sequence[object]]:
+    """A row for each text: what the chat policy costs in each form, the median of three runs."""
+    made = rules("chat")
+    for kind, text in texts():
+        cells: list[str] = []
+        for native in (True, False):
+            forms.NATIVE = native
+            runs = [asyncio.run(costs(made, text)) for _ in range(3)]
+            cells += [f"{statistics.median(each):.1f}" for each in zip(*runs, strict=True)]
+        yield kind, *cells
+
+
+def forms_limit_rows() -> Iterator[Sequence[object]]:
+    """A row for each of the other goals, with both forms."""
+    for what in LIMITS:
+        said = [_limit(what, form) for form in ("native", "python")]
+        title = said[0].partition(":")[0]
+        yield title, *[each.partition(":")[2].strip() for each in said]
+
+
+def _limit(what: str, form: str) -> str:
+    """What one of the other goals comes to, in a process of its own."""
+    command = [sys.executable, "-m", "benchmarks.search", what, form]
+    return subprocess.check_output(command, text=True).strip()
+
+
 def limit_rows() -> Iterator[Sequence[object]]:
     """A row for each of the other goals and form, each measured in a process of its own."""
     for form in ("native", "python") if forms.NATIVE else ("python",):
         for what in LIMITS:
-            command = [sys.executable, "-m", "benchmarks.search", what, form]
-            yield form, subprocess.check_output(command, text=True).strip()
+            yield form, _limit(what, form)
 
 
 def load() -> str:
     begun = time.process_time()
     Policy.load("guardstream/chat")
-    return f"chat loads in {time.process_time() - begun:.2f} s"
+    return f"loading chat: {time.process_time() - begun:.2f} s"
 
 
 def first_stream() -> str:
@@ -137,7 +166,7 @@ def first_stream() -> str:
     guard, text = Guard(Policy.load("guardstream/chat")), material.prose("en", 4_000)
     gc.collect()
     spent = asyncio.run(consumed(guard.wrap(source(cut(text, 4)), keep_text=False)))
-    return f"chat's first stream, 4,000 characters: {1e3 * spent:.0f} ms"
+    return f"a process's first stream, 4,000 characters of prose: {1e3 * spent:.0f} ms"
 
 
 def stream() -> str:
@@ -154,7 +183,7 @@ def stream() -> str:
         gc.collect()
         weight = tracemalloc.get_traced_memory()[0] / STREAMS
         tracemalloc.stop()
-    return f"a stream's redaction: {weight / 1024:.1f} KB"
+    return f"the memory of a stream: {weight / 1024:.1f} KB"
 
 
 def growth() -> str:
@@ -162,7 +191,7 @@ def growth() -> str:
     text = material.prose("en", 3 * LENGTH)
     made = [material._made_secret(number) for number in range(1_000)]
     few, many = (min(asyncio.run(costs(some, text))) for some in (made[:10], made))
-    return f"10 → 1,000 rules: {few:.1f} → {many:.1f} µs, × {many / few:.1f}"
+    return f"1,000 rules instead of 10: {few:.1f} → {many:.1f} µs, × {many / few:.1f}"
 
 
 def memory() -> str:
@@ -183,7 +212,7 @@ def memory() -> str:
         stage.feed(text)
         read += len(text)
     grown = (resident() - before) / 1024
-    return f"grown over {read // 1_000_000} MB of hostile text: {grown:.0f} MB"
+    return f"growth over hostile text: {grown:.0f} MB over {read // 1_000_000} MB"
 
 
 def resident() -> float:
@@ -197,12 +226,20 @@ def resident() -> float:
 
 def main() -> None:
     """Print the tables as they come, or measure one thing in this process."""
-    from benchmarks.printed import table
+    from benchmarks.printed import headline, table
 
     asks = parser(__doc__)
-    asks.add_argument("what", nargs="?", choices=LIMITS, help="one of these alone")
+    asks.add_argument("what", nargs="?", choices=("forms", *LIMITS), help="one of these alone")
     asks.add_argument("form", nargs="?", choices=("native", "python"), default="native")
     asked = asks.parse_args()
+    if asked.what == "forms":
+        if not forms.NATIVE:
+            sys.exit("the C extension is not built: there is one form only")
+        headline()
+        head = "text | C, first 100 KB | C, unseen | Python, first 100 KB | Python, unseen"
+        table("The chat policy and 10,000 words, µs a chunk", head, forms_rows())
+        table("What else it costs", "what | C | Python", forms_limit_rows())
+        return
     if asked.what is not None:
         forms.NATIVE = asked.form == "native"
         print(globals()[asked.what]())
