@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from functools import lru_cache, partial, reduce
 from itertools import count
 from operator import itemgetter, or_
-from typing import TypeAlias
+from typing import NoReturn, TypeAlias
 
 from guardstream.scan.building import building
 from guardstream.scan.regex.dfa import State, Transition, moved
@@ -40,8 +40,27 @@ Run: TypeAlias = tuple[State, tuple[int, ...]]
 Moves: TypeAlias = Callable[[tuple[int, ...], int], tuple[int, ...]]
 """What registers become with the character at an offset."""
 
-Accepting: TypeAlias = tuple[Moves | None, tuple[tuple[int, Accept], ...]]
-"""What registers become (None if they stay as they are), and what is accepted, by pattern."""
+
+class AcceptsError(Exception):
+    """A transition accepts something, so that moving registers is not all it does."""
+
+
+class Accepting:
+    """What registers become (None if they stay as they are), and what is accepted, by pattern.
+
+    It stands where most transitions have `Moves`, and raises AcceptsError if it is called as if it
+    were one: so nothing need be asked before each call.
+    """
+
+    __slots__ = ("accepts", "moves")
+
+    def __init__(self, moves: Moves | None, accepts: tuple[tuple[int, Accept], ...]) -> None:
+        self.moves = moves
+        self.accepts = accepts
+
+    def __call__(self, _registers: tuple[int, ...], _offset: int) -> NoReturn:
+        raise AcceptsError
+
 
 Leap: TypeAlias = "tuple[Joint, Moves | Accepting | None]"
 """A transition: the joint state that it leads to, and what it does besides."""
@@ -345,5 +364,5 @@ class Joints:
         stay = list(registers) == [(number,) for number in registers.values()]
         become = None if stay else moving(tuple(registers))
         if accepts:
-            return leap[0], (become, tuple(accepts))
+            return leap[0], Accepting(become, tuple(accepts))
         return (leap[0], become) if become else leap

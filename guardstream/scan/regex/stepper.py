@@ -14,7 +14,7 @@ from typing import NamedTuple, TypeAlias
 from guardstream.scan.building import check_not_building
 from guardstream.scan.regex.alphabet import START
 from guardstream.scan.regex.dfa import State, TooManyThreadsError, moved
-from guardstream.scan.regex.joints import Joint, Joints, Run
+from guardstream.scan.regex.joints import Accepting, AcceptsError, Joint, Joints, Run
 from guardstream.scan.regex.machine import NO_GROUP, Handling, Machine
 from guardstream.scan.regex.registers import Accept, resolve
 
@@ -66,6 +66,10 @@ _Stand: TypeAlias = tuple[
     frozenset[int],
     tuple[tuple[int, int], ...],
 ]
+"""Where a stream's search stands, see `Stepper._here`."""
+
+_Glide: TypeAlias = tuple[Joint | None, tuple[int, ...], int]
+"""What of it a glide changes: the joint state, the registers and the offset."""
 
 
 class Stepper:
@@ -111,7 +115,7 @@ class Stepper:
         self._kind = machine.kind(START)
         self.offset = 0
         self.due = self.plain = False
-        self._mark = self._here()
+        self._mark: _Stand | _Glide = self._here()
 
     def _here(self) -> _Stand:
         return (
@@ -164,23 +168,11 @@ class Stepper:
             for character in text:
                 joint, moves = joint[character]
                 if moves is not None:
-                    if isinstance(moves, tuple):
-                        return -1
                     registers = moves(registers, offset)
                 offset += 1
-        except TooManyThreadsError:
+        except (AcceptsError, TooManyThreadsError):
             return -1
-        # What `_here` says, without a call.
-        self._mark = (
-            self._joint,
-            before,
-            self._runs,
-            self._open,
-            begin,
-            self._kind,
-            self._off,
-            self._failures,
-        )
+        self._mark = self._joint, before, begin
         joints.read += offset - begin
         self._joint, self._registers, self._runs, self.offset = joint, registers, None, offset
         # What `Live.oldest` says, without a call.
@@ -218,12 +210,10 @@ class Stepper:
         """Read up to the first character that completes a match; return how many were read."""
         joint, registers, offset = self._joint, self._registers, self.offset
         assert joint is not None
-        with suppress(TooManyThreadsError):
+        with suppress(AcceptsError, TooManyThreadsError):
             for character in text:
                 target, moves = joint[character]
                 if moves is not None:
-                    if isinstance(moves, tuple):
-                        break
                     registers = moves(registers, offset)
                 joint = target
                 offset += 1
@@ -246,7 +236,12 @@ class Stepper:
 
     def unread(self) -> None:
         """See `Steps.unread`."""
-        self._stand(self._mark)
+        mark = self._mark
+        if len(mark) == 3:
+            self._joint, self._registers, self.offset = mark
+            self._runs = None
+            return
+        self._stand(mark)
         self._lost_live = False
         self._hits = []
         self.due = self.plain = False
@@ -285,8 +280,8 @@ class Stepper:
         self._runs = None
         self.offset = offset + 1
         accepts: Sequence[tuple[int, Accept]] = ()
-        if isinstance(moves, tuple):
-            moves, accepts = moves
+        if isinstance(moves, Accepting):
+            accepts, moves = moves.accepts, moves.moves
         if moves is not None:
             self._registers = moves(registers, offset)
         for pattern, accept in accepts:
