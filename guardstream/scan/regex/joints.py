@@ -18,7 +18,7 @@ from guardstream.scan.regex.dfa import State, Transition, moved
 from guardstream.scan.regex.machine import Machine, Waking
 from guardstream.scan.regex.registers import Accept, Least, Live, Source, mapped, together
 
-MAX_WEIGHT = 120_000
+MAX_WEIGHT = 240_000
 """The weight of all joint states of a set of patterns before they are flushed; a unit is about 100
 bytes."""
 
