@@ -20,6 +20,7 @@ RECORDS = Path(__file__).resolve().parent / "records"
 
 COMMANDS = {
     "guard": ["benchmarks"],
+    "search": ["benchmarks.search", "forms"],
     "json": ["benchmarks.json_stream"],
     "proxy": ["benchmarks.serve_load", "100", "50", "8"],
     "closing": ["benchmarks.closing"],
