@@ -154,6 +154,69 @@ def test_a_word_over_two_texts_of_a_message_is_found() -> None:
     assert [each["type"] for each in out].count("text-end") == 2
 
 
+def several_of_ui(pieces: Sequence[str]) -> list[Event]:
+    """Two texts at a time, as two models write them into one message; a call comes between."""
+    call = {"type": "tool-input-start", "toolCallId": "c", "toolName": "find"}
+    said = [{"type": "text-delta", "id": name, "delta": p} for p in pieces for name in "ab"]
+    half = len(said) // 2
+    return [
+        {"type": "start"},
+        *({"type": "text-start", "id": name} for name in "ab"),
+        *(*said[:half], call, *said[half:]),
+        *({"type": "text-end", "id": name} for name in "ab"),
+        {"type": "finish"},
+    ]
+
+
+def several_of_ag_ui(pieces: Sequence[str]) -> list[Event]:
+    """Two messages at a time, as two agents write them."""
+    call = {"type": "TOOL_CALL_START", "toolCallId": "c", "toolCallName": "find"}
+    said = [
+        {"type": "TEXT_MESSAGE_CONTENT", "messageId": name, "delta": piece}
+        for piece in pieces
+        for name in "ab"
+    ]
+    half = len(said) // 2
+    return [
+        {"type": "RUN_STARTED", "threadId": "t", "runId": "r"},
+        *({"type": "TEXT_MESSAGE_START", "messageId": name} for name in "ab"),
+        *(*said[:half], call, *said[half:]),
+        *({"type": "TEXT_MESSAGE_END", "messageId": name} for name in "ab"),
+        {"type": "RUN_FINISHED", "threadId": "t", "runId": "r"},
+    ]
+
+
+@pytest.mark.parametrize("make", [several_of_ui, several_of_ag_ui])
+def test_texts_at_the_same_time_are_texts_of_their_own(make: Any) -> None:
+    for pieces in (*cuttings("it is a secret."), ["it is a sec", "ret."]):
+        said = {"a": "", "b": ""}
+        kinds = []
+        for event in GUARD.wrap_sync(make(pieces)):
+            kinds.append(event["type"])
+            if "delta" in event:
+                said[event.get("id") or event["messageId"]] += event["delta"]
+        assert said == dict.fromkeys("ab", "it is a ######.")
+        assert kinds[-3:] == [event["type"] for event in make(pieces)][-3:]
+
+
+@pytest.mark.parametrize("make", [several_of_ui, several_of_ag_ui])
+def test_an_empty_policy_changes_nothing_in_texts_at_the_same_time(make: Any) -> None:
+    assert unchanged(make(["a sec", "ret"]))
+
+
+def test_a_text_after_several_at_the_same_time_continues_the_last() -> None:
+    source = several_of_ui(["so ", "a sec"])[:-1]
+    source += [{"type": "text-start", "id": "c"}, {"type": "text-delta", "id": "c", "delta": "ret"}]
+    source += [{"type": "text-end", "id": "c"}, {"type": "finish"}]
+    out = list(GUARD.wrap_sync(source))
+    said = {name: [e["delta"] for e in out if "delta" in e and e["id"] == name] for name in "abc"}
+    assert {name: "".join(said[name]) for name in said} == {
+        "a": "so a sec",
+        "b": "so a ",
+        "c": "######",
+    }
+
+
 def test_chunks_of_ag_ui_are_gone_on_with_by_chunks() -> None:
     source: list[Event] = [{"type": "RUN_STARTED", "threadId": "t", "runId": "r"}]
     source += [{"type": "TEXT_MESSAGE_CHUNK", "messageId": "m", "delta": d} for d in ("a sec", "!")]

@@ -2,7 +2,7 @@
 
 Vercel's UI message stream and AG-UI's events are such formats. A format is a spec, and a table of
 the events that begin, continue and end each kind of block. Consecutive texts are one text, although
-each has its own id.
+each has its own id; a text that begins while another is open is another text.
 """
 
 from __future__ import annotations
@@ -75,9 +75,11 @@ class Blocks(SpecAdapter):
                 if whole and event.get(block.tool):  # a call that comes at once
                     calls = {slot: Call(str(event[block.tool]), event.get(block.id))}
                     return Reading(pieces, (0,), closed=self._over(), calls=calls, complete=(slot,))
-                if slot == self._text:
-                    return Reading(pieces, (0,), waits=slot)
-                return Reading(pieces, (0,), closed=(slot,))
+                if slot != self._text:
+                    return Reading(pieces, (0,), closed=(slot,))
+                if self._open_texts():  # of those beside it, none continues it
+                    return Reading(pieces, (0,), closed=self._over())
+                return Reading(pieces, (0,), waits=slot)
             if not block.start and slot.number not in self._open:  # begun by its first words
                 return self._started(block, slot, event, pieces)
             self._open[slot.number] = block
@@ -101,8 +103,10 @@ class Blocks(SpecAdapter):
         self, block: Block, slot: Slot, event: Mapping[str, Any], pieces: Sequence[Piece]
     ) -> Reading:
         earlier = self._text
-        joins = block.channel == "text" and earlier is not None
-        over = () if joins or block.channel == "thinking" else self._over()
+        beside = self._open_texts()
+        joins = block.channel == "text" and earlier is not None and not beside
+        ends = block.channel == "tool_args" and beside < 2  # of several, none says whose call it is
+        over = self._over() if ends else ()
         self._open[slot.number] = block
         if block.channel == "text":
             self._text = slot
@@ -110,6 +114,10 @@ class Blocks(SpecAdapter):
         calls = {slot: Call(str(named), event.get(block.id))} if named else {}
         joined = {slot: earlier} if joins and earlier is not None and earlier != slot else {}
         return Reading(pieces, (0,), closed=over, joined=joined, calls=calls)
+
+    def _open_texts(self) -> int:
+        """Return how many texts are open that an event will end."""
+        return sum(block.channel == "text" and block.end != "" for block in self._open.values())
 
     def _over(self) -> Sequence[Slot]:
         """Return the text that ends when a call begins, or when the stream ends."""
