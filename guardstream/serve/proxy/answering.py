@@ -26,6 +26,7 @@ from guardstream.http.media import (
 from guardstream.http.other_answers import Guarded
 from guardstream.http.sniffing import WHOLE
 from guardstream.providers.errors import BLOCKED, BLOCKED_CODE, errors_of
+from guardstream.providers.generic.any_json import AnyJSON
 from guardstream.serve.endings import guarded_message
 from guardstream.serve.proxy import budgets, objects, other_answers
 from guardstream.serve.proxy.answers import (
@@ -321,7 +322,7 @@ class Answering:
                 self.spend(budgets.of_stream(self.info.weight, usage, characters))
             fails = guard.on_block == "error" and stream.finish == "content_filter"
             if not fails:  # otherwise the stream has said so
-                await self._conclude(stream.finish)
+                await self._conclude(stream.finish, _provider(stream))
             self.outcome.finish, self.outcome.blocked_by = stream.finish, stream.blocked_by
         if not self._breaks_off(blocked=fails, provider=_provider(stream)):
             await self.reply.send(b"", more=False)
@@ -335,12 +336,13 @@ class Answering:
         reports = self.match.endpoint.provider or self.reply.kind in WITH_ERRORS
         return self.outcome.error is not None and not reports
 
-    async def _conclude(self, finish: FinishReason | None) -> None:
-        """Report that the guard ended a stream, if its format has not done so."""
+    async def _conclude(self, finish: FinishReason | None, provider: str | None) -> None:
+        """Report that the guard ended a stream, if its format, that of `provider`, has not done
+        so."""
         if self.outcome.error is not None:  # already reported
             return
         # Before the first chunk, and in unknown formats, nothing in the stream has reported it.
-        unreported = not self.reply.begun or not self.match.endpoint.provider
+        unreported = not self.reply.begun or provider in _WITHOUT_END
         if finish == "content_filter" and unreported and self.reply.kind in WITH_ERRORS:
             await self.reply.fail(502, "content_filter", "the policy blocked the answer")
         if finish == "timeout":
@@ -359,6 +361,10 @@ class Answering:
             return guard, None
         restoring = Restoring(guard, guard.vault, self.match.endpoint.provider)
         return guard.without_restoring(), restoring
+
+
+_WITHOUT_END = frozenset({None, "bytes", "text", AnyJSON.name})
+"""What the formats are called that have no end: those of streams that are not known, or not yet."""
 
 
 def _provider(stream: Any) -> str | None:

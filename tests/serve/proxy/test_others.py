@@ -528,6 +528,31 @@ def test_a_blocked_stream_of_no_known_format_ends_with_an_error() -> None:
     )
 
 
+BLOCKED = {
+    "openai_chat": tuple(event(chunk({"content": say})) for say in ("so ", "forbidden", ".")),
+    "ui_messages": (
+        event({"type": "start", "messageId": "m"}),
+        event({"type": "text-start", "id": "t"}),
+        event({"type": "text-delta", "id": "t", "delta": "so "}),
+        event({"type": "text-delta", "id": "t", "delta": "forbidden"}),
+        event({"type": "text-end", "id": "t"}),
+    ),
+    "ag_ui": (
+        event({"type": "RUN_STARTED", "threadId": "t", "runId": "r"}),
+        event({"type": "TEXT_MESSAGE_CHUNK", "messageId": "m", "delta": "forbidden"}),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", BLOCKED)
+def test_a_blocked_stream_of_a_known_format_ends_as_that_format_does(name: str) -> None:
+    found = answered(of("text/event-stream", *BLOCKED[name]))
+    wrapped = guard().wrap_sync(BLOCKED[name], framing="sse")
+    assert found.content == b"".join(wrapped)
+    assert wrapped.finish == "content_filter"
+    assert "error" not in found.text
+
+
 def test_a_text_that_cannot_go_on_is_cut_off() -> None:
     limited = Guard(Policy.parse("limits: {idle: 200ms}"))
 
