@@ -273,6 +273,7 @@ class Answering:
     async def _stream(self, guard: Guard, response: Incoming, media: str) -> None:
         self.reply.kind = kind_of(media)
         events = self.reply.kind == "events"
+        provider = self._format(events=events)
         guard, restoring = self._without_restoring(guard) if events else (guard, None)
         source = SourceIdDetector()
         try:
@@ -280,8 +281,8 @@ class Answering:
                 response
                 if self.context.settings.replay is None
                 else IdDetectingAnswer(response, source),
-                provider=self.match.endpoint.provider or None,
-                framing=None if self.match.endpoint.provider else framing_of(media),
+                provider=provider,
+                framing=framing_of(media) if provider is None else None,
                 keep_text=False,
                 attributes=self.attributes,
             )
@@ -295,6 +296,15 @@ class Answering:
             if inside is not None:
                 inside.run_step = long_events
             await self._relay(guard, stream, source, restoring)
+
+    def _format(self, *, events: bool) -> str | None:
+        """Return the format of a stream, if its path tells it.
+
+        Ollama streams lines. Events at one of its paths are another server's: `/api/chat` is what
+        the AI SDK asks unless it is told otherwise, so their first chunk tells.
+        """
+        provider = self.match.endpoint.provider
+        return None if events and provider == "ollama" else provider or None
 
     async def _relay(
         self, guard: Guard, stream: Any, source: SourceIdDetector, restoring: Restoring | None
@@ -313,9 +323,11 @@ class Answering:
                     del frame, body  # a long one would be kept until the next arrives
             except UpstreamError as error:
                 self.outcome.failed(error.code, error.reason)
+                self.reply.stream(_provider(stream))
                 await self.reply.fail(error.status, error.code, error.message)
             except GuardstreamError as error:
                 self.outcome.guard_failed("guard_failed", error)
+                self.reply.stream(_provider(stream))
                 await self.reply.fail(502, "guard_failed", guarded_message(guard, error))
             finally:
                 usage, characters = stream.result.usage, stream.stats.characters_in
@@ -346,6 +358,7 @@ class Answering:
         if finish == "content_filter" and unreported and self.reply.kind in WITH_ERRORS:
             await self.reply.fail(502, "content_filter", "the policy blocked the answer")
         if finish == "timeout":
+            self.reply.stream(provider)
             await self.reply.fail(504, "deadline", TOO_LONG)
 
     def _object_finder(self) -> objects.ObjectFinder | None:
@@ -359,7 +372,7 @@ class Answering:
         """Return the guard of a stream, and what restores values after it is stored."""
         if self.context.settings.replay is None or self.reply.label is None or guard.vault is None:
             return guard, None
-        restoring = Restoring(guard, guard.vault, self.match.endpoint.provider)
+        restoring = Restoring(guard, guard.vault, self._format(events=True))
         return guard.without_restoring(), restoring
 
 

@@ -553,6 +553,36 @@ def test_a_blocked_stream_of_a_known_format_ends_as_that_format_does(name: str) 
     assert "error" not in found.text
 
 
+@pytest.mark.parametrize(
+    ("name", "kind", "said"),
+    [("ui_messages", "error", "errorText"), ("ag_ui", "RUN_ERROR", "message")],
+)
+def test_a_stream_that_fails_says_so_in_its_format(name: str, kind: str, said: str) -> None:
+    found = answered(of("text/event-stream", BLOCKED[name][0], b"data: \xff\n\n"))
+    last = json.loads(found.text.strip().rpartition("data: ")[2])
+    assert last["type"] == kind
+    assert "UTF-8" in last[said]
+
+
+@pytest.mark.parametrize("other", ["refuse", "guard"])
+def test_events_at_a_path_of_ollama_are_guarded_in_the_format_that_they_have(other: Any) -> None:
+    say = ("a sec", "ret. ", "so ", "forbidden", ".")
+    begun, closed = BLOCKED["ui_messages"][:2], BLOCKED["ui_messages"][-1]
+    texts = [event({"type": "text-delta", "id": "t", "delta": each}) for each in say]
+
+    def respond(provider: Provider, _body: Any) -> Response:
+        return provider.stream([*begun, *texts, closed])
+
+    with proxied(respond, other=other) as (url, _):
+        parts = [{"type": "text", "text": "hello"}]
+        asked = {"id": "c", "messages": [{"id": "1", "role": "user", "parts": parts}]}
+        found = httpx.post(f"{url}/api/chat", json=asked, timeout=30)
+    wrapped = guard().wrap_sync([*begun, *texts, closed], framing="sse")
+    assert found.content == b"".join(wrapped)
+    assert '"delta": "a sec' not in found.text
+    assert "ollama" not in found.text
+
+
 def test_a_text_that_cannot_go_on_is_cut_off() -> None:
     limited = Guard(Policy.parse("limits: {idle: 200ms}"))
 
