@@ -238,7 +238,24 @@ def test_lines_of_a_data_stream_are_guarded_on_the_wire() -> None:
 
 def test_done_follows_a_blocked_ui_stream() -> None:
     wire = events(*ui(['"so ', 'forbidden "'])) + b"data: [DONE]\n\n"
-    assert in_any_cut(wire, GUARD).endswith(b'data: {"type":"finish"}\n\ndata: [DONE]\n\n')
+    end = b'data: {"type":"finish","finishReason":"content-filter"}\n\ndata: [DONE]\n\n'
+    assert in_any_cut(wire, GUARD).endswith(end)
+
+
+@pytest.mark.parametrize(
+    ("policy", "said"),
+    [
+        ("rules: [{id: b, words: [bad], action: block}]", {"finishReason": "content-filter"}),
+        ("limits: {max_chars: 3}", {"finishReason": "length"}),
+        ("rules: [{id: s, words: [bad], action: stop}]", {}),
+    ],
+)
+def test_the_end_of_a_ui_stream_says_why_its_answer_is_cut(
+    policy: str, said: dict[str, str]
+) -> None:
+    guard = Guard(Policy.parse(policy))
+    source = ui(['"so ', 'bad "'])
+    assert list(guard.wrap_sync(source))[-1] == {"type": "finish", **said}
 
 
 def ui_call(pieces: Sequence[str], given: Any) -> list[Event]:

@@ -105,9 +105,10 @@ class Events(Blocks):
         self, chunk: Any, choice: int, reason: FinishReason, released: Released
     ) -> Sequence[Any]:
         """Return what ends the open blocks, and the run, if it began in this stream."""
-        return super().end(chunk, choice, reason, released) if self._ending() else self._close()
+        begun = self._ending(reason)
+        return super().end(chunk, choice, reason, released) if begun else self._close()
 
-    def _ending(self) -> Mapping[str, Any]:
+    def _ending(self, reason: FinishReason) -> Mapping[str, Any]:
         return {
             name: self.beginning[name] for name in ("threadId", "runId") if name in self.beginning
         }

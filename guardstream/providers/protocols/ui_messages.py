@@ -166,6 +166,11 @@ class UIMessages(Blocks):
     def _reason(self, event: Mapping[str, Any]) -> FinishReason:
         return _REASONS.get(str(event.get("finishReason")), "stop")
 
+    def _ending(self, reason: FinishReason) -> Mapping[str, Any]:
+        """Return why the answer is not complete. Versions of the client before 5.0.92 refuse it."""
+        said = _STOPS.get(reason)
+        return {"finishReason": said} if said else {}
+
     def _field(self, block: Block, chunk: Any) -> str:
         return "text" if block.channel != "tool_args" and "text" in chunk else block.text
 

@@ -173,11 +173,11 @@ class Blocks(SpecAdapter):
         self, chunk: Any, choice: int, reason: FinishReason, released: Released
     ) -> Sequence[Any]:
         """Return the events that end the open blocks and the stream."""
-        last = {"type": self.finished, **self._ending()}
+        last = {"type": self.finished, **self._ending(reason)}
         return [*self._close(), last]
 
-    def _ending(self) -> Mapping[str, Any]:
-        """Return the fields of the event that ends a stream."""
+    def _ending(self, reason: FinishReason) -> Mapping[str, Any]:
+        """Return the fields of the event that ends a stream for this reason."""
         return {}
 
     def _id(self, block: Block, number: int) -> dict[str, Any]:
