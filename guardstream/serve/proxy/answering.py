@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -94,6 +94,10 @@ class Answering:
                 await self._nothing(guard, response)
             elif response.status >= 300:
                 raise unguarded("the upstream redirects the request")
+            elif self._is_text_of_an_application(media):
+                unknown = replace(self.match.endpoint, answer="unknown", provider="")
+                of_any = replace(self, match=self.match._replace(endpoint=unknown))
+                await of_any._begun(guard, response, media)
             elif self.match.endpoint.provider:
                 await self._of_model(guard, response, media)
             else:
@@ -194,6 +198,14 @@ class Answering:
             await self._stream(guard, response, found)
         else:
             await self._answer(guard, response, media)
+
+    def _is_text_of_an_application(self, media: str) -> bool:
+        """Return whether a text at a path of Ollama, which answers none, is another server's.
+
+        It is guarded like that of an unknown path, if those are.
+        """
+        endpoint, other = self.match.endpoint, self.context.settings.other
+        return endpoint.provider == "ollama" and kind_of(media) == "text" and other == "guard"
 
     def _streams(self, media: str) -> bool:
         """Return whether an answer is streamed; Gemini's in JSON is recognised by its path

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -581,6 +582,28 @@ def test_events_at_a_path_of_ollama_are_guarded_in_the_format_that_they_have(oth
     assert found.content == b"".join(wrapped)
     assert '"delta": "a sec' not in found.text
     assert "ollama" not in found.text
+
+
+@pytest.mark.parametrize(
+    ("parts", "text"),
+    [
+        ((b'0:"a sec"\n', b'0:"ret."\n', b'd:{"finishReason":"stop"}\n'), '"######."'),
+        ((b"a sec", b"ret."), "a ######."),
+        ((b'{"message":{"role":"assistant","content":"a sec"},"done":false}\n',
+          b'{"message":{"role":"assistant","content":"ret."},"done":true}\n'), "######."),
+    ],
+)  # fmt: skip
+def test_a_text_at_a_path_of_ollama_is_guarded_if_unknown_paths_are(
+    parts: Sequence[bytes], text: str
+) -> None:
+    def respond(provider: Provider, _body: Any) -> Response:
+        return provider.stream(parts, media_type="text/plain")
+
+    with proxied(respond, other="guard") as (url, _):
+        found = httpx.post(f"{url}/api/chat", json={"messages": []}, timeout=30)
+    assert found.status_code == 200
+    assert text in found.text
+    assert "sec" not in found.text
 
 
 def test_a_text_that_cannot_go_on_is_cut_off() -> None:
