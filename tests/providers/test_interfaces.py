@@ -217,6 +217,60 @@ def test_a_text_after_several_at_the_same_time_continues_the_last() -> None:
     }
 
 
+STEP = {"type": "STEP_STARTED", "stepName": "plan"}
+SPANS: list[tuple[list[Event], list[Event]]] = [
+    ([STEP], [{"type": "STEP_FINISHED", "stepName": "plan"}]),
+    (
+        [{**STEP, "stepName": "a"}, {**STEP, "stepName": "b"}],
+        [{"type": "STEP_FINISHED", "stepName": name} for name in "ba"],
+    ),
+    ([STEP, {"type": "STEP_FINISHED", "stepName": "plan"}], []),
+    (
+        [{"type": "REASONING_START", "messageId": "r1"}],
+        [{"type": "REASONING_END", "messageId": "r1"}],
+    ),
+    ([{"type": "THINKING_START"}], [{"type": "THINKING_END"}]),
+    (
+        [
+            {"type": "SUBAGENT_STARTED", "subagentRunId": "s1", "name": "helper"},
+            {**STEP, "subagentRunId": "s1"},
+        ],
+        [
+            {"type": "STEP_FINISHED", "stepName": "plan", "subagentRunId": "s1"},
+            {"type": "SUBAGENT_FINISHED", "subagentRunId": "s1"},
+        ],
+    ),
+    (
+        [
+            {"type": "SUBAGENT_STARTED", "subagentRunId": "s1", "name": "helper"},
+            {"type": "SUBAGENT_ERROR", "subagentRunId": "s1", "message": "a"},
+        ],
+        [],
+    ),
+]
+
+
+@pytest.mark.parametrize(("begun", "ended"), SPANS)
+def test_a_blocked_run_of_ag_ui_ends_what_it_is_in_the_middle_of(
+    begun: list[Event], ended: list[Event]
+) -> None:
+    run = {"threadId": "t", "runId": "r"}
+    said = {"type": "TEXT_MESSAGE_CONTENT", "messageId": "m", "delta": "so forbidden."}
+    source = [{"type": "RUN_STARTED", **run}, *begun]
+    source += [{"type": "TEXT_MESSAGE_START", "messageId": "m"}, said]
+    end = {"type": "TEXT_MESSAGE_END", "messageId": "m"}
+    out = list(GUARD.wrap_sync(source))
+    assert out[len(source) :] == [end, *ended, {"type": "RUN_FINISHED", **run}]
+
+
+def test_the_name_of_a_step_that_is_blocked_is_not_told_at_its_end() -> None:
+    source: list[Event] = [{"type": "RUN_STARTED", "threadId": "t", "runId": "r"}]
+    source += [{"type": "STEP_STARTED", "stepName": "forbidden"}]
+    out = list(GUARD.wrap_sync(source))
+    assert "forbidden" not in str(out)
+    assert [each.get("stepName") for each in out[1:3]] == ["", ""]
+
+
 def test_chunks_of_ag_ui_are_gone_on_with_by_chunks() -> None:
     source: list[Event] = [{"type": "RUN_STARTED", "threadId": "t", "runId": "r"}]
     source += [{"type": "TEXT_MESSAGE_CHUNK", "messageId": "m", "delta": d} for d in ("a sec", "!")]
