@@ -142,8 +142,8 @@ def _mistral(status: int, code: str, message: str) -> dict[str, Any]:
 
 
 def _ui_message(_status: int, _code: str, message: str) -> dict[str, Any]:
-    """https://ai-sdk.dev/docs/ai-sdk-ui/stream-protocol."""
-    return {"type": "error", "errorText": message}
+    """https://ai-sdk.dev/docs/ai-sdk-ui/stream-protocol. Of a model, a part has an `error`."""
+    return {"type": "error", "errorText": message, "error": message}
 
 
 def _ag_ui(_status: int, code: str, message: str) -> dict[str, Any]:

@@ -296,6 +296,71 @@ def test_done_follows_a_blocked_ui_stream() -> None:
     assert in_any_cut(wire, GUARD).endswith(end)
 
 
+def model(pieces: Sequence[str], *, streamed: bool = True, given: Any = None) -> list[Event]:
+    """What a model of the AI SDK streams, and Vercel's AI Gateway."""
+    said = [
+        {"type": "tool-input-start", "id": "call_1", "toolName": "find"},
+        *({"type": "tool-input-delta", "id": "call_1", "delta": piece} for piece in pieces),
+        {"type": "tool-input-end", "id": "call_1"},
+    ]
+    asked = {"type": "tool-call", "toolCallId": "call_1", "toolName": "find"}
+    return [
+        {"type": "stream-start", "warnings": []},
+        {"type": "response-metadata", "id": "r1", "modelId": "m1", "timestamp": "2026-01-01"},
+        {"type": "text-start", "id": "0"},
+        *({"type": "text-delta", "id": "0", "delta": piece} for piece in pieces),
+        {"type": "text-end", "id": "0"},
+        *(said if streamed else []),
+        {**asked, "input": "".join(pieces) if given is None else given},
+        {"type": "source", "sourceType": "url", "id": "s1", "url": "x", "title": "a secret"},
+        {"type": "raw", "rawValue": {"said": "a secret"}},
+        {
+            "type": "finish",
+            "finishReason": {"unified": "tool-calls", "raw": "tool_calls"},
+            "usage": {"inputTokens": {"total": 5}, "outputTokens": {"total": 7}},
+        },
+    ]
+
+
+def test_what_a_model_of_the_ai_sdk_streams_is_guarded_in_any_cut() -> None:
+    assert detect(model([])[0]).name == "ui_messages"  # type: ignore[attr-defined]
+    for pieces in cuttings(ARGUMENTS):
+        for source in (
+            model(pieces),
+            model(pieces, streamed=False),
+            model(pieces, given=json.loads(ARGUMENTS)),
+        ):
+            assert unchanged(source)
+            stream = GUARD.wrap_sync(source)
+            out = list(stream)
+            assert not left_raw(out)
+            assert stream.finish == "tool_calls"
+            (found,) = stream.result.tool_calls
+            assert (found.name, found.id, found.complete) == ("find", "call_1", True)
+            asked = next(each["input"] for each in out if each["type"] == "tool-call")
+            assert json.loads(found.arguments) == (
+                json.loads(asked) if isinstance(asked, str) else asked
+            )
+            deltas = [each["delta"] for each in out if each["type"] == "tool-input-delta"]
+            assert "".join(deltas) in ("", found.arguments)
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+def test_a_blocked_call_of_a_model_is_not_made_and_the_end_is_complete(streamed: bool) -> None:
+    source = model(['"so for', 'bidden"'], streamed=streamed)
+    source = [each for each in source if not each["type"].startswith("text-")]
+    out = list(GUARD.wrap_sync(source))
+    kinds = [each["type"] for each in out]
+    assert "tool-call" not in kinds
+    assert kinds.count("tool-input-start") == kinds.count("tool-input-end")
+    why = "content-filter"
+    assert out[-1] == {
+        "type": "finish",
+        "finishReason": {"unified": why, "raw": why},
+        "usage": {"inputTokens": {}, "outputTokens": {}},
+    }
+
+
 @pytest.mark.parametrize(
     ("policy", "said"),
     [
