@@ -132,6 +132,8 @@ _INPUT = Block(
 )
 """The input of a call as models stream it; the call comes after it, in an event of its own."""
 
+_STREAMS_INPUT = (_INPUT.start, _INPUT.delta, _INPUT.end)
+
 _SHOWN_BY = {
     **dict.fromkeys(("text-start", "text-delta", "text-end"), "id"),
     **dict.fromkeys(("reasoning-start", "reasoning-delta", "reasoning-end"), "id"),
@@ -198,7 +200,7 @@ class UIMessages(Blocks):
             return Reading(pieces, (0,), closed=self._forgotten())
         if kind == "tool-call":
             return self._called(event, pieces)
-        if self._block_of(event) is _INPUT:
+        if kind in _STREAMS_INPUT and "toolCallId" not in event:
             self._inputs.add(event.get("id"))
         self._is_model = self._is_model or kind in ("stream-start", "response-metadata")
         return super().meaning(chunk, event, pieces)
@@ -213,9 +215,9 @@ class UIMessages(Blocks):
         return Reading(pieces, (0,), closed=self._over(), calls=calls, complete=(slot,))
 
     def _block_of(self, event: Mapping[str, Any]) -> Block | None:
-        kind = str(event.get("type"))
-        own = "toolCallId" not in event and kind.startswith("tool-input-")
-        return _INPUT if own else super()._block_of(event)
+        if event.get("type") in _STREAMS_INPUT and "toolCallId" not in event:
+            return _INPUT
+        return super()._block_of(event)
 
     def _fails(self, event: Mapping[str, Any]) -> bool:
         return event.get("type") == "error"

@@ -8,6 +8,7 @@ each has its own id; a text that begins while another is open is another text.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import Any, ClassVar, NamedTuple
 
 from guardstream.events import FinishReason
@@ -35,6 +36,17 @@ class Block(NamedTuple):
     broken: str = ""
 
 
+@cache
+def _by_type(blocks: tuple[Block, ...]) -> Mapping[str, Block]:
+    """Return the block of each type of event; the first one counts."""
+    return {
+        kind: block
+        for block in reversed(blocks)
+        for kind in (block.start, block.delta, block.end, block.broken)
+        if kind
+    }
+
+
 class Blocks(SpecAdapter):
     """The base of such formats; there is one choice.
 
@@ -50,6 +62,7 @@ class Blocks(SpecAdapter):
 
     def __init__(self, *, unknown: Unknown = "guard") -> None:
         super().__init__(unknown=unknown)
+        self._by_type = _by_type(self.blocks)
         self._numbers: dict[tuple[str, Any], int] = {}  # of blocks, by their channels and ids
         self._ids: list[Any] = []  # as they go out, by their numbers
         self._open: dict[int, Block] = {}
@@ -135,10 +148,7 @@ class Blocks(SpecAdapter):
 
     def _block_of(self, event: Mapping[str, Any]) -> Block | None:
         kind = event.get("type")
-        for block in self.blocks:
-            if kind and kind in (block.start, block.delta, block.end, block.broken):
-                return block
-        return None
+        return self._by_type.get(kind) if isinstance(kind, str) else None
 
     def _slot(self, block: Block, event: Mapping[str, Any]) -> Slot:
         own = event.get(block.id)
