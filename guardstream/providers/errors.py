@@ -142,8 +142,8 @@ def _mistral(status: int, code: str, message: str) -> dict[str, Any]:
 
 
 def _ui_message(_status: int, _code: str, message: str) -> dict[str, Any]:
-    """https://ai-sdk.dev/docs/ai-sdk-ui/stream-protocol."""
-    return {"type": "error", "errorText": message}
+    """https://ai-sdk.dev/docs/ai-sdk-ui/stream-protocol. Of a model, a part has an `error`."""
+    return {"type": "error", "errorText": message, "error": message}
 
 
 def _ag_ui(_status: int, code: str, message: str) -> dict[str, Any]:
@@ -244,3 +244,14 @@ def errors_after(provider: str | None, message: object) -> Errors:
 def errors_of(provider: str | None) -> Errors:
     """Return the errors of an adapter's format."""
     return ERRORS.get(provider or "", ANY)
+
+
+STRICT = frozenset({"ui_messages", "ag_ui"})
+"""The adapters of formats whose clients refuse events that they do not know: they report the event,
+not the error in it."""
+
+
+def errors_within(provider: str | None) -> Errors:
+    """Return the errors that break off a stream of an adapter's format: those of the format, where
+    clients would refuse any other."""
+    return ERRORS[provider] if provider in STRICT else ANY

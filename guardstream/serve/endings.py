@@ -15,13 +15,13 @@ from guardstream.framing import sse
 from guardstream.framing.frames import FRAMES, Media
 from guardstream.guard import Guard
 from guardstream.providers.errors import (
-    ANY,
     BLOCKED,
     BLOCKED_CODE,
     NO_RETRY,
     Call,
     errors_of,
     errors_of_call,
+    errors_within,
 )
 
 _DATA = re.compile(
@@ -34,16 +34,18 @@ NO_RETRY_HEADER = (NO_RETRY[0].encode(), NO_RETRY[1].encode())
 """Tells clients not to ask again: what a rule blocked would be blocked again."""
 
 
-def error_frame(media: Media, code: str, message: str) -> bytes:
+def error_frame(media: Media, code: str, message: str, provider: str | None = None) -> bytes:
     """Return the last frame of a body that failed; plain text cannot express it.
 
     The event is one that the clients of OpenAI and Anthropic raise, the line one that Ollama's does
-    (https://github.com/ollama/ollama/blob/main/docs/api.md).
+    (https://github.com/ollama/ollama/blob/main/docs/api.md), unless those of the `provider` refuse
+    them.
     """
+    errors = errors_within(provider)
     if media == "ndjson":
-        return ANY.frame(502, code, message, lines=True)
+        return errors.frame(502, code, message, lines=True)
     if media in ("sse", "data_stream"):
-        return ANY.written(FRAMES[media](), code, message)
+        return errors.written(FRAMES[media](), code, message)
     return b""
 
 

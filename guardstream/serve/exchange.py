@@ -399,7 +399,10 @@ class Exchange:
         assert self._media is not None
         if self._media in ("text", "event_stream"):
             await self._cut_off(before, error or TimeoutError(why))
-        self._stop([*before, error_frame(self._media, code, why)])
+        self._stop([*before, self._error_frame(self._media, code, why)])
+
+    def _error_frame(self, media: Media, code: str, why: str) -> bytes:
+        return error_frame(media, code, why, self._body.provider if self._body else None)
 
     async def _cut_off(self, before: Sequence[bytes], failure: Exception) -> NoReturn:
         """Send the last frames, and leave the response incomplete."""
@@ -431,7 +434,7 @@ class Exchange:
         if self._body is not None and not self._client.complete and self._media is not None:
             _LOG.error("an application left its response unfinished")
             self._body.fail(failure)
-            frame = error_frame(self._media, "upstream_error", "the answer broke off")
+            frame = self._error_frame(self._media, "upstream_error", "the answer broke off")
             if frame:
                 await self._client.put([frame], last=True)
         return failure

@@ -126,3 +126,13 @@ def test_an_object_that_is_no_event_is_refused() -> None:
     source = [*told(["so"])[:2], object()]
     with pytest.raises(AdapterError, match="ag_ui: a 'object' is not an event"):
         list(GUARD.wrap_sync(source))
+
+
+def test_a_blocked_run_of_objects_ends_its_steps() -> None:
+    run = told(['"so ', 'forbidden"'])
+    source = [run[0], core.StepStartedEvent(step_name="plan"), *run[1:]]
+    stream = GUARD.wrap_sync(source)
+    last = list(stream)[-2:]
+    assert stream.finish == "content_filter"
+    assert [type(each) for each in last] == [core.StepFinishedEvent, core.RunFinishedEvent]
+    assert last[0].step_name == "plan"

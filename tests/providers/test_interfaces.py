@@ -154,6 +154,123 @@ def test_a_word_over_two_texts_of_a_message_is_found() -> None:
     assert [each["type"] for each in out].count("text-end") == 2
 
 
+def several_of_ui(pieces: Sequence[str]) -> list[Event]:
+    """Two texts at a time, as two models write them into one message; a call comes between."""
+    call = {"type": "tool-input-start", "toolCallId": "c", "toolName": "find"}
+    said = [{"type": "text-delta", "id": name, "delta": p} for p in pieces for name in "ab"]
+    half = len(said) // 2
+    return [
+        {"type": "start"},
+        *({"type": "text-start", "id": name} for name in "ab"),
+        *(*said[:half], call, *said[half:]),
+        *({"type": "text-end", "id": name} for name in "ab"),
+        {"type": "finish"},
+    ]
+
+
+def several_of_ag_ui(pieces: Sequence[str]) -> list[Event]:
+    """Two messages at a time, as two agents write them."""
+    call = {"type": "TOOL_CALL_START", "toolCallId": "c", "toolCallName": "find"}
+    said = [
+        {"type": "TEXT_MESSAGE_CONTENT", "messageId": name, "delta": piece}
+        for piece in pieces
+        for name in "ab"
+    ]
+    half = len(said) // 2
+    return [
+        {"type": "RUN_STARTED", "threadId": "t", "runId": "r"},
+        *({"type": "TEXT_MESSAGE_START", "messageId": name} for name in "ab"),
+        *(*said[:half], call, *said[half:]),
+        *({"type": "TEXT_MESSAGE_END", "messageId": name} for name in "ab"),
+        {"type": "RUN_FINISHED", "threadId": "t", "runId": "r"},
+    ]
+
+
+@pytest.mark.parametrize("make", [several_of_ui, several_of_ag_ui])
+def test_texts_at_the_same_time_are_texts_of_their_own(make: Any) -> None:
+    for pieces in (*cuttings("it is a secret."), ["it is a sec", "ret."]):
+        said = {"a": "", "b": ""}
+        kinds = []
+        for event in GUARD.wrap_sync(make(pieces)):
+            kinds.append(event["type"])
+            if "delta" in event:
+                said[event.get("id") or event["messageId"]] += event["delta"]
+        assert said == dict.fromkeys("ab", "it is a ######.")
+        assert kinds[-3:] == [event["type"] for event in make(pieces)][-3:]
+
+
+@pytest.mark.parametrize("make", [several_of_ui, several_of_ag_ui])
+def test_an_empty_policy_changes_nothing_in_texts_at_the_same_time(make: Any) -> None:
+    assert unchanged(make(["a sec", "ret"]))
+
+
+def test_a_text_after_several_at_the_same_time_continues_the_last() -> None:
+    source = several_of_ui(["so ", "a sec"])[:-1]
+    source += [{"type": "text-start", "id": "c"}, {"type": "text-delta", "id": "c", "delta": "ret"}]
+    source += [{"type": "text-end", "id": "c"}, {"type": "finish"}]
+    out = list(GUARD.wrap_sync(source))
+    said = {name: [e["delta"] for e in out if "delta" in e and e["id"] == name] for name in "abc"}
+    assert {name: "".join(said[name]) for name in said} == {
+        "a": "so a sec",
+        "b": "so a ",
+        "c": "######",
+    }
+
+
+STEP = {"type": "STEP_STARTED", "stepName": "plan"}
+SPANS: list[tuple[list[Event], list[Event]]] = [
+    ([STEP], [{"type": "STEP_FINISHED", "stepName": "plan"}]),
+    (
+        [{**STEP, "stepName": "a"}, {**STEP, "stepName": "b"}],
+        [{"type": "STEP_FINISHED", "stepName": name} for name in "ba"],
+    ),
+    ([STEP, {"type": "STEP_FINISHED", "stepName": "plan"}], []),
+    (
+        [{"type": "REASONING_START", "messageId": "r1"}],
+        [{"type": "REASONING_END", "messageId": "r1"}],
+    ),
+    ([{"type": "THINKING_START"}], [{"type": "THINKING_END"}]),
+    (
+        [
+            {"type": "SUBAGENT_STARTED", "subagentRunId": "s1", "name": "helper"},
+            {**STEP, "subagentRunId": "s1"},
+        ],
+        [
+            {"type": "STEP_FINISHED", "stepName": "plan", "subagentRunId": "s1"},
+            {"type": "SUBAGENT_FINISHED", "subagentRunId": "s1"},
+        ],
+    ),
+    (
+        [
+            {"type": "SUBAGENT_STARTED", "subagentRunId": "s1", "name": "helper"},
+            {"type": "SUBAGENT_ERROR", "subagentRunId": "s1", "message": "a"},
+        ],
+        [],
+    ),
+]
+
+
+@pytest.mark.parametrize(("begun", "ended"), SPANS)
+def test_a_blocked_run_of_ag_ui_ends_what_it_is_in_the_middle_of(
+    begun: list[Event], ended: list[Event]
+) -> None:
+    run = {"threadId": "t", "runId": "r"}
+    said = {"type": "TEXT_MESSAGE_CONTENT", "messageId": "m", "delta": "so forbidden."}
+    source = [{"type": "RUN_STARTED", **run}, *begun]
+    source += [{"type": "TEXT_MESSAGE_START", "messageId": "m"}, said]
+    end = {"type": "TEXT_MESSAGE_END", "messageId": "m"}
+    out = list(GUARD.wrap_sync(source))
+    assert out[len(source) :] == [end, *ended, {"type": "RUN_FINISHED", **run}]
+
+
+def test_the_name_of_a_step_that_is_blocked_is_not_told_at_its_end() -> None:
+    source: list[Event] = [{"type": "RUN_STARTED", "threadId": "t", "runId": "r"}]
+    source += [{"type": "STEP_STARTED", "stepName": "forbidden"}]
+    out = list(GUARD.wrap_sync(source))
+    assert "forbidden" not in str(out)
+    assert [each.get("stepName") for each in out[1:3]] == ["", ""]
+
+
 def test_chunks_of_ag_ui_are_gone_on_with_by_chunks() -> None:
     source: list[Event] = [{"type": "RUN_STARTED", "threadId": "t", "runId": "r"}]
     source += [{"type": "TEXT_MESSAGE_CHUNK", "messageId": "m", "delta": d} for d in ("a sec", "!")]
@@ -175,7 +292,89 @@ def test_lines_of_a_data_stream_are_guarded_on_the_wire() -> None:
 
 def test_done_follows_a_blocked_ui_stream() -> None:
     wire = events(*ui(['"so ', 'forbidden "'])) + b"data: [DONE]\n\n"
-    assert in_any_cut(wire, GUARD).endswith(b'data: {"type":"finish"}\n\ndata: [DONE]\n\n')
+    end = b'data: {"type":"finish","finishReason":"content-filter"}\n\ndata: [DONE]\n\n'
+    assert in_any_cut(wire, GUARD).endswith(end)
+
+
+def model(pieces: Sequence[str], *, streamed: bool = True, given: Any = None) -> list[Event]:
+    """What a model of the AI SDK streams, and Vercel's AI Gateway."""
+    said = [
+        {"type": "tool-input-start", "id": "call_1", "toolName": "find"},
+        *({"type": "tool-input-delta", "id": "call_1", "delta": piece} for piece in pieces),
+        {"type": "tool-input-end", "id": "call_1"},
+    ]
+    asked = {"type": "tool-call", "toolCallId": "call_1", "toolName": "find"}
+    return [
+        {"type": "stream-start", "warnings": []},
+        {"type": "response-metadata", "id": "r1", "modelId": "m1", "timestamp": "2026-01-01"},
+        {"type": "text-start", "id": "0"},
+        *({"type": "text-delta", "id": "0", "delta": piece} for piece in pieces),
+        {"type": "text-end", "id": "0"},
+        *(said if streamed else []),
+        {**asked, "input": "".join(pieces) if given is None else given},
+        {"type": "source", "sourceType": "url", "id": "s1", "url": "x", "title": "a secret"},
+        {"type": "raw", "rawValue": {"said": "a secret"}},
+        {
+            "type": "finish",
+            "finishReason": {"unified": "tool-calls", "raw": "tool_calls"},
+            "usage": {"inputTokens": {"total": 5}, "outputTokens": {"total": 7}},
+        },
+    ]
+
+
+def test_what_a_model_of_the_ai_sdk_streams_is_guarded_in_any_cut() -> None:
+    assert detect(model([])[0]).name == "ui_messages"  # type: ignore[attr-defined]
+    for pieces in cuttings(ARGUMENTS):
+        for source in (
+            model(pieces),
+            model(pieces, streamed=False),
+            model(pieces, given=json.loads(ARGUMENTS)),
+        ):
+            assert unchanged(source)
+            stream = GUARD.wrap_sync(source)
+            out = list(stream)
+            assert not left_raw(out)
+            assert stream.finish == "tool_calls"
+            (found,) = stream.result.tool_calls
+            assert (found.name, found.id, found.complete) == ("find", "call_1", True)
+            asked = next(each["input"] for each in out if each["type"] == "tool-call")
+            assert json.loads(found.arguments) == (
+                json.loads(asked) if isinstance(asked, str) else asked
+            )
+            deltas = [each["delta"] for each in out if each["type"] == "tool-input-delta"]
+            assert "".join(deltas) in ("", found.arguments)
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+def test_a_blocked_call_of_a_model_is_not_made_and_the_end_is_complete(streamed: bool) -> None:
+    source = model(['"so for', 'bidden"'], streamed=streamed)
+    source = [each for each in source if not each["type"].startswith("text-")]
+    out = list(GUARD.wrap_sync(source))
+    kinds = [each["type"] for each in out]
+    assert "tool-call" not in kinds
+    assert kinds.count("tool-input-start") == kinds.count("tool-input-end")
+    why = "content-filter"
+    assert out[-1] == {
+        "type": "finish",
+        "finishReason": {"unified": why, "raw": why},
+        "usage": {"inputTokens": {}, "outputTokens": {}},
+    }
+
+
+@pytest.mark.parametrize(
+    ("policy", "said"),
+    [
+        ("rules: [{id: b, words: [bad], action: block}]", {"finishReason": "content-filter"}),
+        ("limits: {max_chars: 3}", {"finishReason": "length"}),
+        ("rules: [{id: s, words: [bad], action: stop}]", {}),
+    ],
+)
+def test_the_end_of_a_ui_stream_says_why_its_answer_is_cut(
+    policy: str, said: dict[str, str]
+) -> None:
+    guard = Guard(Policy.parse(policy))
+    source = ui(['"so ', 'bad "'])
+    assert list(guard.wrap_sync(source))[-1] == {"type": "finish", **said}
 
 
 def ui_call(pieces: Sequence[str], given: Any) -> list[Event]:

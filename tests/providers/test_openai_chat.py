@@ -862,3 +862,12 @@ def test_groqs_debugging_tokens_go_where_they_spell_out_what_a_rule_finds() -> N
         out = json.dumps(list(guard.wrap_sync(said("a ", "for", "bidden"))))
         assert "bidden" not in out
         assert "[7]" not in out
+
+
+def test_chunks_of_the_guards_own_have_no_usage_and_no_citations() -> None:
+    """Mistral's clients refuse a field without its value."""
+    last = chunk({"content": "so forbidden"}, finish="stop")
+    source = [chunk({"content": "a "}), {**last, "usage": {"total_tokens": 7}, "citations": ["a"]}]
+    out = guarded(source)
+    assert finishes(out) == [(0, "content_filter")]
+    assert out[-1].keys() == source[0].keys()

@@ -64,6 +64,23 @@ def test_objects_say_what_dicts_do() -> None:
         assert [json.loads(each) for each in told(objects)[:-1]] == dicts
 
 
+class OldFinishChunk(response_types.BaseChunk):
+    type: str = "finish"
+
+
+@pytest.mark.parametrize("old", [False, True])
+def test_the_last_part_of_a_blocked_stream_is_one_that_the_package_has(
+    old: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = parts(ui(['"so ', 'forbidden "']))
+    if old:
+        monkeypatch.setattr(response_types, "FinishChunk", OldFinishChunk)
+    stream = GUARD.wrap_sync(source)
+    last = json.loads(told([each for each in stream if each.type == "finish"])[-1])
+    assert last == {"type": "finish", **({} if old else {"finishReason": "content-filter"})}
+    assert stream.finish == "content_filter"
+
+
 def test_an_empty_policy_changes_nothing() -> None:
     assert unchanged(parts(ui(['{"a"', ": 1}"])))
 

@@ -583,6 +583,33 @@ async def test_an_application_that_fails_is_an_error_event_and_still_raises() ->
     assert visit.complete
 
 
+@pytest.mark.parametrize(
+    ("begun", "told"),
+    [
+        (
+            {"type": "start", "messageId": "m"},
+            {
+                "type": "error",
+                "errorText": "the answer broke off",
+                "error": "the answer broke off",
+            },
+        ),
+        (
+            {"type": "RUN_STARTED", "threadId": "t", "runId": "r"},
+            {"type": "RUN_ERROR", "message": "the answer broke off", "code": "upstream_error"},
+        ),
+    ],
+)
+async def test_an_application_that_fails_is_an_error_that_a_strict_client_knows(
+    begun: dict[str, str], told: dict[str, str]
+) -> None:
+    first = f"data: {json.dumps(begun)}\n\n".encode()
+    visit = Visit()
+    with pytest.raises(RuntimeError, match="own"):
+        await visit.to(guarded(streaming(Upstream([first], error=RuntimeError("own")), SSE)))
+    assert [json.loads(each.data) for each in events(visit.body)] == [begun, told]
+
+
 async def test_plain_text_of_an_application_that_fails_is_cut_off() -> None:
     upstream = Upstream([b"ok, sec"], error=RuntimeError("own"))
     visit = Visit()

@@ -134,4 +134,8 @@ def bare(chunk: Any, choice: Any, delta: Any, reason: str | None, said: str = ""
     others = {name: None for name in ("usage", *ASIDE, *_AGAIN) if given.get(name) is not None}
     if fields_of(given.get("x_groq")).get("debug") is not None:
         others["x_groq"] = replaced(given["x_groq"], {"debug": None})
-    return replaced(chunk, {"choices": [new], **others})
+    written = replaced(chunk, {"choices": [new], **others})
+    if type(written) is not dict:
+        return written
+    # Mistral's clients know these fields with a value, or not at all.
+    return {name: value for name, value in written.items() if name not in others or value}

@@ -60,6 +60,26 @@ _EVENTS: dict[str, Spec] = {
         **_EVENT,
         **dict.fromkeys(("subtype", "entityId", "encryptedValue"), META),
     },
+    "SUBAGENT_STARTED": {
+        **_EVENT,
+        **dict.fromkeys(("parentSubagentRunId", "parentToolCallId", "parentMessageId"), META),
+    },
+    "SUBAGENT_FINISHED": _EVENT,
+    "SUBAGENT_ERROR": {**_EVENT, "code": META, "message": Leaf("whole", "text", "error")},
+}
+
+_SPANS: dict[str, tuple[str, Sequence[str]]] = {
+    "STEP_STARTED": ("STEP_FINISHED", ("stepName", "subagentRunId")),
+    "THINKING_START": ("THINKING_END", ()),
+    "REASONING_START": ("REASONING_END", ("messageId",)),
+    "SUBAGENT_STARTED": ("SUBAGENT_FINISHED", ("subagentRunId",)),
+}
+"""The events that begin what a run must not end in, with the events that end it, and by which
+fields an end names its beginning. Clients refuse the end of a run in which any is open."""
+
+_BEGINNINGS = {
+    **{end: start for start, (end, _) in _SPANS.items()},
+    "SUBAGENT_ERROR": "SUBAGENT_STARTED",
 }
 
 
@@ -87,6 +107,10 @@ class Events(Blocks):
     begun: ClassVar[Mapping[str, Any]] = {"role": "assistant"}
     finished = "RUN_FINISHED"
 
+    def __init__(self, *, unknown: Unknown = "guard") -> None:
+        super().__init__(unknown=unknown)
+        self._spans: dict[tuple[str, ...], Event] = {}  # what ends the open ones
+
     @staticmethod
     def accepts(chunk: object) -> bool:
         """Return whether `chunk` is an event."""
@@ -96,7 +120,30 @@ class Events(Blocks):
     def meaning(self, chunk: Any, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:
         if event.get("type") == "RUN_STARTED":
             self.beginning = fields_of(self.without_unknown(chunk))
+            self._spans.clear()
+        self._note_span(event, event)
         return super().meaning(chunk, event, pieces)
+
+    def write(self, chunk: Any, texts: Sequence[str], *, ends: bool = True) -> Any:
+        written = super().write(chunk, texts, ends=ends)
+        if written is not None and written is not chunk:
+            self._note_span(fields_of(chunk), fields_of(written))
+        return written
+
+    def _note_span(self, event: Mapping[str, Any], written: Mapping[str, Any]) -> None:
+        """Note what an event begins or ends, and by which names, as they go out, it is to be
+        ended."""
+        kind = str(event.get("type"))
+        start = _BEGINNINGS.get(kind, kind)
+        if start not in _SPANS:
+            return
+        end, names = _SPANS[start]
+        key = (start, *(str(event.get(name)) for name in names))
+        if kind == start:
+            said = {name: written[name] for name in names if name in written}
+            self._spans[key] = {"type": end, **said}
+        else:
+            self._spans.pop(key, None)
 
     def _fails(self, event: Mapping[str, Any]) -> bool:
         return event.get("type") == "RUN_ERROR"
@@ -105,9 +152,12 @@ class Events(Blocks):
         self, chunk: Any, choice: int, reason: FinishReason, released: Released
     ) -> Sequence[Any]:
         """Return what ends the open blocks, and the run, if it began in this stream."""
-        return super().end(chunk, choice, reason, released) if self._ending() else self._close()
+        last = [{"type": self.finished, **self._ending(reason)}] if self._ending(reason) else []
+        spans = [*reversed(self._spans.values())]
+        self._spans.clear()
+        return [*self._close(), *spans, *last]
 
-    def _ending(self) -> Mapping[str, Any]:
+    def _ending(self, reason: FinishReason) -> Mapping[str, Any]:
         return {
             name: self.beginning[name] for name in ("threadId", "runId") if name in self.beginning
         }

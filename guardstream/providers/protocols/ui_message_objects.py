@@ -44,4 +44,7 @@ class UIMessageObjects(Objects):
     def made(self, chunk: Any, event: Event) -> Any:
         """Return an object of the class that its package has for a part."""
         name = event["type"].title().replace("-", "") + "Chunk"
-        return model_like(sibling(chunk, self.module_of(chunk), name), event)
+        kind = sibling(chunk, self.module_of(chunk), name)
+        if "finish_reason" not in kind.model_fields:  # in older versions
+            event = {key: value for key, value in event.items() if key != "finishReason"}
+        return model_like(kind, event)

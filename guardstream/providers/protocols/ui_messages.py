@@ -2,6 +2,10 @@
 
 https://ai-sdk.dev/docs/ai-sdk-ui/stream-protocol. The first is typed JSON events; the second, lines
 such as `0:"text"`, is read as objects of one field: `{"0": "text"}`.
+
+What a model of version 5 and later streams (`doStream`, and so Vercel's AI Gateway) and the parts
+of a `fullStream` are events like those of a UI message stream. They differ in calls and in the end:
+https://github.com/vercel/ai/blob/main/packages/provider/src/language-model.
 """
 
 from __future__ import annotations
@@ -12,6 +16,7 @@ from typing import Any, ClassVar
 from guardstream.events import FinishReason
 from guardstream.providers.adapter import Call, Piece, Reading, Released, Slot, Unknown
 from guardstream.providers.spec import (
+    ABOUT,
     END,
     KEEP,
     META,
@@ -58,12 +63,13 @@ _EVENTS: dict[str, Spec] = {
     "text-end": {**_PART, "citations": _RESULT},
     "text-delta": _said("text"),
     "reasoning-delta": _said("thinking"),
-    "tool-input-start": _CALL,
+    "tool-input-start": {**_CALL, "id": META},
     "tool-input-delta": {
-        "type": META,
-        "toolCallId": META,
-        "inputTextDelta": Leaf("delta", "tool_args", "tool_args"),
+        **dict.fromkeys(("type", "toolCallId", "id"), META),
+        "providerMetadata": _PROVIDERS,
+        **dict.fromkeys(("inputTextDelta", "delta"), Leaf("delta", "tool_args", "tool_args")),
     },
+    "tool-input-end": _PART,
     "tool-input-available": {
         **_CALL,
         "type": META,
@@ -79,6 +85,12 @@ _EVENTS: dict[str, Spec] = {
         **dict.fromkeys(("approvalId", "signature", "isAutomatic"), META),
     },
     "tool-approval-response": {**_CALL, **dict.fromkeys(("approvalId", "approved"), META)},
+    "tool-call": {**_CALL, "type": META, "input": Leaf("parsed", "tool_args", "tool_args")},
+    "tool-result": {
+        **_CALL,
+        **dict.fromkeys(("result", "output"), _RESULT),
+        "isError": META,
+    },
     "tool-output-available": {**_CALL, "output": _RESULT},
     "tool-output-error": {**_CALL, "errorText": _ERROR},
     "tool-output-denied": _CALL,
@@ -87,9 +99,20 @@ _EVENTS: dict[str, Spec] = {
         **dict.fromkeys(("type", "sourceId", "mediaType"), KEEP),
         **dict.fromkeys(("title", "filename"), _RESULT),
     },
+    "source": {
+        **dict.fromkeys(("type", "sourceType", "id", "mediaType"), META),
+        **dict.fromkeys(("url", "title", "filename"), _RESULT),
+        "providerMetadata": _PROVIDERS,
+    },
     "file": {**_FILE, "filename": _RESULT},
     "reasoning-file": _FILE,
     "finish": {"type": KEEP, "finishReason": END},
+    "stream-start": _MARK,
+    "response-metadata": {
+        "type": KEEP,
+        **dict.fromkeys(("id", "modelId", "timestamp"), META),
+    },
+    "raw": {"type": KEEP, "rawValue": ABOUT},
     "abort": {"type": KEEP, "reason": _ERROR},
     "error": {"type": KEEP, "errorText": _ERROR},
 }
@@ -103,6 +126,14 @@ _REASONS: dict[str, FinishReason] = {
 }
 _STOPS = {reason: name for name, reason in _REASONS.items()}
 
+_INPUT = Block(
+    *("tool_args", "tool-input-start", "tool-input-delta", "tool-input-end", "id", "delta"),
+    "toolName",
+)
+"""The input of a call as models stream it; the call comes after it, in an event of its own."""
+
+_STREAMS_INPUT = (_INPUT.start, _INPUT.delta, _INPUT.end)
+
 _SHOWN_BY = {
     **dict.fromkeys(("text-start", "text-delta", "text-end"), "id"),
     **dict.fromkeys(("reasoning-start", "reasoning-delta", "reasoning-end"), "id"),
@@ -112,6 +143,7 @@ _SHOWN_BY = {
     **dict.fromkeys(("file", "reasoning-file"), "mediaType"),
     "tool-approval-response": "approvalId",
     "error": "errorText",
+    "response-metadata": "modelId",
 }
 """The field with a string that shows that a first part is of this format, by the part's type.
 
@@ -120,7 +152,7 @@ A stream without `sendStart`, or what an application writes before its model ans
 
 
 class UIMessages(Blocks):
-    """The adapter for the parts of UI message streams (Vercel's AI SDK, version 5 and later)."""
+    """The adapter for the parts of UI messages and of models (Vercel's AI SDK, from version 5)."""
 
     name = "ui_messages"
     repeats = True
@@ -136,6 +168,11 @@ class UIMessages(Blocks):
     finished = "finish"
     sse_end = "[DONE]"
 
+    def __init__(self, *, unknown: Unknown = "guard") -> None:
+        super().__init__(unknown=unknown)
+        self._is_model = False  # whether the parts are those of a model
+        self._inputs: set[Any] = set()  # the ids of its calls whose input has streamed
+
     @staticmethod
     def accepts(chunk: object) -> bool:
         """Return whether `chunk` is a part that such streams begin with."""
@@ -146,6 +183,8 @@ class UIMessages(Blocks):
             return len(chunk) == 1 or not chunk.keys().isdisjoint({"messageId", "messageMetadata"})
         if kind == "message-metadata":
             return "messageMetadata" in chunk
+        if kind == "stream-start":
+            return isinstance(chunk.get("warnings"), list)
         if isinstance(kind, str) and kind in _SHOWN_BY:
             return isinstance(chunk.get(_SHOWN_BY[kind]), str)
         return str(kind).startswith("data-") and "data" in chunk
@@ -156,15 +195,48 @@ class UIMessages(Blocks):
         return super().slot(leaf, event, path)
 
     def meaning(self, chunk: Any, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:
-        if event.get("type") == "reset-step":  # a client forgets the parts of the step
+        kind = event.get("type")
+        if kind == "reset-step":  # a client forgets the parts of the step
             return Reading(pieces, (0,), closed=self._forgotten())
+        if kind == "tool-call":
+            return self._called(event, pieces)
+        if kind in _STREAMS_INPUT and "toolCallId" not in event:
+            self._inputs.add(event.get("id"))
+        self._is_model = self._is_model or kind in ("stream-start", "response-metadata")
         return super().meaning(chunk, event, pieces)
+
+    def _called(self, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:
+        """Return the meaning of a call: all of it, or what repeats the input before it."""
+        own = event.get("toolCallId")
+        if own in self._inputs:
+            return Reading(pieces, (0,))
+        slot = self._slot(self.blocks[2], event)
+        calls = {slot: Call(str(event.get("toolName")), own)}
+        return Reading(pieces, (0,), closed=self._over(), calls=calls, complete=(slot,))
+
+    def _block_of(self, event: Mapping[str, Any]) -> Block | None:
+        if event.get("type") in _STREAMS_INPUT and "toolCallId" not in event:
+            return _INPUT
+        return super()._block_of(event)
 
     def _fails(self, event: Mapping[str, Any]) -> bool:
         return event.get("type") == "error"
 
     def _reason(self, event: Mapping[str, Any]) -> FinishReason:
-        return _REASONS.get(str(event.get("finishReason")), "stop")
+        said = event.get("finishReason")
+        return _REASONS.get(str(fields_of(said).get("unified", said)), "stop")
+
+    def _ending(self, reason: FinishReason) -> Mapping[str, Any]:
+        """Return why the answer is not complete. Versions of the client before 5.0.92 refuse it.
+
+        Of a model, the reason and the usage are required.
+        """
+        said = _STOPS.get(reason)
+        if self._is_model:
+            why = said or "stop"
+            usage: dict[str, Any] = {"inputTokens": {}, "outputTokens": {}}
+            return {"finishReason": {"unified": why, "raw": why}, "usage": usage}
+        return {"finishReason": said} if said else {}
 
     def _field(self, block: Block, chunk: Any) -> str:
         return "text" if block.channel != "tool_args" and "text" in chunk else block.text

@@ -2,12 +2,13 @@
 
 Vercel's UI message stream and AG-UI's events are such formats. A format is a spec, and a table of
 the events that begin, continue and end each kind of block. Consecutive texts are one text, although
-each has its own id.
+each has its own id; a text that begins while another is open is another text.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import Any, ClassVar, NamedTuple
 
 from guardstream.events import FinishReason
@@ -35,6 +36,17 @@ class Block(NamedTuple):
     broken: str = ""
 
 
+@cache
+def _by_type(blocks: tuple[Block, ...]) -> Mapping[str, Block]:
+    """Return the block of each type of event; the first one counts."""
+    return {
+        kind: block
+        for block in reversed(blocks)
+        for kind in (block.start, block.delta, block.end, block.broken)
+        if kind
+    }
+
+
 class Blocks(SpecAdapter):
     """The base of such formats; there is one choice.
 
@@ -50,6 +62,7 @@ class Blocks(SpecAdapter):
 
     def __init__(self, *, unknown: Unknown = "guard") -> None:
         super().__init__(unknown=unknown)
+        self._by_type = _by_type(self.blocks)
         self._numbers: dict[tuple[str, Any], int] = {}  # of blocks, by their channels and ids
         self._ids: list[Any] = []  # as they go out, by their numbers
         self._open: dict[int, Block] = {}
@@ -75,9 +88,11 @@ class Blocks(SpecAdapter):
                 if whole and event.get(block.tool):  # a call that comes at once
                     calls = {slot: Call(str(event[block.tool]), event.get(block.id))}
                     return Reading(pieces, (0,), closed=self._over(), calls=calls, complete=(slot,))
-                if slot == self._text:
-                    return Reading(pieces, (0,), waits=slot)
-                return Reading(pieces, (0,), closed=(slot,))
+                if slot != self._text:
+                    return Reading(pieces, (0,), closed=(slot,))
+                if self._open_texts():  # of those beside it, none continues it
+                    return Reading(pieces, (0,), closed=self._over())
+                return Reading(pieces, (0,), waits=slot)
             if not block.start and slot.number not in self._open:  # begun by its first words
                 return self._started(block, slot, event, pieces)
             self._open[slot.number] = block
@@ -101,8 +116,10 @@ class Blocks(SpecAdapter):
         self, block: Block, slot: Slot, event: Mapping[str, Any], pieces: Sequence[Piece]
     ) -> Reading:
         earlier = self._text
-        joins = block.channel == "text" and earlier is not None
-        over = () if joins or block.channel == "thinking" else self._over()
+        beside = self._open_texts()
+        joins = block.channel == "text" and earlier is not None and not beside
+        ends = block.channel == "tool_args" and beside < 2  # of several, none says whose call it is
+        over = self._over() if ends else ()
         self._open[slot.number] = block
         if block.channel == "text":
             self._text = slot
@@ -110,6 +127,10 @@ class Blocks(SpecAdapter):
         calls = {slot: Call(str(named), event.get(block.id))} if named else {}
         joined = {slot: earlier} if joins and earlier is not None and earlier != slot else {}
         return Reading(pieces, (0,), closed=over, joined=joined, calls=calls)
+
+    def _open_texts(self) -> int:
+        """Return how many texts are open that an event will end."""
+        return sum(block.channel == "text" and block.end != "" for block in self._open.values())
 
     def _over(self) -> Sequence[Slot]:
         """Return the text that ends when a call begins, or when the stream ends."""
@@ -127,10 +148,7 @@ class Blocks(SpecAdapter):
 
     def _block_of(self, event: Mapping[str, Any]) -> Block | None:
         kind = event.get("type")
-        for block in self.blocks:
-            if kind and kind in (block.start, block.delta, block.end, block.broken):
-                return block
-        return None
+        return self._by_type.get(kind) if isinstance(kind, str) else None
 
     def _slot(self, block: Block, event: Mapping[str, Any]) -> Slot:
         own = event.get(block.id)
@@ -165,11 +183,11 @@ class Blocks(SpecAdapter):
         self, chunk: Any, choice: int, reason: FinishReason, released: Released
     ) -> Sequence[Any]:
         """Return the events that end the open blocks and the stream."""
-        last = {"type": self.finished, **self._ending()}
+        last = {"type": self.finished, **self._ending(reason)}
         return [*self._close(), last]
 
-    def _ending(self) -> Mapping[str, Any]:
-        """Return the fields of the event that ends a stream."""
+    def _ending(self, reason: FinishReason) -> Mapping[str, Any]:
+        """Return the fields of the event that ends a stream for this reason."""
         return {}
 
     def _id(self, block: Block, number: int) -> dict[str, Any]:

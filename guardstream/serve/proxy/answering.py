@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -26,6 +26,7 @@ from guardstream.http.media import (
 from guardstream.http.other_answers import Guarded
 from guardstream.http.sniffing import WHOLE
 from guardstream.providers.errors import BLOCKED, BLOCKED_CODE, errors_of
+from guardstream.providers.generic.any_json import AnyJSON
 from guardstream.serve.endings import guarded_message
 from guardstream.serve.proxy import budgets, objects, other_answers
 from guardstream.serve.proxy.answers import (
@@ -93,6 +94,10 @@ class Answering:
                 await self._nothing(guard, response)
             elif response.status >= 300:
                 raise unguarded("the upstream redirects the request")
+            elif self._is_text_of_an_application(media):
+                unknown = replace(self.match.endpoint, answer="unknown", provider="")
+                of_any = replace(self, match=self.match._replace(endpoint=unknown))
+                await of_any._begun(guard, response, media)
             elif self.match.endpoint.provider:
                 await self._of_model(guard, response, media)
             else:
@@ -194,6 +199,14 @@ class Answering:
         else:
             await self._answer(guard, response, media)
 
+    def _is_text_of_an_application(self, media: str) -> bool:
+        """Return whether a text at a path of Ollama, which answers none, is another server's.
+
+        It is guarded like that of an unknown path, if those are.
+        """
+        endpoint, other = self.match.endpoint, self.context.settings.other
+        return endpoint.provider == "ollama" and kind_of(media) == "text" and other == "guard"
+
     def _streams(self, media: str) -> bool:
         """Return whether an answer is streamed; Gemini's in JSON is recognised by its path
         alone."""
@@ -272,6 +285,7 @@ class Answering:
     async def _stream(self, guard: Guard, response: Incoming, media: str) -> None:
         self.reply.kind = kind_of(media)
         events = self.reply.kind == "events"
+        provider = self._format(events=events)
         guard, restoring = self._without_restoring(guard) if events else (guard, None)
         source = SourceIdDetector()
         try:
@@ -279,8 +293,8 @@ class Answering:
                 response
                 if self.context.settings.replay is None
                 else IdDetectingAnswer(response, source),
-                provider=self.match.endpoint.provider or None,
-                framing=None if self.match.endpoint.provider else framing_of(media),
+                provider=provider,
+                framing=framing_of(media) if provider is None else None,
                 keep_text=False,
                 attributes=self.attributes,
             )
@@ -294,6 +308,15 @@ class Answering:
             if inside is not None:
                 inside.run_step = long_events
             await self._relay(guard, stream, source, restoring)
+
+    def _format(self, *, events: bool) -> str | None:
+        """Return the format of a stream, if its path tells it.
+
+        Ollama streams lines. Events at one of its paths are another server's: `/api/chat` is what
+        the AI SDK asks unless it is told otherwise, so their first chunk tells.
+        """
+        provider = self.match.endpoint.provider
+        return None if events and provider == "ollama" else provider or None
 
     async def _relay(
         self, guard: Guard, stream: Any, source: SourceIdDetector, restoring: Restoring | None
@@ -312,16 +335,18 @@ class Answering:
                     del frame, body  # a long one would be kept until the next arrives
             except UpstreamError as error:
                 self.outcome.failed(error.code, error.reason)
+                self.reply.stream(_provider(stream))
                 await self.reply.fail(error.status, error.code, error.message)
             except GuardstreamError as error:
                 self.outcome.guard_failed("guard_failed", error)
+                self.reply.stream(_provider(stream))
                 await self.reply.fail(502, "guard_failed", guarded_message(guard, error))
             finally:
                 usage, characters = stream.result.usage, stream.stats.characters_in
                 self.spend(budgets.of_stream(self.info.weight, usage, characters))
             fails = guard.on_block == "error" and stream.finish == "content_filter"
             if not fails:  # otherwise the stream has said so
-                await self._conclude(stream.finish)
+                await self._conclude(stream.finish, _provider(stream))
             self.outcome.finish, self.outcome.blocked_by = stream.finish, stream.blocked_by
         if not self._breaks_off(blocked=fails, provider=_provider(stream)):
             await self.reply.send(b"", more=False)
@@ -335,15 +360,17 @@ class Answering:
         reports = self.match.endpoint.provider or self.reply.kind in WITH_ERRORS
         return self.outcome.error is not None and not reports
 
-    async def _conclude(self, finish: FinishReason | None) -> None:
-        """Report that the guard ended a stream, if its format has not done so."""
+    async def _conclude(self, finish: FinishReason | None, provider: str | None) -> None:
+        """Report that the guard ended a stream, if its format, that of `provider`, has not done
+        so."""
         if self.outcome.error is not None:  # already reported
             return
         # Before the first chunk, and in unknown formats, nothing in the stream has reported it.
-        unreported = not self.reply.begun or not self.match.endpoint.provider
+        unreported = not self.reply.begun or provider in _WITHOUT_END
         if finish == "content_filter" and unreported and self.reply.kind in WITH_ERRORS:
             await self.reply.fail(502, "content_filter", "the policy blocked the answer")
         if finish == "timeout":
+            self.reply.stream(provider)
             await self.reply.fail(504, "deadline", TOO_LONG)
 
     def _object_finder(self) -> objects.ObjectFinder | None:
@@ -357,8 +384,12 @@ class Answering:
         """Return the guard of a stream, and what restores values after it is stored."""
         if self.context.settings.replay is None or self.reply.label is None or guard.vault is None:
             return guard, None
-        restoring = Restoring(guard, guard.vault, self.match.endpoint.provider)
+        restoring = Restoring(guard, guard.vault, self._format(events=True))
         return guard.without_restoring(), restoring
+
+
+_WITHOUT_END = frozenset({None, "bytes", "text", AnyJSON.name})
+"""What the formats are called that have no end: those of streams that are not known, or not yet."""
 
 
 def _provider(stream: Any) -> str | None:

@@ -153,6 +153,9 @@ _OPENAI = (
     Endpoint("POST", "responses/{id}/cancel", "model", "", "openai_responses", has_object_id=True),
     Endpoint("GET", "responses/{id}/input_items", "strings", has_object_id=True),
     Endpoint("POST", "responses/input_tokens", "data", "openai_responses"),
+    Endpoint(
+        "POST", "responses/compact", "model", "openai_responses", "openai_responses", RESPONSES
+    ),
     Endpoint("GET", "models", "data"),
     Endpoint("GET", "models/{model}", "data"),
     Endpoint("POST", "embeddings", "data", "openai_embeddings"),

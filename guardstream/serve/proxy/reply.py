@@ -13,7 +13,14 @@ from starlette.types import Message, Scope, Send
 
 from guardstream.events import FinishReason
 from guardstream.http.media import Kind
-from guardstream.providers.errors import BLOCKED_CODE, Call, Errors, errors_of_call
+from guardstream.providers.errors import (
+    BLOCKED_CODE,
+    STRICT,
+    Call,
+    Errors,
+    errors_of_call,
+    errors_within,
+)
 from guardstream.serve.endings import NO_RETRY_HEADER, has_content
 from guardstream.serve.journal import Journal
 from guardstream.serve.proxy.context import ProxyContext
@@ -85,6 +92,11 @@ class Reply:
         """Note the call of JSON-RPC that is answered, if it is one: errors are of its format."""
         if call is not None:
             self._errors = errors_of_call(call)
+
+    def stream(self, provider: str | None) -> None:
+        """Note the format of a stream, once it is known: its clients may refuse other errors."""
+        if provider in STRICT:
+            self._errors = errors_within(provider)
 
     async def start(self, status: int, headers: Iterable[tuple[bytes, bytes]]) -> None:
         """Send the head."""

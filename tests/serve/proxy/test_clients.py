@@ -250,6 +250,26 @@ def test_openais_client_transcribes() -> None:
     assert b"RIFF" in provider.bodies[0]
 
 
+def test_openais_client_compacts_a_conversation() -> None:
+    item = {"type": "message", "id": "m", "role": "assistant", "status": "completed"}
+    text = {"type": "output_text", "text": "a secret", "annotations": []}
+    rest = {"type": "compaction", "id": "c", "encrypted_content": "gAAAAABx1"}
+    compacted = {
+        "id": "r", "object": "response.compaction", "created_at": 1,
+        "output": [{**item, "content": [text]}, rest],
+        "usage": {"input_tokens": 1, "output_tokens": 2, "total_tokens": 3},
+    }  # fmt: skip
+    with (
+        proxied(lambda *_: JSONResponse(compacted)) as (url, provider),
+        openai_client(url) as client,
+    ):
+        found = client.responses.compact(model="m", input="write to ann@example.com")
+    assert provider.targets[0].startswith("/v1/responses/compact")
+    assert provider.requests[-1]["input"] == "write to [mail]"
+    masked = {**item, "content": [{**text, "text": "a ######"}]}
+    assert found.to_dict()["output"] == [masked, rest]
+
+
 def test_anthropics_client_counts_tokens_and_reads_batches() -> None:
     result = {"type": "succeeded", "message": said("/v1/messages", "a secret")}
     line = json.dumps({"custom_id": "a", "result": result})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -526,6 +527,83 @@ def test_a_blocked_stream_of_no_known_format_ends_with_an_error() -> None:
     assert json.loads(found.text.strip().rpartition("data: ")[2])["error"]["code"] == (
         "content_filter"
     )
+
+
+BLOCKED = {
+    "openai_chat": tuple(event(chunk({"content": say})) for say in ("so ", "forbidden", ".")),
+    "ui_messages": (
+        event({"type": "start", "messageId": "m"}),
+        event({"type": "text-start", "id": "t"}),
+        event({"type": "text-delta", "id": "t", "delta": "so "}),
+        event({"type": "text-delta", "id": "t", "delta": "forbidden"}),
+        event({"type": "text-end", "id": "t"}),
+    ),
+    "ag_ui": (
+        event({"type": "RUN_STARTED", "threadId": "t", "runId": "r"}),
+        event({"type": "TEXT_MESSAGE_CHUNK", "messageId": "m", "delta": "forbidden"}),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", BLOCKED)
+def test_a_blocked_stream_of_a_known_format_ends_as_that_format_does(name: str) -> None:
+    found = answered(of("text/event-stream", *BLOCKED[name]))
+    wrapped = guard().wrap_sync(BLOCKED[name], framing="sse")
+    assert found.content == b"".join(wrapped)
+    assert wrapped.finish == "content_filter"
+    assert "error" not in found.text
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "said"),
+    [("ui_messages", "error", "errorText"), ("ag_ui", "RUN_ERROR", "message")],
+)
+def test_a_stream_that_fails_says_so_in_its_format(name: str, kind: str, said: str) -> None:
+    found = answered(of("text/event-stream", BLOCKED[name][0], b"data: \xff\n\n"))
+    last = json.loads(found.text.strip().rpartition("data: ")[2])
+    assert last["type"] == kind
+    assert "UTF-8" in last[said]
+
+
+@pytest.mark.parametrize("other", ["refuse", "guard"])
+def test_events_at_a_path_of_ollama_are_guarded_in_the_format_that_they_have(other: Any) -> None:
+    say = ("a sec", "ret. ", "so ", "forbidden", ".")
+    begun, closed = BLOCKED["ui_messages"][:2], BLOCKED["ui_messages"][-1]
+    texts = [event({"type": "text-delta", "id": "t", "delta": each}) for each in say]
+
+    def respond(provider: Provider, _body: Any) -> Response:
+        return provider.stream([*begun, *texts, closed])
+
+    with proxied(respond, other=other) as (url, _):
+        parts = [{"type": "text", "text": "hello"}]
+        asked = {"id": "c", "messages": [{"id": "1", "role": "user", "parts": parts}]}
+        found = httpx.post(f"{url}/api/chat", json=asked, timeout=30)
+    wrapped = guard().wrap_sync([*begun, *texts, closed], framing="sse")
+    assert found.content == b"".join(wrapped)
+    assert '"delta": "a sec' not in found.text
+    assert "ollama" not in found.text
+
+
+@pytest.mark.parametrize(
+    ("parts", "text"),
+    [
+        ((b'0:"a sec"\n', b'0:"ret."\n', b'd:{"finishReason":"stop"}\n'), '"######."'),
+        ((b"a sec", b"ret."), "a ######."),
+        ((b'{"message":{"role":"assistant","content":"a sec"},"done":false}\n',
+          b'{"message":{"role":"assistant","content":"ret."},"done":true}\n'), "######."),
+    ],
+)  # fmt: skip
+def test_a_text_at_a_path_of_ollama_is_guarded_if_unknown_paths_are(
+    parts: Sequence[bytes], text: str
+) -> None:
+    def respond(provider: Provider, _body: Any) -> Response:
+        return provider.stream(parts, media_type="text/plain")
+
+    with proxied(respond, other="guard") as (url, _):
+        found = httpx.post(f"{url}/api/chat", json={"messages": []}, timeout=30)
+    assert found.status_code == 200
+    assert text in found.text
+    assert "sec" not in found.text
 
 
 def test_a_text_that_cannot_go_on_is_cut_off() -> None:
