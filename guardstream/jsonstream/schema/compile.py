@@ -163,6 +163,8 @@ class Compiler:
 
     def _one_of_values(self, node: Node, keyword: str, values: list[Any]) -> None:
         node.mask &= _union(1 << n.kind_of(value) for value in values)
+        numbers = {value for value in values if n.kind_of(value) == n.NUMBER}
+        node.number_checks += ((keyword, numbers.__contains__),)
         if any(isinstance(value, dict | list) for value in values):
             node.choices += (Choice(tuple(map(n.constant, values)), keyword),)
             return
@@ -170,8 +172,6 @@ class Compiler:
         node.texts = tuple(sorted(texts if node.texts is None else texts.intersection(node.texts)))
         if not node.texts:  # the lists of two keywords may be disjoint
             node.mask &= ~(1 << n.STRING)
-        numbers = {value for value in values if n.kind_of(value) == n.NUMBER}
-        node.number_checks += ((keyword, numbers.__contains__),)
 
     def _strings_and_numbers(self, node: Node, read: SchemaDict) -> None:
         if "maxLength" in read:
