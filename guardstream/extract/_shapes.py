@@ -194,15 +194,16 @@ class _Dataclass(Record):
         hints = _hints(kind)
         config = getattr(cls, "__pydantic_config__", None) or {}
         self._paths: dict[str, tuple[Path, ...]]
-        self._paths = {each.name: ((each.name,),) for each in dataclasses.fields(cls)}
-        self._paths |= _paths(getattr(cls, "__pydantic_fields__", {}), config)
+        own = {each.name: ((each.name,),) for each in dataclasses.fields(cls)}
+        named = own | _paths(getattr(cls, "__pydantic_fields__", {}), config)
+        self._paths = {each.name: named[each.name] for each in dataclasses.fields(cls) if each.init}
         super().__init__(_by_key(self._paths, hints))
 
     def build(self, values: Any) -> Any:
         made = self._cls.__new__(self._cls)
         fields: dict[str, Any] = {}
         for each in dataclasses.fields(self._cls):
-            value = _first(values, self._paths[each.name])
+            value = _first(values, self._paths.get(each.name, ()))
             fields[each.name] = _declared(each, fields) if value is ABSENT else value
             object.__setattr__(made, each.name, fields[each.name])
         return made

@@ -258,6 +258,19 @@ def test_a_dataclass_of_pydantic_is_filled_by_its_aliases():
     assert growing[-1] == last == Parcel(kg=3, to="Ann")
 
 
+@pytest.mark.parametrize("make", [dataclasses.dataclass, pydantic_dataclass])
+def test_a_field_that_a_dataclass_sets_itself_is_not_filled_from_the_text(make):
+    @make
+    class Parcel:
+        weight: int
+        size: int = dataclasses.field(default=4, init=False)
+
+    text = ['{"size": "large"', ', "weight": 3', ', "to": ', '"Ann"}']
+    *growing, last = extract.snapshots_sync(text, Parcel)
+    assert [each.size for each in growing] == [4] * len(growing)
+    assert (last.weight, last.size) == (3, 4)
+
+
 class Letter(TypedDict):
     __pydantic_config__ = ConfigDict(alias_generator=str.upper)
     sent: datetime.date

@@ -220,6 +220,8 @@ class _Translator:
         node.mask = 1 << n.OBJECT
         required = []
         for name, each in fields(core):
+            if each.get("init") is False:
+                continue  # a dataclass's own: a member of that name is one more
             keys = _keys(name, each, config)
             child = self.node(each["schema"], config, outer)
             for key in keys:
