@@ -151,6 +151,19 @@ def test_an_array_of_items_is_refused_while_it_arrives():
     assert verdict(["[1]"], schema).offset == 1
 
 
+@pytest.mark.parametrize(
+    ("more", "mistake"),
+    [
+        ({"type": "RegExp"}, "/properties/z/type: not a valid schema: unknown type 'RegExp'"),
+        ({"required": True}, "/properties/z/required: not a valid schema: true is not of type"),
+    ],
+)
+def test_a_mistake_is_told_from_what_is_valid_in_an_older_draft(more, mistake):
+    older = {"title": 7, "items": [{}], "minimum": 1, "exclusiveMinimum": True}
+    with pytest.raises(SchemaError, match=f"^{mistake}"):
+        Schema({"properties": {"a": older, "z": more}})
+
+
 def test_an_unknown_draft_is_refused():
     with pytest.raises(SchemaError, match="unknown draft 'draft-05'; use one of draft-04"):
         Schema({}, draft="draft-05")
