@@ -10,7 +10,14 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from guardstream.extract._shapes import branches, shape, typed, typed_scalar
+from guardstream.extract._shapes import (
+    branches,
+    kept,
+    may_be_omitted,
+    shape,
+    typed,
+    typed_scalar,
+)
 from guardstream.jsonstream.lexer import tokens as t
 from guardstream.jsonstream.lexer.tokens import Token
 
@@ -18,16 +25,28 @@ from guardstream.jsonstream.lexer.tokens import Token
 class _Frame:
     """An open object or array: its type, its content, and the key or index being filled."""
 
-    __slots__ = ("declared", "key", "shape", "values")
+    __slots__ = ("declared", "hidden", "key", "shape", "values")
 
     def __init__(self, declared: Any, values: Any) -> None:
-        self.declared = declared
-        self.shape = shape(declared, is_object=isinstance(values, dict))
+        self.hidden = may_be_omitted(declared)
+        self.declared = Any if self.hidden else declared
+        self.shape = shape(self.declared, is_object=isinstance(values, dict))
         self.values = values
         self.key: Any = None
 
+    def next(self) -> Any:
+        """The type of the next member or element."""
+        if isinstance(self.values, dict):
+            return self.shape.member(self.key)
+        return self.shape.element(len(self.values))
+
     def add(self, value: Any) -> None:
         """Take the next member or element."""
+        if self.shape.omits and may_be_omitted(declared := self.next()):
+            found = kept(value, declared)
+            if not found:
+                return
+            value = found[0]
         if not isinstance(self.values, dict):
             self.values.append(value)
             return
@@ -64,6 +83,7 @@ class Growing:
         self._root = model
         self._strings = strings
         self._frames: list[_Frame] = []
+        self._hidden = 0  # open containers that may be left out
         self._value: Any = None
         self._text: list[str] | None = None
         self._length = 0
@@ -79,15 +99,16 @@ class Growing:
                     self._shown = self._strings and _shows_text(self._next())
                 self._text.append(value)
                 self._length += len(value)
-                self.changed |= self._shown
+                self.changed |= self._shown and not self._hidden
             elif kind == t.KEY:
                 frame = self._frames[-1]
                 frame.key = frame.shape.key(value)
             elif kind in (t.OPEN_OBJECT, t.OPEN_ARRAY):
-                self._frames.append(_Frame(self._next(), {} if kind == t.OPEN_OBJECT else []))
-                self.changed = True
+                self._open({} if kind == t.OPEN_OBJECT else [])
             elif kind in (t.CLOSE_OBJECT, t.CLOSE_ARRAY):
-                self._add(self._frames.pop().closed())
+                frame = self._frames.pop()
+                self._hidden -= frame.hidden
+                self._add(frame.closed())
             elif kind in (t.STRING, t.INTEGER, t.FLOAT, t.LITERAL):
                 self._text = None
                 self._length = 0
@@ -107,20 +128,21 @@ class Growing:
             value, shown = "".join(self._text), True
             self._text = [value]
         for frame in reversed(self._frames):
-            value, shown = frame.built(value, shown), True
+            value, shown = frame.built(value, shown), not frame.hidden
         return value if shown else self._value
 
     def _next(self) -> Any:
         """The type of the next value."""
-        if not self._frames:
-            return self._root
-        frame = self._frames[-1]
-        if isinstance(frame.values, dict):
-            return frame.shape.member(frame.key)
-        return frame.shape.element(len(frame.values))
+        return self._frames[-1].next() if self._frames else self._root
+
+    def _open(self, values: Any) -> None:
+        frame = _Frame(self._next(), values)
+        self._hidden += frame.hidden
+        self._frames.append(frame)
+        self.changed |= not self._hidden
 
     def _add(self, value: Any) -> None:
-        self.changed = True
+        self.changed |= not self._hidden
         if self._frames:
             self._frames[-1].add(value)
         else:
@@ -128,11 +150,14 @@ class Growing:
 
 
 def _shows_text(kind: Any) -> bool:
-    return any(each in (str, Any) for each in branches(kind))
+    return not may_be_omitted(kind) and any(each in (str, Any) for each in branches(kind))
 
 
 def _scalar(kind: int, value: Any, declared: Any) -> Any:
-    """Return a complete scalar as the declared type; as plain JSON if the type rejects it."""
+    """Return a complete scalar as the declared type; as plain JSON if the type rejects it, or if it
+    may be omitted."""
     plain = int(value) if kind == t.INTEGER else float(value) if kind == t.FLOAT else value
+    if may_be_omitted(declared):
+        return plain
     written = value if kind in (t.INTEGER, t.FLOAT) else None
     return typed_scalar(plain, declared, written)

@@ -35,6 +35,7 @@ from pydantic import (
     AliasChoices,
     AliasGenerator,
     BaseModel,
+    OnErrorOmit,
     PydanticSchemaGenerationError,
     PydanticUserError,
     RootModel,
@@ -52,7 +53,9 @@ ABSENT: Any = object()
 
 
 class Shape:
-    """The shape of `Any`: values stay plain."""
+    """The shape of `Any`: values stay plain. `omits` says that it may leave out invalid ones."""
+
+    omits = False
 
     def member(self, key: str) -> Any:
         """Return the declared type of a member."""
@@ -93,6 +96,7 @@ class _Values(Shape):
         self._inner = inner
         self._keys = keys
         self._plain = plain
+        self.omits = may_be_omitted(inner)
 
     def key(self, text: str) -> Any:
         return typed_scalar(text, self._keys)
@@ -194,15 +198,16 @@ class _Dataclass(Record):
         hints = _hints(kind)
         config = getattr(cls, "__pydantic_config__", None) or {}
         self._paths: dict[str, tuple[Path, ...]]
-        self._paths = {each.name: ((each.name,),) for each in dataclasses.fields(cls)}
-        self._paths |= _paths(getattr(cls, "__pydantic_fields__", {}), config)
+        own = {each.name: ((each.name,),) for each in dataclasses.fields(cls)}
+        named = own | _paths(getattr(cls, "__pydantic_fields__", {}), config)
+        self._paths = {each.name: named[each.name] for each in dataclasses.fields(cls) if each.init}
         super().__init__(_by_key(self._paths, hints))
 
     def build(self, values: Any) -> Any:
         made = self._cls.__new__(self._cls)
         fields: dict[str, Any] = {}
         for each in dataclasses.fields(self._cls):
-            value = _first(values, self._paths[each.name])
+            value = _first(values, self._paths.get(each.name, ()))
             fields[each.name] = _declared(each, fields) if value is ABSENT else value
             object.__setattr__(made, each.name, fields[each.name])
         return made
@@ -220,6 +225,7 @@ class _TypedDict(Record):
             _add_alias(name, info, config.get("alias_generator"))
         self._paths = _paths(fields, config)
         self._open = config.get("extra") == "allow"
+        self.omits = any(map(may_be_omitted, hints.values()))
         super().__init__(_by_key(self._paths, hints))
 
     def build(self, values: Any) -> Any:
@@ -530,6 +536,28 @@ def typed_scalar(plain: Any, declared: Any, written: str | None = None) -> Any:
         return adapter(declared).validate_json(written or json.dumps(plain))
     except REFUSALS:
         return plain
+
+
+def may_be_omitted(declared: Any) -> bool:
+    """Return whether an invalid value is left out, so that none is known to stay before its end."""
+    return get_origin(declared) is Annotated and _OMITS in get_args(declared)
+
+
+def kept(plain: Any, declared: Any) -> list[Any]:
+    """Return a complete value that may be omitted as its declared type; nothing if it is."""
+    try:
+        found: list[Any] = adapter(_list_of(declared)).validate_json(json.dumps([plain]))
+    except REFUSALS:
+        return [plain]
+    return found
+
+
+@lru_cache(maxsize=_MOST_TYPES)
+def _list_of(declared: Any) -> Any:
+    return list[declared]
+
+
+_OMITS = get_args(OnErrorOmit)[-1]
 
 
 def typed(value: Any, declared: Any) -> Any:

@@ -86,6 +86,9 @@ _scalar = re.compile(r"[-+.0-9a-zA-Z_]*").match
 _words = re.compile(r"""(?:(?!\s(?://|/\*|\#))[^,\[\]{}()"\n\r])*""").match
 """A value without quotes: up to a comma, a bracket, a line end, or a comment after a space."""
 
+_opening = re.compile(r"//|/\*").search
+"""The beginning of a comment; `#` only begins one after a space."""
+
 _set = re.compile(r"\{[ \t\n\r]*'(?:[^'\\]|\\.)*'[ \t\n\r]*(.)", re.DOTALL).match
 """The beginning of a Python set: a brace, a string, and the character after it."""
 
@@ -587,6 +590,7 @@ class Repairer:
             self._unsure = self._holds
             return index
         end = (_words if loose else _scalar)(text, index, index + _LONGEST).end()  # type: ignore[union-attr]
+        end = self._before_comment(text, index, end)
         if end == index + _LONGEST:
             self._step = self._scalar
             return index
@@ -610,6 +614,13 @@ class Repairer:
         self._unsure = False
         self._end_value()
         return self._put(made, index, end)
+
+    def _before_comment(self, text: str, index: int, end: int) -> int:
+        """Return where the comment begins that directly follows a number or a literal; `end` if
+        there is none."""
+        found = _opening(text, index, end) if "comments" in self._kinds else None
+        made, kind = self._as_json(text[index : found.start()]) if found else ("", None)
+        return found.start() if found and made and kind != "unquoted_values" else end
 
     def _as_json(self, word: str) -> tuple[str, Kind | None]:
         """Return the JSON for `word`, and the kind of repair; "" if there is none."""

@@ -1,16 +1,18 @@
-"""JSON Schemas in files: a schema, and the files beside it that it refers to.
+"""JSON Schemas in files: a schema, and the files that it refers to.
 
-A relative `$ref` refers to a file beside the one it is in, even if that one has an `$id` elsewhere;
-an absolute one to a given file with that `$id`. Nothing is fetched.
+A relative `$ref` starts from the folder of the file it is in, even if that one has an `$id`
+elsewhere; an absolute one refers to a given file with that `$id`. Nothing is fetched.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from os.path import normpath
 from pathlib import Path
+from posixpath import relpath
 from typing import Any, TypeAlias
-from urllib.parse import unquote, urljoin, urlsplit
+from urllib.parse import unquote, urljoin, urlsplit, urlunsplit
 
 from guardstream.errors import PolicyError
 from guardstream.jsonstream.errors import SchemaError
@@ -74,9 +76,12 @@ class SchemaFiles(Mapping[str, Any]):
         if parts.scheme == "file" and not parts.netloc:
             return Path(unquote(parts.path))
         for place, folder in self._folders:
-            path = folder / unquote(uri.removeprefix(place))
-            if uri.startswith(place) and path.is_file():
-                return path
+            start = urlsplit(place)
+            if uri == urlunsplit((start.scheme, start.netloc, parts.path, "", "")):
+                way = relpath(parts.path or "/", start.path or "/")
+                path = Path(normpath(folder / unquote(way)))
+                if path.is_file():
+                    return path
         return None
 
     def __iter__(self) -> Iterator[str]:

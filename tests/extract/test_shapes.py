@@ -9,10 +9,19 @@ from collections import Counter, OrderedDict
 from collections.abc import Set as AbstractSet
 from enum import Enum
 from ipaddress import IPv4Network
+from itertools import groupby
 from typing import Annotated, Any, Generic, Literal, NamedTuple, NotRequired, TypeVar
 
 import pytest
-from pydantic import AliasChoices, BaseModel, ConfigDict, Field, PrivateAttr, RootModel
+from pydantic import (
+    AliasChoices,
+    BaseModel,
+    ConfigDict,
+    Field,
+    OnErrorOmit,
+    PrivateAttr,
+    RootModel,
+)
 from pydantic.dataclasses import dataclass as pydantic_dataclass
 from typing_extensions import ReadOnly, TypeAliasType, TypedDict
 from typing_extensions import TypeVar as TypeVarWithDefault
@@ -256,6 +265,48 @@ def test_a_dataclass_of_pydantic_is_filled_by_its_aliases():
     text = ['{"kg": 3', ', "recipient": "An', 'n"', "}"]
     *growing, last = extract.snapshots_sync(text, Parcel)
     assert growing[-1] == last == Parcel(kg=3, to="Ann")
+
+
+@pytest.mark.parametrize("make", [dataclasses.dataclass, pydantic_dataclass])
+def test_a_field_that_a_dataclass_sets_itself_is_not_filled_from_the_text(make):
+    @make
+    class Parcel:
+        weight: int
+        size: int = dataclasses.field(default=4, init=False)
+
+    text = ['{"size": "large"', ', "weight": 3', ', "to": ', '"Ann"}']
+    *growing, last = extract.snapshots_sync(text, Parcel)
+    assert [each.size for each in growing] == [4] * len(growing)
+    assert (last.weight, last.size) == (3, 4)
+
+
+class Spot(BaseModel):
+    x: int
+    label: str = ""
+
+
+class Partial(TypedDict):
+    spot: NotRequired[OnErrorOmit[Spot]]
+    size: NotRequired[OnErrorOmit[int]]
+
+
+@pytest.mark.parametrize(
+    ("kind", "text", "shown"),
+    [
+        (list[OnErrorOmit[int]], '["no", 1, {}, "2"]', [[], [1], [1, 2]]),
+        (list[OnErrorOmit[str]], '["ab", 1, "c"]', [[], ["ab"], ["ab", "c"]]),
+        (list[OnErrorOmit[Spot]], '[{"x": "a"}, {"x": "1", "label": "b"}, {}]',
+         [[], [Spot(x=1, label="b")]]),
+        (list[list[OnErrorOmit[int]]], '[[1, "a"], ["2"]]',
+         [[], [[]], [[1]], [[1], []], [[1], [2]]]),
+        (dict[str, OnErrorOmit[int]], '{"a": [1], "b": 2}', [{}, {"b": 2}]),
+        (Partial, '{"spot": {"x": 1, "label": []}, "size": 2}', [{}, {"size": 2}]),
+    ],
+)  # fmt: skip
+def test_what_may_be_left_out_is_shown_when_it_is_known_to_stay(kind, text, shown):
+    found = list(extract.snapshots_sync(text, kind))
+    assert [each for each, _ in groupby(found)] == shown
+    assert found[-1] == extract.final_sync([text], kind)
 
 
 class Letter(TypedDict):

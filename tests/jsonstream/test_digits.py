@@ -102,6 +102,15 @@ def test_the_advice_names_what_decided():
     assert document.error.advice == "at /n: expected maximum 8, got a number"  # type: ignore[attr-defined]
 
 
+def test_the_keyword_of_a_list_with_an_object_is_the_same_in_every_chunking():
+    made = Schema({"items": {"minimum": 1, "enum": [2, {"a": 1}], "not": {"const": 5}}})
+    for text in ("[626]", "[2.5, 0]"):
+        found = {refused(made, chunks) for chunks in cuttings(text, random.Random(0))}
+        assert [each and each[3] for each in found] == [
+            'at /0: expected enum [2, {"a": 1}], got a number'
+        ]
+
+
 def test_what_is_too_small_for_a_float_is_not_nought():
     made = Schema({"items": {"minimum": 0}})
     assert refused(made, ["[-1e-400]"]) == refused(made, list("[-1e-400]"))

@@ -106,10 +106,62 @@ def test_each_draft_has_its_own_rules(draft, schema, allowed, refused):
     assert [each for each in refused if allows(schema, each, draft=draft)] == []
 
 
+def extended(part, own, loose):
+    """The schema `part`, in which `#node` is `loose`, reached from one in which it is `own`."""
+    base = {"$id": "base", **part, "$defs": {"node": {"$dynamicAnchor": "node", **loose}}}
+    return Schema(
+        {
+            "$id": "https://example.com/extended",
+            "$ref": "base",
+            "$defs": {"node": {"$dynamicAnchor": "node", **own}, "base": base},
+        }
+    )
+
+
+EITHER = {"items": {"oneOf": [{"$dynamicRef": "#node"}, {"type": ["object", "number"]}]}}
+NAMES = {"propertyNames": {"$dynamicRef": "#node"}}
+
+
+@pytest.mark.parametrize(
+    ("part", "own", "loose", "text"),
+    [
+        (EITHER, {"minimum": 5}, {}, "[1]"),
+        (EITHER, {"required": ["a"]}, {}, "[{}]"),
+        (NAMES, {}, {"maxLength": 1}, '{"ab": 1}'),
+        ({"allOf": [NAMES]}, {}, {"allOf": [{"maxLength": 1}]}, '{"ab": 1}'),
+    ],
+)
+def test_a_part_is_judged_by_the_dynamic_anchors_of_what_it_was_reached_from(
+    part, own, loose, text
+):
+    assert verdict([text], extended(part, own, loose)) is None
+    assert verdict(text, extended(part, own, loose)) is None
+    assert verdict([text], extended(part, loose, own)) is not None
+
+
+def test_names_without_a_dynamic_reference_are_refused_at_once_beside_one():
+    names = {"propertyNames": {"anyOf": [{"maxLength": 1}]}}
+    schema = extended({"items": EITHER, **names}, {}, {"type": "object"})
+    assert verdict(['{"ab": 1}'], schema).offset == 4
+
+
 def test_an_array_of_items_is_refused_while_it_arrives():
     schema = Schema({"items": [{"type": "string"}], "additionalItems": False}, draft="draft-07")
     assert verdict(['["a", 1]'], schema).offset == 4
     assert verdict(["[1]"], schema).offset == 1
+
+
+@pytest.mark.parametrize(
+    ("more", "mistake"),
+    [
+        ({"type": "RegExp"}, "/properties/z/type: not a valid schema: unknown type 'RegExp'"),
+        ({"required": True}, "/properties/z/required: not a valid schema: true is not of type"),
+    ],
+)
+def test_a_mistake_is_told_from_what_is_valid_in_an_older_draft(more, mistake):
+    older = {"title": 7, "items": [{}], "minimum": 1, "exclusiveMinimum": True}
+    with pytest.raises(SchemaError, match=f"^{mistake}"):
+        Schema({"properties": {"a": older, "z": more}})
 
 
 def test_an_unknown_draft_is_refused():

@@ -9,7 +9,7 @@ from datetime import date
 from typing import Annotated, Literal
 
 import pytest
-from pydantic import BaseModel, Field
+from pydantic import AfterValidator, BaseModel, Field
 
 from guardstream.jsonstream.errors import SchemaViolationError
 from guardstream.jsonstream.schema.models import ModelSchema
@@ -187,9 +187,9 @@ def test_a_long_list_of_values_is_cut():
     assert len(str(found.explanation)) < 400
 
 
-def test_a_model_says_what_it_says():
-    found = verdict(['{"a": 1}'], ModelSchema(dict[str, str]))
-    assert found.explanation.pointer == "/a"
+def test_a_model_gives_keys_that_it_does_not_name_by_position():
+    found = verdict(['{"b": "", "a": 1}'], ModelSchema(dict[str, str]))
+    assert (found.pointer, found.explanation.pointer) == ("/a", "/#2")
 
 
 class Cat(BaseModel):
@@ -227,6 +227,35 @@ def test_a_model_says_what_its_json_schema_does(text, line):
         assert str(verdict(chunks, schema).explanation) == line
 
 
+def even(number):
+    if number % 2:
+        raise ValueError("odd")
+    return number
+
+
+class Fox(BaseModel):
+    kind: Literal["fox"] = "fox"
+    dens: Annotated[int, AfterValidator(even)] = 0
+    cubs: dict[str, Annotated[int, AfterValidator(even)]] = {}
+
+
+@pytest.mark.parametrize(
+    ("kind", "text", "line"),
+    [
+        (Fox | int, '{"dens": 1}', "at /dens: expected value_error, got a number"),
+        (dict[str, Fox | Cat], '{"a": {"dens": 1}}',
+         "at /#1/dens: expected value_error, got a number"),
+        (Annotated[Fox | Cat, Field(discriminator="kind")], '{"kind": "fox", "cubs": {"b": 1}}',
+         "at /cubs/#1: expected value_error, got a number"),
+        (dict[Annotated[str, AfterValidator(int)], int], '{"one": 1}',
+         "at /#1: expected value_error, got a number"),
+    ],
+)  # fmt: skip
+def test_the_place_that_a_model_refuses_is_one_in_the_document(kind, text, line):
+    for chunks in cuttings(text, random.Random(0)):
+        assert str(verdict(chunks, ModelSchema(kind)).explanation) == line
+
+
 def test_a_model_without_a_json_schema_says_the_keyword():
     class Other(BaseModel):
         call: Callable[[], None] | None = None
@@ -234,6 +263,7 @@ def test_a_model_without_a_json_schema_says_the_keyword():
 
     found = verdict(['{"text": 5}'], ModelSchema(Other))
     assert found.explanation.expected == "type"
+    assert found.explanation.pointer == "/#1"
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -252,7 +282,8 @@ def test_explanations_do_not_depend_on_the_cut_and_show_no_text(seed):
 def test_no_key_or_text_of_the_document_is_in_an_explanation():
     secret = "zzsecretzz"
     texts = [{secret: secret}, [{secret: {secret: secret}}], {"more": {secret: [secret]}}]
-    for schema in (Schema(ORDER), *SCHEMAS[2:]):
+    model = ModelSchema(dict[str, Cat | dict[str, list[Fox]]])
+    for schema in (Schema(ORDER), *SCHEMAS[2:], model):
         for value in texts:
             found = verdict([json.dumps(value)], schema)
             if isinstance(found, SchemaViolationError):

@@ -27,6 +27,12 @@ from guardstream.jsonstream.verdict import verdict
         (r"^[\p{L}-_]+$", "é-_", "!"),
         (r"^a.b$", "a\x85b", "a\u2028b"),
         (r"^(a).\1$", "axa", "a\ra"),
+        (r"^[^\0]\0$", "a\0", "\0\0"),
+        # A boundary is one of ASCII, like `\w` (ECMA-262, 22.2.2.4).
+        (r"\bab\b", "éabé", "ab1"),
+        (r"\Bab", "1ab", "éab"),
+        (r"(?=a)\bab\b", "éabé", "ab1"),
+        (r"(?=a)\Bab", "1ab", "éab"),
         # What other dialects call the ends.
         (r"\Aab\Z", "ab", "cab"),
         (r"^ab\z", "ab", "abz"),
@@ -74,7 +80,7 @@ def test_loosening_again_changes_nothing(pattern):
     assert loosened(loosened(pattern)) == loosened(pattern)
 
 
-@pytest.mark.parametrize("pattern", ["(", "*a", "(?1)", "[a"])
+@pytest.mark.parametrize("pattern", ["(", "*a", "(?1)", "[a", r"\01", "[b"])
 def test_what_no_engine_runs_is_refused_with_its_place(pattern):
     with pytest.raises(SchemaError, match=r"^/properties/a: a pattern is no"):
         Schema({"properties": {"a": {"pattern": pattern}}})

@@ -141,6 +141,20 @@ def test_dots_may_stand_for_what_was_left_out(text, value):
 @pytest.mark.parametrize(
     ("text", "value"),
     [
+        ('{"a": 1,\n"b": 2// two, "c"\n}', {"a": 1, "b": 2}),
+        ("[-1.5e3/* a */, null/* b */, True// c\n, 0x1F/**/]", [-1500.0, None, True, 31]),
+        ("[http://a.b/c, src/*.py, 1/2/3 // d\n]", ["http://a.b/c", "src/*.py", "1/2/3"]),
+    ],
+)
+def test_a_comment_may_directly_follow_a_number_or_a_literal(text, value):
+    for chunks in ([text], list(text)):
+        found = repaired(chunks, USUAL)
+        assert (json.loads(found.text), found.error) == (value, None)
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
         ('{"a": "she said "hi"", "b": 1}', {"a": 'she said "hi"', "b": 1}),
         ('["say "x"" , "y"\n]', ['say "x"', "y"]),
         ("['so 'it' is', 'he said 'hi'']", ["so 'it' is", "he said 'hi'"]),

@@ -215,6 +215,22 @@ def test_a_schema_with_the_address_of_another_place_refers_to_files_beside_it(fo
     assert "'number.json' leads nowhere" in refusal(inline, folder)
 
 
+def test_a_schema_with_the_address_of_another_place_refers_to_files_in_other_folders(folder):
+    place = "https://example.com/schemas"
+    for name, schema in {
+        "orders/order": {"properties": {"id": {"$ref": "../parts/id.json"}}},
+        "parts/id": {"$ref": "../number.json"},
+        "number": {"type": "integer"},
+    }.items():
+        path = folder / "schemas" / f"{name}.json"
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(json.dumps({"$id": f"{place}/{name}.json", **schema}))
+    policy = "json: {schema: schemas/orders/order.json}\n"
+    assert outcome(policy, '{"id": "x"}', folder=folder)[1] == [("json", 7, 8)]
+    (folder / "schemas" / "number.json").unlink()
+    assert "'../number.json' leads nowhere" in refusal(policy, folder)
+
+
 def test_a_file_that_a_schema_refers_to_must_be_there(folder):
     (folder / "schemas" / "order.json").write_text('{"$ref": "no.json"}')
     message = refusal("json: {schema: schemas/order.json}\n", folder)

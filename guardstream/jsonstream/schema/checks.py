@@ -108,14 +108,29 @@ def draft_of(schema: SchemaDict, given: str | None) -> Dialect:
     dialect = declared(schema, given)
     try:
         check_shape(schema, dialect)
-    except SchemaError:
-        if given is None and "$schema" not in schema:
-            for older in (DRAFT_7, DRAFT_4):
-                with suppress(SchemaError):
-                    check_shape(schema, older)
-                    return older
+    except SchemaError as error:
+        if given is not None or "$schema" in schema:
+            raise
+        mistakes = []
+        for older in (DRAFT_7, DRAFT_4):
+            try:
+                check_shape(schema, older)
+            except SchemaError as found:
+                mistakes.append(str(found))
+            else:
+                return older
+        complaints = _complaints(schema, dialect)
+        for mistake in reversed(mistakes):
+            if mistake in complaints:  # the first may only say that it is of an older draft
+                raise SchemaError(mistake) from error
         raise
     return dialect
+
+
+def _complaints(schema: SchemaDict, dialect: Dialect) -> list[str]:
+    with suppress(*_ERRORS):
+        return [_complaint(error) for error in _metaschema(dialect).iter_errors(schema)]
+    return []
 
 
 def check_shape(schema: SchemaDict, dialect: Dialect) -> None:

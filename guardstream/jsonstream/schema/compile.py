@@ -19,6 +19,7 @@ from guardstream.jsonstream.schema.dialects import (
     SchemaDict,
     content_keyword,
     listed,
+    subschemas,
 )
 from guardstream.jsonstream.schema.digits import digits_of
 from guardstream.jsonstream.schema.errors import SchemaError
@@ -47,6 +48,7 @@ _LATE = {
     "dependentSchemas": 1 << n.OBJECT,
     "unevaluatedProperties": 1 << n.OBJECT,
 }
+_REFERENCES = frozenset(("$ref", "$dynamicRef", "$recursiveRef"))
 _REACHED = 20_000  # schemas and names that all `unevaluated…` together may inspect
 
 
@@ -75,10 +77,20 @@ class Compiler:
         nodes = list(self._nodes.values())
         n.settle(nodes)
         for node in nodes:
-            if self.ambiguous:  # the judge of a part would not know how the part was reached
-                node.late = 0
+            if self.ambiguous:
+                self._defer(node)
             node.seal()
         return root
+
+    def _defer(self, node: Node) -> None:
+        """Leave to the final verdict what depends on how a part was reached: its judge would not
+        know, and of an exclusive choice more branches may seem to hold."""
+        node.late = 0
+        node.judge = None
+        for choice in node.choices:
+            choice.exclusive = False
+        if node.name_check and _refers(self._references.read(node.schema)["propertyNames"]):
+            node.name_check = None
 
     def _node(self, schema: Any) -> Node:
         if isinstance(schema, bool):
@@ -119,7 +131,7 @@ class Compiler:
         for keyword in ("anyOf", "oneOf"):
             if keyword in read:
                 branches = tuple(self._node(self._aim(each)) for each in read[keyword])
-                choices.append(Choice(branches, keyword))
+                choices.append(Choice(branches, keyword, exclusive=keyword == "oneOf"))
         if "if" in read and ("then" in read or "else" in read):
             then = self._made(all_of=(self._node(read["if"]), self._node(read.get("then", True))))
             choices.append(Choice((then, self._node(read.get("else", True))), "if"))
@@ -163,6 +175,8 @@ class Compiler:
 
     def _one_of_values(self, node: Node, keyword: str, values: list[Any]) -> None:
         node.mask &= _union(1 << n.kind_of(value) for value in values)
+        numbers = {value for value in values if n.kind_of(value) == n.NUMBER}
+        node.number_checks += ((keyword, numbers.__contains__),)
         if any(isinstance(value, dict | list) for value in values):
             node.choices += (Choice(tuple(map(n.constant, values)), keyword),)
             return
@@ -170,8 +184,6 @@ class Compiler:
         node.texts = tuple(sorted(texts if node.texts is None else texts.intersection(node.texts)))
         if not node.texts:  # the lists of two keywords may be disjoint
             node.mask &= ~(1 << n.STRING)
-        numbers = {value for value in values if n.kind_of(value) == n.NUMBER}
-        node.number_checks += ((keyword, numbers.__contains__),)
 
     def _strings_and_numbers(self, node: Node, read: SchemaDict) -> None:
         if "maxLength" in read:
@@ -255,6 +267,13 @@ class Compiler:
     def _judge(self, node: Node, schema: SchemaDict) -> None:
         refusing = self._evaluator.refusing
         node.judge = lambda value, _source, known: refusing(schema, value, known)
+
+
+def _refers(schema: Any) -> bool:
+    """Return whether `schema`, or one in it, refers to another."""
+    if not isinstance(schema, dict):
+        return False
+    return not _REFERENCES.isdisjoint(schema) or any(_refers(sub) for _, sub in subschemas(schema))
 
 
 def _certain(schema: SchemaDict | bool) -> int:

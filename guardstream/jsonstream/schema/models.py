@@ -9,7 +9,7 @@ outermost list, and finally the whole.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from enum import Enum
 from functools import cached_property
 from typing import Any, TypeAlias, cast
@@ -18,7 +18,6 @@ from pydantic import TypeAdapter, ValidationError
 from pydantic.json_schema import GenerateJsonSchema
 from pydantic_core import SchemaValidator
 
-from guardstream.jsonstream.lexer.errors import json_pointer
 from guardstream.jsonstream.schema import nodes as n
 from guardstream.jsonstream.schema.dialects import DRAFT_2020
 from guardstream.jsonstream.schema.expected import Expectations
@@ -72,12 +71,15 @@ class EarlySchema:
         self,
         path: list[str | int],
         keyword: str,
-        value: Any,  # noqa: ARG002
+        value: Any,
         by: Any = None,
     ) -> tuple[str, str]:
-        """Return the pointer to what was refused, and what its JSON Schema says; keys as they
-        came."""
-        return json_pointer(path), self._words(path, keyword, by)
+        """Return the pointer to what was refused, and what its JSON Schema says.
+
+        Keys that this does not name are given by position: all, if the model has none.
+        """
+        known = self._expected or _expectations({})
+        return known.pointer(path, value), self._words(path, keyword, by)
 
     def _words(self, path: list[str | int], keyword: str, by: Any) -> str:
         """Return the expectation of the model's JSON Schema; only the keyword if it has none."""
@@ -115,7 +117,7 @@ class ModelSchema(EarlySchema):
     def verdict(self, value: Any, text: str, *, followed: bool = False) -> Verdict:
         """Return the model's verdict on the whole document."""
         refused = super().verdict(value, text, followed=followed)
-        return refused or _verdict(self._adapter.validate_json, text)
+        return refused or _verdict(self._adapter.validate_json, text, value)
 
 
 class _Quiet(GenerateJsonSchema):
@@ -129,13 +131,29 @@ def _expectations(schema: dict[str, Any]) -> Expectations:
     return Expectations(schema, References(schema, DRAFT_2020))
 
 
-def _verdict(validate: Callable[[str], object], text: str) -> Verdict:
+def _verdict(validate: Callable[[str], object], text: str, value: Any = None) -> Verdict:
+    """Return the verdict on a text; `value` is what it says, where the path matters."""
     try:
         validate(text)
     except ValidationError as error:
         first = error.errors(include_url=False, include_context=False, include_input=False)[0]
-        return first["type"], list(first["loc"])
+        return first["type"], _path(first["loc"], value)
     return None
+
+
+def _path(location: Sequence[str | int], value: Any) -> list[str | int]:
+    """Return the path in `value` to pydantic's `location`, which also names branches of unions, and
+    members that are missing."""
+    path: list[str | int] = []
+    for part in location:
+        if isinstance(value, list):
+            inside = isinstance(part, int) and part < len(value)
+        else:
+            inside = isinstance(value, dict) and part in value
+        if inside:
+            path.append(part)
+            value = value[part]
+    return path
 
 
 def early(core: Core, *, judge_items: bool = True) -> Node:
@@ -202,6 +220,8 @@ class _Translator:
         node.mask = 1 << n.OBJECT
         required = []
         for name, each in fields(core):
+            if each.get("init") is False:
+                continue  # a dataclass's own: a member of that name is one more
             keys = _keys(name, each, config)
             child = self.node(each["schema"], config, outer)
             for key in keys:

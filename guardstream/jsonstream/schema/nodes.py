@@ -52,15 +52,11 @@ class Beginnings(dict[str, tuple[str, ...]]):
 
 @dataclass(slots=True, eq=False)
 class Choice:
-    """Alternatives, one of which must hold; exactly one, if it is `oneOf`."""
+    """Alternatives, one of which must hold; exactly one, if it is `exclusive`."""
 
     branches: tuple[Node, ...]
     keyword: str = "anyOf"
-
-    @property
-    def exclusive(self) -> bool:
-        """Whether no two may hold."""
-        return self.keyword == "oneOf"
+    exclusive: bool = False
 
 
 @dataclass(slots=True, eq=False)
@@ -259,7 +255,7 @@ def _number(root: Node) -> Node | None:
         for choice in node.choices:
             branches = [each for each in choice.branches if each.allows >> NUMBER & 1]
             within = [together(each, depth + 1) for each in branches]
-            made = Alternatives(within, choice.keyword)
+            made = Alternatives(within, choice.keyword, exclusive=choice.exclusive)
             inner.append(made)
             checks.append((made.name, made.holds))
         return Together(checks, [*parts, *inner])

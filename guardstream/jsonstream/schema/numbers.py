@@ -52,16 +52,17 @@ class Together:
 
 
 class Alternatives(Together):
-    """One of several schemas; exactly one, if `name` is `oneOf`."""
+    """One of several schemas; exactly one, if they are `exclusive`. `name` is the keyword."""
 
-    def __init__(self, branches: Sequence[Together], name: str) -> None:
+    def __init__(self, branches: Sequence[Together], name: str, *, exclusive: bool) -> None:
         super().__init__((), branches)
         self._branches = tuple(branches)
+        self._exclusive = exclusive
         self.name = name
 
     def holds(self, value: Any) -> bool:
         """Return whether a whole number is allowed."""
-        if self.name == "oneOf":
+        if self._exclusive:
             return sum(branch.holds(value) for branch in self._branches) == 1
         return any(branch.holds(value) for branch in self._branches)
 

@@ -4,14 +4,15 @@ Most patterns run in jsonschema-rs's linear engine. One with look-around or back
 its backtracking engine, which gives up after a fixed number of steps, and then refuses the text.
 What only JavaScript without its flag `u` accepts is read as it is there (ECMA-262, annex B.1.2): a
 bracket or brace that closes or opens nothing, and a hyphen beside `\\w`, stand for themselves.
-`\\A` and `\\Z` of other dialects are `^` and `$`. `.` is anything that does not end a line.
+`\\A` and `\\Z` of other dialects are `^` and `$`. `.` is anything that does not end a line, `\\b` a
+boundary of what `\\w` is.
 Halves of surrogate pairs are joined; alone they match nothing, as no document has any.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 
 import jsonschema_rs
@@ -25,7 +26,7 @@ _LINEAR = jsonschema_rs.RegexOptions()
 _BACKTRACKING = jsonschema_rs.FancyRegexOptions(backtrack_limit=STEPS)
 
 _quantifier = re.compile(r"\{[0-9]+(?:,[0-9]*)?\}").match
-_ATOM = re.compile(r"\\[pPux]\{[^}]*\}|\\u[0-9a-fA-F]{4}|\\.|.", re.DOTALL)
+_ATOM = re.compile(r"\\[pPux]\{[^}]*\}|\\u[0-9a-fA-F]{4}|\\0[0-9]*|\\.|.", re.DOTALL)
 _atom, _atoms = _ATOM.match, _ATOM.findall
 _HALF = r"\\u[dD][89a-fA-F][0-9a-fA-F]{2}"
 _half = re.compile(_HALF).fullmatch
@@ -35,6 +36,7 @@ _CLASSES = frozenset("dDwWsSpP")
 _OUTSIDE = {
     "]": r"\]", "{": r"\{", "}": r"\}", r"\<": "<", r"\>": ">", r"\A": "^", r"\Z": "$", r"\z": "$",
     ".": r"[^\n\r\u2028\u2029]",  # ECMA-262, 22.2.2.7; the engines differ
+    r"\0": r"\x00",
 }  # fmt: skip
 _NOTHING = r"\P{Any}"
 # ECMA-262, 22.2.2.9. jsonschema-rs does this for the linear engine, not for the other one.
@@ -47,13 +49,19 @@ _RANGES = {
     r"\S": "\x00-\x08\x0e-\x1f!-\x9f\xa1-\u167f\u1681-\u1fff\u200b-\u2027\u202a-\u202e"
     "\u2030-\u205e\u2060-\u2fff\u3001-\ufefe\uff00-\U0010ffff",
 }
-_INSIDE = {r"\<": "<", r"\>": ">", r"\b": r"\x08"}
+_INSIDE = {r"\<": "<", r"\>": ">", r"\b": r"\x08", r"\0": r"\x00"}
+_SPELLED_OUT = {name: f"[{ranges}]" for name, ranges in _RANGES.items()} | {
+    r"\b": "(?:(?<![0-9A-Z_a-z])(?=[0-9A-Z_a-z])|(?<=[0-9A-Z_a-z])(?![0-9A-Z_a-z]))",
+    r"\B": "(?:(?<![0-9A-Z_a-z])(?![0-9A-Z_a-z])|(?<=[0-9A-Z_a-z])(?=[0-9A-Z_a-z]))",
+}  # ECMA-262, 22.2.2.4
+_LINEARLY = {r"\b": r"(?-u:\b)", r"\B": r"(?-u:\B)"}
 
 
 def check(pattern: str) -> Callable[[str], bool]:
     """Return the check for `pattern`. Raises SchemaError if no engine can run it."""
     texts = (loosened(pattern), pattern)
-    for options, read in ((_LINEAR, texts), (_BACKTRACKING, map(spelled_out, texts))):
+    linear = (_replaced(text, _LINEARLY, {}) for text in texts)
+    for options, read in ((_LINEAR, linear), (_BACKTRACKING, map(spelled_out, texts))):
         for text in read:
             with suppress(jsonschema_rs.ValidationError, ValueError):
                 made = jsonschema_rs.Draft202012Validator(
@@ -89,12 +97,16 @@ def loosened(pattern: str) -> str:
 
 
 def spelled_out(pattern: str) -> str:
-    """Return the pattern with explicit ranges for `\\d`, `\\s` and `\\w`."""
+    """Return the pattern with explicit ranges for `\\d`, `\\s` and `\\w`, also in `\\b`."""
+    return _replaced(pattern, _SPELLED_OUT, _RANGES)
+
+
+def _replaced(pattern: str, outside: Mapping[str, str], inside: Mapping[str, str]) -> str:
+    """Return the pattern with other atoms for some, outside and inside character classes."""
     out: list[str] = []
     in_class = False
     for atom in _atoms(pattern):
-        ranges = _RANGES.get(atom, atom)
-        out.append(f"[{ranges}]" if atom in _RANGES and not in_class else ranges)
+        out.append((inside if in_class else outside).get(atom, atom))
         in_class = atom != "]" if in_class else atom == "["
     return "".join(out)
 
