@@ -331,5 +331,5 @@ NAMED: Mapping[str, Validator] = MappingProxyType(
 
 
 def names() -> Iterator[str]:
-    """Return the names that `validate` knows."""
+    """Yield the names that `validate` knows."""
     yield from (*NAMED, "entropy")

@@ -59,10 +59,11 @@ def verify_audit(paths: Iterable[str | Path], key: str | bytes | None = None) ->
     """Verify chained audit logs, the oldest first.
 
     `key` is the signer's public key in PEM, or several of them, one after the other, if it was
-    replaced. Without it, signatures are not checked, so anyone who
-    can write the files could have written all of it. With it, logs without a signed line are
-    errors. A chain cannot show that another chain is missing, or that lines after its last
-    remaining line are. OSError if a file cannot be read, ReceiptError if the key cannot be used.
+    replaced. Without it, signatures are not checked, so anyone who can write the files could have
+    written all of it. With it, logs without a signed line are errors. A chain cannot show that
+    another chain is missing, or that lines after its last remaining line are.
+
+    OSError if a file cannot be read, ReceiptError if the key cannot be used.
     """
     if key is not None:
         public_keys_of(key)
