@@ -586,6 +586,10 @@ MISTAKES: dict[str, tuple[Callable[[], object], str]] = {
 
 
 VALUES: dict[str, tuple[Callable[[], object], str]] = {
+    "a way with invalid values that there is not": (
+        lambda: ITEMS(["[]"], "item", on_invalid="ignore"),
+        "unknown on_invalid 'ignore': use 'raise' or 'skip'",
+    ),
     "a queue below nothing": (
         lambda: Limiter(2, queue=-1),
         "queue= needs a whole number, at least 0, not -1",
