@@ -105,7 +105,7 @@ def _routes(routes: Sequence[str], policies: Collection[str]) -> dict[str, str]:
     for path, name in routed.items():
         if name not in policies:
             raise UsageError(
-                f"--route {path}: no policy {name!r}: give its file or pack, --policy NAME=FILE"
+                f"--route {path}: no policy {name!r}: give its file or pack, --policy NAME=POLICY"
             )
     return routed
 
