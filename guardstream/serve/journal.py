@@ -29,7 +29,7 @@ from guardstream.serve.restoring import Placed, Position, Restoring, plain
 from guardstream.serve.source_ids import SourceIdDetector
 from guardstream.stream.flows.frames import LONG_EVENT
 
-_LOG = logging.getLogger("guardstream.serve")
+log = logging.getLogger("guardstream.serve")
 
 NOT_KEPT = error_frame("sse", "not_kept", "the rest of this stream is no longer stored")
 """The event for a client that reconnects for events which the store does not have."""
@@ -202,7 +202,7 @@ class Journal:
     def _failed(self, error: Exception) -> None:
         if self._keeping:
             name = type(error).__name__
-            _LOG.warning("replay store failed (%s): a stream goes on without it", name)
+            log.warning("replay store failed (%s): a stream goes on without it", name)
         self._give_up()
 
     def _give_up(self) -> None:
