@@ -320,13 +320,15 @@ _IBAN_LENGTHS = {
 NAMED: Mapping[str, Validator] = MappingProxyType(
     {
         **CHECKS,
-        **{check.__name__: check
-        for check in (
-            luhn, iban, mod11, aba, uscc, ssn, nhs, verhoeff, bitcoin, phone, ip, mixed, varied,
-            random, basic_credentials
-        )},
+        **{
+            check.__name__: check
+            for check in (
+                *(luhn, iban, mod11, aba, uscc, ssn, nhs, verhoeff, bitcoin, phone, ip),
+                *(mixed, varied, random, basic_credentials),
+            )
+        },
     }
-)  # fmt: skip
+)
 """The checks that a policy names without a dotted path; `entropy` needs a number of bits."""
 
 

@@ -89,9 +89,11 @@ class Endpoint:
     @property
     def asks_model(self) -> bool:
         """Whether a request only asks a model for an answer, which comes at once."""
-        return self.method == "POST" and bool(self.request) and (
-            self.answer == "model" or not self.creates_object
-        )  # fmt: skip
+        return (
+            self.method == "POST"
+            and bool(self.request)
+            and (self.answer == "model" or not self.creates_object)
+        )
 
     @property
     def guarded(self) -> bool:
