@@ -50,9 +50,9 @@ class Endpoint:
 
     - `path`: a template. `{id}` is a name without slashes, `{model}` may have slashes.
     - `answer`: what it answers.
-    - `request`: the format of its requests, as in `guardstream.http.requests`, or what they are:
-      "form" for a form with files, "batch" for a list of Anthropic's requests, "unknown" if only
-      the body shows it. If it is empty, bodies are not forwarded.
+    - `request`: the format of its requests, as in `guardstream.http.request_fields`, or what they
+      are: "form" for a form with files, "batch" for a list of Anthropic's requests, "unknown" if
+      only the body shows it. If it is empty, bodies are not forwarded.
     - `provider`: the format of the model's answer.
     - `errors`: how its API reports errors.
     - `auth`: the header that has the key.
