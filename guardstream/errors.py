@@ -35,6 +35,15 @@ def _revived(kind: type[E], args: tuple[Any, ...], state: Mapping[str, Any]) -> 
     return error
 
 
+def without_message(error: Exception) -> str:
+    """Return what a log may have of an exception: its type, and the reason of an OSError.
+
+    The message of another exception could contain text of a stream.
+    """
+    reason = f": {error.strerror}" if isinstance(error, OSError) and error.strerror else ""
+    return f"{type(error).__name__}{reason}"
+
+
 class PolicyError(GuardstreamError):
     """A policy cannot be read or is not valid; the message names file, line and column."""
 

@@ -70,7 +70,7 @@ C = TypeVar("C")
 _EVENT_LOOPS = frozenset({"asyncio", "trio"})
 """A program with asynchronous streams has imported one of these modules."""
 
-_AROUND = ("gate", "retry", "concurrency")
+ONLY_BY_WRAP = ("gate", "retry", "concurrency")
 """The sections of a policy that only `wrap` applies."""
 
 
@@ -621,7 +621,7 @@ class Guard:
         if self._watched is not None:
             self._watched.keep(names, what)
 
-    def refuse_operations(self, what: str, sections: Iterable[str] = _AROUND) -> None:
+    def refuse_operations(self, what: str, sections: Iterable[str] = ONLY_BY_WRAP) -> None:
         """For servers: raise PolicyError if the policy has one of these sections, which `what`
         cannot apply.
 
@@ -668,7 +668,7 @@ class Guard:
             return self._operations
 
     def _refuse_operations(
-        self, policy: Policy, what: str, sections: Iterable[str] = _AROUND
+        self, policy: Policy, what: str, sections: Iterable[str] = ONLY_BY_WRAP
     ) -> None:
         for name in sections:
             if getattr(policy.file, name) and not self._rules_only:

@@ -106,7 +106,8 @@ def test_the_architecture_shows_these_layers() -> None:
     assert written(page) == page, "run python -m tests.support.layers"
 
 
-TABLES = ["providers/toolkit", "serve", "serve/proxy", "stream", "stream/flows", "vault"]
+TABLES = ["gate", "policy", "providers/toolkit", "serve", "serve/proxy", "stream", "stream/flows"]
+TABLES += ["vault"]
 """The folders of which a table names all modules."""
 
 

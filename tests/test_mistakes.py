@@ -24,12 +24,12 @@ from guardstream import (
     extract,
 )
 from guardstream.bulk import Job
-from guardstream.consumers import FileSink, Tee, record, write_to
+from guardstream.consumers import Coalesce, FileSink, Tee, record, write_to
 from guardstream.gate import gate
 from guardstream.http import GuardTransport, SyncGuardTransport
 from guardstream.observability import AuditLog
 from guardstream.providers import JSONFormat
-from guardstream.resilience import Retry, retrying
+from guardstream.resilience import Limiter, Retry, retrying
 from guardstream.serve import GuardMiddleware, MemoryReplay
 from guardstream.serve.proxy import ProxySettings
 from guardstream.stages.custom import StagePlan
@@ -44,6 +44,7 @@ PARSE: Any = Policy.parse
 LOAD: Any = Guard.load
 ITEMS: Any = extract.items_sync
 FINAL: Any = extract.final_sync
+COALESCE: Any = Coalesce
 GATE: Any = gate
 TRANSPORT: Any = GuardTransport
 RETRYING: Any = retrying
@@ -112,6 +113,22 @@ def plain() -> Iterator[str]:
 
 
 MISTAKES: dict[str, tuple[Callable[[], object], str]] = {
+    "a limiter's time as text": (
+        lambda: Limiter(2, timeout="30"),  # type: ignore[arg-type]
+        "timeout= needs a number of seconds, not 'str'",
+    ),
+    "a limiter's queue as text": (
+        lambda: Limiter(2, queue="10"),  # type: ignore[arg-type]
+        "queue= needs a whole number, not 'str'",
+    ),
+    "half a branch": (
+        lambda: TEE(asynchronous(), 1.5),
+        "branches= needs a whole number, not 'float'",
+    ),
+    "a size of chunks as text": (
+        lambda: COALESCE(asynchronous(), characters="40"),
+        "characters= needs a whole number, not 'str'",
+    ),
     "a chunk for a stream": (
         lambda: GUARD.wrap_sync({"choices": []}),
         "given a mapping, not a stream: give it an iterator of chunks, or a list with this one",
@@ -569,6 +586,26 @@ MISTAKES: dict[str, tuple[Callable[[], object], str]] = {
 
 
 VALUES: dict[str, tuple[Callable[[], object], str]] = {
+    "a way with invalid values that there is not": (
+        lambda: ITEMS(["[]"], "item", on_invalid="ignore"),
+        "unknown on_invalid 'ignore': use 'raise' or 'skip'",
+    ),
+    "a queue below nothing": (
+        lambda: Limiter(2, queue=-1),
+        "queue= needs a whole number, at least 0, not -1",
+    ),
+    "a tee that keeps nothing": (
+        lambda: TEE(asynchronous(), buffer=0),
+        "buffer= needs a whole number, at least 1, not 0",
+    ),
+    "a coalescing that keeps nothing": (
+        lambda: COALESCE(asynchronous(), buffer=0),
+        "buffer= needs a whole number, at least 1, not 0",
+    ),
+    "a coalescing that waits for nothing": (
+        lambda: COALESCE(asynchronous(), milliseconds=0),
+        "milliseconds= needs a number of milliseconds above 0, not 0",
+    ),
     "no channel": (
         lambda: GUARD.check("a", channel=None),
         "unknown channel None, known: text, thinking",

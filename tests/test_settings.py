@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Iterator, Mapping
+from dataclasses import fields
 from typing import Any, is_typeddict
 
 import pytest
@@ -16,6 +17,7 @@ from guardstream.cli.app import serve as serve_command
 from guardstream.extract import Reading
 from guardstream.policy.schema import schema
 from guardstream.resilience import Limiter
+from guardstream.serve.proxy import Key, ProxySettings, Target
 from guardstream.serve.replay_redis import RedisReplay
 from guardstream.serve.routes import Settings
 from guardstream.stream.opening import Reopening
@@ -470,6 +472,12 @@ def _below(node: Any, part: str, whole: Any) -> Iterator[Any]:
         yield node["additionalProperties"]
     elif part in node.get("properties", {}):
         yield node["properties"][part]
+
+
+@pytest.mark.parametrize("of", [Key, ProxySettings, Target], ids=lambda of: of.__name__)
+def test_every_setting_of_the_proxy_is_explained(of: Any) -> None:
+    names = (each.name for each in fields(of))
+    assert [name for name in names if f"`{name}`" not in of.__doc__] == []
 
 
 def test_nothing_is_listed_that_is_not_there() -> None:

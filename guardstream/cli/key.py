@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
 
 from guardstream.cli.output import UsageError, note
 from guardstream.policy.files import read_bytes
 from guardstream.policy.key_file import LARGEST, entries_in, hashed, new_key
-from guardstream.policy.serving import KeyFile
+from guardstream.policy.operational import Rate, Setting
+from guardstream.policy.problems import message_of
 
 
 def new(
@@ -24,16 +28,15 @@ def new(
 
     The key is printed first, because an entry for a key that nobody has seen would be of no use.
     Without a file the entry is printed to standard error. UsageError for a name that exists, and
-    for a limit that cannot be read.
+    for an argument that the proxy would refuse in the entry.
     """
+    _check("NAME", name, Setting)
+    _check("--policy", policy, Setting)
+    _check("--tokens", tokens, Rate)
     key = new_key()
     fields = {"sha256": hashed(key), "policy": policy, "at_once": at_once, "tokens": tokens}
     fields |= {"other": True if other else None}
     given = {field: value for field, value in fields.items() if value is not None}
-    try:
-        KeyFile.model_validate(given)
-    except ValueError as error:
-        raise UsageError("--tokens: expected a number and a time, such as 100000/d") from error
     entry = f"{_quoted(name)}: {{{', '.join(f'{k}: {_value(v)}' for k, v in given.items())}}}\n"
     if file is None:
         print(key, flush=True)
@@ -49,6 +52,16 @@ def new(
         print(key, flush=True)
         opened.write(more)
     note(f"wrote {file}: the key is shown only this once, and is not stored")
+
+
+def _check(argument: str, given: str | None, kind: Any) -> None:
+    """Raise UsageError, which names the argument, for a value that is not of the type `kind`."""
+    if given is None:
+        return
+    try:
+        TypeAdapter(kind).validate_python(given)
+    except ValidationError as error:
+        raise UsageError(f"{argument}: {message_of(error)}") from error
 
 
 def _quoted(text: str) -> str:

@@ -17,7 +17,7 @@ import anyio.to_thread
 from guardstream.cli.chunks import cut, opened
 from guardstream.cli.output import naming, note
 from guardstream.errors import AdapterError, GuardstreamError
-from guardstream.guard import Guard
+from guardstream.guard import ONLY_BY_WRAP, Guard
 from guardstream.observability.timeline import Timeline
 from guardstream.stream.flows.choosing import check_text, own_formats
 from guardstream.stream.flows.event_lines import EventLines
@@ -70,7 +70,7 @@ def run(
 def _check_drawn(guard: Guard) -> None:
     """Raise InputError for a policy with a section that a timeline cannot show."""
     policy = guard.policy
-    for name in ("gate", "retry", "concurrency"):
+    for name in ONLY_BY_WRAP:
         if getattr(policy.file, name):
             raise InputError(
                 f"{policy.place(name)}: --timeline draws what the rules do, not the section "

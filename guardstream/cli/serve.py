@@ -77,7 +77,7 @@ def _check_installed(*, metrics: bool) -> None:
 
 def _policies(policy: str | None, policies: Sequence[str], default: str) -> dict[str, str]:
     """Return the policies that flags name, by name: among them the `default`, for all paths."""
-    named = _named(policies, "--policy", default=default)
+    named = _named(policies, "--policy", "NAME=POLICY", default=default)
     if policy is not None and default in named:
         raise UsageError(
             f"{policy!r} and --policy {named[default]!r}: name one policy for all paths"
@@ -101,11 +101,11 @@ def _checked(flags: Mapping[str, Any]) -> dict[str, Any]:
 
 def _routes(routes: Sequence[str], policies: Collection[str]) -> dict[str, str]:
     """Return the routes that flags name, each to one of the policies."""
-    routed = _named(routes, "--route")
+    routed = _named(routes, "--route", "PATH=NAME")
     for path, name in routed.items():
         if name not in policies:
             raise UsageError(
-                f"--route {path}: no policy {name!r}: give its file or pack, --policy NAME=FILE"
+                f"--route {path}: no policy {name!r}: give its file or pack, --policy NAME=POLICY"
             )
     return routed
 
@@ -115,15 +115,17 @@ def _check_one_of(choices: Sequence[str], given: str, option: str) -> None:
         raise UsageError(f"{option} {given!r}: expected {' or '.join(choices)}")
 
 
-def _named(pairs: Sequence[str], option: str, default: str | None = None) -> dict[str, str]:
-    """Parse pairs of `NAME=VALUE`; a value without a name gets the name `default`."""
+def _named(
+    pairs: Sequence[str], option: str, form: str, default: str | None = None
+) -> dict[str, str]:
+    """Parse the pairs of an option, written as `form` says; a value alone is that of `default`."""
     found: dict[str, str] = {}
     for pair in pairs:
         name, equals, value = pair.partition("=")
         if not equals and default is not None:
             name, value = default, pair
         elif not (name and value):
-            raise UsageError(f"{option} {pair!r}: expected NAME=VALUE")
+            raise UsageError(f"{option} {pair!r}: expected {form}")
         if name in found:
             raise UsageError(f"{option} {name!r} is given twice")
         found[name] = value

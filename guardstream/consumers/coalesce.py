@@ -8,6 +8,7 @@ from typing import TypeVar
 
 import anyio
 
+from guardstream.amounts import check_amount, check_count
 from guardstream.consumers.read_ahead import ReadAhead
 from guardstream.events import FinishReason
 from guardstream.stream.arguments import known_arguments
@@ -26,8 +27,8 @@ class Coalesce(ReadAhead[C]):
     merged and pass one by one. The stream is read ahead by at most `buffer` chunks while a chunk
     is being handled.
 
-    Raises ValueError if `characters` or `buffer` is less than 1, or `milliseconds` is not
-    positive. Iterating raises the stream's exceptions, after the text before them.
+    Raises TypeError or ValueError for an amount that is not a number above 0. Iterating raises the
+    stream's exceptions, after the text before them.
     """
 
     @known_arguments
@@ -39,8 +40,9 @@ class Coalesce(ReadAhead[C]):
         milliseconds: float = 50.0,
         buffer: int = 64,
     ) -> None:
-        if characters < 1 or milliseconds <= 0 or buffer < 1:
-            raise ValueError("coalescing needs at least 1 character, and more than 0 milliseconds")
+        check_count("characters", characters)
+        check_amount("milliseconds", milliseconds, "milliseconds")
+        check_count("buffer", buffer)
         super().__init__(stream)
         self._characters = characters
         self._seconds = milliseconds / 1000

@@ -17,6 +17,7 @@ from typing import Any, Literal, Protocol, Self, TextIO
 
 import anyio.to_thread
 
+from guardstream.errors import without_message
 from guardstream.events import FinishReason
 from guardstream.hints import check_known
 from guardstream.stream.result import Result
@@ -94,8 +95,7 @@ def _each(sinks: list[Sink], act: Callable[[Sink], None]) -> list[Exception]:
         except Exception as error:
             sinks.remove(sink)
             failures.append(error)
-            reason = error.strerror if isinstance(error, OSError) else ""
-            log.error("sink %s failed (%s: %s)", type(sink).__name__, type(error).__name__, reason)
+            log.error("sink %s failed (%s)", type(sink).__name__, without_message(error))
     return failures
 
 

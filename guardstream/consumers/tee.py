@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import AsyncIterable
 from typing import Generic, Literal, TypeVar
 
+from guardstream.amounts import check_count
 from guardstream.consumers.read_ahead import ReadAhead
 from guardstream.errors import GuardstreamError
 from guardstream.events import FinishReason
@@ -33,7 +34,7 @@ class Tee(ReadAhead[C]):
     the others; the stream is closed with the last one, or when the `async with` block is left. An
     exception of the stream is raised in each branch, after the chunks before it.
 
-    Raises ValueError if `branches` or `buffer` is less than 1.
+    Raises TypeError or ValueError if `branches` or `buffer` is not a whole number above 0.
     """
 
     @known_arguments
@@ -45,8 +46,8 @@ class Tee(ReadAhead[C]):
         buffer: int = 64,
         slow: Literal["wait", "drop"] = "wait",
     ) -> None:
-        if branches < 1 or buffer < 1:
-            raise ValueError("a tee needs at least one branch, and room for one chunk in each")
+        check_count("branches", branches)
+        check_count("buffer", buffer)
         check_known("slow", slow, ("wait", "drop"))
         super().__init__(stream)
         self._branches = tuple(Branch(self, stream, buffer) for _ in range(branches))

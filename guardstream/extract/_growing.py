@@ -35,7 +35,7 @@ class _Frame:
         self.key: Any = None
 
     def next(self) -> Any:
-        """The type of the next member or element."""
+        """Return the type of the next member or element."""
         if isinstance(self.values, dict):
             return self.shape.member(self.key)
         return self.shape.element(len(self.values))
@@ -59,7 +59,7 @@ class _Frame:
                 self.values[key] = typed(each, decided.member(key))
 
     def built(self, value: Any, shown: bool) -> Any:
-        """The container so far, with the open `value` in its place if that is shown."""
+        """Return the container so far, with the open `value` in its place if that is shown."""
         if isinstance(self.values, list):
             values: Any = [*self.values, value] if shown else list(self.values)
         else:
@@ -115,12 +115,12 @@ class Growing:
                 self._add(_scalar(kind, value, self._next()))
 
     def cost(self) -> float:
-        """The size of a snapshot's copy: the entries of open containers, and 1 for every 256
+        """Return the size of a snapshot's copy: the entries of open containers, and 1 for every 256
         characters."""
         return sum(len(frame.values) for frame in self._frames) + self._length / 256
 
     def snapshot(self) -> Any:
-        """The value as it is now."""
+        """Return the value as it is now."""
         self.changed = False
         value: Any = None
         shown = False
@@ -132,7 +132,7 @@ class Growing:
         return value if shown else self._value
 
     def _next(self) -> Any:
-        """The type of the next value."""
+        """Return the type of the next value."""
         return self._frames[-1].next() if self._frames else self._root
 
     def _open(self, values: Any) -> None:

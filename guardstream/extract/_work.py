@@ -15,6 +15,7 @@ from guardstream.extract._growing import Growing
 from guardstream.extract._known import known
 from guardstream.extract._places import Place, SpansAt, TextAt
 from guardstream.extract._reader import Reader, Reading
+from guardstream.hints import check_known
 from guardstream.jsonstream.documents import Part
 
 T = TypeVar("T")
@@ -107,8 +108,7 @@ class Items(_Work[T]):
         on_invalid: Literal["raise", "skip"],
         documents: Literal["one", "many"],
     ) -> None:
-        if on_invalid not in ("raise", "skip"):
-            raise ValueError(f"on_invalid is 'raise' or 'skip', not {on_invalid!r}")
+        check_known("on_invalid", on_invalid, ("raise", "skip"))
         super().__init__(Reader(None, reading, documents))
         found = None if model is None else known(model)
         self._adapter = found.adapter if found else None

@@ -139,7 +139,7 @@ def _completed(adapter: Body, sent: Sequence[Any], body: dict[str, Any]) -> dict
 
 
 class _Answer:
-    """Return a guarded answer as a stream of one chunk."""
+    """A guarded answer as a stream of one chunk."""
 
     def __init__(self, body: dict[str, Any], result: Result) -> None:
         self.findings, self.finish = result.findings, result.finish

@@ -15,10 +15,8 @@ from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 
 from guardstream.http.bodies import check_charset
+from guardstream.http.queries import MOST
 from guardstream.http.request import RefusedError
-
-_MOST = 1000
-"""Fields of a form."""
 
 _FILES = re.compile(r"(?:file|image|mask)(?:\[\d*\])?")
 """The names of file fields in the forms of OpenAI's API. All other fields are texts, even if they
@@ -143,8 +141,8 @@ class _Reader:
             raise _wrong("a field of the form has no name")
         if b"content-transfer-encoding" in self._headers:
             raise _wrong("a field of the form has a transfer encoding")
-        if len(self.parts) == _MOST:
-            raise _wrong(f"the form has more than {_MOST} fields")
+        if len(self.parts) == MOST:
+            raise _wrong(f"the form has more than {MOST} fields")
         shown = None if filename is None else filename.decode()
         made = self._headers.get(b"content-type", b"")
         media = made.partition(b";")[0].strip()

@@ -10,7 +10,7 @@ KEY_PARAMETERS = frozenset({"key", "api_key", "api-key", "apikey", "access_token
 """The names of query parameters with a key."""
 
 MOST = 1000
-"""The fields of a form or of a query."""
+"""The maximum number of fields of a form or of a query."""
 
 
 def is_key(pair: str) -> bool:

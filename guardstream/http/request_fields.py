@@ -35,7 +35,7 @@ OPTIONS = frozenset(
         *("model_id", "project_id", "space_id", "jsonrpc", "method", "id"),
     )
 )
-"""Fields with settings, by format; the model does not read them."""
+"""Fields with settings, in any format; the model does not read them."""
 
 BESIDE: Mapping[str, Mapping[str, str]] = {
     "openai_chat": {

@@ -78,25 +78,34 @@ class Sniffer:
         self._begin = _end_of_space(self.read, self._begin or len(BOM_UTF8) * marked)
         first = bytes(self.read[self._begin : self._begin + 1])
         if not first:
-            return self._media if ended else WHOLE if self._begin >= _MOST else None
+            return self._detected_space(ended=ended)
         lines = kind_of(self._media) == "lines"
-        if lines and first in (b"{", b"[", b'"', b"\x1e"):
-            return self._media
-        if first in (b"{", b"[", b'"'):
-            return WHOLE
+        of_json = self._media if lines else WHOLE
+        if first in (b"{", b"[", b'"') or (lines and first == b"\x1e"):
+            return of_json
         is_scalar = self._begins_with_scalar(ended=ended)
-        if is_scalar is not False:  # lines of JSON may begin so
-            return None if not is_scalar else self._media if lines else WHOLE
+        if is_scalar is None:
+            return None
+        if is_scalar:
+            return of_json
         if not lines and not may_be_events(self._media):
             return self._media
-        events = self._is_event(ended=ended)
-        if events is None:
+        is_event = self._is_event(ended=ended)
+        if is_event is None:
             return None
-        return EVENTS if events else WHOLE if lines else self._media
+        if is_event:
+            return EVENTS
+        return WHOLE if lines else self._media
+
+    def _detected_space(self, *, ended: bool) -> str | None:
+        """Return what is detected while there is nothing but white space."""
+        if ended:
+            return self._media
+        return WHOLE if self._begin >= _MOST else None
 
     def _begins_with_scalar(self, *, ended: bool) -> bool | None:
-        """Return whether the first line is a number, `null` or a flag; None if more bytes are
-        needed."""
+        """Return whether the first line is a number, `null` or a flag, as lines of JSON may begin;
+        None if more bytes are needed."""
         line = bytes(self.read[self._begin : self._begin + _MOST_OF_SCALAR])
         end = _LINE_END.search(line)
         found = _SCALAR.fullmatch(line if end is None else line[: end.start()])

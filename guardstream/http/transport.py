@@ -647,8 +647,9 @@ def _answer(
 ) -> Any:
     """Return the response with another body, and without headers that a rule matches."""
     headers, rules = response.headers.copy(), guard.with_rules_only()
-    extensions = {name: response.extensions[name] for name in _ABOUT_ANSWER
-            if name in response.extensions}  # fmt: skip
+    extensions = {
+        name: response.extensions[name] for name in _ABOUT_ANSWER if name in response.extensions
+    }
     if status is not None or withheld(rules, [("reason", response.reason_phrase)]):
         extensions.pop("reason_phrase", None)
     about_bytes = () if bodiless else _ABOUT_BYTES

@@ -185,14 +185,21 @@ def read_audit(path: str | Path) -> Iterator[dict[str, Any] | Torn]:
     """
     with Path(path).open("rb") as file:
         for number, line in enumerate(file, 1):
-            record = _record(line)
-            if record is None and line.strip():
+            torn, whole = torn_and_whole(line)
+            record = _record(whole)
+            if torn or (record is None and whole.strip()):
                 yield Torn(str(path), number)
-                # What another process wrote after a torn record is whole.
-                begun = [found.start() for found in _BEGINNING.finditer(line)]
-                record = _record(line[begun[-1] :]) if begun else None
             if record is not None and "checkpoint" not in record:
                 yield record
+
+
+def torn_and_whole(line: bytes) -> tuple[bytes, bytes]:
+    """Return the torn record that a line begins with, of a process that was killed, and the record
+    that another process wrote after it; mostly there is only the latter."""
+    start = max((found.start() for found in _BEGINNING.finditer(line)), default=0)
+    if not start or parsed(line) is not None:
+        return b"", line
+    return line[:start], line[start:]
 
 
 class Chain:
@@ -227,12 +234,18 @@ def _line(record: Mapping[str, Any]) -> bytes:
     return line.encode(errors="backslashreplace")
 
 
-def _record(line: bytes) -> dict[str, Any] | None:
+def parsed(line: bytes) -> dict[str, Any] | None:
+    """Return the JSON object of a line; None if it is not one."""
     try:
-        record = json.loads(line)
+        found = json.loads(line)
     except (ValueError, RecursionError):
         return None
-    return record if isinstance(record, dict) and isinstance(record.get("id"), str) else None
+    return found if isinstance(found, dict) else None
+
+
+def _record(line: bytes) -> dict[str, Any] | None:
+    found = parsed(line)
+    return found if found is not None and isinstance(found.get("id"), str) else None
 
 
 def _ends_in_a_line(path: Path) -> bool:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from guardstream.observability.record import HELD_CHARACTERS, TOKENS_PER_SECOND
 from guardstream.stream.observers import StreamRecord, StreamStart
 from guardstream.stream.usage import tokens_in, tokens_out
 
@@ -37,9 +38,6 @@ _PROVIDERS = {
 _SECONDS = [0.01 * 2**step for step in range(14)]
 _TOKENS = [4**step for step in range(14)]
 """The conventions' own buckets, for durations and for tokens."""
-
-_CHARACTERS = (1, 2, 5, 10, 25, 50, 100, 250, 1000)
-_SPEEDS = (1, 5, 10, 25, 50, 100, 250, 500, 1000)
 
 
 class OpenTelemetry:
@@ -70,8 +68,10 @@ class OpenTelemetry:
         self._received = histogram("gen_ai.client.operation.time_to_first_chunk", "s", _SECONDS)
         self._released = histogram("guardstream.time_to_first_release", "s", _SECONDS)
         self._held = histogram("guardstream.held.duration", "s", _SECONDS)
-        self._held_characters = histogram("guardstream.held.characters", "{character}", _CHARACTERS)
-        self._speed = histogram("guardstream.output.speed", "{token}/s", _SPEEDS)
+        self._held_characters = histogram(
+            "guardstream.held.characters", "{character}", HELD_CHARACTERS
+        )
+        self._speed = histogram("guardstream.output.speed", "{token}/s", TOKENS_PER_SECOND)
 
     def opened(self, start: StreamStart) -> None:
         """Begin a span."""

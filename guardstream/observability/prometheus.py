@@ -13,6 +13,7 @@ from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
+from guardstream.observability.record import HELD_CHARACTERS, TOKENS_PER_SECOND
 from guardstream.stream.observers import StreamRecord, StreamStart
 from guardstream.stream.usage import tokens_out
 
@@ -29,8 +30,6 @@ except ImportError as error:  # pragma: no cover
 MULTIPROCESS = "PROMETHEUS_MULTIPROC_DIR"
 
 _SECONDS = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120)
-_RATES = (1, 5, 10, 25, 50, 100, 250, 500, 1000)
-_CHARACTERS = (1, 2, 5, 10, 25, 50, 100, 250, 1000)
 _POLICY = ("policy", "version")
 
 
@@ -64,12 +63,12 @@ class Prometheus:
         self._duration = self._histogram("duration", "Time from the beginning to the end", _SECONDS)
         self._held = self._histogram("held", "Time during which text was held", _SECONDS)
         self._held_characters = self._histogram(
-            "held_characters", "Most characters held at once", _CHARACTERS, unit=""
+            "held_characters", "Most characters held at once", HELD_CHARACTERS, unit=""
         )
         self._tokens = self._histogram(
             "tokens_per_second",
             "Output tokens per second, as the provider counts them",
-            _RATES,
+            TOKENS_PER_SECOND,
             unit="",
         )
 

@@ -12,6 +12,12 @@ from guardstream.stream.usage import tokens_in, tokens_out
 VERSION = 1
 """The version of these fields; it grows when one is renamed or changes its meaning."""
 
+HELD_CHARACTERS = (1, 2, 5, 10, 25, 50, 100, 250, 1000)
+"""The buckets of `held_max` in metrics."""
+
+TOKENS_PER_SECOND = (1, 5, 10, 25, 50, 100, 250, 500, 1000)
+"""The buckets of the speed of an answer in metrics."""
+
 
 def as_dict(record: StreamRecord) -> dict[str, Any]:
     """Return a record as JSON values. Times are seconds; `started` is ISO 8601 in UTC."""

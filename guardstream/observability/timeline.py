@@ -191,7 +191,7 @@ _STYLE = """
 
 
 class _Picture:
-    """Draw three lanes over time, the findings across them, and the released text below."""
+    """Three lanes over time, the findings across them, and the released text below."""
 
     def __init__(self, steps: Sequence[Step], stream: Watched) -> None:
         self._steps = steps

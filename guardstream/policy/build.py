@@ -126,7 +126,7 @@ class _Checked:
             placed=tuple(each for each in placed if each.rule.enabled),
             disabled=tuple(each for each in placed if not each.rule.enabled),
             rules=tuple(rule for _, rule in self.rules),
-            rulesets=_compiled(loader, self.file, self.rules),
+            rulesets=_rulesets(loader, self.file, self.rules),
             json=self.json,
             limited=self.limited,
             plans=self.plans,
@@ -333,7 +333,7 @@ def beside(folder: Path, name: str) -> Path:
 _Rules = list[tuple[PlacedRule, Rule]]
 
 
-def _compiled(loader: Loader, file: PolicyFile, rules: _Rules) -> Mapping[str, RuleSet]:
+def _rulesets(loader: Loader, file: PolicyFile, rules: _Rules) -> Mapping[str, RuleSet]:
     """Compile one RuleSet for each distinct set of rules among the channels."""
     compiled: dict[tuple[str, ...], RuleSet] = {}
     result: dict[str, RuleSet] = {}
@@ -355,7 +355,7 @@ def part(built: CompiledPolicy, ids: Collection[str]) -> CompiledPolicy:
         built,
         placed=tuple(placed for placed, _ in kept),
         rules=tuple(rule for _, rule in kept),
-        rulesets=_compiled(Loader(), built.file, kept),
+        rulesets=_rulesets(Loader(), built.file, kept),
         limited=None,
         plans=(),
         input=None,
@@ -375,16 +375,17 @@ def applies(rule: RuleFile, channel: str) -> bool:
 
 
 def _ruleset(loader: Loader, file: PolicyFile, rules: _Rules) -> RuleSet:
+    """Compile rules, or take the result for the same ones; report each that cannot be compiled."""
     try:
         return loader.compiled_once(
             (tuple(rule for _, rule in rules), _settings(file)),
-            lambda: compiled(file, [rule for _, rule in rules]),
+            lambda: ruleset_of(file, [rule for _, rule in rules]),
         )
     except RuleError:
         # The compiler stops at the first invalid rule; one by one, every rule reports its error.
         for placed, rule in rules:
             try:
-                compiled(file, [rule])
+                ruleset_of(file, [rule])
             except RuleError as error:
                 _report_rule(placed, error)
         loader.check()
@@ -395,7 +396,7 @@ def _settings(file: PolicyFile) -> tuple[object, ...]:
     return file.max_holdback, file.on_overflow, file.on_error
 
 
-def compiled(file: PolicyFile, rules: Iterable[Rule]) -> RuleSet:
+def ruleset_of(file: PolicyFile, rules: Iterable[Rule]) -> RuleSet:
     """Compile rules with the settings of a policy; raises RuleError."""
     return RuleSet(
         tuple(rules),

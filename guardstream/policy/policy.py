@@ -56,7 +56,7 @@ class Policy:
         if words:
             self._rulesets = _with_words(built, words)
         if veiled is not None:
-            self._rulesets = veiled.rulesets(self._rulesets, build.compiled(built.file, ()))
+            self._rulesets = veiled.rulesets(self._rulesets, build.ruleset_of(built.file, ()))
         self._tools = tools
         self._json = json_section.guarding(built.json, self._rulesets)
         if tools is not None:

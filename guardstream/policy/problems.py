@@ -67,6 +67,12 @@ def of_validation(
     return list(found.values())
 
 
+def message_of(error: ValidationError) -> str:
+    """Return the message of the first error about a value that stands in no file."""
+    detail = error.errors(include_url=False)[0]
+    return _message(detail["type"], detail, PolicyFile)
+
+
 def _path(loc: KeyPath, document: Document) -> KeyPath:
     """Drop the parts of a location that name a branch of a union instead of a place."""
     path: KeyPath = ()

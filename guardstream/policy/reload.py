@@ -16,7 +16,7 @@ from guardstream.policy.plugins import allowed
 from guardstream.policy.policy import Policy
 from guardstream.policy.sources import Loader
 
-_log = logging.getLogger("guardstream")
+log = logging.getLogger("guardstream")
 
 Files: TypeAlias = Mapping[Path, Seen]
 
@@ -88,10 +88,10 @@ class Watched:
             for check in self.checks:
                 check(policy)
         except PolicyError as error:
-            _log.error("the policy was not reloaded, the last valid one stays:\n%s", error)
+            log.error("the policy was not reloaded, the last valid one stays:\n%s", error)
         else:
             self._policy = policy
-            _log.info("reloaded the policy %s", self._path)
+            log.info("reloaded the policy %s", self._path)
         self._files = files  # last: whoever finds nothing changed has the new policy
 
     def _load(self) -> tuple[Policy | PolicyError, Files]:

@@ -320,16 +320,18 @@ _IBAN_LENGTHS = {
 NAMED: Mapping[str, Validator] = MappingProxyType(
     {
         **CHECKS,
-        **{check.__name__: check
-        for check in (
-            luhn, iban, mod11, aba, uscc, ssn, nhs, verhoeff, bitcoin, phone, ip, mixed, varied,
-            random, basic_credentials
-        )},
+        **{
+            check.__name__: check
+            for check in (
+                *(luhn, iban, mod11, aba, uscc, ssn, nhs, verhoeff, bitcoin, phone, ip),
+                *(mixed, varied, random, basic_credentials),
+            )
+        },
     }
-)  # fmt: skip
+)
 """The checks that a policy names without a dotted path; `entropy` needs a number of bits."""
 
 
 def names() -> Iterator[str]:
-    """Return the names that `validate` knows."""
+    """Yield the names that `validate` knows."""
     yield from (*NAMED, "entropy")

@@ -9,13 +9,9 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+from guardstream.observability.audit import NO_LINE, parsed, torn_and_whole
+from guardstream.observability.record import VERSION
 from guardstream.receipts.receipt import CHECKPOINT, ReceiptError, public_keys_of, token_of
-
-_FIRST = "0" * 64
-"""The digest in the first line of a chain, which has no line before it."""
-
-_BEGINNING = b'{"v":1,"id":"'
-"""The beginning of every record. It occurs nowhere else, because quotes in values are escaped."""
 
 _KEYS = ("v", "id", "checkpoint")
 
@@ -32,7 +28,7 @@ class Links:
 
     lines: int = 0
     signed: int = 0
-    last: str = _FIRST
+    last: str = NO_LINE
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,10 +55,11 @@ def verify_audit(paths: Iterable[str | Path], key: str | bytes | None = None) ->
     """Verify chained audit logs, the oldest first.
 
     `key` is the signer's public key in PEM, or several of them, one after the other, if it was
-    replaced. Without it, signatures are not checked, so anyone who
-    can write the files could have written all of it. With it, logs without a signed line are
-    errors. A chain cannot show that another chain is missing, or that lines after its last
-    remaining line are. OSError if a file cannot be read, ReceiptError if the key cannot be used.
+    replaced. Without it, signatures are not checked, so anyone who can write the files could have
+    written all of it. With it, logs without a signed line are errors. A chain cannot show that
+    another chain is missing, or that lines after its last remaining line are.
+
+    OSError if a file cannot be read, ReceiptError if the key cannot be used.
     """
     if key is not None:
         public_keys_of(key)
@@ -71,7 +68,7 @@ def verify_audit(paths: Iterable[str | Path], key: str | bytes | None = None) ->
     wrong: list[str] = []
     unchained = 0
     for place, line in _lines(paths):
-        record = _parsed(line)
+        record = parsed(line)
         if record is None or not ({"chain", "checkpoint"} & record.keys()):
             unchained += 1
         elif "checkpoint" in record:
@@ -87,24 +84,9 @@ def _lines(paths: Iterable[str | Path]) -> Iterator[tuple[str, bytes]]:
     for path in paths:
         with Path(path).open("rb") as file:
             for number, line in enumerate(file, 1):
-                for part in _parts(line.rstrip(b"\n")):
+                for part in torn_and_whole(line.rstrip(b"\n")):
                     if part.strip():
                         yield f"{path}:{number}", part
-
-
-def _parts(line: bytes) -> tuple[bytes, ...]:
-    """Return a line; or else the torn record of a process that was killed, and the record that
-    another process wrote after it."""
-    start = line.rfind(_BEGINNING)
-    return (line,) if start < 1 or _parsed(line) is not None else (line[:start], line[start:])
-
-
-def _parsed(line: bytes) -> dict[str, Any] | None:
-    try:
-        record = json.loads(line)
-    except (ValueError, RecursionError):
-        return None
-    return record if isinstance(record, dict) else None
 
 
 def _linked(chains: dict[str, Links], record: Any, line: bytes, place: str) -> Iterator[str]:
@@ -132,7 +114,7 @@ def _checkpoint(
         return
     links = chains.get(str(claims.get("chain")), Links())
     here = (record.get("v"), record.get("id"), links.lines, links.last)
-    signed = (1, claims.get("chain"), claims.get("n"), claims.get("last"))
+    signed = (VERSION, claims.get("chain"), claims.get("n"), claims.get("last"))
     if here != signed or line != _written(record):
         yield f"{place}: the chain is not what was signed here"
     else:

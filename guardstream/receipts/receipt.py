@@ -99,7 +99,7 @@ class _Series(NamedTuple):
 
 
 class Signer:
-    """Signs receipts with an Ed25519 key in PEM (PKCS #8).
+    """Signs receipts with an Ed25519 key in PEM (PKCS #8), in the name of `issuer`.
 
     Raises ReceiptError for a key of another kind, and if PyJWT or `cryptography` is not installed.
     """

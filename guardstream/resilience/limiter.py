@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 
 import anyio
 
+from guardstream.amounts import check_count, check_seconds
 from guardstream.errors import GuardstreamError
 from guardstream.resilience.rate import Pacer, Rate
 from guardstream.stream.arguments import known_arguments
@@ -48,8 +49,8 @@ class Limiter:
 
     A limiter belongs to one event loop.
 
-    Raises ValueError if `total` or `per_key` is less than 1, for a rate that admits no stream, and
-    without any limit.
+    Raises TypeError or ValueError for an amount that is not a number or admits no stream, and
+    ValueError without any limit.
     """
 
     @known_arguments
@@ -63,8 +64,12 @@ class Limiter:
         queue: int | None = None,
         timeout: float | None = None,
     ) -> None:
-        if (total is not None and total < 1) or (per_key is not None and per_key < 1):
-            raise ValueError("total= and per_key= need room for at least one stream")
+        for name, given in (("total", total), ("per_key", per_key)):
+            if given is not None:
+                check_count(name, given)
+        if queue is not None:
+            check_count("queue", queue, zero=True)
+        check_seconds("timeout", timeout, zero=True, none="no limit")
         if all(each is None for each in (total, per_key, rate, key_rate)):
             raise ValueError("there is no limit: give total, per_key, rate or key_rate")
         self.running = 0

@@ -90,7 +90,7 @@ def retry_after(error: Exception) -> float | None:
 
 
 def _headers(error: Exception) -> Iterator[tuple[str, str]]:
-    """Return the headers of the response that caused an error, with names in lower case."""
+    """Yield the headers of the response that caused an error, with names in lower case."""
     response = getattr(error, "response", None)
     for holder in (error, response):
         headers = getattr(holder, "headers", None)

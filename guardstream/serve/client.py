@@ -11,9 +11,6 @@ from guardstream.serve.endings import error_frame
 from guardstream.serve.journal import Journal
 from guardstream.serve.streams import PING
 
-_STORE_SECONDS = 1.0
-"""Seconds that a store may take to record a stream's end."""
-
 _PING: Message = {"type": "http.response.body", "body": PING, "more_body": True}
 
 
@@ -73,8 +70,5 @@ class Client:
     async def close(self) -> None:
         """Record in the store how the stream ended, however that was."""
         if self.journal is not None:
-            with anyio.move_on_after(_STORE_SECONDS, shield=True):
-                if not self.complete:
-                    frame = error_frame("sse", "cancelled", "the answer was not finished")
-                    await self.journal.keep([frame])
-                await self.journal.close()
+            cut = error_frame("sse", "cancelled", "the answer was not finished")
+            await self.journal.close(None if self.complete else cut)

@@ -50,7 +50,7 @@ from guardstream.serve.routes import (
 from guardstream.serve.running import Running, StoppedError
 from guardstream.serve.source_ids import SourceIdDetector
 
-_LOG = logging.getLogger("guardstream.serve")
+log = logging.getLogger("guardstream.serve")
 
 VAULT = "guardstream_vault"
 """The name in a request's state under which the application stores the vault of its messages."""
@@ -135,7 +135,7 @@ class Exchange:
         """Take a message from the application."""
         kind = message["type"]
         if kind == _TRAILERS:
-            _LOG.error("left out the trailers of a response: they cannot be guarded")
+            log.error("left out the trailers of a response: they cannot be guarded")
         elif self._client.complete and self._body is None:
             await self._end_again(message)
         elif kind == "http.response.start":
@@ -158,7 +158,7 @@ class Exchange:
         if message["type"] == "http.response.body":
             await self._send({**message, "body": b""})
         else:
-            _LOG.error("left out %r, which came after the end of a response", message["type"])
+            log.error("left out %r, which came after the end of a response", message["type"])
 
     async def _begin(self, message: Message) -> None:
         given = message.get("headers", ())
@@ -283,7 +283,7 @@ class Exchange:
             await self._answer_refused(error, call)
             return None
         if whole.finish in ("content_filter", "length"):
-            _LOG.warning("the policy ended a response of the type %r early", body.media)
+            log.warning("the policy ended a response of the type %r early", body.media)
         headers = whole_headers(
             self._start["headers"], self._route.label, None if changed is None else len(changed)
         )
@@ -295,7 +295,7 @@ class Exchange:
     def _log_passed(self, kind: str) -> None:
         if self._route.other != "pass" and kind not in self._passed and len(self._passed) < _MANY:
             self._passed.add(kind)
-            _LOG.info("responses of the type %r pass unread", kind)
+            log.info("responses of the type %r pass unread", kind)
 
     def _refuse(self, error: BodyError) -> NoReturn:
         """Replace a response that has not been started by an error, and stop the application."""
@@ -316,7 +316,7 @@ class Exchange:
             code, why = error.code, str(error)
         else:
             code, why = "unguardable_response", guarded_message(self._route.guard, error)
-        _LOG.error("refused the response to %r: %s", self._scope["path"], why)
+        log.error("refused the response to %r: %s", self._scope["path"], why)
         if call is not None:
             return call_refusal(BLOCKED if self._is_block(error) else 502, code, why, call)
         if self._is_block(error):
@@ -390,7 +390,7 @@ class Exchange:
         """End the response with an error in its format; plain text, which has none, is cut off."""
         assert self._route.guard is not None
         why = guarded_message(self._route.guard, error)
-        _LOG.error("ended a response: %s", why)
+        log.error("ended a response: %s", why)
         await self._end_with(code, why, before, error)
 
     async def _end_with(
@@ -427,12 +427,12 @@ class Exchange:
         if self._running.stopped:
             await self._send_last()
             if failure is not None and not isinstance(failure, OSError):
-                _LOG.warning("an application failed when stopped (%s)", type(failure).__name__)
+                log.warning("an application failed when stopped (%s)", type(failure).__name__)
             return self._failure
         if self._classifier is not None and failure is None:
-            _LOG.error("an application left its response unfinished")
+            log.error("an application left its response unfinished")
         if self._body is not None and not self._client.complete and self._media is not None:
-            _LOG.error("an application left its response unfinished")
+            log.error("an application left its response unfinished")
             self._body.fail(failure)
             frame = self._error_frame(self._media, "upstream_error", "the answer broke off")
             if frame:
@@ -498,7 +498,7 @@ class Exchange:
                 await anyio.sleep(left)
                 continue
             body.close("timeout")
-            _LOG.error("ended a response: it took longer than the policy allows")
+            log.error("ended a response: it took longer than the policy allows")
             with suppress(StoppedError):
                 await self._end_with("deadline", "the answer took too long")
 

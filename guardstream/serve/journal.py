@@ -29,10 +29,13 @@ from guardstream.serve.restoring import Placed, Position, Restoring, plain
 from guardstream.serve.source_ids import SourceIdDetector
 from guardstream.stream.flows.frames import LONG_EVENT
 
-_LOG = logging.getLogger("guardstream.serve")
+log = logging.getLogger("guardstream.serve")
 
 NOT_KEPT = error_frame("sse", "not_kept", "the rest of this stream is no longer stored")
 """The event for a client that reconnects for events which the store does not have."""
+
+_STORE_SECONDS = 1.0
+"""Seconds that a store may take to record a stream's end."""
 
 _ID = re.compile(r"gs([A-Za-z0-9_-]{22})\.([0-9]{1,15})(?:\.([0-9]{1,15}))?")
 
@@ -158,8 +161,17 @@ class Journal:
             self._failed(error)
             return False
 
-    async def close(self) -> None:
-        """Record in the store that nothing follows, or that what followed is missing."""
+    async def close(self, cut: bytes | None) -> None:
+        """Record in the store how the stream ended, whatever is cancelled meanwhile.
+
+        Nothing follows, or only the event `cut`; or what followed is missing.
+        """
+        with anyio.move_on_after(_STORE_SECONDS, shield=True):
+            if cut is not None:
+                await self.keep([cut])
+            await self._close()
+
+    async def _close(self) -> None:
         if not self._number:
             return
         try:
@@ -190,7 +202,7 @@ class Journal:
     def _failed(self, error: Exception) -> None:
         if self._keeping:
             name = type(error).__name__
-            _LOG.warning("replay store failed (%s): a stream goes on without it", name)
+            log.warning("replay store failed (%s): a stream goes on without it", name)
         self._give_up()
 
     def _give_up(self) -> None:

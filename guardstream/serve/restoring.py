@@ -21,7 +21,7 @@ from guardstream.stream.flows.flow import Sent
 from guardstream.stream.result import Meter
 from guardstream.vault import Vault
 
-_LOG = logging.getLogger("guardstream.serve")
+log = logging.getLogger("guardstream.serve")
 
 
 class Position(NamedTuple):
@@ -74,7 +74,7 @@ class Restoring:
             if self._flow.error is not None:
                 raise self._flow.error
         except GuardstreamError as error:
-            _LOG.error("values are no longer restored: %s", guarded_message(self._guard, error))
+            log.error("values are no longer restored: %s", guarded_message(self._guard, error))
             self._failed = True
             return [raw] if raw else []
         return self._events([each.chunk for each in sent])

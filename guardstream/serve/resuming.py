@@ -16,7 +16,7 @@ from guardstream.serve.restoring import Placed, Position, Restoring
 from guardstream.serve.routes import POLICY_HEADER, Route
 from guardstream.serve.streams import PING
 
-_LOG = logging.getLogger("guardstream.serve")
+log = logging.getLogger("guardstream.serve")
 
 WAIT = 2.0
 """Seconds to wait for an event before asking again; each time a heartbeat is sent."""
@@ -83,7 +83,7 @@ class Following:
         try:
             return await self._store.since(self._key, self._number, wait)
         except Exception as error:
-            _LOG.warning("replay store failed (%s)", type(error).__name__)
+            log.warning("replay store failed (%s)", type(error).__name__)
             return None
 
     def shown(self, kept: Kept) -> bytes:

@@ -13,6 +13,7 @@ from starlette.types import Scope
 from guardstream.amounts import check_count, check_seconds
 from guardstream.framing.frames import Media
 from guardstream.guard import Guard, check_guard
+from guardstream.hints import check_known
 from guardstream.http.media import kind_of
 from guardstream.http.media import media_of as named_media
 from guardstream.policy import Policy
@@ -122,10 +123,7 @@ class Route:
             ("on_block", Literal[OnBlock, None]),
         )
         for name, known in chosen:
-            value = getattr(self, name)
-            if value not in get_args(known):
-                choices = " or ".join(map(repr, get_args(known)))
-                raise ValueError(f"unknown {name} {value!r}: use {choices}")
+            check_known(name, getattr(self, name), get_args(known))
         unused = (each.name for each in _SETTINGS if getattr(self, each.name) != each.default)
         if self.guard is None and (name := next(unused, "")):
             raise ValueError(f"a path that is not guarded has no {name!r}: leave it out")

@@ -18,7 +18,7 @@ from guardstream.serve.receiver import Receiver
 from guardstream.serve.routes import POLICY_HEADER, Route
 from guardstream.serve.running import Running, StoppedError
 
-_LOG = logging.getLogger("guardstream.serve")
+log = logging.getLogger("guardstream.serve")
 
 NORMAL, UNSUPPORTED, VIOLATION, INTERNAL = 1000, 1003, 1008, 1011
 """Close codes: RFC 6455, section 7.4.1."""
@@ -179,7 +179,7 @@ class Connection:
 
     async def _fail(self, error: Exception) -> NoReturn:
         assert self._route.guard is not None
-        _LOG.error("closed a connection: %s", guarded_message(self._route.guard, error))
+        log.error("closed a connection: %s", guarded_message(self._route.guard, error))
         await self._close(INTERNAL, "guard error")
 
     async def _close(self, code: int, reason: str) -> NoReturn:

@@ -14,7 +14,7 @@ from functools import partial
 from time import monotonic, time
 from typing import Any, Literal, Protocol
 
-from guardstream.errors import GuardstreamError
+from guardstream.errors import GuardstreamError, without_message
 from guardstream.events import Finding, FinishReason
 from guardstream.stream.result import Stats
 
@@ -263,12 +263,9 @@ def _later(seconds: float | None, by: float) -> float | None:
 
 
 def _failure(observer: Observer, error: Exception) -> ObserverError:
-    """Return an ObserverError that describes an OSError by its reason, others only by type.
-
-    The message of another exception could contain text of the stream.
-    """
-    reason = f": {error.strerror}" if isinstance(error, OSError) and error.strerror else ""
-    name = type(observer).__name__
-    failure = ObserverError(f"observer {name!r} failed ({type(error).__name__}{reason})")
+    """Return an ObserverError that says what failed, without the message of `error`."""
+    failure = ObserverError(
+        f"observer {type(observer).__name__!r} failed ({without_message(error)})"
+    )
     failure.__cause__ = error
     return failure

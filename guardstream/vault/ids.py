@@ -16,7 +16,7 @@ Ids: TypeAlias = Literal["hash", "number", "fake"]
 fake value of the same form that contains a keyed hash, if the form has one."""
 
 SYMBOLS = "23456789ABCDEFGHJKMNPQRTVWXYZ"
-"""Letters and digits, without those that look alike: 0 and O, 1, I and L, U and V, 5 and S."""
+"""Digits and letters, without 0 and O, 1, I and L, which look alike, U (like V) and S (like 5)."""
 
 LENGTH = 6
 """Symbols of the hash: 29 to the sixth power are 594,823,321."""

@@ -56,6 +56,6 @@ _SHORT = 5
 
 
 def _by_length(values: Sequence[str]) -> Iterator[tuple[bool | None, tuple[str, ...]]]:
-    """Return the rules that find known values: short ones as words, others anywhere."""
+    """Yield the rules that find known values: short ones as words, others anywhere."""
     yield None, tuple(value for value in values if len(value) < _SHORT)
     yield False, tuple(value for value in values if len(value) >= _SHORT)

@@ -309,7 +309,7 @@ class RedisStore:
         client: Any = None,
     ) -> None:
         """`ttl` is in seconds since a conversation was last opened; `timeout` limits each wait, in
-        seconds.
+        seconds. Keys in Redis begin with `prefix`.
 
         A `timeout` of None means 2 seconds. `client` is a `redis.Redis` that returns bytes; it
         replaces `url` and `timeout`. Raises VaultError if the package is not installed, ValueError

@@ -69,6 +69,9 @@ def test_a_key_may_be_for_paths_that_are_not_known(tmp_path: Path) -> None:
     ("arguments", "before", "why"),
     [
         (["a", "--tokens", "many"], "", "--tokens: expected a number and a time"),
+        (["a", "--policy", "", "--tokens", "5/d"], "", "--policy: must not be empty"),
+        ([""], "", "NAME: must not be empty"),
+        (["${NAME}"], "", "NAME: ${…} is only for secrets"),
         (["a", "--file", "FILE"], "a: {sha256: " + "f" * 64 + "}", "the key 'a' already exists"),
         (["a", "--file", "FILE"], "{b: {sha256: " + "f" * 64 + "}}", "not valid YAML"),
         (["a", "--file", "FILE"], "b: 1", "1:4: expected a mapping"),

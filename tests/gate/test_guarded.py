@@ -317,6 +317,20 @@ async def test_no_callback_sees_what_a_gate_has_not_judged(name: str) -> None:
     assert await monitors.text() == TEXT
 
 
+async def test_a_check_of_an_installed_package_is_an_entry_point_and_need_not_be_allowed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    info = tmp_path / "company_checks-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: company-checks\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text("[guardstream.checks]\nhouse = company_checks:check\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    guard = Guard(Policy.parse("gate: [{use: house, action: block}]"))
+    stream = guard.wrap(Source(["Fine. Quite bad."]))
+    assert await stream.text() == "Fine. "
+    assert stream.blocked_by == "house.word"
+
+
 def test_a_function_must_be_allowed() -> None:
     with pytest.raises(PolicyError, match="company_checks:check"):
         Guard(Policy.parse("gate: [{use: 'company_checks:check'}]"))

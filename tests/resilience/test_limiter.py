@@ -205,7 +205,7 @@ async def test_bounds_hold_at_random() -> None:
 
 @pytest.mark.parametrize("bounds", [{"total": 0}, {"total": 1, "per_key": 0}])
 def test_there_is_room_for_one(bounds: dict[str, Any]) -> None:
-    with pytest.raises(ValueError, match="at least one"):
+    with pytest.raises(ValueError, match="at least 1"):
         Limiter(**bounds)
 
 

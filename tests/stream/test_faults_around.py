@@ -196,6 +196,13 @@ async def test_a_full_disk_behind_a_sink(how: Any, caplog: pytest.LogCaptureFixt
     assert run.seen.record.finish == run.stream.finish
 
 
+async def test_the_log_names_the_type_alone_of_what_a_sink_raises(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    await write_to(Run(PLAIN).stream, Kept([], 0), on_error="report")
+    assert caplog.messages == ["sink Kept failed (PlannedError)"]
+
+
 @pytest.mark.parametrize("path", ["/dev/full", "/none/recording.jsonl"])
 async def test_a_recording_that_cannot_be_written(path: str) -> None:
     run = Run([*PLAIN, "." * 20_000])

@@ -56,7 +56,7 @@ def read_filter(expression: str) -> Filter:
 
 
 def _parts(expression: str) -> Iterator[str]:
-    """Return the operands of the outermost `||`, without parentheses around them."""
+    """Yield the operands of the outermost `||`, without parentheses around them."""
     expression = _bare(expression)
     parts, depth = [""], 0
     for token in _TOKEN.findall(expression):

@@ -79,7 +79,7 @@ def _severity(confidence: str | None) -> str:
 
 
 def _allowed(required: dict[str, Any]) -> Iterator[str]:
-    """Return patterns for secrets with too few of some characters, or with a certain word."""
+    """Yield patterns for secrets with too few of some characters, or with a certain word."""
     for key, kind in _COUNTED.items():
         least = required.get(key, 0)
         if least > 0:

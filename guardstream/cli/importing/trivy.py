@@ -95,7 +95,7 @@ def _lost(rule: dict[str, Any]) -> Iterator[str]:
 
 
 def _allowed(made: Draft, holder: dict[str, Any], whose: str) -> Iterator[str]:
-    """Return the patterns of the secrets that are allowed."""
+    """Yield the patterns of the secrets that are allowed."""
     for each in holder.get("allow-rules", ()):
         if each.get("regex"):
             yield containing(part(each["regex"]))

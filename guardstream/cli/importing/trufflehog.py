@@ -70,7 +70,7 @@ def _lost(detector: dict[str, Any], patterns: dict[str, str]) -> Iterator[str]:
 
 
 def _allowed(detector: dict[str, Any]) -> Iterator[str]:
-    """Return the patterns of the secrets that are excluded."""
+    """Yield the patterns of the secrets that are excluded."""
     for pattern in detector.get("exclude_regexes_capture", ()):
         yield containing(part(pattern))
     words = any_of(detector.get("exclude_words", ()))

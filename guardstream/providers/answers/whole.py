@@ -19,7 +19,7 @@ from guardstream.providers.openai.chat_chunk_spec import BESIDE
 from guardstream.providers.openai.chat_spec import completion_spec
 from guardstream.providers.openai.completions import FIELDS
 from guardstream.providers.openai.responses import CALLS, finish_of
-from guardstream.providers.openai.responses_spec import response_spec
+from guardstream.providers.openai.responses_spec import DETAILS, response_spec
 from guardstream.providers.spec import Leaf, Path, Spec, SpecAdapter
 from guardstream.providers.toolkit.fields import fields_of, index_in
 from guardstream.providers.toolkit.paths import rebuilt
@@ -260,8 +260,7 @@ class ResponseBody(Body):
             output = [*output, {**message, "status": "completed", "content": [part]}]
         if reason == "stop":
             return {**body, "output": output}
-        details = {"length": "max_output_tokens", "content_filter": "content_filter"}
-        why = {"reason": details.get(reason)}
+        why = {"reason": DETAILS.get(reason)}
         return {**body, "output": output, "status": "incomplete", "incomplete_details": why}
 
 

@@ -7,7 +7,7 @@ application sends them to its own page; other fields that hold text are refused.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, get_args
 
 from guardstream.events import FinishReason
 from guardstream.providers.adapter import Piece, Reading, Released, Slot
@@ -23,15 +23,7 @@ _SPEC: dict[str, Leaf] = {
 
 _NAMES = {"text": "content", "finish": "complete", "code": "error", "id": "start"}
 
-_REASONS: tuple[FinishReason, ...] = (
-    "stop",
-    "length",
-    "tool_calls",
-    "content_filter",
-    "cancelled",
-    "timeout",
-    "error",
-)
+_REASONS: tuple[FinishReason, ...] = get_args(FinishReason)
 
 
 class NamedEvents(SpecAdapter):

@@ -150,11 +150,11 @@ BESIDE = "chunk."
 NUMBERED = frozenset({"width", "height", "code"})
 """Fields beside the choices that hold numbers: sizes of images, and the code of an error."""
 
-_BESIDE = (
+ASIDE = (
     *("citations", "search_results", "images", "related_questions", "error"),
     "provider_specific_fields",
 )
-"""What an answer rests on (Perplexity), and errors."""
+"""Fields of a chunk itself that hold text: what an answer rests on (Perplexity), and errors."""
 
 _TIMINGS = (
     *(f"{what}_{unit}" for what in ("prompt", "predicted") for unit in ("n", "ms", "per_second")),
@@ -180,7 +180,7 @@ CHUNK: Spec = {
     "usage_breakdown": USED,
     "prompt_filter_results": [FILTERED],
     "usage": KEEP,
-    **{name: Tree(Leaf("copy", "text", f"{BESIDE}{name}"), NUMBERED) for name in _BESIDE},
+    **{name: Tree(Leaf("copy", "text", f"{BESIDE}{name}"), NUMBERED) for name in ASIDE},
     "choices": Each(
         {
             "index": NUMBER,

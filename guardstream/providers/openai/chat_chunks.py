@@ -7,6 +7,7 @@ from typing import Any
 
 from guardstream.errors import AdapterError
 from guardstream.providers.adapter import Call, Slot
+from guardstream.providers.openai.chat_chunk_spec import ASIDE
 from guardstream.providers.toolkit.fields import fields_of, index_in, only, replaced
 from guardstream.providers.toolkit.reused import Reused
 
@@ -19,13 +20,6 @@ PART_TEXT = {
 """Channels of the typed parts of Mistral's content lists and OpenRouter's reasoning details."""
 
 PART_FIELDS = ("text", "thinking", "summary")
-
-ASIDE = (
-    *("citations", "search_results", "images", "related_questions", "error"),
-    "provider_specific_fields",
-)
-"""Fields of a chunk itself that hold text: what an answer rests on (Perplexity), errors."""
-
 
 _AGAIN = ("__verbose",)
 """Fields of a chunk itself that repeat its text (llama.cpp)."""

@@ -22,14 +22,11 @@ from guardstream.providers.openai.realtime_spec import (
     TRANSLATED,
     TRANSLATING,
 )
+from guardstream.providers.openai.responses_spec import REASONS
 from guardstream.providers.spec import Leaf, Path, SpecAdapter
 from guardstream.providers.toolkit.fields import fields_of, index_in
 
 _CALLS = ("function_call", "mcp_call", "mcp_approval_request")
-_REASONS: dict[Any, FinishReason] = {
-    "max_output_tokens": "length",
-    "content_filter": "content_filter",
-}
 _STATUS: dict[Any, FinishReason] = {"cancelled": "cancelled", "failed": "error"}
 
 
@@ -245,7 +242,7 @@ class Realtime(SpecAdapter):
         why = fields_of(response.get("status_details")).get("reason")
         reason: FinishReason = "tool_calls" if running.called else "stop"
         if status == "incomplete":
-            reason = _REASONS.get(why, "length")
+            reason = REASONS.get(why, "length")
         reason = _STATUS.get(status, reason)
         closed = [*running.end(), *self._ended()]
         self._running = {own: each for own, each in self._running.items() if each is not running}

@@ -13,6 +13,7 @@ from guardstream.errors import AdapterError
 from guardstream.events import FinishReason
 from guardstream.providers.adapter import Released, Slot
 from guardstream.providers.openai.realtime_spec import STREAMED, TRANSLATED
+from guardstream.providers.openai.responses_spec import DETAILS
 from guardstream.providers.spec import constructed, plain
 from guardstream.providers.toolkit.fields import fields_of, index_in, replaced
 
@@ -21,7 +22,6 @@ FIRST = {"output_text": "text", "output_audio_transcript": "audio_transcript"}
 
 _KINDS = {"text": "output_text", "transcript": "output_audio"}
 _FIRST_KINDS = {"text": "text", "transcript": "audio"}
-_DETAILS = {"length": "max_output_tokens", "content_filter": "content_filter"}
 
 
 @dataclass(slots=True)
@@ -169,7 +169,7 @@ class Ending:
         completed = reason in ("stop", "tool_calls")
         status = "completed" if completed else "incomplete"
         made = self._close(chunk, response, released, status)
-        details = None if completed else {"type": status, "reason": _DETAILS.get(reason)}
+        details = None if completed else {"type": status, "reason": DETAILS.get(reason)}
         items = [response.done[output] for output in sorted(response.done)]
         ended = {**response.made, "status": status, "status_details": details, "output": items}
         return [*made, self._made(chunk, "response.done", {"response": ended})]

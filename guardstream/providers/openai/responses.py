@@ -16,7 +16,15 @@ from typing import Any
 from guardstream.events import FinishReason
 from guardstream.providers.adapter import Call, Piece, Reading, Released, Slot
 from guardstream.providers.openai.responses_end import PARTS, Ending, index_of, number_of, part_of
-from guardstream.providers.openai.responses_spec import BESIDE, LIFE, OVER, PANEL, SPEC, STREAMED
+from guardstream.providers.openai.responses_spec import (
+    BESIDE,
+    LIFE,
+    OVER,
+    PANEL,
+    REASONS,
+    SPEC,
+    STREAMED,
+)
 from guardstream.providers.spec import Leaf, Path, SpecAdapter
 from guardstream.providers.toolkit.fields import fields_of
 
@@ -32,12 +40,6 @@ CALLS = {
 
 _CLIENT = ("function_call", "custom_tool_call", "apply_patch_call", "computer_call")
 """Calls that the client is to make."""
-
-_INCOMPLETE: dict[Any, FinishReason] = {
-    "max_output_tokens": "length",
-    "content_filter": "content_filter",
-}
-
 
 _PARTED = ("output_text", "reasoning_text")
 """Texts in numbered parts of an item."""
@@ -312,6 +314,6 @@ def finish_of(response: Mapping[str, Any]) -> FinishReason:
         return "error"
     if response.get("status") == "incomplete":
         why = fields_of(response.get("incomplete_details")).get("reason")
-        return _INCOMPLETE.get(why, "stop")
+        return REASONS.get(why, "stop")
     items = [fields_of(item).get("type") for item in response.get("output") or ()]
     return "tool_calls" if any(kind in _CLIENT for kind in items) else "stop"

@@ -14,7 +14,7 @@ from typing import Any
 from guardstream.errors import AdapterError
 from guardstream.events import FinishReason
 from guardstream.providers.adapter import Released, Slot
-from guardstream.providers.openai.responses_spec import BESIDE, LIFE, STREAMED
+from guardstream.providers.openai.responses_spec import BESIDE, DETAILS, LIFE, STREAMED
 from guardstream.providers.spec import constructed, plain
 from guardstream.providers.toolkit.fields import fields_of, replaced
 
@@ -50,7 +50,6 @@ _HOLDERS = {
 _FIELDS = {kind: field for field, (kind, _) in _PARTS.items()}
 _BESIDE = {field: name for name, (_, field, _) in BESIDE.items()}
 _RESULTS = ("stdout", "stderr", "transcript")
-_DETAILS = {"length": "max_output_tokens", "content_filter": "content_filter"}
 
 
 def part_of(event: Mapping[str, Any]) -> int | None:
@@ -225,7 +224,7 @@ class Ending:
             return events
         details: Any = None
         if status == "incomplete":
-            why = {"reason": _DETAILS.get(reason)}
+            why = {"reason": DETAILS.get(reason)}
             details = constructed(chunk, "IncompleteDetails", why, f"{_TYPES}.response")
         items = [self._items[output] for output in sorted(self._items)]
         updates = {"status": status, "incomplete_details": details, "output": items}

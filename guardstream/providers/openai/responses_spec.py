@@ -7,6 +7,9 @@ named a copy everywhere, too: it is guarded when it comes first and known when i
 
 from __future__ import annotations
 
+from typing import Any
+
+from guardstream.events import FinishReason
 from guardstream.providers.adapter import Kind
 from guardstream.providers.openai.azure import FILTERED
 from guardstream.providers.spec import (
@@ -283,6 +286,15 @@ _PLAIN = (
 OVER = ("response.completed", "response.incomplete", "response.failed")
 LIFE = ("response.created", "response.queued", "response.in_progress", *OVER)
 """Events that carry the whole response."""
+
+REASONS: dict[Any, FinishReason] = {
+    "max_output_tokens": "length",
+    "content_filter": "content_filter",
+}
+"""Why a response is incomplete, as the Realtime API says it, too."""
+
+DETAILS = {reason: why for why, reason in REASONS.items()}
+"""What an incomplete response says for each of these reasons."""
 
 STREAMED = {
     "output_text": ("text", "text", "text"),

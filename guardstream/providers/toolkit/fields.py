@@ -160,7 +160,7 @@ def _slots_of(kind: type[Any]) -> tuple[str, ...]:
 
 
 def _slots_in(base: type[Any]) -> Iterator[str]:
-    """Return the slots that a class adds, by their mangled names, without those of Python."""
+    """Yield the slots that a class adds, by their mangled names, without those of Python."""
     given = vars(base).get("__slots__", ())
     for name in [given] if isinstance(given, str) else given:
         if not name.startswith("__"):
@@ -170,7 +170,7 @@ def _slots_in(base: type[Any]) -> Iterator[str]:
 
 
 def _members_of(kind: type[BaseException]) -> Iterator[str]:
-    """Return the fields of Python's own exceptions, without the objects that they refer to."""
+    """Yield the fields of Python's own exceptions, without the objects that they refer to."""
     for base in kind.__mro__:
         for name, member in vars(base).items():
             if isinstance(member, MemberDescriptorType) and name != "obj":

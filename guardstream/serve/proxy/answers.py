@@ -258,8 +258,9 @@ def _images(guard: Guard, value: dict[str, Any]) -> dict[str, Any]:
     guarded: dict[str, Any] = {}
     for name, inner in value.items():
         if name == "data" and isinstance(inner, list):
-            guarded[name] = [_images(guard, each) if isinstance(each, dict) else each
-                             for each in inner]  # fmt: skip
+            guarded[name] = [
+                _images(guard, each) if isinstance(each, dict) else each for each in inner
+            ]
         elif name in _PICTURES and isinstance(inner, str):
             guarded[name] = inner
         else:

@@ -50,9 +50,9 @@ class Endpoint:
 
     - `path`: a template. `{id}` is a name without slashes, `{model}` may have slashes.
     - `answer`: what it answers.
-    - `request`: the format of its requests, as in `guardstream.http.requests`, or what they are:
-      "form" for a form with files, "batch" for a list of Anthropic's requests, "unknown" if only
-      the body shows it. If it is empty, bodies are not forwarded.
+    - `request`: the format of its requests, as in `guardstream.http.request_fields`, or what they
+      are: "form" for a form with files, "batch" for a list of Anthropic's requests, "unknown" if
+      only the body shows it. If it is empty, bodies are not forwarded.
     - `provider`: the format of the model's answer.
     - `errors`: how its API reports errors.
     - `auth`: the header that has the key.
@@ -89,9 +89,11 @@ class Endpoint:
     @property
     def asks_model(self) -> bool:
         """Whether a request only asks a model for an answer, which comes at once."""
-        return self.method == "POST" and bool(self.request) and (
-            self.answer == "model" or not self.creates_object
-        )  # fmt: skip
+        return (
+            self.method == "POST"
+            and bool(self.request)
+            and (self.answer == "model" or not self.creates_object)
+        )
 
     @property
     def guarded(self) -> bool:

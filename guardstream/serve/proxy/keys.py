@@ -83,6 +83,7 @@ class Keys:
     OSError leave those that there were."""
     function: KeyFunction | None = None
     loaded: tuple[Key, ...] = ()
+    """The keys that `load` returned last."""
     _asked: float | None = field(default=None, init=False)
 
     def __bool__(self) -> bool:

@@ -66,8 +66,17 @@ _OF_MIDDLEWARE = frozenset(RouteFile.model_fields) - {"policy", "provider", "ups
 class ServeOptions:
     """The options of `guardstream serve`; policies are paths by name.
 
+    What a flag sets is named as the flag, all else as in the section `serve`, with these names for
+    what is deeper in it:
+
+    - of `upstream`: `upstream_key`, `upstream_auth`, `upstream_version`, `connect_timeout`,
+      `read_timeout`;
+    - of `limits`: `max_body`, `max_answer`, `answer_tokens`;
+    - of `routes`, by path: `upstream_routes` and `formats`, which a route calls `provider`;
+    - of `heartbeats`: `heartbeat`.
+
     Secrets are `${NAME}`; structured options (`upstreams`, `keys`, `state`, `replay`, `receipts`)
-    have the form of the section `serve`.
+    have the form of the section. Sizes are in bytes, times in seconds.
     """
 
     upstream: str

@@ -33,9 +33,6 @@ from guardstream.stream.observers import ObserverError
 WITH_ERRORS: Sequence[Kind] = ("events", "lines")
 """The streams that have a place for an error; an array, which is cut off, has none."""
 
-_STORE_SECONDS = 1.0
-"""Seconds that a store may take to record a stream's end."""
-
 
 @dataclass(slots=True)
 class Outcome:
@@ -187,11 +184,8 @@ class Reply:
                 await self._transmit(b"".join(rest), more=True)
         finally:
             self._journal = None
-            with anyio.move_on_after(_STORE_SECONDS, shield=True):
-                if not complete:
-                    last = self._errors.frame(502, "cancelled", "the answer was not finished")
-                    await journal.keep([last])
-                await journal.close()
+            cut = self._errors.frame(502, "cancelled", "the answer was not finished")
+            await journal.close(None if complete else cut)
 
     @asynccontextmanager
     async def beating(self) -> AsyncIterator[None]:

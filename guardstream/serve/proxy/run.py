@@ -282,9 +282,8 @@ class _Workers(Multiprocess):
                 self.signal_queue.clear()
                 self._signals += 1
             for each in running:
-                if (
-                    self._signalled[id(each)] < self._signals
-                ):  # or it took an old one's place meanwhile
+                # A worker that took an old one's place meanwhile has had no signal.
+                if self._signalled[id(each)] < self._signals:
                     self._signalled[id(each)] += 1
                     each.process.terminate()
         super().join_all()

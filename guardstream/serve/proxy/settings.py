@@ -71,8 +71,12 @@ class ProxySettings:
       `upstream_routes`: paths and their upstream.
     - `upstream_key`: sent in place of the client's key. If any upstream has a key, no client's key
       is forwarded.
-    - `read_timeout`: the longest silence of the upstream, before its first byte and between two; a
-      policy's deadlines may be shorter.
+    - `connect_timeout`: how long connecting to `upstream` may take; `read_timeout`: its longest
+      silence, before the first byte and between two. A policy's deadlines may be shorter. A
+      `Target` has its own.
+    - `max_connections`: the most open connections to each upstream, beyond which requests wait; any
+      number by default. The server bounds those of clients.
+    - `max_answer`: the most bytes of an answer that is not streamed.
 
     Clients:
 
@@ -81,7 +85,7 @@ class ProxySettings:
     - `state`: stores the usage and the objects of keys; by default in this process's memory.
     - `shared_objects`: ids of objects that all keys may use.
     - `answer_tokens`: tokens that are reserved for an answer whose request sets no bound.
-    - `body_timeout`: how long a request's body may take.
+    - `max_body`: the most bytes of a request's body; `body_timeout`: how long it may take.
     - `heartbeat`: seconds of silence after which an event stream gets a comment.
 
     Records:

@@ -50,11 +50,12 @@ _VERSION = re.compile(r"/v\d+(?:(?:alpha|beta)\d*)?(?:/openai)?$")
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """One upstream: its base URL, the key for its requests, and its timeouts.
+    """One upstream: its base `url`, the `key` for its requests, and its timeouts.
 
     `auth` is the header of the key; if None, it depends on the endpoint. `version` says whether
     `/v1` comes between the base URL and the path; if None, unless the base ends in a version.
-    `read_timeout` is the longest silence in seconds before the first byte and between any two.
+    Times are in seconds: `connect_timeout` for connecting, `read_timeout` for the longest silence
+    before the first byte and between any two.
     """
 
     url: str

@@ -42,7 +42,7 @@ class WireFlow(FrameFlow):
         self.sent: Sequence[Sent[bytes]] = ()
         self._around: EncodedTemplate | None = None  # what unread events are compared with
         self._fast_path: FastPath | None = None  # the path of their text
-        self._compared_bytes = 0  # the number of events that were not parsed
+        self._compared_bytes = 0  # the size of the events that were not parsed
         self._raw = b""  # the last event that was not parsed
 
     def feed_chunk(self, chunk: bytes) -> bytes | None:

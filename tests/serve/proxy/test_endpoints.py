@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -94,6 +96,16 @@ def test_every_endpoint_is_found_by_its_path_alone() -> None:
         for other in (path + "/", path.upper(), "/" + path, path + "%2e", f"/x{path}"):
             known = table.find(each.method, other).endpoint
             assert known is UNKNOWN or known.path.endswith("{model}"), other
+
+
+def test_every_endpoint_is_documented() -> None:
+    page = (Path(__file__).parents[3] / "docs" / "proxy.md").read_text(encoding="utf-8")
+    table = page.split("## What is guarded", 1)[1].split("**Text as numbers.**", 1)[0]
+    for each in ENDPOINTS:
+        path = re.sub(r"/\{\w+\}$", "", each.documented_path or each.path)
+        end = f":{path.rpartition(':')[2]}" if ":" in path else f"/{path.rpartition('/')[2]}"
+        assert re.search(rf"{end}\b", table), path
+        assert each.method in ("GET", "POST") or f"`{each.method} " in table, path
 
 
 def test_whole_answers_of_all_endpoints_are_guarded() -> None:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import logging
 import socket
 import threading
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import cohere
@@ -29,6 +32,26 @@ def post(url: str, path: str = CHAT, body: Any = BODY, **headers: str) -> httpx.
 
 def error_of(response: httpx.Response) -> dict[str, Any]:
     return dict(json.loads(response.content)["error"])
+
+
+def codes_in(source: str) -> Iterator[str]:
+    """The codes of errors in a module: what comes after a status, or first in a BoundsError."""
+    for call in ast.walk(ast.parse(source)):
+        if isinstance(call, ast.Call):
+            given = [each.value if isinstance(each, ast.Constant) else None for each in call.args]
+            if ast.unparse(call.func) == "BoundsError":
+                yield str(given[0])
+            elif len(given) > 1 and given[0] in range(400, 600) and isinstance(given[1], str):
+                yield given[1]
+
+
+def test_every_code_of_an_error_is_documented() -> None:
+    root = Path(__file__).parents[3]
+    table = (root / "docs" / "proxy.md").read_text(encoding="utf-8").split("| code | status |")[1]
+    paths = [*(root / "guardstream/serve/proxy").glob("*.py"), *root.glob("guardstream/http/*.py")]
+    codes = {code for path in paths for code in codes_in(path.read_text(encoding="utf-8"))}
+    assert len(codes) > 25
+    assert [code for code in sorted(codes) if f"`{code}`" not in table] == []
 
 
 def test_coheres_client_is_told_that_an_answer_broke_off() -> None:
