@@ -5,10 +5,10 @@ and for each pair of classes which sleeping patterns wake.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import reduce
 from itertools import count
 from operator import or_
-from typing import NamedTuple
 
 from guardstream.scan.pages import SIZE
 from guardstream.scan.regex.alphabet import START, CharSets
@@ -26,7 +26,8 @@ NO_GROUP = -1
 """The `tail` of a pattern of which the whole match is masked."""
 
 
-class Handling(NamedTuple):
+@dataclass(slots=True, frozen=True)
+class Handling:
     """What is done about a pattern: whether text waits for its candidates (`holds`), whether what
     it accepts is a match at once (`eager`), whether every accept counts until one is confirmed
     (`loose`), and whether a match is certain once nothing older lives (`plain`). Of a plain one's
@@ -71,7 +72,8 @@ class Classes(dict[str, int]):
         return signature
 
 
-class Waking(NamedTuple):
+@dataclass(slots=True, frozen=True, eq=False)
+class Waking:
     """What a character does to the patterns that sleep: the `kind` of it that they ask for after
     it, and the `steps` of those that it wakes. Where these are the same, so is the `number`. `told`
     are the states of the lookbehinds that it wakes and that match after it."""

@@ -47,7 +47,8 @@ _Places: TypeAlias = tuple[int, bytes, bytes, bytes]
 
 def _flags(handling: Handling) -> int:
     """What is done about a pattern, a bit each (`machine.h`)."""
-    return sum(flag << number for number, flag in enumerate(handling[:4]))
+    flags = handling.holds, handling.eager, handling.loose, handling.plain
+    return sum(flag << number for number, flag in enumerate(flags))
 
 
 class NativeProgram(Program):

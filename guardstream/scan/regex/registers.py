@@ -8,6 +8,7 @@ the transition's own character.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple, TypeAlias
 
@@ -90,9 +91,10 @@ class Accept(NamedTuple):
         return Accept(start, mapped(self.hold, registers), end, self.late)
 
 
-class Live(NamedTuple):
+@dataclass(slots=True, frozen=True)
+class Live:
     """Where candidates began: the longest fixed distance (-1 if none), and the registers of the
-    others."""
+    others. It is asked for with each chunk, and fields of a NamedTuple take longer."""
 
     distance: int
     registers: tuple[int, ...]
@@ -125,11 +127,11 @@ def together(lives: Iterable[tuple[Live, tuple[int, ...]]]) -> Live:
     """Where the candidates of some states began, each given with the numbers of its registers."""
     distance = -1
     registers: set[int] = set()
-    for (fixed, own), numbers in lives:
-        if fixed > distance:
-            distance = fixed
-        if own:
-            registers.update([numbers[register] for register in own])
+    for own, numbers in lives:
+        if own.distance > distance:
+            distance = own.distance
+        if own.registers:
+            registers.update([numbers[register] for register in own.registers])
     return _same(distance, tuple(sorted(registers)))
 
 

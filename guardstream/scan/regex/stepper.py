@@ -176,8 +176,9 @@ class Stepper:
         joints.read += offset - begin
         self._joint, self._registers, self._runs, self.offset = joint, registers, None, offset
         # What `Live.oldest` says, without a call.
-        distance, waiting = joint.known_held or joint.held()
-        for number in waiting:
+        live = joint.known_held or joint.held()
+        distance = live.distance
+        for number in live.registers:
             begun = offset - registers[number]
             if begun > distance:
                 distance = begun
@@ -292,7 +293,7 @@ class Stepper:
         assert self._runs is not None
         machine, offset, awake = self._machine, self.offset, self._runs
         sides = [awake[pattern][0] for pattern in machine.lookbehinds.intersection(awake)]
-        signature, (_, kind, steps, _) = machine.read(self._kind, character, sides)
+        signature, waking = machine.read(self._kind, character, sides)
         after: dict[int, Run] = {}
         found: list[OpenMatch] = []
         for pattern, (state, registers) in awake.items():
@@ -302,14 +303,14 @@ class Stepper:
             if not target.idle:
                 after[pattern] = target, moved(moves, registers, offset) if moves else registers
         off = self._off
-        for pattern, (target, moves, accepts) in steps.items():
+        for pattern, (target, moves, accepts) in waking.steps.items():
             if pattern not in awake and pattern not in off:
                 if accepts:
                     found += [accepted(pattern, accept, (), offset) for accept in accepts]
                 if not target.idle:
                     after[pattern] = target, moved(moves, (), offset) if moves else ()
         self._runs = after
-        self._kind = kind
+        self._kind = waking.kind
         self.offset = offset + 1
         for match in found:
             self._note(match)
