@@ -25,38 +25,48 @@ from guardstream.jsonstream.lexer.tokens import Token
 class _Frame:
     """An open object or array: its type, its content, and the key or index being filled."""
 
-    __slots__ = ("declared", "hidden", "key", "shape", "values")
+    __slots__ = ("config", "declared", "hidden", "key", "shape", "values")
 
-    def __init__(self, declared: Any, values: Any) -> None:
+    def __init__(self, declared: Any, values: Any, around: _Frame | None) -> None:
         self.hidden = may_be_omitted(declared)
         self.declared = Any if self.hidden else declared
         self.shape = shape(self.declared, is_object=isinstance(values, dict))
+        self.config = self.shape.config
+        if self.config is None and around is not None:
+            self.config = around.config
         self.values = values
-        self.key: Any = None
+        self.key: Any = None if isinstance(values, dict) else 0
 
     def next(self) -> Any:
         """Return the type of the next member or element."""
         if isinstance(self.values, dict):
             return self.shape.member(self.key)
-        return self.shape.element(len(self.values))
+        return self.shape.element(self.key)
 
     def add(self, value: Any) -> None:
         """Take the next member or element."""
-        if self.shape.omits and may_be_omitted(declared := self.next()):
-            found = kept(value, declared)
-            if not found:
-                return
-            value = found[0]
+        found = self._kept(value, self.next()) if self.shape.omits else [value]
         if not isinstance(self.values, dict):
-            self.values.append(value)
+            self.values += found
+            self.key += 1
             return
-        self.values[self.key] = value
+        self._set(self.key, found)
         decided = self.shape.decided(self.values)
         if decided is not self.shape:
             self.shape = decided
             # What came before is of its type too now.
-            for key, each in self.values.items():
-                self.values[key] = typed(each, decided.member(key))
+            for key, each in list(self.values.items()):
+                declared = decided.member(key)
+                self._set(key, [typed(kept, declared) for kept in self._kept(each, declared)])
+
+    def _set(self, key: Any, found: list[Any]) -> None:
+        if found:
+            self.values[key] = found[0]
+        else:
+            self.values.pop(key, None)
+
+    def _kept(self, value: Any, declared: Any) -> list[Any]:
+        return kept(value, declared, self.config) if may_be_omitted(declared) else [value]
 
     def built(self, value: Any, shown: bool) -> Any:
         """Return the container so far, with the open `value` in its place if that is shown."""
@@ -136,7 +146,7 @@ class Growing:
         return self._frames[-1].next() if self._frames else self._root
 
     def _open(self, values: Any) -> None:
-        frame = _Frame(self._next(), values)
+        frame = _Frame(self._next(), values, self._frames[-1] if self._frames else None)
         self._hidden += frame.hidden
         self._frames.append(frame)
         self.changed |= not self._hidden
