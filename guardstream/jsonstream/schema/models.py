@@ -250,8 +250,18 @@ class _Translator:
             judges = outer and cls is not None
             node.items = self.node(items, config, outer and not judges)
             node.item_judge = _judge(cls) if judges else None
-        if core["type"] == "list" and core.get("max_length") is not None:
-            node.max_items = core["max_length"]
+        if core["type"] == "list" and not self._may_omit(items or {"type": "any"}):
+            node.max_items = core.get("max_length")
+
+    def _may_omit(self, core: Core) -> bool:
+        """Return whether invalid values are left out, and so do not count as elements."""
+        kind = core["type"]
+        if kind == "definition-ref":
+            return self._may_omit(self._definitions.get(core["schema_ref"], {"type": "any"}))
+        if kind in ("union", "tagged-union"):
+            return any(self._may_omit(each) for each in choices(core) if isinstance(each, Mapping))
+        inner = None if kind in ("model", "dataclass") else core.get(_INNER.get(kind, "schema"))
+        return core.get("on_error") == "omit" or (inner is not None and self._may_omit(inner))
 
     def _model(self, core: Core) -> Any:
         """Return the model class that `core` leads to, if there is one."""
