@@ -28,7 +28,7 @@ class _Frame:
     __slots__ = ("config", "declared", "hidden", "key", "shape", "values")
 
     def __init__(self, declared: Any, values: Any, around: _Frame | None) -> None:
-        self.hidden = may_be_omitted(declared)
+        self.hidden = around is not None and around.may_omit()
         self.declared = Any if self.hidden else declared
         self.shape = shape(self.declared, is_object=isinstance(values, dict))
         self.config = self.shape.config
@@ -42,6 +42,10 @@ class _Frame:
         if isinstance(self.values, dict):
             return self.shape.member(self.key)
         return self.shape.element(self.key)
+
+    def may_omit(self) -> bool:
+        """Return whether the next member or element may be left out."""
+        return self.shape.omits and may_be_omitted(self.next())
 
     def add(self, value: Any) -> None:
         """Take the next member or element."""
@@ -57,7 +61,7 @@ class _Frame:
             # What came before is of its type too now.
             for key, each in list(self.values.items()):
                 declared = decided.member(key)
-                self._set(key, [typed(kept, declared) for kept in self._kept(each, declared)])
+                self._set(key, [typed(stays, declared) for stays in self._kept(each, declared)])
 
     def _set(self, key: Any, found: list[Any]) -> None:
         if found:
@@ -106,7 +110,7 @@ class Growing:
             if kind == t.STRING_PART:
                 if self._text is None:
                     self._text = []
-                    self._shown = self._strings and _shows_text(self._next())
+                    self._shown = self._strings and self._shows_text()
                 self._text.append(value)
                 self._length += len(value)
                 self.changed |= self._shown and not self._hidden
@@ -122,7 +126,7 @@ class Growing:
             elif kind in (t.STRING, t.INTEGER, t.FLOAT, t.LITERAL):
                 self._text = None
                 self._length = 0
-                self._add(_scalar(kind, value, self._next()))
+                self._add(self._scalar(kind, value))
 
     def cost(self) -> float:
         """Return the size of a snapshot's copy: the entries of open containers, and 1 for every 256
@@ -158,16 +162,17 @@ class Growing:
         else:
             self._value = value
 
+    def _may_omit(self) -> bool:
+        return bool(self._frames) and self._frames[-1].may_omit()
 
-def _shows_text(kind: Any) -> bool:
-    return not may_be_omitted(kind) and any(each in (str, Any) for each in branches(kind))
+    def _shows_text(self) -> bool:
+        return not self._may_omit() and any(each in (str, Any) for each in branches(self._next()))
 
-
-def _scalar(kind: int, value: Any, declared: Any) -> Any:
-    """Return a complete scalar as the declared type; as plain JSON if the type rejects it, or if it
-    may be omitted."""
-    plain = int(value) if kind == t.INTEGER else float(value) if kind == t.FLOAT else value
-    if may_be_omitted(declared):
-        return plain
-    written = value if kind in (t.INTEGER, t.FLOAT) else None
-    return typed_scalar(plain, declared, written)
+    def _scalar(self, kind: int, value: Any) -> Any:
+        """Return a complete scalar as the declared type; as plain JSON if the type rejects it, or
+        if it may be omitted."""
+        plain = int(value) if kind == t.INTEGER else float(value) if kind == t.FLOAT else value
+        if self._may_omit():
+            return plain
+        written = value if kind in (t.INTEGER, t.FLOAT) else None
+        return typed_scalar(plain, self._next(), written)
