@@ -11,6 +11,7 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from guardstream.extract._shapes import (
+    ABSENT,
     branches,
     kept,
     may_be_omitted,
@@ -45,7 +46,7 @@ class _Frame:
 
     def may_omit(self) -> bool:
         """Return whether the next member or element may be left out."""
-        return self.shape.omits and may_be_omitted(self.next())
+        return self.key is ABSENT or (self.shape.omits and may_be_omitted(self.next()))
 
     def add(self, value: Any) -> None:
         """Take the next member or element."""
@@ -53,6 +54,8 @@ class _Frame:
         if not isinstance(self.values, dict):
             self.values += found
             self.key += 1
+            return
+        if self.key is ABSENT:
             return
         self._set(self.key, found)
         decided = self.shape.decided(self.values)

@@ -73,7 +73,7 @@ class Shape:
         return Any
 
     def key(self, text: str) -> Any:
-        """Return a complete key as its declared type."""
+        """Return a complete key as its declared type; ABSENT if its member is left out."""
         return text
 
     def build(self, values: Any) -> Any:
@@ -104,6 +104,8 @@ class _Values(Shape):
         self.omits = may_be_omitted(inner)
 
     def key(self, text: str) -> Any:
+        if may_be_omitted(self._keys):
+            return next(iter(kept(text, self._keys, None)), ABSENT)
         return typed_scalar(text, self._keys)
 
     def member(self, key: str) -> Any:
