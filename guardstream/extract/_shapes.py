@@ -188,6 +188,9 @@ class _Root(Shape):
         self.omits = inner.omits
         self.config = model.model_config
 
+    def key(self, text: str) -> Any:
+        return self._inner.key(text)
+
     def member(self, key: str) -> Any:
         return self._inner.member(key)
 

@@ -329,6 +329,8 @@ Nested = TypeAliasType("Nested", list[OnErrorOmit["Nested"]] | int)
         (dict[OnErrorOmit[Literal["a", "b"]], list[int]], '{"c": [1], "a": [2]}',
          [{}, {"a": []}, {"a": [2]}]),
         (dict[OnErrorOmit[int], str], '{"c": "d", "1": "a"}', [{}, {1: ""}, {1: "a"}]),
+        (RootModel[dict[OnErrorOmit[int], int]], '{"c": 1, "1": 2}',
+         [RootModel[dict[OnErrorOmit[int], int]](each) for each in ({}, {1: 2})]),
         (list[OnErrorOmit[int] | None], '["no", null, [], 1]', [[], [None], [None, 1]]),
         (list[OnErrorOmit[list[int]] | int], '[["no"], 1, [2]]', [[], [1], [1, [2]]]),
         (list[Count], '["no", 1, {}, "2"]', [[], [1], [1, 2]]),
@@ -349,6 +351,13 @@ def test_what_may_be_left_out_is_shown_when_it_is_known_to_stay(kind, text, show
     found = list(extract.snapshots_sync(text, kind))
     assert [each for each, _ in groupby(found)] == shown
     assert found[-1] == extract.final_sync([text], kind)
+
+
+def test_the_keys_of_a_root_model_have_their_type_as_soon_as_they_are_there():
+    kind = RootModel[dict[int, str]]
+    *growing, last = extract.snapshots_sync(['[{"1": "a"', ', "2": "b"}', ", {}]"], list[kind])
+    assert growing == [[kind({1: "a"})], [kind({1: "a", 2: "b"})]]
+    assert last == [kind({1: "a", 2: "b"}), kind({})]
 
 
 def test_what_is_left_out_by_the_member_of_a_union_goes_when_that_is_known():

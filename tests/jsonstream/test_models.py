@@ -139,6 +139,13 @@ def test_elements_that_a_model_leaves_out_do_not_count(element):
     assert verdict(["[1, 2, 3]"], ModelSchema(kind)) is not None
 
 
+def test_a_value_is_not_judged_if_its_key_is_left_out():
+    kind = dict[OnErrorOmit[int], list[int]]
+    for chunks in cuttings('{"a": "b", "1": [2]}', random.Random(0)):
+        assert extract.final_sync(chunks, kind) == {1: [2]}
+    assert verdict(['{"1": "b"}'], ModelSchema(kind)) is not None
+
+
 SCALARS = st.sampled_from(
     [
         '"5"',
