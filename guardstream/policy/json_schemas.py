@@ -87,21 +87,22 @@ class SchemaFiles(Mapping[str, Any]):
         parts = urlsplit(uri)
         if parts.scheme == "file" and not parts.netloc:
             return Path(unquote(parts.path))
-        found: dict[str, set[Path]] = {}
+        found: dict[str, dict[Path, Path]] = {}  # by way and real file
         for place, folder in self._folders if uri not in self._beyond else ():
             start = urlsplit(place)
             if uri == urlunsplit((start.scheme, start.netloc, parts.path, "", "")):
                 way = relpath(parts.path or "/", start.path or "/")
                 path = Path(normpath(folder / unquote(way)))
                 if path.is_file():
-                    found.setdefault(way, set()).add(path)
+                    found.setdefault(way, {}).setdefault(path.resolve(), path)
         if not found:
             return None
         nearest = found[min(found, key=lambda way: (way.split("/").count(".."), len(way)))]
-        if len(nearest) > 1:
-            names = " and ".join(sorted(f"'{path}'" for path in nearest))
-            raise PolicyError(f"{min(nearest)}:1:1: the schema {uri!r} could be {names}")
-        return nearest.pop()
+        first, *others = sorted(nearest.values())
+        if others:
+            names = " and ".join(f"'{path}'" for path in (first, *others))
+            raise PolicyError(f"{first}:1:1: the schema {uri!r} could be {names}")
+        return first
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._known)

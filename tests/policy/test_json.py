@@ -254,6 +254,8 @@ def test_a_reference_to_one_of_two_files_is_refused(folder):
     assert f"the schema '{place}/id.json' could be " in refusal(policy, folder)
     (folder / "id.json").unlink()
     assert outcome(policy, '"x"', folder=folder)[1] == [("json", 0, 1)]
+    (folder / "id.json").symlink_to(folder / "schemas" / "id.json")
+    assert outcome(policy, '"x"', folder=folder)[1] == [("json", 0, 1)]
 
 
 def test_a_reference_prefers_the_file_in_the_nearer_folder(folder):
