@@ -69,7 +69,7 @@ class SchemaFiles(Mapping[str, Any]):
             self._folders[place, folder] = None
             self._beyond.update(_beyond(schema))
         own = own.rstrip("#")
-        if self._known.get(own, schema) != schema:
+        if urlsplit(own).scheme and self._known.get(own, schema) != schema:
             raise SchemaError(f"/$id: another schema has the identifier {own!r}, too")
         return own
 

@@ -292,11 +292,13 @@ class Partial(TypedDict):
 
 class Wide(TypedDict):
     kind: Literal["wide"]
+    made: NotRequired[OnErrorOmit[datetime.date]]
     size: NotRequired[OnErrorOmit[int]]
 
 
 class High(TypedDict):
     kind: Literal["high"]
+    made: NotRequired[OnErrorOmit[datetime.date]]
     size: NotRequired[OnErrorOmit[str]]
 
 
@@ -364,6 +366,14 @@ def test_what_is_left_out_by_the_member_of_a_union_goes_when_that_is_known():
     text = ['{"size": 1.5, ', '"kind": "wide"', "}"]
     found = list(extract.snapshots_sync(text, Wide | High))
     assert found == [{"size": 1.5}, {"kind": "wide"}, {"kind": "wide"}]
+
+
+def test_what_all_members_of_a_union_may_leave_out_stays_if_it_is_valid(monkeypatch):
+    monkeypatch.setattr("guardstream.extract._shapes._MOST_TYPES", 1)  # of those that are kept
+    text = ['{"made": "2024-05-06"', ', "kind": "wide", "size": 1', "}"]
+    found = list(extract.snapshots_sync(text, Wide | High))
+    assert found == [{"made": DAY}, {"made": DAY, "kind": "wide"},
+                     {"made": DAY, "kind": "wide", "size": 1}]  # fmt: skip
 
 
 class Letter(TypedDict):

@@ -232,7 +232,8 @@ def test_a_schema_with_the_address_of_another_place_refers_to_files_in_other_fol
 
 
 def test_a_reference_that_climbs_out_of_its_identifier_refers_to_no_other_file(folder):
-    schema = {"$id": "https://example.com/v1/order.json", "$ref": "../../id.json"}
+    near = {"$id": "https://example.com/v1/order.json#", "$ref": "/v1/order.json#/$defs/none"}
+    schema = near | {"$ref": "../../id.json", "$defs": {"none": False, "near": near}}
     (folder / "schemas" / "order.json").write_text(json.dumps(schema))
     (folder / "id.json").write_text('{"type": "integer"}')
     policy = "json: {schema: schemas/order.json}\n"
@@ -284,6 +285,13 @@ def test_two_files_with_one_identifier_are_refused(folder, names):
     alone = "json: {schema: id.json, schemas: [NAME]}\n"
     assert message in refusal(alone.replace("NAME", "number.json"), folder)
     assert outcome(alone.replace("NAME", "id.json"), '"x"', folder=folder)[2] == "stop"
+
+
+def test_two_files_may_have_one_relative_identifier(folder):
+    (folder / "id.json").write_text('{"$id": "#root", "type": "string"}')
+    (folder / "schemas" / "id.json").write_text('{"$id": "#root", "$ref": "../id.json"}')
+    policy = "json: {schema: id.json, schemas: [id.json, schemas/id.json]}\n"
+    assert outcome(policy, "1", folder=folder)[1] == [("json", 0, 1)]
 
 
 def test_a_file_that_a_schema_refers_to_must_be_there(folder):
