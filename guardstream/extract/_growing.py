@@ -11,6 +11,7 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from guardstream.extract._shapes import (
+    ABSENT,
     branches,
     kept,
     may_be_omitted,
@@ -25,38 +26,54 @@ from guardstream.jsonstream.lexer.tokens import Token
 class _Frame:
     """An open object or array: its type, its content, and the key or index being filled."""
 
-    __slots__ = ("declared", "hidden", "key", "shape", "values")
+    __slots__ = ("config", "declared", "hidden", "key", "shape", "values")
 
-    def __init__(self, declared: Any, values: Any) -> None:
-        self.hidden = may_be_omitted(declared)
+    def __init__(self, declared: Any, values: Any, around: _Frame | None) -> None:
+        self.hidden = around is not None and around.may_omit()
         self.declared = Any if self.hidden else declared
         self.shape = shape(self.declared, is_object=isinstance(values, dict))
+        self.config = self.shape.config
+        if self.config is None and around is not None:
+            self.config = around.config
         self.values = values
-        self.key: Any = None
+        self.key: Any = None if isinstance(values, dict) else 0
 
     def next(self) -> Any:
         """Return the type of the next member or element."""
         if isinstance(self.values, dict):
             return self.shape.member(self.key)
-        return self.shape.element(len(self.values))
+        return self.shape.element(self.key)
+
+    def may_omit(self) -> bool:
+        """Return whether the next member or element may be left out."""
+        return self.key is ABSENT or (self.shape.omits and may_be_omitted(self.next()))
 
     def add(self, value: Any) -> None:
         """Take the next member or element."""
-        if self.shape.omits and may_be_omitted(declared := self.next()):
-            found = kept(value, declared)
-            if not found:
-                return
-            value = found[0]
+        found = self._kept(value, self.next()) if self.shape.omits else [value]
         if not isinstance(self.values, dict):
-            self.values.append(value)
+            self.values += found
+            self.key += 1
             return
-        self.values[self.key] = value
+        if self.key is ABSENT:
+            return
+        self._set(self.key, found)
         decided = self.shape.decided(self.values)
         if decided is not self.shape:
             self.shape = decided
             # What came before is of its type too now.
-            for key, each in self.values.items():
-                self.values[key] = typed(each, decided.member(key))
+            for key, each in list(self.values.items()):
+                declared = decided.member(key)
+                self._set(key, [typed(stays, declared) for stays in self._kept(each, declared)])
+
+    def _set(self, key: Any, found: list[Any]) -> None:
+        if found:
+            self.values[key] = found[0]
+        else:
+            self.values.pop(key, None)
+
+    def _kept(self, value: Any, declared: Any) -> list[Any]:
+        return kept(value, declared, self.config) if may_be_omitted(declared) else [value]
 
     def built(self, value: Any, shown: bool) -> Any:
         """Return the container so far, with the open `value` in its place if that is shown."""
@@ -96,7 +113,7 @@ class Growing:
             if kind == t.STRING_PART:
                 if self._text is None:
                     self._text = []
-                    self._shown = self._strings and _shows_text(self._next())
+                    self._shown = self._strings and self._shows_text()
                 self._text.append(value)
                 self._length += len(value)
                 self.changed |= self._shown and not self._hidden
@@ -112,7 +129,7 @@ class Growing:
             elif kind in (t.STRING, t.INTEGER, t.FLOAT, t.LITERAL):
                 self._text = None
                 self._length = 0
-                self._add(_scalar(kind, value, self._next()))
+                self._add(self._scalar(kind, value))
 
     def cost(self) -> float:
         """Return the size of a snapshot's copy: the entries of open containers, and 1 for every 256
@@ -136,7 +153,7 @@ class Growing:
         return self._frames[-1].next() if self._frames else self._root
 
     def _open(self, values: Any) -> None:
-        frame = _Frame(self._next(), values)
+        frame = _Frame(self._next(), values, self._frames[-1] if self._frames else None)
         self._hidden += frame.hidden
         self._frames.append(frame)
         self.changed |= not self._hidden
@@ -148,16 +165,17 @@ class Growing:
         else:
             self._value = value
 
+    def _may_omit(self) -> bool:
+        return bool(self._frames) and self._frames[-1].may_omit()
 
-def _shows_text(kind: Any) -> bool:
-    return not may_be_omitted(kind) and any(each in (str, Any) for each in branches(kind))
+    def _shows_text(self) -> bool:
+        return not self._may_omit() and any(each in (str, Any) for each in branches(self._next()))
 
-
-def _scalar(kind: int, value: Any, declared: Any) -> Any:
-    """Return a complete scalar as the declared type; as plain JSON if the type rejects it, or if it
-    may be omitted."""
-    plain = int(value) if kind == t.INTEGER else float(value) if kind == t.FLOAT else value
-    if may_be_omitted(declared):
-        return plain
-    written = value if kind in (t.INTEGER, t.FLOAT) else None
-    return typed_scalar(plain, declared, written)
+    def _scalar(self, kind: int, value: Any) -> Any:
+        """Return a complete scalar as the declared type; as plain JSON if the type rejects it, or
+        if it may be omitted."""
+        plain = int(value) if kind == t.INTEGER else float(value) if kind == t.FLOAT else value
+        if self._may_omit():
+            return plain
+        written = value if kind in (t.INTEGER, t.FLOAT) else None
+        return typed_scalar(plain, self._next(), written)

@@ -35,6 +35,7 @@ from pydantic import (
     AliasChoices,
     AliasGenerator,
     BaseModel,
+    ConfigDict,
     OnErrorOmit,
     PydanticSchemaGenerationError,
     PydanticUserError,
@@ -53,9 +54,13 @@ ABSENT: Any = object()
 
 
 class Shape:
-    """The shape of `Any`: values stay plain. `omits` says that it may leave out invalid ones."""
+    """The shape of `Any`: values stay plain.
+
+    `omits` says that it may leave out invalid ones; `config` is the configuration of its class.
+    """
 
     omits = False
+    config: ConfigDict | None = None
 
     def member(self, key: str) -> Any:
         """Return the declared type of a member."""
@@ -68,7 +73,7 @@ class Shape:
         return Any
 
     def key(self, text: str) -> Any:
-        """Return a complete key as its declared type."""
+        """Return a complete key as its declared type; ABSENT if its member is left out."""
         return text
 
     def build(self, values: Any) -> Any:
@@ -99,6 +104,8 @@ class _Values(Shape):
         self.omits = may_be_omitted(inner)
 
     def key(self, text: str) -> Any:
+        if may_be_omitted(self._keys):
+            return next(iter(kept(text, self._keys, None)), ABSENT)
         return typed_scalar(text, self._keys)
 
     def member(self, key: str) -> Any:
@@ -118,9 +125,14 @@ class _Tuple(Shape):
 
     def __init__(self, inner: tuple[Any, ...]) -> None:
         self._inner = inner
+        self.omits = any(map(may_be_omitted, inner))
 
     def element(self, index: int) -> Any:
         return self._inner[index] if index < len(self._inner) else Any
+
+    def complete(self, values: Any, declared: Any) -> Any:
+        # Without what was left out, elements are no longer at their places.
+        return tuple(values) if self.omits else typed(values, declared)
 
 
 class Record(Shape):
@@ -129,6 +141,7 @@ class Record(Shape):
     def __init__(self, types: dict[str, Any], *, closed: bool = False) -> None:
         self._types = types
         self._closed = closed
+        self.omits = any(map(may_be_omitted, types.values()))
         found = {key: _literals(kind) for key, kind in types.items()}
         self.tags = {key: values for key, values in found.items() if values}
 
@@ -154,6 +167,7 @@ class _Model(Record):
 
     def __init__(self, model: type[BaseModel]) -> None:
         self._model = model
+        self.config = model.model_config
         self._paths = _paths(model.model_fields, model.model_config)
         types = {name: _declared_type(info) for name, info in model.model_fields.items()}
         closed = model.model_config.get("extra") == "forbid" and _all_short(self._paths)
@@ -171,6 +185,11 @@ class _Root(Shape):
     def __init__(self, model: type[RootModel[Any]], inner: Shape) -> None:
         self._model = model
         self._inner = inner
+        self.omits = inner.omits
+        self.config = model.model_config
+
+    def key(self, text: str) -> Any:
+        return self._inner.key(text)
 
     def member(self, key: str) -> Any:
         return self._inner.member(key)
@@ -196,10 +215,10 @@ class _Dataclass(Record):
     def __init__(self, kind: Any) -> None:
         self._cls = cls = get_origin(kind) or kind
         hints = _hints(kind)
-        config = getattr(cls, "__pydantic_config__", None) or {}
+        self.config = getattr(cls, "__pydantic_config__", None)
         self._paths: dict[str, tuple[Path, ...]]
         own = {each.name: ((each.name,),) for each in dataclasses.fields(cls)}
-        named = own | _paths(getattr(cls, "__pydantic_fields__", {}), config)
+        named = own | _paths(getattr(cls, "__pydantic_fields__", {}), self.config or {})
         self._paths = {each.name: named[each.name] for each in dataclasses.fields(cls) if each.init}
         super().__init__(_by_key(self._paths, hints))
 
@@ -218,14 +237,14 @@ class _TypedDict(Record):
 
     def __init__(self, kind: Any) -> None:
         origin = get_origin(kind) or kind
-        config = getattr(origin, "__pydantic_config__", None) or {}
+        self.config = getattr(origin, "__pydantic_config__", None)
+        config = self.config or {}
         hints = _hints(kind)
         fields = {name: FieldInfo.from_annotation(each) for name, each in hints.items()}
         for name, info in fields.items():
             _add_alias(name, info, config.get("alias_generator"))
         self._paths = _paths(fields, config)
         self._open = config.get("extra") == "allow"
-        self.omits = any(map(may_be_omitted, hints.values()))
         super().__init__(_by_key(self._paths, hints))
 
     def build(self, values: Any) -> Any:
@@ -238,6 +257,7 @@ class Undecided(Shape):
 
     def __init__(self, branches: list[Record]) -> None:
         self._branches = branches
+        self.omits = any(each.omits for each in branches)
 
     def member(self, key: str) -> Any:
         kinds = [each.member(key) for each in self._branches]
@@ -346,19 +366,25 @@ def _open(variable: TypeVar) -> Any:
 
 def branches(kind: Any) -> list[Any]:
     """Return the members of a union, without None."""
+    within = _within(kind)
+    if within is None:
+        return [] if kind is type(None) else [kind]
+    return [each for member in within for each in branches(member)]
+
+
+def _within(kind: Any) -> Iterable[Any] | None:
+    """Return the types that a union, an alias or the like stands for."""
     if isinstance(kind, TypeVar):
-        return branches(_open(kind))
+        return (_open(kind),)
     origin = get_origin(kind)
     alias = origin or kind
     value = getattr(alias, "__value__", None)  # of a `type` statement
     if value is not None:
         variables = zip(alias.__type_params__, get_args(kind), strict=False)
-        return branches(_filled(value, dict(variables)))
+        return (_filled(value, dict(variables)),)
     if origin is Annotated:
-        return branches(get_args(kind)[0])
-    if origin in (Union, UnionType):
-        return [each for arg in get_args(kind) for each in branches(arg)]
-    return [] if kind is type(None) else [kind]
+        return get_args(kind)[:1]
+    return get_args(kind) if origin in (Union, UnionType) else None
 
 
 def _made(
@@ -540,21 +566,42 @@ def typed_scalar(plain: Any, declared: Any, written: str | None = None) -> Any:
 
 def may_be_omitted(declared: Any) -> bool:
     """Return whether an invalid value is left out, so that none is known to stay before its end."""
-    return get_origin(declared) is Annotated and _OMITS in get_args(declared)
+    if _is_class(declared, RootModel):
+        return may_be_omitted(_declared_type(declared.model_fields["root"]))
+    if get_origin(declared) is Annotated and _OMITS in get_args(declared):
+        return True
+    return any(map(may_be_omitted, _within(declared) or ()))
 
 
-def kept(plain: Any, declared: Any) -> list[Any]:
-    """Return a complete value that may be omitted as its declared type; nothing if it is."""
+def kept(plain: Any, declared: Any, config: ConfigDict | None) -> list[Any]:
+    """Return a complete value that may be omitted as its declared type; nothing if it is, or if
+    only the whole can be validated.
+
+    `config` is that of the class around it, which may be strict.
+    """
     try:
-        found: list[Any] = adapter(_list_of(declared)).validate_json(json.dumps([plain]))
-    except REFUSALS:
+        written = json.dumps([plain])
+    except TypeError:  # something in it has its type already
         return [plain]
+    try:
+        found: list[Any] = _list_of(declared, config).validate_json(written)
+    except REFUSALS:
+        return []
     return found
 
 
-@lru_cache(maxsize=_MOST_TYPES)
-def _list_of(declared: Any) -> Any:
-    return list[declared]
+_lists: dict[tuple[int, int], tuple[Any, ConfigDict | None, TypeAdapter[Any]]] = {}
+"""By their identities, each type and configuration, and the adapter for a list of them."""
+
+
+def _list_of(declared: Any, config: ConfigDict | None) -> TypeAdapter[Any]:
+    known = _lists.get((id(declared), id(config)))
+    if known is None:
+        if len(_lists) >= _MOST_TYPES:
+            _lists.clear()
+        made = TypeAdapter(list[declared], config=config)
+        known = _lists[id(declared), id(config)] = declared, config, made
+    return known[2]
 
 
 _OMITS = get_args(OnErrorOmit)[-1]

@@ -1,23 +1,27 @@
 """JSON Schemas in files: a schema, and the files that it refers to.
 
 A relative `$ref` starts from the folder of the file it is in, even if that one has an `$id`
-elsewhere; an absolute one refers to a given file with that `$id`. Nothing is fetched.
+elsewhere; an absolute one refers to a given file with that `$id`. Nothing is fetched, and what
+could be one of several files is refused.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from os.path import normpath
 from pathlib import Path
+from posixpath import normpath as normal
 from posixpath import relpath
 from typing import Any, TypeAlias
-from urllib.parse import unquote, urljoin, urlsplit, urlunsplit
+from urllib.parse import unquote, urldefrag, urljoin, urlsplit, urlunsplit
 
 from guardstream.errors import PolicyError
 from guardstream.jsonstream.errors import SchemaError
 from guardstream.jsonstream.lexer.errors import pointer_parts
 from guardstream.jsonstream.lexer.state import Limits
+from guardstream.jsonstream.schema.dialects import subschemas
 from guardstream.jsonstream.schema.schema import Schema
 from guardstream.jsonstream.verdict import verdict
 from guardstream.policy.document import Document, KeyPath, Mark
@@ -39,16 +43,20 @@ class SchemaFiles(Mapping[str, Any]):
         self._read = read
         self._known: dict[str, Any] = {}
         self._folders: dict[tuple[str, Path], None] = {}  # with the prefix of their URIs
+        self._beyond: set[str] = set()  # URIs of references that climb out of their host
         for path in given:
             schema = parsed(read(path), str(path))
             self._known[address(path)] = schema
-            own = self.note(schema, path.parent)
+            try:
+                own = self.note(schema, path.parent)
+            except SchemaError as error:
+                raise PolicyError(f"{path}:1:1: {error}") from error
             if own is not None:
                 self._known[own] = schema
 
     def note(self, schema: Any, folder: Path) -> str | None:
         """Register a schema's folder for its relative references; return the schema's own
-        identifier. Raises SchemaError for one that is not a URI."""
+        identifier. Raises SchemaError for one that is not a URI, or is that of another schema."""
         own = schema.get("$id", schema.get("id")) if isinstance(schema, dict) else None
         if not isinstance(own, str):
             return None
@@ -59,7 +67,11 @@ class SchemaFiles(Mapping[str, Any]):
             raise SchemaError(f"/$id: the identifier {own!r} is not a URI") from None
         if has_host:
             self._folders[place, folder] = None
-        return own.rstrip("#")
+            self._beyond.update(_beyond(schema))
+        own = own.rstrip("#")
+        if urlsplit(own).scheme and self._known.get(own, schema) != schema:
+            raise SchemaError(f"/$id: another schema has the identifier {own!r}, too")
+        return own
 
     def __getitem__(self, uri: str) -> Any:
         if uri not in self._known:
@@ -75,20 +87,55 @@ class SchemaFiles(Mapping[str, Any]):
         parts = urlsplit(uri)
         if parts.scheme == "file" and not parts.netloc:
             return Path(unquote(parts.path))
-        for place, folder in self._folders:
+        found: dict[str, dict[Path, Path]] = {}  # by way and real file
+        for place, folder in self._folders if uri not in self._beyond else ():
             start = urlsplit(place)
             if uri == urlunsplit((start.scheme, start.netloc, parts.path, "", "")):
                 way = relpath(parts.path or "/", start.path or "/")
                 path = Path(normpath(folder / unquote(way)))
                 if path.is_file():
-                    return path
-        return None
+                    found.setdefault(way, {}).setdefault(path.resolve(), path)
+        if not found:
+            return None
+        nearest = found[min(found, key=lambda way: (way.split("/").count(".."), len(way)))]
+        first, *others = sorted(nearest.values())
+        if others:
+            names = " and ".join(f"'{path}'" for path in (first, *others))
+            raise PolicyError(f"{first}:1:1: the schema {uri!r} could be {names}")
+        return first
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._known)
 
     def __len__(self) -> int:
         return len(self._known)
+
+
+def _beyond(schema: Any) -> Iterator[str]:
+    """Yield the URIs of relative references with more `..` than their identifier has folders.
+
+    A URI has nothing above its host (RFC 3986, section 5.4.2), so `../a.json` would be `a.json`.
+    """
+    todo = [(schema, "")]
+    while todo:
+        each, base = todo.pop()
+        if not isinstance(each, dict):
+            continue
+        own, reference = each.get("$id", each.get("id")), each.get("$ref")
+        with suppress(ValueError):  # no URI, which is refused later
+            if isinstance(own, str):
+                base = urljoin(base, own)
+            if isinstance(reference, str) and _climbs(reference, base):
+                yield urldefrag(urljoin(base, reference)).url
+        todo += ((sub, base) for _, sub in subschemas(each))
+
+
+def _climbs(reference: str, base: str) -> bool:
+    parts = urlsplit(reference)
+    if parts.scheme or parts.netloc or parts.path.startswith("/"):
+        return False
+    folders = urlsplit(urljoin(base, ".")).path.strip("/")
+    return normal(parts.path).split("/").count("..") > len(folders.split("/")) - (not folders)
 
 
 def address(path: Path) -> str:

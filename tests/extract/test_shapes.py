@@ -290,6 +290,33 @@ class Partial(TypedDict):
     size: NotRequired[OnErrorOmit[int]]
 
 
+class Wide(TypedDict):
+    kind: Literal["wide"]
+    made: NotRequired[OnErrorOmit[datetime.date]]
+    size: NotRequired[OnErrorOmit[int]]
+
+
+class High(TypedDict):
+    kind: Literal["high"]
+    made: NotRequired[OnErrorOmit[datetime.date]]
+    size: NotRequired[OnErrorOmit[str]]
+
+
+class Strict(BaseModel):
+    model_config = ConfigDict(strict=True)
+    sizes: list[list[OnErrorOmit[int]]] = []
+
+
+class Sized(BaseModel):
+    size: OnErrorOmit[int] = 0
+
+
+_T = TypeVar("_T")
+Count = TypeAliasType("Count", OnErrorOmit[int])
+Several = TypeAliasType("Several", list[OnErrorOmit[_T]], type_params=(_T,))
+Nested = TypeAliasType("Nested", list[OnErrorOmit["Nested"]] | int)
+
+
 @pytest.mark.parametrize(
     ("kind", "text", "shown"),
     [
@@ -301,12 +328,52 @@ class Partial(TypedDict):
          [[], [[]], [[1]], [[1], []], [[1], [2]]]),
         (dict[str, OnErrorOmit[int]], '{"a": [1], "b": 2}', [{}, {"b": 2}]),
         (Partial, '{"spot": {"x": 1, "label": []}, "size": 2}', [{}, {"size": 2}]),
+        (dict[OnErrorOmit[Literal["a", "b"]], list[int]], '{"c": [1], "a": [2]}',
+         [{}, {"a": []}, {"a": [2]}]),
+        (dict[OnErrorOmit[int], str], '{"c": "d", "1": "a"}', [{}, {1: ""}, {1: "a"}]),
+        (RootModel[dict[OnErrorOmit[int], int]], '{"c": 1, "1": 2}',
+         [RootModel[dict[OnErrorOmit[int], int]](each) for each in ({}, {1: 2})]),
+        (list[OnErrorOmit[int] | None], '["no", null, [], 1]', [[], [None], [None, 1]]),
+        (list[OnErrorOmit[list[int]] | int], '[["no"], 1, [2]]', [[], [1], [1, [2]]]),
+        (list[Count], '["no", 1, {}, "2"]', [[], [1], [1, 2]]),
+        (Several[int], '["no", 1]', [[], [1]]),
+        (Nested, '["no", 1]', [[], [1]]),
+        (RootModel[list[OnErrorOmit[int]]], '["no", "1"]',
+         [RootModel[list[OnErrorOmit[int]]](each) for each in ([], [1])]),
+        (list[RootModel[OnErrorOmit[int]]], '["no", "1"]', [[], [RootModel[OnErrorOmit[int]](1)]]),
+        (tuple[OnErrorOmit[int], str], '["no", "yes"]', [[], [""], ["y"], ["ye"], ["yes"],
+         ("yes",)]),
+        (list[tuple[OnErrorOmit[int], int]], '[[[], "2"]]',
+         [[], [[]], [[2]], [(2,)]]),
+        (Strict, '{"sizes": [["1", 2]]}', [Strict(sizes=each) for each in ([], [[]], [[2]])]),
+        (list[Sized], '[{"size": "1"}]', [[], [Sized()], [Sized(size=1)]]),
     ],
 )  # fmt: skip
 def test_what_may_be_left_out_is_shown_when_it_is_known_to_stay(kind, text, shown):
     found = list(extract.snapshots_sync(text, kind))
     assert [each for each, _ in groupby(found)] == shown
     assert found[-1] == extract.final_sync([text], kind)
+
+
+def test_the_keys_of_a_root_model_have_their_type_as_soon_as_they_are_there():
+    kind = RootModel[dict[int, str]]
+    *growing, last = extract.snapshots_sync(['[{"1": "a"', ', "2": "b"}', ", {}]"], list[kind])
+    assert growing == [[kind({1: "a"})], [kind({1: "a", 2: "b"})]]
+    assert last == [kind({1: "a", 2: "b"}), kind({})]
+
+
+def test_what_is_left_out_by_the_member_of_a_union_goes_when_that_is_known():
+    text = ['{"size": 1.5, ', '"kind": "wide"', "}"]
+    found = list(extract.snapshots_sync(text, Wide | High))
+    assert found == [{"size": 1.5}, {"kind": "wide"}, {"kind": "wide"}]
+
+
+def test_what_all_members_of_a_union_may_leave_out_stays_if_it_is_valid(monkeypatch):
+    monkeypatch.setattr("guardstream.extract._shapes._MOST_TYPES", 1)  # of those that are kept
+    text = ['{"made": "2024-05-06"', ', "kind": "wide", "size": 1', "}"]
+    found = list(extract.snapshots_sync(text, Wide | High))
+    assert found == [{"made": DAY}, {"made": DAY, "kind": "wide"},
+                     {"made": DAY, "kind": "wide", "size": 1}]  # fmt: skip
 
 
 class Letter(TypedDict):

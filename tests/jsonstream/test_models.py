@@ -18,11 +18,13 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    OnErrorOmit,
     TypeAdapter,
     ValidationError,
     field_validator,
     model_validator,
 )
+from typing_extensions import TypeAliasType
 
 from guardstream import extract
 from guardstream.jsonstream.document import Document
@@ -124,6 +126,24 @@ def test_it_refuses_as_early_as_the_model_allows(marked, keyword):
         error = check(text, chunks).error
         assert error is not None
         assert (error.offset, error.keyword) == (offset, keyword)
+
+
+Omitted = TypeAliasType("Omitted", OnErrorOmit[int])
+
+
+@pytest.mark.parametrize("element", [OnErrorOmit[int], OnErrorOmit[int] | None, Omitted])
+def test_elements_that_a_model_leaves_out_do_not_count(element):
+    kind = Annotated[list[element], Field(max_length=2)]
+    for chunks in cuttings('["a", 1, 2]', random.Random(0)):
+        assert extract.final_sync(chunks, kind) == [1, 2]
+    assert verdict(["[1, 2, 3]"], ModelSchema(kind)) is not None
+
+
+def test_a_value_is_not_judged_if_its_key_is_left_out():
+    kind = dict[OnErrorOmit[int], list[int]]
+    for chunks in cuttings('{"a": "b", "1": [2]}', random.Random(0)):
+        assert extract.final_sync(chunks, kind) == {1: [2]}
+    assert verdict(['{"1": "b"}'], ModelSchema(kind)) is not None
 
 
 SCALARS = st.sampled_from(

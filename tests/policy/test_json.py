@@ -231,6 +231,69 @@ def test_a_schema_with_the_address_of_another_place_refers_to_files_in_other_fol
     assert "'../number.json' leads nowhere" in refusal(policy, folder)
 
 
+def test_a_reference_that_climbs_out_of_its_identifier_refers_to_no_other_file(folder):
+    near = {"$id": "https://example.com/v1/order.json#", "$ref": "/v1/order.json#/$defs/none"}
+    schema = near | {"$ref": "../../id.json", "$defs": {"none": False, "near": near}}
+    (folder / "schemas" / "order.json").write_text(json.dumps(schema))
+    (folder / "id.json").write_text('{"type": "integer"}')
+    policy = "json: {schema: schemas/order.json}\n"
+    assert "'../../id.json' leads nowhere" in refusal(policy, folder)
+    (folder / "schemas" / "order.json").write_text(json.dumps(schema | {"$ref": "../id.json"}))
+    assert outcome(policy, '"x"', folder=folder)[1] == [("json", 0, 1)]
+
+
+def test_a_reference_to_one_of_two_files_is_refused(folder):
+    place = "https://example.com/v1"
+    for name, schema in {
+        "schemas/order": {"$id": f"{place}/order.json", "$ref": "id.json"},
+        "schemas/id": {"type": "integer"},
+        "money": {"$id": f"{place}/money.json"},
+        "id": {"type": "string"},
+    }.items():
+        (folder / f"{name}.json").write_text(json.dumps(schema))
+    policy = "json: {schema: schemas/order.json, schemas: [money.json]}\n"
+    assert f"the schema '{place}/id.json' could be " in refusal(policy, folder)
+    (folder / "id.json").unlink()
+    assert outcome(policy, '"x"', folder=folder)[1] == [("json", 0, 1)]
+    (folder / "id.json").symlink_to(folder / "schemas" / "id.json")
+    assert outcome(policy, '"x"', folder=folder)[1] == [("json", 0, 1)]
+
+
+def test_a_reference_prefers_the_file_in_the_nearer_folder(folder):
+    place = "https://example.com"
+    for name, schema in {
+        "a": {"$id": f"{place}/a/a.json"},
+        "schemas/order": {"$id": f"{place}/b/order.json", "$ref": "id.json"},
+        "schemas/id": {"type": "integer"},
+        "b/id": {"type": "string"},
+    }.items():
+        (folder / f"{name}.json").parent.mkdir(exist_ok=True)
+        (folder / f"{name}.json").write_text(json.dumps(schema))
+    (folder / "sub").mkdir()
+    (folder / "a.json").rename(folder / "sub" / "a.json")
+    policy = "json: {schema: schemas/order.json, schemas: [sub/a.json]}\n"
+    assert outcome(policy, '"x"', folder=folder)[1] == [("json", 0, 1)]
+
+
+@pytest.mark.parametrize("names", ["[id.json, number.json]", "[number.json, id.json]"])
+def test_two_files_with_one_identifier_are_refused(folder, names):
+    (folder / "id.json").write_text('{"$id": "https://example.com/id", "type": "string"}')
+    (folder / "number.json").write_text('{"$id": "https://example.com/id#", "type": "number"}')
+    policy = f"json: {{schema: {{$ref: 'https://example.com/id'}}, schemas: {names}}}\n"
+    message = "another schema has the identifier 'https://example.com/id', too"
+    assert message in refusal(policy, folder)
+    alone = "json: {schema: id.json, schemas: [NAME]}\n"
+    assert message in refusal(alone.replace("NAME", "number.json"), folder)
+    assert outcome(alone.replace("NAME", "id.json"), '"x"', folder=folder)[2] == "stop"
+
+
+def test_two_files_may_have_one_relative_identifier(folder):
+    (folder / "id.json").write_text('{"$id": "#root", "type": "string"}')
+    (folder / "schemas" / "id.json").write_text('{"$id": "#root", "$ref": "../id.json"}')
+    policy = "json: {schema: id.json, schemas: [id.json, schemas/id.json]}\n"
+    assert outcome(policy, "1", folder=folder)[1] == [("json", 0, 1)]
+
+
 def test_a_file_that_a_schema_refers_to_must_be_there(folder):
     (folder / "schemas" / "order.json").write_text('{"$ref": "no.json"}')
     message = refusal("json: {schema: schemas/order.json}\n", folder)

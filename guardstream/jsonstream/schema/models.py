@@ -207,7 +207,8 @@ class _Translator:
             self._object(node, core, config, outer)
         elif kind == "dict":
             node.mask = 1 << n.OBJECT
-            if "values_schema" in core:
+            # The value of a key that is left out may be anything.
+            if "values_schema" in core and not self._may_omit(core.get("keys_schema")):
                 node.extra = self.node(core["values_schema"], config, outer)
         elif kind in ("list", "set", "frozenset", "tuple"):
             self._array(node, core, config, outer)
@@ -250,8 +251,20 @@ class _Translator:
             judges = outer and cls is not None
             node.items = self.node(items, config, outer and not judges)
             node.item_judge = _judge(cls) if judges else None
-        if core["type"] == "list" and core.get("max_length") is not None:
-            node.max_items = core["max_length"]
+        if core["type"] == "list" and not self._may_omit(items):
+            node.max_items = core.get("max_length")
+
+    def _may_omit(self, core: Core | None) -> bool:
+        """Return whether invalid values are left out, and so do not count as elements."""
+        if core is None:
+            return False
+        kind = core["type"]
+        if kind == "definition-ref":
+            return self._may_omit(self._definitions.get(core["schema_ref"]))
+        if kind in ("union", "tagged-union"):
+            return any(self._may_omit(each) for each in choices(core) if isinstance(each, Mapping))
+        inner = None if kind in ("model", "dataclass") else core.get(_INNER.get(kind, "schema"))
+        return core.get("on_error") == "omit" or self._may_omit(inner)
 
     def _model(self, core: Core) -> Any:
         """Return the model class that `core` leads to, if there is one."""
