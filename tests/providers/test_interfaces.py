@@ -204,6 +204,54 @@ def test_an_empty_policy_changes_nothing_in_texts_at_the_same_time(make: Any) ->
     assert unchanged(make(["a sec", "ret"]))
 
 
+CALLS_OF_UI: list[list[Event]] = [
+    [
+        {"type": "tool-input-start", "toolCallId": "c", "toolName": "find"},
+        {"type": "tool-input-delta", "toolCallId": "c", "inputTextDelta": "{}"},
+        {"type": "tool-input-available", "toolCallId": "c", "toolName": "find", "input": {}},
+    ],
+    [{"type": "tool-input-available", "toolCallId": "c", "toolName": "find", "input": {}}],
+    [{"type": "tool-call", "toolCallId": "c", "toolName": "find", "input": "{}"}],
+]
+CALL_OF_AG_UI: list[Event] = [
+    {"type": "TOOL_CALL_START", "toolCallId": "c", "toolCallName": "find"},
+    {"type": "TOOL_CALL_END", "toolCallId": "c"},
+]
+
+
+def around_call(call: Sequence[Event]) -> list[Event]:
+    """A text that is open while a model makes a call, and continues after it."""
+    start, content, end = "text-start", "text-delta", "text-end"
+    name = "id"
+    if call is CALL_OF_AG_UI:
+        start, content, end = (f"TEXT_MESSAGE_{at}" for at in ("START", "CONTENT", "END"))
+        name = "messageId"
+    text: Event = {"type": content, name: "t"}
+    return [
+        {"type": start, name: "t"},
+        {**text, "delta": "it is a sec"},
+        *call,
+        {**text, "delta": "ret."},
+        {"type": end, name: "t"},
+    ]
+
+
+@pytest.mark.parametrize("call", [*CALLS_OF_UI, CALL_OF_AG_UI])
+def test_a_call_does_not_end_a_text_that_is_open(call: list[Event]) -> None:
+    source = around_call(call)
+    out = list(GUARD.wrap_sync(source))
+    assert "".join(event.get("delta", "") for event in out) == "it is a ######."
+    assert [event["type"] for event in in_order(out)] == [event["type"] for event in source]
+
+
+@pytest.mark.parametrize("call", [*CALLS_OF_UI, CALL_OF_AG_UI])
+def test_a_text_that_ends_after_a_call_is_not_continued_by_the_next(call: list[Event]) -> None:
+    *first, more, end = around_call(call)
+    own = "messageId" if call is CALL_OF_AG_UI else "id"
+    source = [*first, end, *({**event, own: "u"} for event in (first[0], more, end))]
+    assert unchanged(source)
+
+
 def test_a_text_after_several_at_the_same_time_continues_the_last() -> None:
     source = several_of_ui(["so ", "a sec"])[:-1]
     source += [{"type": "text-start", "id": "c"}, {"type": "text-delta", "id": "c", "delta": "ret"}]
@@ -509,7 +557,9 @@ def test_what_is_held_of_a_step_goes_out_before_it_is_reset() -> None:
     before = "".join(text for place, text in texts if place < kinds.index("reset-step"))
     after = "".join(text for place, text in texts if place > kinds.index("reset-step"))
     assert (before, after) == ("a sec", "ret")
-    assert [event["type"] for event in in_order(out)] == [event["type"] for event in source]
+    held = ["text-delta", "tool-input-delta"]
+    kinds = [event["type"] for event in in_order(out)]
+    assert kinds == [*(e["type"] for e in source[:6]), *held, *(e["type"] for e in source[6:])]
     assert unchanged(source)
 
 

@@ -212,7 +212,8 @@ class UIMessages(Blocks):
             return Reading(pieces, (0,))
         slot = self._slot(self.blocks[2], event)
         calls = {slot: Call(str(event.get("toolName")), own)}
-        return Reading(pieces, (0,), closed=self._over(), calls=calls, complete=(slot,))
+        over = self._before_call()
+        return Reading(pieces, (0,), closed=over, calls=calls, complete=(slot,))
 
     def _block_of(self, event: Mapping[str, Any]) -> Block | None:
         if event.get("type") in _STREAMS_INPUT and "toolCallId" not in event:
