@@ -371,7 +371,7 @@ def model(pieces: Sequence[str], *, streamed: bool = True, given: Any = None) ->
 
 
 def test_what_a_model_of_the_ai_sdk_streams_is_guarded_in_any_cut() -> None:
-    assert detect(model([])[0]).name == "ui_messages"  # type: ignore[attr-defined]
+    assert detect(model([])[0]).name == "model_parts"  # type: ignore[attr-defined]
     for pieces in cuttings(ARGUMENTS):
         for source in (
             model(pieces),
