@@ -311,6 +311,26 @@ def test_a_blocked_run_of_ag_ui_ends_what_it_is_in_the_middle_of(
     assert out[len(source) :] == [end, *ended, {"type": "RUN_FINISHED", **run}]
 
 
+@pytest.mark.parametrize(
+    ("blocked", "left"),
+    [
+        ({"type": "RUN_ERROR", "message": "forbidden"}, {"type": "RUN_ERROR", "message": ""}),
+        (
+            {"type": "RUN_FINISHED", "threadId": "t", "runId": "r", "result": ["so", "forbidden"]},
+            {"type": "RUN_FINISHED", "threadId": "t", "runId": "r", "result": ["so", ""]},
+        ),
+    ],
+)
+def test_a_run_of_ag_ui_that_is_blocked_in_its_end_ends_once(blocked: Event, left: Event) -> None:
+    policy = "block_message: no\nrules: [{id: b, words: [forbidden], action: block}]"
+    begun = [{"type": "RUN_STARTED", "threadId": "t", "runId": "r"}, STEP]
+    out = list(Guard(Policy.parse(policy)).wrap_sync([*begun, blocked]))
+    kinds = [event["type"] for event in out[len(begun) :]]
+    said = [f"TEXT_MESSAGE_{at}" for at in ("START", "CONTENT", "END")]
+    assert kinds == [*said, "STEP_FINISHED", left["type"]]
+    assert out[-1] == left
+
+
 def test_the_name_of_a_step_that_is_blocked_is_not_told_at_its_end() -> None:
     source: list[Event] = [{"type": "RUN_STARTED", "threadId": "t", "runId": "r"}]
     source += [{"type": "STEP_STARTED", "stepName": "forbidden"}]
