@@ -294,7 +294,8 @@ class Answering:
                 if self.context.settings.replay is None
                 else IdDetectingAnswer(response, source),
                 provider=provider,
-                framing=framing_of(media) if provider is None else None,
+                # At a path of a model, servers declare other types than they send.
+                framing=None if self.match.endpoint.provider else framing_of(media),
                 keep_text=False,
                 attributes=self.attributes,
             )
