@@ -252,6 +252,50 @@ def test_a_text_that_ends_after_a_call_is_not_continued_by_the_next(call: list[E
     assert unchanged(source)
 
 
+FORBIDDEN_IN_UI: list[Event] = [
+    {"type": "tool-input-available", "toolCallId": "c", "toolName": "f", "input": "forbidden"},
+    {"type": "tool-output-available", "toolCallId": "c", "output": "forbidden"},
+    {"type": "reasoning-delta", "id": "r", "delta": "forbidden"},
+    {"type": "tool-input-start", "toolCallId": "c", "toolName": "forbidden"},
+]
+FORBIDDEN_IN_AG_UI: list[Event] = [
+    {"type": "TOOL_CALL_ARGS", "toolCallId": "c", "delta": "forbidden"},
+    {"type": "TOOL_CALL_RESULT", "messageId": "n", "toolCallId": "c", "content": "forbidden"},
+    {"type": "CUSTOM", "name": "told", "value": "forbidden"},
+]
+
+
+@pytest.mark.parametrize("said", ["it is all.", "it is a sec"])
+@pytest.mark.parametrize("blocked", [*FORBIDDEN_IN_UI, *FORBIDDEN_IN_AG_UI])
+def test_a_block_message_after_the_end_of_a_text_is_a_text_of_its_own(
+    blocked: Event, said: str
+) -> None:
+    policy = """
+block_message: no
+rules:
+  - {id: word, words: [secret], replacement: "#"}
+  - {id: bad, words: [forbidden], action: block}
+"""
+    start, content, end = (f"TEXT_MESSAGE_{at}" for at in ("START", "CONTENT", "END"))
+    name = "messageId"
+    if blocked in FORBIDDEN_IN_UI:
+        start, content, end, name = "text-start", "text-delta", "text-end", "id"
+    text = [{"type": start, name: "t"}, {"type": content, name: "t", "delta": said}]
+    source = [*text, {"type": end, name: "t"}, blocked]
+    out = list(Guard(Policy.parse(policy)).wrap_sync(source))
+    kinds = (start, content, end)
+    found = [(event["type"], event[name]) for event in out if event["type"] in kinds]
+    found = [*dict.fromkeys(found)]
+    own = found[-1][1]
+    assert own != "t"
+    assert found == [(kind, each) for each in ("t", own) for kind in kinds]
+    shown = [
+        "".join(e["delta"] for e in out if e["type"] == content and e[name] == each)
+        for each in ("t", own)
+    ]
+    assert shown == [said, "no"]
+
+
 def test_a_text_after_several_at_the_same_time_continues_the_last() -> None:
     source = several_of_ui(["so ", "a sec"])[:-1]
     source += [{"type": "text-start", "id": "c"}, {"type": "text-delta", "id": "c", "delta": "ret"}]

@@ -173,6 +173,10 @@ class Blocks(SpecAdapter):
             self._ids.append("" if text and not self._passes(((), block.id), own) else own)
         return Slot(0, block.channel, block.channel, number)
 
+    def takes_more(self, slot: Slot) -> bool:
+        """Return whether a slot's block is open: clients refuse text after its end."""
+        return slot.number in self._open
+
     def extra(self, chunk: Any, slot: Slot, text: str, released: Released) -> Sequence[Any]:
         """Return a delta of the slot's block; of a new block if the slot has none."""
         block = self._block_of(fields_of(chunk)) or self.blocks[0]
