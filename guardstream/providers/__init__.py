@@ -76,6 +76,7 @@ ADAPTERS: Mapping[str, type[Any]] = LazyMapping(
         "bedrock_mistral": "guardstream.providers.path_formats:MistralOutputs",
         "bedrock_titan": "guardstream.providers.path_formats:Titan",
         "ui_messages": "guardstream.providers.protocols.ui_messages:UIMessages",
+        "model_parts": "guardstream.providers.protocols.ui_messages:ModelParts",
         "ui_message_objects": (
             "guardstream.providers.protocols.ui_message_objects:UIMessageObjects"
         ),

@@ -142,8 +142,13 @@ def _mistral(status: int, code: str, message: str) -> dict[str, Any]:
 
 
 def _ui_message(_status: int, _code: str, message: str) -> dict[str, Any]:
-    """https://ai-sdk.dev/docs/ai-sdk-ui/stream-protocol. Of a model, a part has an `error`."""
-    return {"type": "error", "errorText": message, "error": message}
+    """https://ai-sdk.dev/docs/ai-sdk-ui/stream-protocol. Clients refuse further fields."""
+    return {"type": "error", "errorText": message}
+
+
+def _model_part(_status: int, _code: str, message: str) -> dict[str, Any]:
+    """https://github.com/vercel/ai/blob/main/packages/provider/src/language-model."""
+    return {"type": "error", "error": message}
 
 
 def _ag_ui(_status: int, code: str, message: str) -> dict[str, Any]:
@@ -210,6 +215,7 @@ ERRORS: Mapping[str, Errors] = {
     "mistral": MISTRAL,
     "openai_realtime": Errors(_any),
     "ui_messages": Errors(_ui_message),
+    "model_parts": Errors(_model_part),
     "ag_ui": Errors(_ag_ui),
     **dict.fromkeys(_RPC, errors_of_call(Call(None))),
 }
@@ -246,7 +252,7 @@ def errors_of(provider: str | None) -> Errors:
     return ERRORS.get(provider or "", ANY)
 
 
-STRICT = frozenset({"ui_messages", "ag_ui"})
+STRICT = frozenset({"ui_messages", "model_parts", "ag_ui"})
 """The adapters of formats whose clients refuse events that they do not know: they report the event,
 not the error in it."""
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 from guardstream.errors import AdapterError
 
 if TYPE_CHECKING:
-    from guardstream.providers.adapter import Adapter, Passes, Reading
+    from guardstream.providers.adapter import Adapter, Passes, Reading, Slot
     from guardstream.providers.toolkit.alike import Alike
 
 __all__ = ["Hooks", "hooks_of"]
@@ -50,6 +50,9 @@ class Hooks(Generic[C]):
     """Whether the texts of each event name are texts of their own, which clients may also join."""
     event_name: Callable[[C], str] | None = None
     """Returns the event name for a chunk that the guard adds."""
+    takes_more: Callable[[Slot], bool] | None = None
+    """Returns whether a block's message may continue the text of a slot, because no event has ended
+    it; otherwise the message is a text of its own."""
     sse_end: str = ""
     """The data of the event that ends a stream of server-sent events, such as `[DONE]`."""
 

@@ -185,6 +185,7 @@ SAMPLES: dict[str, list[Event]] = {
     "anthropic_sessions": [*managed.answer(["so ", "it"])[:-1], managed.call("a"), managed.idle()],
     "mistral_transcription": transcription.answer(["so ", "it"]),
     "ui_messages": interfaces.ui(['{"q": ', "1}"]),
+    "model_parts": interfaces.model(['{"q": ', "1}"]),
     "ag_ui": interfaces.ag_ui(["so ", "it"]),
     "data_stream": interfaces.data(["so ", "it"]),
     "anthropic_completions": [completion("so "), completion("it"), completion("", "stop_sequence")],
@@ -335,7 +336,7 @@ KINDS = {
     "openai_realtime": "type",
     "interactions": "event_type",
     "assistants": "object",
-    "ui_messages": "type",
+    **dict.fromkeys(("ui_messages", "model_parts"), "type"),
     "ag_ui": "type",
 }
 """The fields that tell events apart, in formats that have such."""

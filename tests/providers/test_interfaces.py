@@ -204,6 +204,98 @@ def test_an_empty_policy_changes_nothing_in_texts_at_the_same_time(make: Any) ->
     assert unchanged(make(["a sec", "ret"]))
 
 
+CALLS_OF_UI: list[list[Event]] = [
+    [
+        {"type": "tool-input-start", "toolCallId": "c", "toolName": "find"},
+        {"type": "tool-input-delta", "toolCallId": "c", "inputTextDelta": "{}"},
+        {"type": "tool-input-available", "toolCallId": "c", "toolName": "find", "input": {}},
+    ],
+    [{"type": "tool-input-available", "toolCallId": "c", "toolName": "find", "input": {}}],
+    [{"type": "tool-call", "toolCallId": "c", "toolName": "find", "input": "{}"}],
+]
+CALL_OF_AG_UI: list[Event] = [
+    {"type": "TOOL_CALL_START", "toolCallId": "c", "toolCallName": "find"},
+    {"type": "TOOL_CALL_END", "toolCallId": "c"},
+]
+
+
+def around_call(call: Sequence[Event]) -> list[Event]:
+    """A text that is open while a model makes a call, and continues after it."""
+    start, content, end = "text-start", "text-delta", "text-end"
+    name = "id"
+    if call is CALL_OF_AG_UI:
+        start, content, end = (f"TEXT_MESSAGE_{at}" for at in ("START", "CONTENT", "END"))
+        name = "messageId"
+    text: Event = {"type": content, name: "t"}
+    return [
+        {"type": start, name: "t"},
+        {**text, "delta": "it is a sec"},
+        *call,
+        {**text, "delta": "ret."},
+        {"type": end, name: "t"},
+    ]
+
+
+@pytest.mark.parametrize("call", [*CALLS_OF_UI, CALL_OF_AG_UI])
+def test_a_call_does_not_end_a_text_that_is_open(call: list[Event]) -> None:
+    source = around_call(call)
+    out = list(GUARD.wrap_sync(source))
+    assert "".join(event.get("delta", "") for event in out) == "it is a ######."
+    assert [event["type"] for event in in_order(out)] == [event["type"] for event in source]
+
+
+@pytest.mark.parametrize("call", [*CALLS_OF_UI, CALL_OF_AG_UI])
+def test_a_text_that_ends_after_a_call_is_not_continued_by_the_next(call: list[Event]) -> None:
+    *first, more, end = around_call(call)
+    own = "messageId" if call is CALL_OF_AG_UI else "id"
+    source = [*first, end, *({**event, own: "u"} for event in (first[0], more, end))]
+    assert unchanged(source)
+
+
+FORBIDDEN_IN_UI: list[Event] = [
+    {"type": "tool-input-available", "toolCallId": "c", "toolName": "f", "input": "forbidden"},
+    {"type": "tool-output-available", "toolCallId": "c", "output": "forbidden"},
+    {"type": "reasoning-delta", "id": "r", "delta": "forbidden"},
+    {"type": "tool-input-start", "toolCallId": "c", "toolName": "forbidden"},
+]
+FORBIDDEN_IN_AG_UI: list[Event] = [
+    {"type": "TOOL_CALL_ARGS", "toolCallId": "c", "delta": "forbidden"},
+    {"type": "TOOL_CALL_RESULT", "messageId": "n", "toolCallId": "c", "content": "forbidden"},
+    {"type": "CUSTOM", "name": "told", "value": "forbidden"},
+]
+
+
+@pytest.mark.parametrize("said", ["it is all.", "it is a sec"])
+@pytest.mark.parametrize("blocked", [*FORBIDDEN_IN_UI, *FORBIDDEN_IN_AG_UI])
+def test_a_block_message_after_the_end_of_a_text_is_a_text_of_its_own(
+    blocked: Event, said: str
+) -> None:
+    policy = """
+block_message: no
+rules:
+  - {id: word, words: [secret], replacement: "#"}
+  - {id: bad, words: [forbidden], action: block}
+"""
+    start, content, end = (f"TEXT_MESSAGE_{at}" for at in ("START", "CONTENT", "END"))
+    name = "messageId"
+    if blocked in FORBIDDEN_IN_UI:
+        start, content, end, name = "text-start", "text-delta", "text-end", "id"
+    text = [{"type": start, name: "t"}, {"type": content, name: "t", "delta": said}]
+    source = [*text, {"type": end, name: "t"}, blocked]
+    out = list(Guard(Policy.parse(policy)).wrap_sync(source))
+    kinds = (start, content, end)
+    found = [(event["type"], event[name]) for event in out if event["type"] in kinds]
+    found = [*dict.fromkeys(found)]
+    own = found[-1][1]
+    assert own != "t"
+    assert found == [(kind, each) for each in ("t", own) for kind in kinds]
+    shown = [
+        "".join(e["delta"] for e in out if e["type"] == content and e[name] == each)
+        for each in ("t", own)
+    ]
+    assert shown == [said, "no"]
+
+
 def test_a_text_after_several_at_the_same_time_continues_the_last() -> None:
     source = several_of_ui(["so ", "a sec"])[:-1]
     source += [{"type": "text-start", "id": "c"}, {"type": "text-delta", "id": "c", "delta": "ret"}]
@@ -261,6 +353,26 @@ def test_a_blocked_run_of_ag_ui_ends_what_it_is_in_the_middle_of(
     end = {"type": "TEXT_MESSAGE_END", "messageId": "m"}
     out = list(GUARD.wrap_sync(source))
     assert out[len(source) :] == [end, *ended, {"type": "RUN_FINISHED", **run}]
+
+
+@pytest.mark.parametrize(
+    ("blocked", "left"),
+    [
+        ({"type": "RUN_ERROR", "message": "forbidden"}, {"type": "RUN_ERROR", "message": ""}),
+        (
+            {"type": "RUN_FINISHED", "threadId": "t", "runId": "r", "result": ["so", "forbidden"]},
+            {"type": "RUN_FINISHED", "threadId": "t", "runId": "r", "result": ["so", ""]},
+        ),
+    ],
+)
+def test_a_run_of_ag_ui_that_is_blocked_in_its_end_ends_once(blocked: Event, left: Event) -> None:
+    policy = "block_message: no\nrules: [{id: b, words: [forbidden], action: block}]"
+    begun = [{"type": "RUN_STARTED", "threadId": "t", "runId": "r"}, STEP]
+    out = list(Guard(Policy.parse(policy)).wrap_sync([*begun, blocked]))
+    kinds = [event["type"] for event in out[len(begun) :]]
+    said = [f"TEXT_MESSAGE_{at}" for at in ("START", "CONTENT", "END")]
+    assert kinds == [*said, "STEP_FINISHED", left["type"]]
+    assert out[-1] == left
 
 
 def test_the_name_of_a_step_that_is_blocked_is_not_told_at_its_end() -> None:
@@ -323,7 +435,7 @@ def model(pieces: Sequence[str], *, streamed: bool = True, given: Any = None) ->
 
 
 def test_what_a_model_of_the_ai_sdk_streams_is_guarded_in_any_cut() -> None:
-    assert detect(model([])[0]).name == "ui_messages"  # type: ignore[attr-defined]
+    assert detect(model([])[0]).name == "model_parts"  # type: ignore[attr-defined]
     for pieces in cuttings(ARGUMENTS):
         for source in (
             model(pieces),
@@ -509,7 +621,9 @@ def test_what_is_held_of_a_step_goes_out_before_it_is_reset() -> None:
     before = "".join(text for place, text in texts if place < kinds.index("reset-step"))
     after = "".join(text for place, text in texts if place > kinds.index("reset-step"))
     assert (before, after) == ("a sec", "ret")
-    assert [event["type"] for event in in_order(out)] == [event["type"] for event in source]
+    held = ["text-delta", "tool-input-delta"]
+    kinds = [event["type"] for event in in_order(out)]
+    assert kinds == [*(e["type"] for e in source[:6]), *held, *(e["type"] for e in source[6:])]
     assert unchanged(source)
 
 

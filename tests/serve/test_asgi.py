@@ -588,11 +588,11 @@ async def test_an_application_that_fails_is_an_error_event_and_still_raises() ->
     [
         (
             {"type": "start", "messageId": "m"},
-            {
-                "type": "error",
-                "errorText": "the answer broke off",
-                "error": "the answer broke off",
-            },
+            {"type": "error", "errorText": "the answer broke off"},
+        ),
+        (
+            {"type": "stream-start", "warnings": []},
+            {"type": "error", "error": "the answer broke off"},
         ),
         (
             {"type": "RUN_STARTED", "threadId": "t", "runId": "r"},

@@ -312,7 +312,13 @@ FRAMINGS = {
     "ui messages": (
         events({"type": "text-start", "id": "1"},
                {"type": "text-delta", "id": "1", "delta": "so forbidden"}),
-        b'"errorText":"the answer was blocked',
+        b"{\"type\":\"error\",\"errorText\":\"the answer was blocked by rule 'bad'\"}",
+    ),
+    "model parts": (
+        events({"type": "stream-start", "warnings": []},
+               {"type": "text-start", "id": "1"},
+               {"type": "text-delta", "id": "1", "delta": "so forbidden"}),
+        b"{\"type\":\"error\",\"error\":\"the answer was blocked by rule 'bad'\"}",
     ),
 }  # fmt: skip
 

@@ -234,6 +234,7 @@ FORMATS: dict[str, Make] = {
     "bedrock_mistral": test_bedrock_invoke.mistral,
     "bedrock_titan": test_bedrock_invoke.titan,
     "ui_messages": _ui,
+    "model_parts": lambda pieces: [{"type": "stream-start", "warnings": []}, *_ui(pieces)[1:]],
     "ui_message_objects": lambda pieces: test_ui_message_objects.parts(_ui(pieces)),
     "data_stream": lambda pieces: [{"f": {"messageId": "m"}}, *({"0": each} for each in pieces)],
     "ag_ui": _ag_ui,

@@ -77,6 +77,9 @@ _SPANS: dict[str, tuple[str, Sequence[str]]] = {
 """The events that begin what a run must not end in, with the events that end it, and by which
 fields an end names its beginning. Clients refuse the end of a run in which any is open."""
 
+_ENDS = ("RUN_FINISHED", "RUN_ERROR")
+"""The events after which clients refuse any other of the run."""
+
 _BEGINNINGS = {
     **{end: start for start, (end, _) in _SPANS.items()},
     "SUBAGENT_ERROR": "SUBAGENT_STARTED",
@@ -110,6 +113,7 @@ class Events(Blocks):
     def __init__(self, *, unknown: Unknown = "guard") -> None:
         super().__init__(unknown=unknown)
         self._spans: dict[tuple[str, ...], Event] = {}  # what ends the open ones
+        self._end_written: Event | None = None  # the end of a run that is blocked in it
 
     @staticmethod
     def accepts(chunk: object) -> bool:
@@ -126,6 +130,9 @@ class Events(Blocks):
 
     def write(self, chunk: Any, texts: Sequence[str], *, ends: bool = True) -> Any:
         written = super().write(chunk, texts, ends=ends)
+        if not ends and fields_of(chunk).get("type") in _ENDS:  # `end` writes it, after all else
+            self._end_written = written
+            return None
         if written is not None and written is not chunk:
             self._note_span(fields_of(chunk), fields_of(written))
         return written
@@ -153,6 +160,8 @@ class Events(Blocks):
     ) -> Sequence[Any]:
         """Return what ends the open blocks, and the run, if it began in this stream."""
         last = [{"type": self.finished, **self._ending(reason)}] if self._ending(reason) else []
+        if self._end_written is not None:
+            last = [self._end_written]
         spans = [*reversed(self._spans.values())]
         self._spans.clear()
         return [*self._close(), *spans, *last]

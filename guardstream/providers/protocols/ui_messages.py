@@ -143,7 +143,6 @@ _SHOWN_BY = {
     **dict.fromkeys(("file", "reasoning-file"), "mediaType"),
     "tool-approval-response": "approvalId",
     "error": "errorText",
-    "response-metadata": "modelId",
 }
 """The field with a string that shows that a first part is of this format, by the part's type.
 
@@ -152,9 +151,9 @@ A stream without `sendStart`, or what an application writes before its model ans
 
 
 class UIMessages(Blocks):
-    """The adapter for the parts of UI messages and of models (Vercel's AI SDK, from version 5)."""
+    """The adapter for the parts of UI message streams (Vercel's AI SDK, version 5 and later)."""
 
-    name = "ui_messages"
+    name: ClassVar[str] = "ui_messages"
     repeats = True
     spec: ClassVar[OneOf] = OneOf("type", _EVENTS)
     blocks = (
@@ -183,8 +182,6 @@ class UIMessages(Blocks):
             return len(chunk) == 1 or not chunk.keys().isdisjoint({"messageId", "messageMetadata"})
         if kind == "message-metadata":
             return "messageMetadata" in chunk
-        if kind == "stream-start":
-            return isinstance(chunk.get("warnings"), list)
         if isinstance(kind, str) and kind in _SHOWN_BY:
             return isinstance(chunk.get(_SHOWN_BY[kind]), str)
         return str(kind).startswith("data-") and "data" in chunk
@@ -212,7 +209,8 @@ class UIMessages(Blocks):
             return Reading(pieces, (0,))
         slot = self._slot(self.blocks[2], event)
         calls = {slot: Call(str(event.get("toolName")), own)}
-        return Reading(pieces, (0,), closed=self._over(), calls=calls, complete=(slot,))
+        over = self._before_call()
+        return Reading(pieces, (0,), closed=over, calls=calls, complete=(slot,))
 
     def _block_of(self, event: Mapping[str, Any]) -> Block | None:
         if event.get("type") in _STREAMS_INPUT and "toolCallId" not in event:
@@ -245,6 +243,25 @@ class UIMessages(Blocks):
         """End the open texts; an input that was cut has no event that would end it."""
         made = super()._close()
         return [event for event in made if event["type"] != "tool-input-available"]
+
+
+class ModelParts(UIMessages):
+    """The adapter for the parts that a model streams (Vercel's AI SDK, from version 5).
+
+    It differs in how a stream begins, and in its errors: clients of UI messages refuse the field
+    that has the error here.
+    """
+
+    name = "model_parts"
+
+    @staticmethod
+    def accepts(chunk: object) -> bool:
+        """Return whether `chunk` is a part that a model's stream begins with."""
+        if not isinstance(chunk, dict):
+            return False
+        if chunk.get("type") == "stream-start":
+            return isinstance(chunk.get("warnings"), list)
+        return chunk.get("type") == "response-metadata" and isinstance(chunk.get("modelId"), str)
 
 
 _LINES: Spec = {

@@ -87,7 +87,8 @@ class Blocks(SpecAdapter):
                 whole = self._open.pop(slot.number, None) is None and kind == block.end
                 if whole and event.get(block.tool):  # a call that comes at once
                     calls = {slot: Call(str(event[block.tool]), event.get(block.id))}
-                    return Reading(pieces, (0,), closed=self._over(), calls=calls, complete=(slot,))
+                    over = self._before_call()
+                    return Reading(pieces, (0,), closed=over, calls=calls, complete=(slot,))
                 if slot != self._text:
                     return Reading(pieces, (0,), closed=(slot,))
                 if self._open_texts():  # of those beside it, none continues it
@@ -118,8 +119,7 @@ class Blocks(SpecAdapter):
         earlier = self._text
         beside = self._open_texts()
         joins = block.channel == "text" and earlier is not None and not beside
-        ends = block.channel == "tool_args" and beside < 2  # of several, none says whose call it is
-        over = self._over() if ends else ()
+        over = self._before_call() if block.channel == "tool_args" else ()
         self._open[slot.number] = block
         if block.channel == "text":
             self._text = slot
@@ -130,10 +130,20 @@ class Blocks(SpecAdapter):
 
     def _open_texts(self) -> int:
         """Return how many texts are open that an event will end."""
-        return sum(block.channel == "text" and block.end != "" for block in self._open.values())
+        return sum(block.channel == "text" and self._ends(block) for block in self._open.values())
+
+    @staticmethod
+    def _ends(block: Block | None) -> bool:
+        """Return whether a block is open until an event ends it."""
+        return block is not None and block.end != ""
+
+    def _before_call(self) -> Sequence[Slot]:
+        """Return the text that ends when a call begins: none that is open, which may go on."""
+        over = self._over()
+        return [text for text in over if not self._ends(self._open.get(text.number))]
 
     def _over(self) -> Sequence[Slot]:
-        """Return the text that ends when a call begins, or when the stream ends."""
+        """Return the text that no other continues, since a call begins or the stream ends."""
         text, self._text = self._text, None
         return () if text is None else (text,)
 
@@ -162,6 +172,10 @@ class Blocks(SpecAdapter):
             text = isinstance(own, str) and not is_mark(own)
             self._ids.append("" if text and not self._passes(((), block.id), own) else own)
         return Slot(0, block.channel, block.channel, number)
+
+    def takes_more(self, slot: Slot) -> bool:
+        """Return whether a slot's block is open: clients refuse text after its end."""
+        return slot.number in self._open
 
     def extra(self, chunk: Any, slot: Slot, text: str, released: Released) -> Sequence[Any]:
         """Return a delta of the slot's block; of a new block if the slot has none."""

@@ -117,6 +117,10 @@ class Envelope:
         """Return a chunk like `chunk` with an inner chunk that the guard adds."""
         return self.with_inner(chunk, inner)
 
+    def takes_more(self, slot: Slot) -> bool:
+        """Return whether a block's message may continue the text of a slot."""
+        return self._hooks.takes_more is None or self._hooks.takes_more(slot)
+
     def extra(self, chunk: Any, slot: Slot, text: str, released: Released) -> Sequence[Any]:
         """Return chunks with only `text`."""
         made = self._inner.extra(self.inner_of(chunk), slot, text, released)

@@ -285,7 +285,8 @@ class Answering:
     async def _stream(self, guard: Guard, response: Incoming, media: str) -> None:
         self.reply.kind = kind_of(media)
         events = self.reply.kind == "events"
-        provider = self._format(events=events)
+        endpoint = self.match.endpoint
+        provider = endpoint.events if events else endpoint.provider or None
         guard, restoring = self._without_restoring(guard) if events else (guard, None)
         source = SourceIdDetector()
         try:
@@ -294,7 +295,8 @@ class Answering:
                 if self.context.settings.replay is None
                 else IdDetectingAnswer(response, source),
                 provider=provider,
-                framing=framing_of(media) if provider is None else None,
+                # At a path of a model, servers declare other types than they send.
+                framing=None if endpoint.provider else framing_of(media),
                 keep_text=False,
                 attributes=self.attributes,
             )
@@ -308,15 +310,6 @@ class Answering:
             if inside is not None:
                 inside.run_step = long_events
             await self._relay(guard, stream, source, restoring)
-
-    def _format(self, *, events: bool) -> str | None:
-        """Return the format of a stream, if its path tells it.
-
-        Ollama streams lines. Events at one of its paths are another server's: `/api/chat` is what
-        the AI SDK asks unless it is told otherwise, so their first chunk tells.
-        """
-        provider = self.match.endpoint.provider
-        return None if events and provider == "ollama" else provider or None
 
     async def _relay(
         self, guard: Guard, stream: Any, source: SourceIdDetector, restoring: Restoring | None
@@ -384,7 +377,7 @@ class Answering:
         """Return the guard of a stream, and what restores values after it is stored."""
         if self.context.settings.replay is None or self.reply.label is None or guard.vault is None:
             return guard, None
-        restoring = Restoring(guard, guard.vault, self._format(events=True))
+        restoring = Restoring(guard, guard.vault, self.match.endpoint.events)
         return guard.without_restoring(), restoring
 
 

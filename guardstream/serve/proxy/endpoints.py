@@ -96,6 +96,15 @@ class Endpoint:
         )
 
     @property
+    def events(self) -> str | None:
+        """The format of its events, if the path tells it.
+
+        Ollama streams lines. Events at one of its paths are another server's: `/api/chat` is what
+        the AI SDK asks unless it is told otherwise, so their first chunk tells.
+        """
+        return None if self.provider == "ollama" else self.provider or None
+
+    @property
     def guarded(self) -> bool:
         """Whether a policy applies to its requests or answers."""
         return self.answer != "data" or bool(self.request)

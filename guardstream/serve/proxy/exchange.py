@@ -183,7 +183,7 @@ class ProxyExchange:
             raise RefusedError(503, "vault_failed", _message(error)) from error
         except UpstreamError as error:
             raise RefusedError(error.status, error.code, error.message) from error
-        return Restoring(guard, vault or vaults.open(), self._match.endpoint.provider)
+        return Restoring(guard, vault or vaults.open(), self._match.endpoint.events)
 
     async def _read_body(self) -> bytes | None:
         """Return the request's body, None if the client disconnects before its end."""

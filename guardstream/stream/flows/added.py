@@ -24,6 +24,7 @@ class Added(Generic[C]):
         self._adapter = adapter
         self._lanes = lanes
         judges_keys = hooks.steady and hooks.judge_keys is not None
+        self._takes_more = hooks.takes_more
         self._bare: Callable[[C], C] = hooks.without_unknown if judges_keys else _itself
 
     def chunks(self, chunk: C, slot: Slot, text: str) -> Sequence[C]:
@@ -59,7 +60,7 @@ class Added(Generic[C]):
             track = last_text.get(choice)
             slot, last = Slot(choice, "text", "content"), chunk
             text = message
-            if track is not None:
+            if track is not None and (self._takes_more is None or self._takes_more(track.slot)):
                 slot, last = track.slot, track.chunk
                 text = following(track.last_released, message)
             self._lanes.note_added(slot, text)

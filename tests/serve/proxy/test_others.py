@@ -585,6 +585,28 @@ def test_events_at_a_path_of_ollama_are_guarded_in_the_format_that_they_have(oth
 
 
 @pytest.mark.parametrize(
+    "parts",
+    [
+        (b'{"message":{"content":"a sec"},"done":false}\n',
+         b'{"message":{"content":"ret."},"done":true}\n'),
+        (b'0:"a sec"\n', b'0:"ret."\n', b'd:{"finishReason":"stop"}\n'),
+    ],
+)  # fmt: skip
+def test_lines_that_a_server_declares_as_events_at_a_path_of_ollama_are_guarded(
+    parts: Sequence[bytes],
+) -> None:
+    def respond(provider: Provider, _body: Any) -> Response:
+        return provider.stream(parts, media_type="text/event-stream")
+
+    with proxied(respond) as (url, _):
+        asked = {"model": "m", "messages": [{"role": "user", "content": "hello"}]}
+        found = httpx.post(f"{url}/api/chat", json=asked, timeout=30)
+    assert found.content == b"".join(guard().wrap_sync(parts))
+    assert '"a sec' not in found.text
+    assert "######." in found.text
+
+
+@pytest.mark.parametrize(
     ("parts", "text"),
     [
         ((b'0:"a sec"\n', b'0:"ret."\n', b'd:{"finishReason":"stop"}\n'), '"######."'),

@@ -20,7 +20,7 @@ from guardstream.policy.key_file import hashed
 from guardstream.serve.journal import Replay
 from guardstream.serve.replay import MemoryReplay
 from guardstream.vault import RedisStore, VaultError, Vaults
-from tests.serve.proxy.upstream import Provider, chat, completion, message, proxied
+from tests.serve.proxy.upstream import Provider, chat, completion, event, message, proxied
 
 MAIL = "ann.lee@example.com"
 POLICY = r"""
@@ -186,6 +186,34 @@ def test_a_replay_keeps_stand_ins_and_restores_for_whom_they_are(*, named: bool)
         if named:
             around["operations"]["default"].vaults.forget("seven", hashed("mine"))
             assert mark in "".join(text for _, text in read(back(first)))
+        assert len(provider.requests) == 1
+
+
+@pytest.mark.parametrize("path", ["/api/chat", "/v1/threads"])
+def test_a_replay_of_events_whose_path_does_not_tell_their_format_restores_values(
+    path: str,
+) -> None:
+    def answer(provider: Provider, _: dict[str, Any]) -> Response:
+        said = [
+            {"type": "text-delta", "id": "t", "delta": piece}
+            for piece in cut(f"a secret for {asked(provider)}, yes")
+        ]
+        begun, ended = {"type": "text-start", "id": "t"}, {"type": "text-end", "id": "t"}
+        return provider.stream([event(each) for each in ({"type": "start"}, begun, *said, ended)])
+
+    def shown(answer: httpx.Response) -> list[tuple[str | None, str]]:
+        found = [item for item in Decoder().feed(answer.content) if isinstance(item, Event)]
+        return [(item.id, json.loads(item.data).get("delta", "")) for item in found]
+
+    body = {"messages": [{"role": "user", "content": MAIL}]}
+    given = {"authorization": "Bearer mine", "guardstream-conversation": "seven"}
+    around = {**settings(), "replay": Replay(Kept()), "other": "guard"}
+    with proxied(answer, **around) as (url, provider):
+        whole = shown(httpx.post(url + path, json=body, headers=given))
+        assert "".join(text for _, text in whole) == f"a ###### for {MAIL}, yes"
+        for at, (last, _) in enumerate(whole, 1):
+            back = {**given, "last-event-id": str(last)}
+            assert shown(httpx.post(url + path, json=body, headers=back)) == whole[at:]
         assert len(provider.requests) == 1
 
 
