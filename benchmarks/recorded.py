@@ -28,7 +28,9 @@ COMMANDS = {
 }
 """The modules that make the records, and their arguments."""
 
-_BLOCK = re.compile(r"(<!-- recorded: (\w+) -->\n\n)(.*?)(\n<!-- /recorded -->)", re.DOTALL)
+_BLOCK = re.compile(
+    r"(<!-- recorded: (\w+) -->\n\n)((?:(?!<!-- ).)*?)(\n<!-- /recorded -->)", re.DOTALL
+)
 
 
 def pages() -> list[Path]:
