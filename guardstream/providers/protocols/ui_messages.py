@@ -169,7 +169,6 @@ class UIMessages(Blocks):
 
     def __init__(self, *, unknown: Unknown = "guard") -> None:
         super().__init__(unknown=unknown)
-        self._is_model = False  # whether the parts are those of a model
         self._inputs: set[Any] = set()  # the ids of its calls whose input has streamed
 
     @staticmethod
@@ -199,7 +198,6 @@ class UIMessages(Blocks):
             return self._called(event, pieces)
         if kind in _STREAMS_INPUT and "toolCallId" not in event:
             self._inputs.add(event.get("id"))
-        self._is_model = self._is_model or kind in ("stream-start", "response-metadata")
         return super().meaning(chunk, event, pieces)
 
     def _called(self, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:
@@ -225,15 +223,8 @@ class UIMessages(Blocks):
         return _REASONS.get(str(fields_of(said).get("unified", said)), "stop")
 
     def _ending(self, reason: FinishReason) -> Mapping[str, Any]:
-        """Return why the answer is not complete. Versions of the client before 5.0.92 refuse it.
-
-        Of a model, the reason and the usage are required.
-        """
+        """Return why the answer is not complete. Versions of the client before 5.0.92 refuse it."""
         said = _STOPS.get(reason)
-        if self._is_model:
-            why = said or "stop"
-            usage: dict[str, Any] = {"inputTokens": {}, "outputTokens": {}}
-            return {"finishReason": {"unified": why, "raw": why}, "usage": usage}
         return {"finishReason": said} if said else {}
 
     def _field(self, block: Block, chunk: Any) -> str:
@@ -248,8 +239,8 @@ class UIMessages(Blocks):
 class ModelParts(UIMessages):
     """The adapter for the parts that a model streams (Vercel's AI SDK, from version 5).
 
-    It differs in how a stream begins, and in its errors: clients of UI messages refuse the field
-    that has the error here.
+    It differs in how a stream begins and ends, and in its errors: clients of UI messages refuse the
+    field that has the error here.
     """
 
     name = "model_parts"
@@ -262,6 +253,12 @@ class ModelParts(UIMessages):
         if chunk.get("type") == "stream-start":
             return isinstance(chunk.get("warnings"), list)
         return chunk.get("type") == "response-metadata" and isinstance(chunk.get("modelId"), str)
+
+    def _ending(self, reason: FinishReason) -> Mapping[str, Any]:
+        """Return why the answer ends, and the usage: both are required."""
+        why = _STOPS.get(reason, "stop")
+        usage: dict[str, Any] = {"inputTokens": {}, "outputTokens": {}}
+        return {"finishReason": {"unified": why, "raw": why}, "usage": usage}
 
 
 _LINES: Spec = {
