@@ -200,12 +200,10 @@ class Answering:
             await self._answer(guard, response, media)
 
     def _is_text_of_an_application(self, media: str) -> bool:
-        """Return whether a text at a path of Ollama, which answers none, is another server's.
-
-        It is guarded like that of an unknown path, if those are.
-        """
-        endpoint, other = self.match.endpoint, self.context.settings.other
-        return endpoint.provider == "ollama" and kind_of(media) == "text" and other == "guard"
+        """Return whether a text is another server's than the path's, to be guarded like that of
+        an unknown path, if those are."""
+        other = self.context.settings.other == "guard"
+        return other and self.match.endpoint.streams_lines and kind_of(media) == "text"
 
     def _streams(self, media: str) -> bool:
         """Return whether an answer is streamed; Gemini's in JSON is recognised by its path

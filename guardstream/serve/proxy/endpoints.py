@@ -96,13 +96,18 @@ class Endpoint:
         )
 
     @property
-    def events(self) -> str | None:
-        """The format of its events, if the path tells it.
+    def streams_lines(self) -> bool:
+        """Whether its API streams lines alone, as Ollama's does.
 
-        Ollama streams lines. Events at one of its paths are another server's: `/api/chat` is what
-        the AI SDK asks unless it is told otherwise, so their first chunk tells.
+        Events or a text at such a path are another server's: `/api/chat` is what the AI SDK asks
+        unless it is told otherwise.
         """
-        return None if self.provider == "ollama" else self.provider or None
+        return self.provider == "ollama"
+
+    @property
+    def events(self) -> str | None:
+        """The format of its events, if the path tells it; otherwise their first chunk does."""
+        return None if self.streams_lines else self.provider or None
 
     @property
     def guarded(self) -> bool:
