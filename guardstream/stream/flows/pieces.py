@@ -611,6 +611,8 @@ class PieceFlow(Generic[C]):
         ended_before = self.ended is not None
         sent: list[Sent[C]] = []
         for incoming in waiting:
+            if ended_before and _is_by_path(incoming.reading):
+                continue  # it came after the end, and nothing of it would be left
             sent += self._process(incoming)
             if self.ended and not ended_before:
                 break
@@ -733,6 +735,14 @@ def _must_stay_ordered(reading: Reading, other: Reading) -> bool:
     """Return whether two chunks must keep their order: those of different choices need not."""
     return not (
         reading.choices and other.choices and set(reading.choices).isdisjoint(other.choices)
+    )
+
+
+def _is_by_path(reading: Reading) -> bool:
+    """Return whether a chunk ends no block, and has what is judged by its path."""
+    pieces = reading.pieces
+    return reading.waits is None and any(
+        each.kind in ("unknown", "name", "mark") for each in pieces
     )
 
 
