@@ -2,8 +2,7 @@
 
 A relative `$ref` starts from the folder of the file it is in, even if that one has an `$id`
 elsewhere, on the web or with a path of its own; an absolute one refers to a given file with that
-`$id`. Nothing is fetched, and what
-could be one of several files is refused.
+`$id`. Nothing is fetched, and what could be one of several files is refused.
 """
 
 from __future__ import annotations
