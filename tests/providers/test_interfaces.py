@@ -446,6 +446,44 @@ def test_what_is_held_of_a_text_whose_end_went_out_is_said_in_another(text: Any)
     assert out == [*text("a "), *text("sec")]
 
 
+@pytest.mark.parametrize("text", [part, message])
+@pytest.mark.parametrize("more", ["", "limits: {max_chars: 99, release: sentence}"])
+def test_a_rule_stops_at_the_end_of_a_text_if_a_call_follows(text: Any, more: str) -> None:
+    policy = f"rules: [{{id: s, words: [enough], action: stop}}]\n{more}"
+    begin, calls = {"type": "start", "messageId": "a1"}, CALLS_OF_UI[0]
+    if text is message:
+        begin, calls = in_a_run()[0], CALL_OF_AG_UI
+    for said in cuttings("so enough"):
+        stream = Guard(Policy.parse(policy)).wrap_sync([begin, *text(*said), *calls])
+        out = list(stream)
+        texts = [event["type"] for event in text("so ")]
+        assert [*dict.fromkeys(event["type"] for event in out[:-1])] == [begin["type"], *texts]
+        assert (stream.finish, stream.result.text) == ("stop", "so ")
+        assert [found.rule for found in stream.findings] == ["s"]
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        {"type": "tool-output-available", "toolCallId": "c", "output": {"a": "so enough"}},
+        {"type": "data-x", "data": {"t": "so enough"}},
+    ],
+)
+def test_a_rule_stops_at_the_end_of_a_value(told: Event) -> None:
+    source = [{"type": "start", "messageId": "a1"}, told, *part("more"), {"type": "finish"}]
+    stream = GUARD.wrap_sync(source)
+    assert [event["type"] for event in stream] == ["start", told["type"], "finish"]
+    assert stream.finish == "stop"
+
+
+def test_a_rule_that_only_reports_a_stop_does_not_stop_at_the_end_of_a_text() -> None:
+    policy = "mode: shadow\nrules: [{id: s, words: [enough], action: stop}]"
+    source = [{"type": "start", "messageId": "a1"}, *part("so enough"), *CALLS_OF_UI[0]]
+    stream = Guard(Policy.parse(policy)).wrap_sync(source)
+    assert list(stream) == source
+    assert [found.rule for found in stream.findings] == ["s"]
+
+
 def test_the_name_of_a_step_that_is_blocked_is_not_told_at_its_end() -> None:
     source: list[Event] = [{"type": "RUN_STARTED", "threadId": "t", "runId": "r"}]
     source += [{"type": "STEP_STARTED", "stepName": "forbidden"}]
