@@ -91,11 +91,12 @@ class Finish:
     """The end of a pipeline, with its reason; always the last event.
 
     `ends` is the scope of the end: the whole stream, or only the pipeline's choice. A block always
-    ends the stream.
+    ends the stream. `by_rule` says that a rule stops the text, even where it would have ended.
     """
 
     reason: FinishReason
     ends: Literal["stream", "choice"] = field(default="stream", compare=False)
+    by_rule: bool = field(default=False, compare=False)
 
 
 Event: TypeAlias = Text | Finding | Finish

@@ -12,7 +12,7 @@ from copy import deepcopy
 from dataclasses import dataclass
 from itertools import zip_longest
 from random import Random
-from typing import Any
+from typing import Any, TypeVar
 
 from guardstream.errors import StageError
 from guardstream.events import Event, Finding, FinishReason, Text, text_of
@@ -24,6 +24,8 @@ from guardstream.stages.custom import Checked, CustomStage
 from guardstream.stages.pipeline import Pipeline
 
 __all__ = ["SEEDS", "Case", "check_adapter", "check_policy", "check_stage", "splits"]
+
+T = TypeVar("T")
 
 SEEDS = range(20)
 """The seeds of the random splits that are tried by default."""
@@ -46,6 +48,14 @@ def splits(text: str, n: int = 20, seed: int = 0) -> Iterator[list[str]]:
         yield chunks
 
 
+def _some(given: Iterable[T], what: str) -> list[T]:
+    """Return what is to be checked; AssertionError if there is nothing."""
+    found = list(given)
+    if not found:
+        raise AssertionError(f"there is no {what}: nothing would be checked")
+    return found
+
+
 def check_stage(
     make_stage: Callable[[], CustomStage],
     texts: Iterable[str],
@@ -66,6 +76,7 @@ def check_stage(
     - With `alone`, for a stage that is used outside of a policy: `finish` ends with a Finish, and
       it returns nothing after that, nor for an empty chunk.
     """
+    texts = _some(texts, "text")
     seeds, wrapper = list(seeds), _Alone if alone else Checked
 
     def play(chunks: Sequence[str]) -> list[Event]:
@@ -193,7 +204,7 @@ def check_policy(policy: Policy, cases: Iterable[Case], *, seeds: Iterable[int] 
     if not isinstance(policy, Policy):
         given = type(policy).__qualname__
         raise TypeError(f"check_policy() needs a Policy, as of Policy.load(path), not {given!r}")
-    cases = list(cases)
+    cases = _some(cases, "case")
     wrong = next((type(case).__qualname__ for case in cases if not isinstance(case, Case)), None)
     if wrong is not None:
         raise TypeError(f"check_policy() needs a list of Case, not of {wrong!r}")

@@ -388,3 +388,10 @@ def test_the_how_to_on_tests_works_with_either_plugin(
         text = text.replace("pytest.mark.asyncio", f"pytest.mark.{mark}")
         (tmp_path / name).write_text(text, encoding="utf-8")
     assert passed(tmp_path, other) == 1 + loops * len(list(splits("see CU-12345678")))
+
+
+def test_a_check_of_nothing_fails() -> None:
+    with pytest.raises(AssertionError, match=r"^there is no text: nothing would be checked$"):
+        check_stage(Plain, [])
+    with pytest.raises(AssertionError, match=r"^there is no case: nothing would be checked$"):
+        check_policy(Policy.parse("{}"), iter(()))

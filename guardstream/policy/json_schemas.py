@@ -1,8 +1,8 @@
 """JSON Schemas in files: a schema, and the files that it refers to.
 
 A relative `$ref` starts from the folder of the file it is in, even if that one has an `$id`
-elsewhere; an absolute one refers to a given file with that `$id`. Nothing is fetched, and what
-could be one of several files is refused.
+elsewhere, on the web or with a path of its own; an absolute one refers to a given file with that
+`$id`. Nothing is fetched, and what could be one of several files is refused.
 """
 
 from __future__ import annotations
@@ -48,28 +48,30 @@ class SchemaFiles(Mapping[str, Any]):
             schema = parsed(read(path), str(path))
             self._known[address(path)] = schema
             try:
-                own = self.note(schema, path.parent)
+                own = self.note(schema, address(path), path.parent)
             except SchemaError as error:
                 raise PolicyError(f"{path}:1:1: {error}") from error
             if own is not None:
                 self._known[own] = schema
 
-    def note(self, schema: Any, folder: Path) -> str | None:
-        """Register a schema's folder for its relative references; return the schema's own
-        identifier. Raises SchemaError for one that is not a URI, or is that of another schema."""
+    def note(self, schema: Any, base: str, folder: Path) -> str | None:
+        """Register a schema's folder for its relative references, if its identifier is elsewhere
+        than its file, whose URI is `base`; return its identifier then. Raises SchemaError for one
+        that is not a URI, or is that of another schema."""
         own = schema.get("$id", schema.get("id")) if isinstance(schema, dict) else None
         if not isinstance(own, str):
             return None
         try:
-            place = urljoin(own, ".")
-            has_host = bool(urlsplit(place).netloc)
+            parts = urlsplit(own)
         except ValueError:
             raise SchemaError(f"/$id: the identifier {own!r} is not a URI") from None
-        if has_host:
-            self._folders[place, folder] = None
-            self._beyond.update(_beyond(schema))
-        own = own.rstrip("#")
-        if urlsplit(own).scheme and self._known.get(own, schema) != schema:
+        own = urljoin(base, own).rstrip("#")
+        if parts.netloc or parts.path.startswith("/"):
+            self._folders[urljoin(own, "."), folder] = None
+            self._beyond.update(_beyond(schema, base))
+        elif not parts.scheme:
+            return None
+        if self._known.get(own, schema) != schema:
             raise SchemaError(f"/$id: another schema has the identifier {own!r}, too")
         return own
 
@@ -79,14 +81,14 @@ class SchemaFiles(Mapping[str, Any]):
             if path is None:
                 raise KeyError(uri)
             self._known[uri] = schema = parsed(self._read(path), str(path))
-            self.note(schema, path.parent)
+            self.note(schema, address(path), path.parent)
         return self._known[uri]
 
     def _path(self, uri: str) -> Path | None:
         """Return the file of a URI; None if there is none."""
         parts = urlsplit(uri)
-        if parts.scheme == "file" and not parts.netloc:
-            return Path(unquote(parts.path))
+        is_local = parts.scheme == "file" and not parts.netloc
+        named = Path(unquote(parts.path)) if is_local else None
         found: dict[str, dict[Path, Path]] = {}  # by way and real file
         for place, folder in self._folders if uri not in self._beyond else ():
             start = urlsplit(place)
@@ -96,8 +98,10 @@ class SchemaFiles(Mapping[str, Any]):
                 if path.is_file():
                     found.setdefault(way, {}).setdefault(path.resolve(), path)
         if not found:
-            return None
+            return named
         nearest = found[min(found, key=lambda way: (way.split("/").count(".."), len(way)))]
+        if named is not None and named.is_file():
+            nearest.setdefault(named.resolve(), named)
         first, *others = sorted(nearest.values())
         if others:
             names = " and ".join(f"'{path}'" for path in (first, *others))
@@ -111,12 +115,12 @@ class SchemaFiles(Mapping[str, Any]):
         return len(self._known)
 
 
-def _beyond(schema: Any) -> Iterator[str]:
+def _beyond(schema: Any, base: str) -> Iterator[str]:
     """Yield the URIs of relative references with more `..` than their identifier has folders.
 
     A URI has nothing above its host (RFC 3986, section 5.4.2), so `../a.json` would be `a.json`.
     """
-    todo = [(schema, "")]
+    todo = [(schema, base)]
     while todo:
         each, base = todo.pop()
         if not isinstance(each, dict):
@@ -157,7 +161,7 @@ def from_file(
     schema = parsed(text, name)
     documents, base = SchemaFiles(read, given), address(path)
     try:
-        documents.note(schema, path.parent)
+        documents.note(schema, base, path.parent)
         return Schema(schema, draft=draft, formats=formats, documents=documents, base=base)
     except SchemaError as error:
         mark = mark_of(read_yaml(text), (), error)  # JSON is YAML 1.2

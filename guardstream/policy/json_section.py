@@ -296,13 +296,14 @@ def _schema(
                 given=others,
             )
         beside = json_schemas.SchemaFiles(loader.read_text, others)
-        beside.note(given, source.folder)
+        base = f"{json_schemas.address(source.folder)}/"
+        beside.note(given, base, source.folder)
         return Schema(
             given,
             draft=draft,
             formats=section.formats,
             documents=beside,
-            base=f"{json_schemas.address(source.folder)}/",
+            base=base,
         )
     except PolicyError as error:
         source.report(document.mark(path), f"cannot use the schema: {error}")

@@ -287,6 +287,27 @@ def test_two_files_with_one_identifier_are_refused(folder, names):
     assert outcome(alone.replace("NAME", "id.json"), '"x"', folder=folder)[2] == "stop"
 
 
+@pytest.mark.parametrize("own", ["/schemas/order.json", "/order.json", "file:///v1/order.json"])
+def test_relative_references_start_from_the_folder_if_the_identifier_is_a_path(folder, own):
+    (folder / "schemas" / "order.json").write_text(json.dumps({"$id": own, "$ref": "id.json"}))
+    (folder / "schemas" / "id.json").write_text('{"type": "integer"}')
+    policy = "json: {schema: schemas/order.json}\n"
+    assert outcome(policy, '"x"', folder=folder)[1] == [("json", 0, 1)]
+    (folder / "schemas" / "id.json").unlink()
+    assert "id.json:1:1: cannot be read: no such file" in refusal(policy, folder)
+
+
+def test_a_schema_is_referred_to_by_an_identifier_that_is_a_path(folder):
+    (folder / "id.json").write_text('{"$id": "/schemas/number", "type": "number"}')
+    (folder / "schemas" / "id.json").write_text('{"$id": "/schemas/number", "type": "string"}')
+    policy = "json: {schema: {$ref: /schemas/number}, schemas: [id.json]}\n"
+    assert outcome(policy, '"x"', folder=folder)[1] == [("json", 0, 1)]
+    both = policy.replace("[id.json]", "[id.json, schemas/id.json]")
+    assert "another schema has the identifier 'file:///schemas/number', too" in refusal(
+        both, folder
+    )
+
+
 def test_two_files_may_have_one_relative_identifier(folder):
     (folder / "id.json").write_text('{"$id": "#root", "type": "string"}')
     (folder / "schemas" / "id.json").write_text('{"$id": "#root", "$ref": "../id.json"}')

@@ -375,6 +375,115 @@ def test_a_run_of_ag_ui_that_is_blocked_in_its_end_ends_once(blocked: Event, lef
     assert out[-1] == left
 
 
+def in_a_run(*between: Event) -> list[Event]:
+    run = {"threadId": "t", "runId": "r"}
+    return [{"type": "RUN_STARTED", **run}, *between, {"type": "RUN_FINISHED", **run}]
+
+
+def message(*said: str, own: str = "m") -> list[Event]:
+    """A message of AG-UI."""
+    start, content, end = (f"TEXT_MESSAGE_{at}" for at in ("START", "CONTENT", "END"))
+    begin: Event = {"type": start, "messageId": own, "role": "assistant"}
+    texts = [{"type": content, "messageId": own, "delta": text} for text in said]
+    return [begin, *texts, {"type": end, "messageId": own}]
+
+
+def part(*said: str, own: str = "t") -> list[Event]:
+    """A text of a UI message."""
+    texts = [{"type": "text-delta", "id": own, "delta": text} for text in said]
+    return [{"type": "text-start", "id": own}, *texts, {"type": "text-end", "id": own}]
+
+
+AFTER_A_TEXT: list[list[Event]] = [
+    [STEP, {"type": "STEP_FINISHED", "stepName": "plan"}],
+    [STEP],
+    [{"type": "STATE_SNAPSHOT", "snapshot": {"a": "so"}}],
+    [{"type": "CUSTOM", "name": "told", "value": "so"}],
+    [{"type": "REASONING_START", "messageId": "r1"}],
+    [*CALL_OF_AG_UI],
+]
+
+
+ENDS = {
+    "TEXT_MESSAGE_START": "TEXT_MESSAGE_END",
+    "TOOL_CALL_START": "TOOL_CALL_END",
+    "REASONING_START": "REASONING_END",
+}
+
+
+@pytest.mark.parametrize("after", AFTER_A_TEXT)
+def test_what_came_after_a_blocked_text_of_ag_ui_neither_goes_out_nor_is_ended(
+    after: list[Event],
+) -> None:
+    source = in_a_run(*message("so ", "forbidden"), *after)
+    out = list(GUARD.wrap_sync(source))
+    begun = [each["type"] for each in out]
+    ended = [ENDS[kind] for kind in begun if kind in ENDS]
+    assert sorted(ended) == sorted(kind for kind in begun if kind in ENDS.values())
+    assert out[:3] == source[:3]
+    assert out[-1] == source[-1]
+    assert not {"", "STATE_SNAPSHOT", "CUSTOM", "STEP_STARTED"} & {*begun}
+
+
+def test_a_text_that_waited_when_the_stream_was_blocked_is_not_ended() -> None:
+    told = {"type": "data-x", "data": {"t": "forbidden"}}
+    source = [{"type": "start"}, *part("a sec"), told, *part(" so", own="u"), {"type": "finish"}]
+    out = list(GUARD.wrap_sync(source))
+    texts = [event for event in out if event["type"].startswith("text-")]
+    assert texts == part("a ")
+
+
+@pytest.mark.parametrize("text", [part, message])
+def test_what_is_held_of_a_text_whose_end_went_out_is_said_in_another(text: Any) -> None:
+    told = {"type": "message-metadata", "messageMetadata": {"m": "enough!"}}
+    begin = {"type": "start", "messageId": "a1"}
+    if text is message:
+        told, begin = {"type": "CUSTOM", "name": "told", "value": "enough!"}, in_a_run()[0]
+    first, second = text("a sec"), text(" so", own="u")
+    stream = GUARD.wrap_sync([begin, *first, told, *second])
+    out = [event for event in stream if event["type"] in {each["type"] for each in first}]
+    assert stream.finish == "stop"
+    assert out == [*text("a "), *text("sec")]
+
+
+@pytest.mark.parametrize("text", [part, message])
+@pytest.mark.parametrize("more", ["", "limits: {max_chars: 99, release: sentence}"])
+def test_a_rule_stops_at_the_end_of_a_text_if_a_call_follows(text: Any, more: str) -> None:
+    policy = f"rules: [{{id: s, words: [enough], action: stop}}]\n{more}"
+    begin, calls = {"type": "start", "messageId": "a1"}, CALLS_OF_UI[0]
+    if text is message:
+        begin, calls = in_a_run()[0], CALL_OF_AG_UI
+    for said in cuttings("so enough"):
+        stream = Guard(Policy.parse(policy)).wrap_sync([begin, *text(*said), *calls])
+        out = list(stream)
+        texts = [event["type"] for event in text("so ")]
+        assert [*dict.fromkeys(event["type"] for event in out[:-1])] == [begin["type"], *texts]
+        assert (stream.finish, stream.result.text) == ("stop", "so ")
+        assert [found.rule for found in stream.findings] == ["s"]
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        {"type": "tool-output-available", "toolCallId": "c", "output": {"a": "so enough"}},
+        {"type": "data-x", "data": {"t": "so enough"}},
+    ],
+)
+def test_a_rule_stops_at_the_end_of_a_value(told: Event) -> None:
+    source = [{"type": "start", "messageId": "a1"}, told, *part("more"), {"type": "finish"}]
+    stream = GUARD.wrap_sync(source)
+    assert [event["type"] for event in stream] == ["start", told["type"], "finish"]
+    assert stream.finish == "stop"
+
+
+def test_a_rule_that_only_reports_a_stop_does_not_stop_at_the_end_of_a_text() -> None:
+    policy = "mode: shadow\nrules: [{id: s, words: [enough], action: stop}]"
+    source = [{"type": "start", "messageId": "a1"}, *part("so enough"), *CALLS_OF_UI[0]]
+    stream = Guard(Policy.parse(policy)).wrap_sync(source)
+    assert list(stream) == source
+    assert [found.rule for found in stream.findings] == ["s"]
+
+
 def test_the_name_of_a_step_that_is_blocked_is_not_told_at_its_end() -> None:
     source: list[Event] = [{"type": "RUN_STARTED", "threadId": "t", "runId": "r"}]
     source += [{"type": "STEP_STARTED", "stepName": "forbidden"}]

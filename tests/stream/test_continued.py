@@ -17,13 +17,16 @@ rules:
 """
 
 
-def through(*texts: str, cut: int = 100) -> tuple[str, Any]:
-    """What is said of texts with a finish reason between them, and the stream."""
+def through(*texts: str, cut: int = 100, more: str = "") -> tuple[str, Any]:
+    """What is said of texts with a finish reason between them, and the stream.
+
+    `more` is added to the policy.
+    """
     source: list[dict[str, Any]] = []
     for text in texts:
         source += [chunk({"content": text[at : at + cut]}) for at in range(0, len(text), cut)]
         source.append(chunk(finish="stop"))
-    stream = Guard(Policy.parse(POLICY)).wrap_sync(source)
+    stream = Guard(Policy.parse(POLICY + more)).wrap_sync(source)
     return accumulate(list(stream)).get((0, "content"), ""), stream
 
 
@@ -59,6 +62,25 @@ def test_a_match_after_the_end_counts_from_there() -> None:
     said, stream = through("the blue ", "sky, blue bird")
     assert said == "the blue sky, [bird]"
     assert [(found.start, found.end) for found in stream.findings] == [(5, 14)]
+
+
+@pytest.mark.parametrize("cut", [1, 3, 100])
+def test_a_sentence_whose_beginning_went_out_is_not_said_again_with_its_mask(cut: int) -> None:
+    said, _ = through("the blue ", "bird sings.", cut=cut, more="limits: {release: sentence}")
+    assert said == "the blue [bird] sings."
+
+
+@pytest.mark.parametrize("cut", [1, 3, 100])
+def test_a_block_by_what_another_rule_held_names_its_own_rule(cut: int) -> None:
+    more = (
+        "  - {id: mail, pattern: '[a-z]+@[a-z]+[.]com'}\n  - {id: no, words: [bad], action: block}"
+    )
+    said, stream = through("to a@b.combad", " day", cut=cut, more=more)
+    assert (said, stream.blocked_by) == ("to [mail]bad", "no")
+    assert [(found.rule, found.start, found.end) for found in stream.findings] == [
+        ("mail", 3, 10),
+        ("no", 0, 0),
+    ]
 
 
 def test_choices_do_not_go_on_with_each_other() -> None:

@@ -85,6 +85,8 @@ _BEGINNINGS = {
     "SUBAGENT_ERROR": "SUBAGENT_STARTED",
 }
 
+_OF_SPANS = frozenset({*_SPANS, *_BEGINNINGS})
+
 
 def _messages(channel: str, name: str) -> Block:
     return Block(channel, f"{name}_START", f"{name}_CONTENT", f"{name}_END", "messageId")
@@ -124,8 +126,6 @@ class Events(Blocks):
     def meaning(self, chunk: Any, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:
         if event.get("type") == "RUN_STARTED":
             self.beginning = fields_of(self.without_unknown(chunk))
-            self._spans.clear()
-        self._note_span(event, event)
         return super().meaning(chunk, event, pieces)
 
     def write(self, chunk: Any, texts: Sequence[str], *, ends: bool = True) -> Any:
@@ -133,22 +133,25 @@ class Events(Blocks):
         if not ends and fields_of(chunk).get("type") in _ENDS:  # `end` writes it, after all else
             self._end_written = written
             return None
-        if written is not None and written is not chunk:
-            self._note_span(fields_of(chunk), fields_of(written))
         return written
 
-    def _note_span(self, event: Mapping[str, Any], written: Mapping[str, Any]) -> None:
-        """Note what an event begins or ends, and by which names, as they go out, it is to be
-        ended."""
+    def passed(self, chunk: Any) -> None:
+        super().passed(chunk)
+        event = fields_of(chunk)
         kind = str(event.get("type"))
+        if kind == "RUN_STARTED":
+            self._spans.clear()
+        elif kind in _OF_SPANS:
+            self._note_span(event)
+
+    def _note_span(self, event: Mapping[str, Any]) -> None:
+        """Note what an event begins or ends, and by which names it is to be ended."""
+        kind = event["type"]
         start = _BEGINNINGS.get(kind, kind)
-        if start not in _SPANS:
-            return
         end, names = _SPANS[start]
         key = (start, *(str(event.get(name)) for name in names))
         if kind == start:
-            said = {name: written[name] for name in names if name in written}
-            self._spans[key] = {"type": end, **said}
+            self._spans[key] = {"type": end, **{n: event[n] for n in names if n in event}}
         else:
             self._spans.pop(key, None)
 

@@ -165,6 +165,7 @@ class UIMessages(Blocks):
         ),
     )
     finished = "finish"
+    ends_all = ("finish-step", "reset-step")
     sse_end = "[DONE]"
 
     def __init__(self, *, unknown: Unknown = "guard") -> None:

@@ -51,7 +51,8 @@ class Blocks(SpecAdapter):
     """The base of such formats; there is one choice.
 
     `blocks` are its kinds of blocks, the answer's first; `begun` are the fields of an event that
-    begins a text, `finished` the type of the event that ends the stream.
+    begins a text, `finished` the type of the event that ends the stream, and `ends_all` the types
+    of those with which clients end all blocks.
     """
 
     repeats = False
@@ -59,13 +60,15 @@ class Blocks(SpecAdapter):
     blocks: ClassVar[tuple[Block, ...]]
     begun: ClassVar[Mapping[str, Any]] = {}
     finished: ClassVar[str]
+    ends_all: ClassVar[tuple[str, ...]] = ()
 
     def __init__(self, *, unknown: Unknown = "guard") -> None:
         super().__init__(unknown=unknown)
         self._by_type = _by_type(self.blocks)
         self._numbers: dict[tuple[str, Any], int] = {}  # of blocks, by their channels and ids
         self._ids: list[Any] = []  # as they go out, by their numbers
-        self._open: dict[int, Block] = {}
+        self._open: dict[int, Block] = {}  # as read
+        self._shown: dict[tuple[str, Any], Block] = {}  # the open ones in what went out, by its ids
         self._latest: dict[str, Any] = {}  # the id of a block that nothing begins, by its events
         self._text: Slot | None = None  # the text that another may continue
         self.beginning: Mapping[str, Any] = {}  # the first event that is of no block
@@ -173,21 +176,44 @@ class Blocks(SpecAdapter):
             self._ids.append("" if text and not self._passes(((), block.id), own) else own)
         return Slot(0, block.channel, block.channel, number)
 
+    def passed(self, chunk: Any) -> None:
+        """Note which blocks are open for clients: what was read may still wait, or not go out."""
+        event = fields_of(chunk)
+        kind, block = event.get("type"), self._block_of(event)
+        if block is None:
+            if kind in self.ends_all:
+                self._shown.clear()
+        elif kind in (block.end, block.broken):
+            self._shown.pop((block.channel, event.get(block.id)), None)
+        elif block.end:
+            self._shown[block.channel, event.get(block.id)] = block
+
     def takes_more(self, slot: Slot) -> bool:
         """Return whether a slot's block is open: clients refuse text after its end."""
-        return slot.number in self._open
+        nothing_ends_it = slot.number in self._open and not self._ends(self._open[slot.number])
+        return nothing_ends_it or self._key(slot) in self._shown
+
+    def _key(self, slot: Slot) -> tuple[str, Any]:
+        return slot.channel, self._ids[slot.number]
 
     def extra(self, chunk: Any, slot: Slot, text: str, released: Released) -> Sequence[Any]:
-        """Return a delta of the slot's block; of a new block if the slot has none."""
+        """Return a delta of the slot's block; with a new block around it if the slot has none, or
+        if that of its text has ended."""
         block = self._block_of(fields_of(chunk)) or self.blocks[0]
         made: list[Any] = []
         if slot.field == "content":
             block, made = self.blocks[0], self._close()
             slot = self._numbered(block, f"guard_{len(self._ids)}")
-            self._open[slot.number] = block
-            made.append({"type": block.start, **self._id(block, slot.number), **self.begun})
+            self._shown[self._key(slot)] = block
+            made.append(self._start(block, slot))
         own = self._id(block, slot.number)
-        return [*made, {"type": block.delta, **own, self._field(block, chunk): text}]
+        delta = {"type": block.delta, **own, self._field(block, chunk): text}
+        if block.channel == "text" and block.end and self._key(slot) not in self._shown:
+            return [self._start(block, slot), delta, {"type": block.end, **own}]
+        return [*made, delta]
+
+    def _start(self, block: Block, slot: Slot) -> dict[str, Any]:
+        return {"type": block.start, **self._id(block, slot.number), **self.begun}
 
     def _field(self, block: Block, chunk: Any) -> str:
         """Return the field of a block's text in events like `chunk`."""
@@ -211,9 +237,8 @@ class Blocks(SpecAdapter):
 
     def _close(self) -> list[Any]:
         made = [
-            {"type": block.end, **self._id(block, number)}
-            for number, block in self._open.items()
-            if block.end
+            {"type": block.end, **({} if own is None else {block.id: own})}
+            for (_, own), block in self._shown.items()
         ]
-        self._open.clear()
+        self._shown.clear()
         return made

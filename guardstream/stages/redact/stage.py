@@ -396,7 +396,8 @@ class Redact:
             return None
         match = min(endings, key=lambda match: (self._rank(match.rule), match.start, match.end))
         stops = self._rules[match.rule].action == "stop"
-        return _End(match, "match", Finish("stop" if stops else "content_filter"))
+        finish = Finish("stop", by_rule=True) if stops else Finish("content_filter")
+        return _End(match, "match", finish)
 
     def _rank(self, rule: int) -> tuple[int, int]:
         return -SEVERITIES.index(self._rules[rule].severity), rule

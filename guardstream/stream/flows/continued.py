@@ -8,6 +8,7 @@ emitted a second time, and what turns out to be the rest of a match is masked or
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import takewhile
 
 from guardstream.events import Event, Finding, Stage, Text
 
@@ -29,7 +30,8 @@ class Continued:
     @property
     def held(self) -> int:
         """How many code points of the new text are held back now."""
-        return max(self._stage.held - len(self._again), 0)
+        held = self._stage.held
+        return max(held - len(self._again), 1) if held else 0  # a mask may be shorter than its text
 
     def feed(self, text: str) -> list[Event]:
         """Take the next characters; return the events that are certain."""
@@ -42,15 +44,20 @@ class Continued:
 
     def _new(self, events: list[Event]) -> list[Event]:
         found: list[Event] = []
+        earlier: Finding | None = None  # the last event, if it is only of the earlier text
         for event in events:
+            if isinstance(event, Finding):
+                start, end = event.start - len(self._tail), event.end - len(self._tail)
+                moved = replace(event, start=max(start, 0), end=max(end, 0))
+                earlier = None if end > 0 else moved
+                found += [moved] if end > 0 else []
+                continue
             if isinstance(event, Text):
                 text = self._without(event.text)
                 found += [Text(text)] if text else []
-            elif not isinstance(event, Finding):
-                found.append(event)
-            elif event.end > len(self._tail):
-                start, end = event.start - len(self._tail), event.end - len(self._tail)
-                found.append(replace(event, start=max(start, 0), end=end))
+            else:
+                found += [event] if earlier is None else [earlier, event]  # it says which rule ends
+            earlier = None
         return found
 
     def _without(self, text: str) -> str:
@@ -60,4 +67,5 @@ class Continued:
             self._again = again[len(text) :]
             return ""
         self._again = ""
-        return text[len(again) :] if text.startswith(again) else text
+        same = takewhile(lambda pair: pair[0] == pair[1], zip(again, text, strict=False))
+        return text[sum(1 for _ in same) :]  # a unit may have text before its mask

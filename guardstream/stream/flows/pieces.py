@@ -21,7 +21,7 @@ from guardstream.stream.flows.added import Added
 from guardstream.stream.flows.choices import Choices
 from guardstream.stream.flows.flow import MakeStage, Part, Sent, blocking
 from guardstream.stream.flows.repeats import repeated
-from guardstream.stream.flows.slots import Lane, Lanes, Track
+from guardstream.stream.flows.slots import Lane, Lanes, Track, stops
 from guardstream.stream.flows.unknown import UnknownTexts
 from guardstream.stream.result import Meter
 
@@ -184,8 +184,8 @@ class PieceFlow(Generic[C]):
         if not self.ended and (reading.closed or self._waiting):
             lanes = [*self._lanes.of(reading.closed), *self._left_behind(reading)]
             lasting = [lane for lane in lanes if not _fails(reading, lane.track.slot.choice)]
-            sent += self._settle(dict.fromkeys(lasting))
-        if self.ended:
+            sent += self._settle(dict.fromkeys(lasting), reading.finished)
+        if self.ended or self._choices.newly_cut():
             return sent + self._end_before(incoming)
         must_wait = reading.waits is not None and self._lanes.held_of(reading.waits)
         if self._waiting and (not must_wait or _cannot_wait(reading)):
@@ -255,12 +255,22 @@ class PieceFlow(Generic[C]):
     def _end_before(self, incoming: Incoming[C]) -> list[Sent[C]]:
         """End the stream before a chunk, or after it if the chunk only ends a block."""
         reading = incoming.reading
+        if self.ended is None:
+            return self._stop_before(incoming)
         if self._breaks_off and self.ended == "content_filter":
             return self._end_stream()
         if reading.pieces or reading.finished or reading.calls:
             return self._end_stream()
         self._lanes.drop()
         return [*self._release_waiting(), *self._process(incoming), *self._end_stream()]
+
+    def _stop_before(self, incoming: Incoming[C]) -> list[Sent[C]]:
+        """End what a rule has stopped before a chunk, or after it if the chunk only ends a
+        block."""
+        reading, sent = incoming.reading, []
+        if not (reading.pieces or reading.finished or reading.calls):
+            sent = self._release_waiting() + self._rebuilt(incoming)
+        return sent + self._end_cut_choices()
 
     def _resolve(self, incoming: Incoming[C]) -> list[Sent[C]]:
         """Judge texts whose reading is ambiguous, and guard misread ones again."""
@@ -349,7 +359,7 @@ class PieceFlow(Generic[C]):
                 track.last_delta = texts[index] = released = self._apply_events(slot, events)
                 lanes.note_released(track, released)
                 if kind == "last" and self._goes_on(slot.choice):
-                    texts[index] += self._settle_lane(track.lane)
+                    texts[index] += self._settle_lane(track.lane, over=False)
             elif kind in ("unknown", "name"):
                 texts[index] = self._guard_unknown(pieces[index])
             elif kind == "whole":
@@ -438,12 +448,13 @@ class PieceFlow(Generic[C]):
             lanes |= dict.fromkeys(self._lanes.open(choice))
         for lane in lanes:
             track = lane.track
-            text = self._settle_lane(lane)
+            over = track.slot.choice in reading.finished
+            text = self._settle_lane(lane, over=over)
             if track.slot in indices:
                 texts[indices[track.slot]] += text
             elif text:
                 before += self._added.text(track.chunk, track.slot, text)
-            if self.ended:
+            if self.ended or not (over or self._goes_on(track.slot.choice)):
                 break
         return before
 
@@ -577,23 +588,31 @@ class PieceFlow(Generic[C]):
 
     # Pipelines that settle
 
-    def _settle(self, lanes: Iterable[Lane]) -> list[Sent[C]]:
-        """Settle pipelines that are still open; the rest of each goes out in a chunk of its own."""
+    def _settle(
+        self, lanes: Iterable[Lane], finished: Collection[int] | None = None
+    ) -> list[Sent[C]]:
+        """Settle pipelines that are still open; the rest of each goes out in a chunk of its own.
+
+        `finished` are the choices that end, None for all.
+        """
         sent: list[Sent[C]] = []
         for lane in lanes:
-            track = lane.track
-            text = self._settle_lane(lane)
+            track, choice = lane.track, lane.track.slot.choice
+            over = finished is None or choice in finished
+            text = self._settle_lane(lane, over=over)
             if text:
                 sent += self._added.text(track.chunk, track.slot, text)
-            if self.ended:
+            if self.ended or not (over or self._goes_on(choice)):
                 break
         return sent
 
-    def _settle_lane(self, lane: Lane) -> str:
-        """Settle a pipeline at the end of its source; of its finish reasons only a block ends the
-        stream."""
+    def _settle_lane(self, lane: Lane, *, over: bool) -> str:
+        """Settle a pipeline at its text's end. If its choice is `over`, only a block ends the
+        stream; otherwise a rule may stop it, too."""
         track = lane.track
-        text = self._apply_events(track.slot, self._lanes.finish(lane), over=True)
+        events = self._lanes.finish(lane)
+        over = over or not stops(events)
+        text = self._apply_events(track.slot, events, over=over)
         self._lanes.note_released(track, text)
         return text
 
@@ -611,6 +630,8 @@ class PieceFlow(Generic[C]):
         ended_before = self.ended is not None
         sent: list[Sent[C]] = []
         for incoming in waiting:
+            if ended_before and _is_by_path(incoming.reading):
+                continue  # it came after the end, and nothing of it would be left
             sent += self._process(incoming)
             if self.ended and not ended_before:
                 break
@@ -733,6 +754,14 @@ def _must_stay_ordered(reading: Reading, other: Reading) -> bool:
     """Return whether two chunks must keep their order: those of different choices need not."""
     return not (
         reading.choices and other.choices and set(reading.choices).isdisjoint(other.choices)
+    )
+
+
+def _is_by_path(reading: Reading) -> bool:
+    """Return whether a chunk ends no block, and has what is judged by its path."""
+    pieces = reading.pieces
+    return reading.waits is None and any(
+        each.kind in ("unknown", "name", "mark") for each in pieces
     )
 
 

@@ -258,10 +258,15 @@ class Lanes:
 
 
 def _rest(stage: Stage) -> Sequence[Event]:
-    """Settle a whole text; its end does not end the stream, but a block there does."""
+    """Settle a whole text; its end does not end the stream, but a rule there may."""
     rest = _run(stage.finish)
-    ends = rest and isinstance(rest[-1], Finish) and rest[-1].reason != "content_filter"
-    return rest[:-1] if ends else rest
+    is_over = rest and isinstance(rest[-1], Finish) and rest[-1].reason != "content_filter"
+    return rest[:-1] if is_over and not stops(rest) else rest
+
+
+def stops(events: Sequence[Event]) -> bool:
+    """Return whether a rule stops the stream, where its text may have ended anyway."""
+    return bool(events) and isinstance(events[-1], Finish) and events[-1].by_rule
 
 
 def _run(step: Callable[..., Sequence[Event]], *text: str) -> Sequence[Event]:
