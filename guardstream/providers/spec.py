@@ -295,11 +295,11 @@ class SpecAdapter:
         found.passing = self._unknowns.passing
         self._find(chunk, event, found)
         leaves: Sequence[Found] = found
+        origins = self._origins(found) if found.mirrors else {}
         if found.marks:
             leaves = self._judged(found)
         if found.unknown:
-            leaves = self._without_harmless(self._unknowns.judged(leaves))
-        origins = self._origins(leaves) if found.mirrors else {}
+            leaves = self._without_harmless(self._unknowns.judged(leaves, origins))
         pieces: list[Piece] = []
         owners: list[int] = []
         kinds = set()
