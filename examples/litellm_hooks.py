@@ -14,8 +14,15 @@ os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")  # it would ask th
 
 import litellm
 from litellm.integrations.custom_logger import CustomLogger
+from litellm.types.llms.openai import ResponsesAPIResponse
 
 guard = Guard.load("guardstream/chat")
+
+FORMATS: dict[type, str] = {
+    litellm.ModelResponse: "openai_chat",
+    ResponsesAPIResponse: "openai_responses",
+}
+"""The formats of whole answers, by their classes."""
 
 
 class Guarded(CustomLogger):
@@ -39,10 +46,14 @@ class Guarded(CustomLogger):
     ) -> Any:
         if isinstance(response, litellm.EmbeddingResponse):  # numbers
             return response
-        if not isinstance(response, litellm.ModelResponse):
+        if isinstance(response, dict):  # of /v1/messages
+            body, _ = await aguard_body(guard, "anthropic", response)
+            return body
+        provider = FORMATS.get(type(response))
+        if provider is None:
             raise TypeError(f"no rules for {type(response).__qualname__!r}")
-        body, _ = await aguard_body(guard, "openai_chat", response.model_dump())
-        return litellm.ModelResponse(**body)
+        body, _ = await aguard_body(guard, provider, response.model_dump(mode="json"))
+        return type(response)(**body)
 
 
 hooks = Guarded()

@@ -295,11 +295,11 @@ class SpecAdapter:
         found.passing = self._unknowns.passing
         self._find(chunk, event, found)
         leaves: Sequence[Found] = found
+        origins = self._origins(found) if found.mirrors else {}
         if found.marks:
             leaves = self._judged(found)
         if found.unknown:
-            leaves = self._without_harmless(self._unknowns.judged(leaves))
-        origins = self._origins(leaves) if found.mirrors else {}
+            leaves = self._without_harmless(self._unknowns.judged(leaves, origins))
         pieces: list[Piece] = []
         owners: list[int] = []
         kinds = set()
@@ -594,9 +594,22 @@ def constructed(chunk: Any, name: str, fields: dict[str, Any], *modules: str) ->
 
 
 def plain(value: Any) -> dict[str, Any]:
-    """Return an object of the packages of OpenAI or Anthropic as a dict; a dict as it is."""
-    fields: dict[str, Any] = value if isinstance(value, dict) else value.to_dict(warnings=False)
+    """Return an object of the packages of OpenAI, Anthropic or LiteLLM as a dict; a dict as it
+    is."""
+    fields: dict[str, Any]
+    if isinstance(value, dict):
+        fields = value
+    elif is_foreign(value):
+        fields = value.model_dump(mode="json", exclude_unset=True, warnings=False)
+    else:
+        fields = value.to_dict(warnings=False)
     return fields
+
+
+def is_foreign(value: Any) -> bool:
+    """Return whether a value is a model of another package than OpenAI's and Anthropic's, which
+    lacks their methods."""
+    return hasattr(value, "model_dump") and not hasattr(value, "to_dict")
 
 
 def sibling(chunk: Any, module: str, name: str) -> Any:

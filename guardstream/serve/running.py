@@ -26,7 +26,9 @@ class Running:
     Most applications send from a loop over their source. An exception out of `send` would leave an
     asynchronous generator there suspended, for the garbage collector to close. So `stop` makes
     `send` return, and cancels the application at its next wait: in its source. An application that
-    keeps sending without waiting is cancelled in `send` after all, or gets OSError there.
+    keeps sending without waiting is cancelled in `send` after all, or gets OSError there. So does a
+    thread that goes on after its application has ended: it waited for its source, and nothing
+    cancels it.
 
     `tell` reports a disconnect to an application that waits for one, and returns whether it does.
     Such an application ends by itself: it may have tasks that its cancellation would not reach, as
@@ -50,6 +52,8 @@ class Running:
                 await app(scope, receive, self._send)
             except Exception as error:
                 return error
+            finally:
+                self._dropped = DROPPED
         return None
 
     def stop(self) -> None:

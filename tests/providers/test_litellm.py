@@ -11,10 +11,13 @@ import pytest
 os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"  # it would ask the network as it is imported
 litellm = pytest.importorskip("litellm", reason="litellm and the newest openai exclude each other")
 
+from litellm import OpenAIResponsesAPIConfig  # noqa: E402
 from litellm.types.utils import Delta, ModelResponseStream, StreamingChoices  # noqa: E402
 
-from guardstream import extract  # noqa: E402
+from guardstream import Guard, Policy, extract  # noqa: E402
+from guardstream.http import guard_body  # noqa: E402
 from tests.extract.test_extract import collect  # noqa: E402
+from tests.providers import responses  # noqa: E402
 from tests.providers.laws import GUARD, cuttings, left_raw, unchanged  # noqa: E402
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::UserWarning")
@@ -122,3 +125,107 @@ def test_a_calls_arguments_are_extracted() -> None:
     function = {"name": "find", "arguments": '{"rows": [1, 2]}'}
     source = [chunk(tool_calls=[{"index": 0, "id": "c", "type": "function", "function": function}])]
     assert collect(lambda: extract.items(source, "rows.item", tool="find")) == [1, 2]
+
+
+def refusing() -> Guard:
+    return Guard(Policy.parse("unknown: refuse\nrules: [{id: s, words: [secret]}]"))
+
+
+def test_thinking_that_is_repeated_is_known_text() -> None:
+    source = [thinking("a sec"), thinking("ret"), thinking("", signature="s"), chunk(finish="stop")]
+    message = built(list(refusing().wrap_sync(source))).message
+    assert message.thinking_blocks[0]["thinking"] == "a [s]"
+
+
+def whole(*thoughts: str) -> dict[str, Any]:
+    """A whole answer, with its thinking in these blocks."""
+    blocks = [{"type": "thinking", "thinking": each, "signature": "s1"} for each in thoughts]
+    message = {
+        "role": "assistant",
+        "content": "so",
+        "reasoning_content": "".join(thoughts),
+        "thinking_blocks": blocks,
+        "provider_specific_fields": {"thinking_blocks": blocks} if len(blocks) == 1 else None,
+    }
+    reason = {"native_finish_reason": "STOP"}
+    choice = {"index": 0, "finish_reason": "stop", "message": message}
+    return {
+        "object": "chat.completion",
+        "choices": [{**choice, "provider_specific_fields": reason}],
+    }
+
+
+def test_thinking_of_a_whole_answer_is_masked_wherever_it_is_repeated() -> None:
+    body, result = guard_body(GUARD, "openai_chat", whole("a secret, no sec"))
+    message = body["choices"][0]["message"]
+    assert message["reasoning_content"] == "a ######, no sec"
+    assert message["thinking_blocks"][0]["thinking"] == "a ######, no sec"
+    assert message["provider_specific_fields"] == {"thinking_blocks": message["thinking_blocks"]}
+    assert [finding.channel for finding in result.findings] == ["thinking"]
+
+
+def test_thinking_of_a_whole_answer_is_masked_in_any_blocks() -> None:
+    for pieces in cuttings("a secret, no sec"):
+        body, _ = guard_body(GUARD, "openai_chat", whole(*pieces))
+        blocks = body["choices"][0]["message"]["thinking_blocks"]
+        assert "".join(block.get("thinking", "") for block in blocks) == "a ######, no sec"
+
+
+def test_thinking_of_a_whole_answer_is_judged_by_the_rules_for_thinking() -> None:
+    rules = "rules: [{id: s, words: [secret], channels: [text], action: block}]"
+    source = whole("a secret")
+    body, result = guard_body(Guard(Policy.parse(rules)), "openai_chat", source)
+    assert (body, result.finish) == (source, "stop")
+
+
+def test_thinking_of_a_whole_answer_is_known_text() -> None:
+    source = whole("a word")
+    assert guard_body(refusing(), "openai_chat", source)[0] == source
+
+
+def event(value: dict[str, Any]) -> Any:
+    """An event of the Responses API as LiteLLM gives it."""
+    return OpenAIResponsesAPIConfig().transform_streaming_response("m", value, None)  # type: ignore[arg-type]
+
+
+def test_a_responses_text_and_calls_are_known() -> None:
+    source = responses.stream(responses.text("a sec"), responses.call("find", '{"q": "secret"}'))
+    stream = GUARD.wrap_sync(map(event, source))
+    out = list(stream)
+    assert (stream.result.text, stream.result.finish) == ("a sec", "tool_calls")
+    assert [call.parse() for call in stream.result.tool_calls] == [{"q": "######"}]
+    assert out[-1].response.output[1].arguments == '{"q": "######"}'
+
+
+def test_a_responses_held_text_goes_out_before_its_end() -> None:
+    out = list(GUARD.wrap_sync(map(event, responses.stream(responses.text("no ", "sec")))))
+    deltas = [each.type == "response.output_text.delta" for each in out]
+    done = next(at for at, each in enumerate(out) if each.type == "response.output_text.done")
+    assert not any(deltas[done:])
+    assert "".join(each.delta for each in out[:done] if hasattr(each, "delta")) == "no sec"
+
+
+def test_a_block_ends_a_response_and_what_is_open_in_it() -> None:
+    called = responses.call("find", '{"q": "', 'forbidden"}')
+    for item in (responses.text("so ", "forbidden.", item="msg_2"), called):
+        source = responses.stream(responses.text("yes"), item)
+        stream = GUARD.wrap_sync(map(event, source))
+        *_, closed, last = stream
+        assert (closed.type, closed.item.status) == ("response.output_item.done", "incomplete")
+        assert last.type == "response.incomplete"
+        assert last.response.incomplete_details.reason == "content_filter"
+        assert [each.id for each in last.response.output] == ["msg_1", closed.item.id]
+
+
+def test_a_responses_thinking_is_not_its_text() -> None:
+    """LiteLLM repeats the summary of another provider's thinking as text of the response."""
+    begun, between, done = responses.thinking("a sec", "ret")
+    said = [{"type": "output_text", "text": "a secret", "annotations": []}]
+    source = responses.stream((begun, between, done), responses.text("so"))
+    final = source[-1]["response"]["output"]
+    final[0] = {"type": "reasoning", "id": done["id"], "role": "assistant", "content": said}
+    stream = GUARD.wrap_sync(map(event, source))
+    out = list(stream)
+    assert (stream.result.text, stream.result.thinking) == ("so", "a ######")
+    assert out[-1].response.output[0]["content"] == [{**said[0], "text": "a ######"}]
+    assert len(stream.findings) == 1

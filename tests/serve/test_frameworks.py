@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from typing import Any
 
 import anyio
@@ -12,6 +12,8 @@ import anyio.lowlevel
 import httpx
 import openai
 import pytest
+from asgiref.sync import ThreadSensitiveContext
+from asgiref.wsgi import WsgiToAsgi
 from fastapi import FastAPI
 from fastapi.responses import HTMLResponse, StreamingResponse
 from starlette.applications import Starlette
@@ -21,6 +23,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route as StarletteRoute
 from starlette.routing import WebSocketRoute
+from starlette.types import ASGIApp, Receive, Scope, Send
 from starlette.websockets import WebSocket
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
@@ -128,6 +131,54 @@ def test_the_source_of_a_django_view_is_closed(text: str) -> None:
         with httpx.stream("GET", url(port, f"/silent/{text}")) as answer:
             assert next(answer.iter_raw()).startswith(b"data: fine")
         assert django_app.closed.wait(5)
+
+
+def wsgi_app(answer: Callable[[], Iterator[bytes]], ended: threading.Event) -> ASGIApp:
+    """A WSGI application as the documentation wraps it; tells when its request has ended."""
+
+    def application(_: Any, start_response: Any) -> Iterator[bytes]:
+        start_response("200 OK", [("content-type", SSE)])
+        return answer()
+
+    wsgi = WsgiToAsgi(application)
+
+    async def in_threads(scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            async with ThreadSensitiveContext():
+                await wsgi(scope, receive, send)
+        finally:
+            ended.set()
+
+    return GuardMiddleware(in_threads, guard())
+
+
+def test_a_wsgi_application_is_guarded() -> None:
+    with serving(wsgi_app(lambda: iter(EVENTS), threading.Event())) as port:
+        answer = httpx.get(url(port))
+    assert "".join(event.data for event in events(answer.content)) == "a ****** b"
+
+
+@pytest.mark.parametrize("text", ["fine", "fine, forbidden!"])
+def test_a_thread_that_outlives_its_request_ends_at_its_next_chunk(text: str) -> None:
+    late, ended, leave, closed = [], *(threading.Event() for _ in range(3))
+
+    def answer() -> Iterator[bytes]:
+        try:
+            yield f"data: {text}\n\n".encode()
+            leave.wait(5)  # for the model
+            for number in range(10):
+                late.append(number)
+                yield b"data: more\n\n"
+        finally:
+            closed.set()
+
+    with serving(wsgi_app(answer, ended)) as port:
+        with httpx.stream("GET", url(port)) as response:
+            assert next(response.iter_raw()).startswith(b"data: fine")
+        assert ended.wait(5)
+        leave.set()
+        assert closed.wait(5)
+    assert late == [0]
 
 
 @pytest.mark.parametrize("chunks", [[], [b"data: a \n\n"], [b"data: a \n\n"] * 50])

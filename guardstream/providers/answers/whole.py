@@ -120,6 +120,7 @@ class ChatBody(Body):
 
     name = "openai_chat"
     spec: ClassVar[Spec] = completion_spec("delta")
+    scope = 1
     signs_thinking = False
 
     def _order(self, pieces: Sequence[Piece]) -> Sequence[int]:
@@ -136,7 +137,8 @@ class ChatBody(Body):
         if not path or leaf.field.startswith(BESIDE):
             return Slot(0, leaf.channel, leaf.field)
         choice = index_in(event["choices"][path[0]], path[0])
-        return Slot(choice, leaf.channel, leaf.field, path[1] if len(path) > 1 else 0)
+        apart = len(path) > 1 and leaf.field != "thinking_blocks"
+        return Slot(choice, leaf.channel, leaf.field, path[1] if apart else 0)
 
     def meaning(self, chunk: Any, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:
         finished: dict[int, FinishReason] = {}

@@ -5,6 +5,7 @@ https://platform.openai.com/docs/api-reference/chat-streaming/streaming.
 
 from __future__ import annotations
 
+from guardstream.providers.adapter import Kind
 from guardstream.providers.openai.azure import FILTERED, OFFSETS, RESULTS
 from guardstream.providers.spec import (
     ABOUT,
@@ -103,9 +104,15 @@ _TOOL_CALL: Spec = {
 }
 
 
-def _thinking_blocks(kind: Leaf) -> Spec:
+def said_twice(kind: Kind) -> dict[str, Spec]:
+    """What LiteLLM repeats of a message: https://docs.litellm.ai/docs/reasoning_content."""
+    text = Leaf(kind, "thinking", "thinking_blocks")
     block = {**dict.fromkeys(_MARKS, META), "signature": KEEP, "data": KEEP}
-    return Each({**block, "thinking": kind, "text": kind})
+    return {
+        "thinking_blocks": Mirror(Each({**block, "thinking": text, "text": text})),
+        "provider_specific_fields": Mirror(Tree(UNKNOWN, _MARKS)),
+        "reasoning_items": Mirror(Tree(UNKNOWN, _MARKS)),
+    }
 
 
 _DELTA: Spec = {
@@ -127,10 +134,7 @@ _DELTA: Spec = {
     "annotations": Tree(Leaf("copy", "text", "annotations"), POSITIONS),
     "error": Tree(Leaf("copy", "text", "error"), frozenset({"code"})),
     "reasoning_steps": _STEPS,  # Perplexity
-    # LiteLLM says some of the delta twice: https://docs.litellm.ai/docs/reasoning_content.
-    "thinking_blocks": Mirror(_thinking_blocks(Leaf("delta", "thinking", "thinking_blocks"))),
-    "provider_specific_fields": Mirror(Tree(UNKNOWN, _MARKS)),
-    "reasoning_items": Mirror(Tree(UNKNOWN, _MARKS)),
+    **said_twice("delta"),
 }
 
 PADDING = frozenset({"created", "obfuscation", "p"})

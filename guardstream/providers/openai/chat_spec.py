@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from guardstream.providers.adapter import Kind
 from guardstream.providers.openai.azure import FILTERED, OFFSETS, RESULTS
-from guardstream.providers.openai.chat_chunk_spec import BESIDE, GROQ, NUMBERED, SPELLED, USED
+from guardstream.providers.openai.chat_chunk_spec import (
+    BESIDE,
+    GROQ,
+    NUMBERED,
+    SPELLED,
+    USED,
+    said_twice,
+)
 from guardstream.providers.spec import (
     ABOUT,
     END,
@@ -13,6 +20,7 @@ from guardstream.providers.spec import (
     NUMBER,
     PADDED,
     REQUEST,
+    UNKNOWN,
     Leaf,
     Spec,
     Tree,
@@ -63,6 +71,7 @@ def _message(kind: Kind) -> Spec:
                 "custom": _called(kind, "input", "tool_calls"),
             }
         ],
+        **said_twice(kind),
     }
 
 
@@ -89,6 +98,7 @@ def completion_spec(kind: Kind) -> dict[str, Spec]:
                 "content_filter_offsets": OFFSETS,
                 **dict.fromkeys(SPELLED, ABOUT),
                 **dict.fromkeys(("finish_reason", "native_finish_reason", "stop_reason"), END),
+                "provider_specific_fields": Tree(UNKNOWN, frozenset({"native_finish_reason"})),
                 "message": _message(kind),
             }
         ],

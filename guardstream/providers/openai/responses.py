@@ -26,7 +26,7 @@ from guardstream.providers.openai.responses_spec import (
     STREAMED,
 )
 from guardstream.providers.spec import Leaf, Path, SpecAdapter
-from guardstream.providers.toolkit.fields import fields_of
+from guardstream.providers.toolkit.fields import fields_of, kind_of
 
 CALLS = {
     "function_call": "arguments",
@@ -128,10 +128,10 @@ class OpenAIResponses(SpecAdapter):
         vLLM increments the number of the part with every delta, although it announces none of them:
         such a delta continues the one before it.
         """
-        kind = str(event.get("type")).removeprefix("response.")
+        kind = kind_of(event).removeprefix("response.")
         name, _, state = kind.rpartition(".")
         if name in _PART_EVENTS:
-            name = str(fields_of(event.get("part")).get("type"))
+            name = kind_of(event.get("part"))
         if name not in _PARTED:
             return
         slot = Slot(0, *STREAMED[name][:2], number_of(self._turn, event))
@@ -151,7 +151,7 @@ class OpenAIResponses(SpecAdapter):
             self._announced_parts.add(self._same.get(slot, slot))
 
     def meaning(self, chunk: Any, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:
-        kind = str(event.get("type"))
+        kind = kind_of(event)
         self._note_deltas(pieces)
         if kind == "response.output_text.delta":
             return self._said_text(self._at(event, "text", "text"), pieces)
@@ -199,7 +199,7 @@ class OpenAIResponses(SpecAdapter):
 
     def _item_began(self, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:
         item = fields_of(event.get("item"))
-        output, kind = index_of(event.get("output_index")), str(item.get("type"))
+        output, kind = index_of(event.get("output_index")), kind_of(item)
         name = str(item.get("id"))
         self._places[name] = output if self._places.get(name, output) == output else None
         self._called |= kind in _CLIENT
@@ -211,7 +211,7 @@ class OpenAIResponses(SpecAdapter):
 
     def _announced(self, event: Mapping[str, Any]) -> Mapping[Slot, Call]:
         item = fields_of(event.get("item"))
-        kind = str(item.get("type"))
+        kind = kind_of(item)
         if kind not in CALLS:
             return {}
         slot = self._at(event, "tool_args", CALLS[kind])
@@ -227,7 +227,7 @@ class OpenAIResponses(SpecAdapter):
         return Reading(pieces, (0,), calls={slot: call})
 
     def _part(self, state: str, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:
-        kind = str(fields_of(event.get("part")).get("type"))
+        kind = kind_of(event.get("part"))
         if state == "added":
             if kind != "output_text":
                 return self._other(pieces)

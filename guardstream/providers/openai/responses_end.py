@@ -15,8 +15,8 @@ from guardstream.errors import AdapterError
 from guardstream.events import FinishReason
 from guardstream.providers.adapter import Released, Slot
 from guardstream.providers.openai.responses_spec import BESIDE, DETAILS, LIFE, STREAMED
-from guardstream.providers.spec import constructed, plain
-from guardstream.providers.toolkit.fields import fields_of, replaced
+from guardstream.providers.spec import constructed, is_foreign, plain
+from guardstream.providers.toolkit.fields import fields_of, kind_of, replaced
 
 PARTS = 1000
 """A slot's number is its output item's times this, and that of the part in the item."""
@@ -115,7 +115,7 @@ class Ending:
     def passed(self, chunk: Any) -> None:
         """Record an event that goes out."""
         event = fields_of(chunk)
-        kind = str(event.get("type"))
+        kind = kind_of(event)
         number = event.get("sequence_number")
         places = ("output_index", "content_index", "summary_index", "command_index")
         streams = (kind, *map(event.get, places))
@@ -162,7 +162,7 @@ class Ending:
 
     def extra(self, chunk: Any, slot: Slot, text: str, released: Released) -> Sequence[Any]:
         """Return events with `text` for a slot; in a new message if it has no open part."""
-        streams = str(fields_of(chunk).get("type")).endswith(".delta")
+        streams = kind_of(chunk).endswith(".delta")
         if slot.field in _RESULTS and streams and slot not in self._own:
             value = text if slot.field == "transcript" else {slot.field: text}
             return [replaced(chunk, {"delta": value})]
@@ -313,12 +313,13 @@ class Ending:
     def _made(self, chunk: Any, name: str, values: dict[str, Any]) -> Any:
         """Return `values` as they are, or as an object of the package's class `name`."""
         modules = (_HELPER, f"{_HELPER}._events") if self._helper else ()
-        return constructed(chunk, name, values, *modules, _TYPES)
+        own = {key: plain(each) if is_foreign(each) else each for key, each in values.items()}
+        return constructed(chunk, name, own, *modules, _TYPES)
 
 
 def _says(chunk: Any, slot: Slot) -> bool:
     """Return whether an event is a delta of the field of a slot."""
-    name, _, state = str(fields_of(chunk).get("type")).removeprefix("response.").rpartition(".")
+    name, _, state = kind_of(chunk).removeprefix("response.").rpartition(".")
     return state == "delta" and name in STREAMED and STREAMED[name][1] == slot.field
 
 

@@ -59,6 +59,14 @@ def part_spec(kind: Kind) -> Spec:
     )
 
 
+def _thought_spec(kind: Kind) -> Spec:
+    """A part of reasoning; LiteLLM repeats a summary as text, in the response at the end."""
+    parts = part_spec(kind)
+    assert isinstance(parts, OneOf)
+    repeated = {"text": Leaf(kind, "thinking", "summary"), "annotations": [ANNOTATION]}
+    return parts._replace(specs={**parts.specs, "output_text": {"type": KEEP, **repeated}})
+
+
 _ITEM: dict[str, Spec] = {
     "type": KEEP,
     **dict.fromkeys(("id", "status", "call_id", "namespace", "async_"), META),
@@ -85,11 +93,9 @@ def _streamed(kind: Kind) -> dict[str, Spec]:
         "message": {**_ITEM, "role": META, "phase": META, "content": [part_spec(kind)]},
         "reasoning": {
             **_ITEM,
-            "encrypted_content": META,
-            "format": META,
-            "signature": META,
+            **dict.fromkeys(("encrypted_content", "format", "signature", "role"), META),
             "summary": [part_spec(kind)],
-            "content": [part_spec(kind)],
+            "content": [_thought_spec(kind)],
         },
         "function_call": _arguments(kind),
         "mcp_call": _arguments(kind),

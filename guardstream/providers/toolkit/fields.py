@@ -152,6 +152,16 @@ def index_in(value: Any, otherwise: int = 0, name: str = "index") -> int:
     return index if isinstance(index, int) else otherwise
 
 
+def kind_of(value: Any) -> str:
+    """Return what the field `type` of an event, an item or a part says.
+
+    LiteLLM's events have members of an Enum there, which are equal to their text but not written
+    like it.
+    """
+    kind = (value if type(value) is dict else fields_of(value)).get("type")
+    return kind if type(kind) is str else str(getattr(kind, "value", kind))
+
+
 def _slots_of(kind: type[Any]) -> tuple[str, ...]:
     names = [name for base in kind.__mro__ for name in _slots_in(base)]
     if issubclass(kind, BaseException):

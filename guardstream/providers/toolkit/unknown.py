@@ -7,7 +7,7 @@ can be let through path by path.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Container, Mapping, Sequence
 from typing import Any
 
 from guardstream.errors import AdapterError
@@ -43,13 +43,20 @@ class Unknowns:
         self._adapter = adapter
         self.passing = passing if isinstance(passing, _Every) else frozenset(passing)
 
-    def judged(self, found: Sequence[Found]) -> Sequence[Found]:
-        """Return the findings, those that may pass as marks; AdapterError for refused ones."""
+    def judged(self, found: Sequence[Found], repeated: Container[int] = ()) -> Sequence[Found]:
+        """Return the findings, those that may pass as marks; AdapterError for refused ones.
+
+        Those at the indices in `repeated` say known text once more, and are not unknown.
+        """
         if self.passing:
             passes = self.passing
             found = relabelled(found, UNKNOWN, META, lambda each: spoken(each.steps) in passes)
         if self._mode == "refuse":
-            refused = [each.steps for each in found if each.leaf is UNKNOWN]
+            refused = [
+                each.steps
+                for place, each in enumerate(found)
+                if each.leaf is UNKNOWN and place not in repeated
+            ]
             paths = sorted({spoken(steps) for steps in refused if not isinstance(steps[1], Key)})
             if paths:
                 raise refusal(self._adapter, paths)
