@@ -1146,10 +1146,10 @@ stream_run(Stream *self, PyObject *args)
 static PyObject *
 stream_unread(Stream *self, PyObject *Py_UNUSED(ignored))
 {
-    self->hits.count = self->due = 0;
     if (is_busy(self)) {
         return NULL;
     }
+    self->hits.count = self->due = 0;
     if (stand_copy(self->machine, &self->now, &self->mark) < 0) {
         self->broken = 1;
         return NULL;
@@ -1272,7 +1272,7 @@ append_open(PyObject *list, const OpenMatch *match)
 static PyObject *
 stream_hits(Stream *self, PyObject *Py_UNUSED(ignored))
 {
-    PyObject *found = PyList_New(0);
+    PyObject *found = is_busy(self) ? NULL : PyList_New(0);
     for (int32_t index = 0; found && index < self->hits.count; index++) {
         if (append_open(found, &self->hits.at[index]) < 0) {
             Py_CLEAR(found);
@@ -1287,7 +1287,7 @@ stream_hits(Stream *self, PyObject *Py_UNUSED(ignored))
 static PyObject *
 stream_failures(Stream *self, PyObject *Py_UNUSED(ignored))
 {
-    PyObject *found = PyList_New(0);
+    PyObject *found = is_busy(self) ? NULL : PyList_New(0);
     for (int32_t index = 0; found && index < self->failure_count; index++) {
         const Failure *failure = &self->failures[index];
         PyObject *made = Py_BuildValue("(iL)", (int)failure->pattern, (long long)failure->hold);
@@ -1548,7 +1548,7 @@ stream_unlose(Stream *self, int32_t pattern)
 static PyObject *
 stream_lost(Stream *self, PyObject *Py_UNUSED(ignored))
 {
-    PyObject *found = PyList_New(0);
+    PyObject *found = is_busy(self) ? NULL : PyList_New(0);
     for (int32_t index = self->lost_count - 1; found && index >= 0; index--) {
         int32_t pattern = self->lost[index].pattern;
         if (!is_lost(self, pattern)) {
