@@ -223,9 +223,9 @@ cache_bytes(const Cache *cache)
     const Numbers *numbers[] = {&cache->closures, &cache->items, &cache->advanced,
                                 &cache->item_sets, &cache->obligations, &cache->obligation_sets,
                                 &cache->aheads, &cache->leasts, &cache->states,
-                                &cache->edges};
+                                &cache->edges, &cache->signatures};
     int64_t bytes = 0;
-    for (int index = 0; index < 10; index++) {
+    for (int index = 0; index < 11; index++) {
         bytes += numbers_bytes(numbers[index]);
     }
     bytes += (int64_t)sizeof(int32_t)
