@@ -218,7 +218,7 @@ BUGS = {
         "matcher.h", "next->step = ways[0];", "next->step = ways[step->count - 1];"
     ),
     "a back-reference reads any text": Change(
-        "matcher.h", "(code[first + count] == code", "(1 || code[first + count] == code"
+        "matcher.h", "(one[count] == other[count]", "(1 || one[count] == other[count]"
     ),
     "words lead on from any state": Change(
         "words.h", "(edge->node == node && edge->class == class)", "edge->class == class"

@@ -55,7 +55,7 @@ typedef struct {
     int32_t first, count; /* its ways */
 } Place;
 
-#define PLACE_INTS 11 /* a place as `NativeProgram._places` gives it, with its number before */
+#define PLACE_INTS (1 + INTS_IN(Place)) /* as `NativeProgram._places` gives it: its number first */
 
 /* As `closure.Entry`: what may follow an item. */
 typedef struct {
@@ -69,7 +69,7 @@ typedef struct {
     int32_t item, opens, ends;
 } Way;
 
-#define WAY_INTS 3
+#define WAY_INTS INTS_IN(Way)
 
 /* Whether an item matches if the text ends; ENDS_ASKED while that is found out. */
 enum { ENDS_NOT, ENDS, ENDS_UNKNOWN, ENDS_ASKED };
@@ -83,25 +83,31 @@ typedef struct {
     uint8_t accepts, alive, ends;
 } Item;
 
-/* What a character leads an item to, in ways, or what may follow a place, in entries. */
+/* What may follow a place, after what has some bits: its epsilon closure. */
 typedef struct {
-    int32_t first, count;
-    int32_t matched; /* of steps: the pattern has matched; of closures: it depends on the left */
-} Part;
+    int32_t first, count; /* its entries */
+    int32_t looked_back;  /* whether it may be another one after other bits */
+} Closure;
+
+/* As `closure.Steps`: what a character leads an item to. */
+typedef struct {
+    int32_t first, count; /* its ways */
+    int32_t matched;      /* whether the pattern has matched before the character */
+} Steps;
 
 /* As `registers.Thread`. */
 typedef struct {
     int32_t item, start, hold, end;
 } Thread;
 
-#define THREAD_INTS 4
+#define THREAD_INTS INTS_IN(Thread)
 
 /* As `registers.Accept`, of which the hold is the number of a list of sources. */
 typedef struct {
     int32_t start, hold, end, late;
 } Accept;
 
-#define ACCEPT_INTS 4
+#define ACCEPT_INTS INTS_IN(Accept)
 #define NOTE_INTS 4 /* of an accept in the notes: start, end, late, and how many sources follow */
 
 /* As `registers.Live`, where candidates began: the longest fixed distance, and registers. */
@@ -146,7 +152,8 @@ typedef struct {
     Numbers signatures;
     Ints behind_of; /* a signature's bits that are asked of the last character */
     Ints local_signature, local_of;
-    Part *closure, *step;
+    Closure *closure; /* by the number of a place and bits in `closures` */
+    Steps *step;      /* by the number of an item and a signature in `advanced` */
     Entry *entry;
     Way *way;
     Item *item;
@@ -192,19 +199,33 @@ typedef struct {
     Bench *bench;
 } Automaton;
 
+/* A cache's tables that are alike: all are listed here, to be counted and freed. */
+typedef struct {
+    Numbers *numbers[11];
+    Ints *ints[8];
+} Tables;
+
+static Tables
+cache_tables(Cache *cache)
+{
+    return (Tables){
+        {&cache->closures, &cache->items, &cache->advanced, &cache->item_sets, &cache->obligations,
+         &cache->obligation_sets, &cache->aheads, &cache->leasts, &cache->states, &cache->edges,
+         &cache->signatures},
+        {&cache->ahead_lists, &cache->rows, &cache->notes, &cache->registers, &cache->idle,
+         &cache->behind_of, &cache->local_signature, &cache->local_of},
+    };
+}
+
 static void
 cache_free(Cache *cache)
 {
-    Numbers *numbers[] = {&cache->closures, &cache->items, &cache->advanced, &cache->item_sets,
-                          &cache->obligations, &cache->obligation_sets, &cache->aheads,
-                          &cache->leasts, &cache->states, &cache->edges, &cache->signatures};
-    for (int index = 0; index < 11; index++) {
-        numbers_free(numbers[index]);
+    const Tables tables = cache_tables(cache);
+    for (size_t index = 0; index < COUNT_OF(tables.numbers); index++) {
+        numbers_free(tables.numbers[index]);
     }
-    Ints *ints[] = {&cache->ahead_lists, &cache->rows, &cache->notes, &cache->registers,
-                    &cache->idle, &cache->behind_of, &cache->local_signature, &cache->local_of};
-    for (int index = 0; index < 8; index++) {
-        ints_free(ints[index]);
+    for (size_t index = 0; index < COUNT_OF(tables.ints); index++) {
+        ints_free(tables.ints[index]);
     }
     PyMem_Free(cache->closure);
     PyMem_Free(cache->step);
@@ -218,25 +239,21 @@ cache_free(Cache *cache)
 }
 
 static int64_t
-cache_bytes(const Cache *cache)
+cache_bytes(Cache *cache)
 {
-    const Numbers *numbers[] = {&cache->closures, &cache->items, &cache->advanced,
-                                &cache->item_sets, &cache->obligations, &cache->obligation_sets,
-                                &cache->aheads, &cache->leasts, &cache->states,
-                                &cache->edges, &cache->signatures};
-    int64_t bytes = 0;
-    for (int index = 0; index < 11; index++) {
-        bytes += numbers_bytes(numbers[index]);
+    const Tables tables = cache_tables(cache);
+    int64_t bytes = (int64_t)sizeof(Closure) * cache->closure_room
+        + (int64_t)sizeof(Steps) * cache->step_room + (int64_t)sizeof(Entry) * cache->entry_room
+        + (int64_t)sizeof(Way) * cache->way_room + (int64_t)sizeof(Item) * cache->item_room
+        + (int64_t)sizeof(Row) * cache->row_room + (int64_t)sizeof(State) * cache->state_room
+        + (int64_t)sizeof(Edge) * cache->edge_room;
+    for (size_t index = 0; index < COUNT_OF(tables.numbers); index++) {
+        bytes += numbers_bytes(tables.numbers[index]);
     }
-    bytes += (int64_t)sizeof(int32_t)
-        * ((int64_t)cache->ahead_lists.room + cache->rows.room + cache->notes.room
-           + cache->registers.room + cache->idle.room + cache->behind_of.room
-           + cache->local_signature.room + cache->local_of.room);
-    bytes += (int64_t)sizeof(Part) * ((int64_t)cache->closure_room + cache->step_room);
-    bytes += (int64_t)sizeof(Entry) * cache->entry_room + (int64_t)sizeof(Way) * cache->way_room;
-    bytes += (int64_t)sizeof(Item) * cache->item_room + (int64_t)sizeof(State) * cache->state_room;
-    bytes += (int64_t)sizeof(Row) * cache->row_room;
-    return bytes + (int64_t)sizeof(Edge) * cache->edge_room;
+    for (size_t index = 0; index < COUNT_OF(tables.ints); index++) {
+        bytes += (int64_t)sizeof(int32_t) * tables.ints[index]->room;
+    }
+    return bytes;
 }
 
 /* Number the empty sets, so that they are NOTHING. */
@@ -256,7 +273,7 @@ automaton_free(Automaton *self)
     PyMem_Free(self->place);
     PyMem_Free(self->scratch);
     Ints *ints[] = {&self->ways, &self->bits, &self->behinds};
-    for (int index = 0; index < 3; index++) {
+    for (size_t index = 0; index < COUNT_OF(ints); index++) {
         ints_free(ints[index]);
     }
     numbers_free(&self->conditions);
@@ -269,7 +286,7 @@ bench_free(Bench *bench)
     Ints *ints[] = {&bench->accepts, &bench->seen, &bench->seen_at, &bench->accepted_at,
                     &bench->ahead, &bench->numbered, &bench->number, &bench->used,
                     &bench->key, &bench->cut, &bench->sides};
-    for (int index = 0; index < 11; index++) {
+    for (size_t index = 0; index < COUNT_OF(ints); index++) {
         ints_free(ints[index]);
     }
 }
@@ -423,15 +440,15 @@ static int
 looked(Automaton *self, const Ints *items, int32_t signature, Ints *reached)
 {
     for (int32_t index = 1; index < items->count; index++) {
-        int32_t steps = steps_of(self, items->at[index], signature);
-        if (steps < 0) {
-            return steps;
+        int32_t number = steps_of(self, items->at[index], signature);
+        if (number < 0) {
+            return number;
         }
-        Part part = self->cache.step[steps];
-        if (part.matched) {
+        const Steps steps = self->cache.step[number];
+        if (steps.matched) {
             return 1;
         }
-        for (int32_t way = part.first; way < part.first + part.count; way++) {
+        for (int32_t way = steps.first; way < steps.first + steps.count; way++) {
             int32_t item = self->cache.way[way].item;
             if (self->cache.item[item].accepts) {
                 return 1;
@@ -501,9 +518,9 @@ typedef struct {
     int32_t opens; /* whether the masked group has opened on the way */
 } Point;
 
-#define ENTRY_INTS 3 /* of a point: place, condition, obligations */
-#define SEEN_INTS 4  /* and its round: it need not be looked at twice */
-#define POINT_INTS 5
+#define ENTRY_INTS INTS_BEFORE(Point, round) /* what an entry has of it */
+#define SEEN_INTS INTS_BEFORE(Point, opens)  /* what need not be looked at twice */
+#define POINT_INTS INTS_IN(Point)
 
 /* The walk over all places that read no character. */
 typedef struct {
@@ -691,11 +708,11 @@ closure_kept(Automaton *self, int32_t place, const Walk *walk)
     if (grown((void **)&cache->entry, &cache->entry_room, (int64_t)cache->entries + count,
               sizeof(Entry)) < 0
         || grown((void **)&cache->closure, &cache->closure_room,
-                 (int64_t)cache->closures.count + 1, sizeof(Part)) < 0
+                 (int64_t)cache->closures.count + 1, sizeof(Closure)) < 0
         || (number = numbers_of(&cache->closures, key, 2)) < 0) {
         return ERROR;
     }
-    cache->closure[number] = (Part){cache->entries, count, walk->looked_back};
+    cache->closure[number] = (Closure){cache->entries, count, walk->looked_back};
     for (int32_t index = 0; index < count; index++) {
         const int32_t *found = numbers_key(&walk->found, index);
         cache->entry[cache->entries++]
@@ -784,40 +801,56 @@ item_asks(Automaton *self, const Item *item)
     return asks;
 }
 
+/* The first entry of a closure by which the pattern has matched there: its index, or NONE. */
+static int32_t
+certain_entry(const Automaton *self, const Closure *closure)
+{
+    for (int32_t index = 0; index < closure->count; index++) {
+        if (is_certain(self, &self->cache.entry[closure->first + index])) {
+            return index;
+        }
+    }
+    return NONE;
+}
+
 /* Take an item's entries over from its closure: a match cuts what is less preferred; a lookaround
    may match in any way. */
 static int
-item_filled(Automaton *self, Item *item, Part part)
+entries_taken(Automaton *self, Item *item, const Closure *closure)
 {
     Cache *cache = &self->cache;
-    int32_t certain = 0, length = 0, cuts = 0;
-    for (int32_t index = 0; item->obligations == NOTHING && index < part.count; index++) {
-        if (is_certain(self, &cache->entry[part.first + index])) {
-            length = certain++ ? length : index;
+    int32_t certain = item->obligations == NOTHING ? certain_entry(self, closure) : NONE;
+    item->accepts = certain != NONE;
+    item->first = closure->first;
+    item->count = closure->count;
+    if (certain == NONE) {
+        return 0;
+    }
+    int32_t place = cache->entry[closure->first + certain].place;
+    if (self->cuts && (place == MATCHED || place == self->pending)) {
+        item->count = certain;
+        return 0;
+    }
+    if (grown((void **)&cache->entry, &cache->entry_room, (int64_t)cache->entries + closure->count,
+              sizeof(Entry)) < 0) {
+        return ERROR;
+    }
+    item->first = cache->entries;
+    for (int32_t index = 0; index < closure->count; index++) {
+        const Entry entry = cache->entry[closure->first + index];
+        if (!is_certain(self, &entry)) {
+            cache->entry[cache->entries++] = entry;
         }
     }
-    if (certain) {
-        int32_t place = cache->entry[part.first + length].place;
-        cuts = self->cuts && (place == MATCHED || place == self->pending);
-    }
-    item->accepts = certain > 0;
-    item->first = part.first;
-    item->count = certain ? length : part.count;
-    if (certain && !cuts) {
-        if (grown((void **)&cache->entry, &cache->entry_room,
-                  (int64_t)cache->entries + part.count, sizeof(Entry)) < 0) {
-            return ERROR;
-        }
-        item->first = cache->entries;
-        for (int32_t index = 0; index < part.count; index++) {
-            Entry entry = cache->entry[part.first + index];
-            if (!is_certain(self, &entry)) {
-                cache->entry[cache->entries++] = entry;
-            }
-        }
-        item->count = cache->entries - item->first;
-    }
-    item->alive = item->count > 0;
+    item->count = cache->entries - item->first;
+    return 0;
+}
+
+/* Number what can become of an item by each of its entries. */
+static int
+ahead_numbered(Automaton *self, Item *item)
+{
+    Cache *cache = &self->cache;
     item->ahead = cache->ahead_lists.count;
     item->ahead_count = item->count;
     for (int32_t index = 0; index < item->count; index++) {
@@ -828,6 +861,17 @@ item_filled(Automaton *self, Item *item, Part part)
             return ERROR;
         }
     }
+    return 0;
+}
+
+/* Fill an item of which the place, what stands before and the obligations are known. */
+static int
+item_filled(Automaton *self, Item *item, const Closure *closure)
+{
+    if (entries_taken(self, item, closure) < 0 || ahead_numbered(self, item) < 0) {
+        return ERROR;
+    }
+    item->alive = item->count > 0;
     item->asks = item_asks(self, item);
     return item->asks < 0 ? ERROR : 0;
 }
@@ -841,20 +885,20 @@ item_at(Automaton *self, int32_t place, int32_t left, int32_t obligations)
     if (left < 0) {
         return left;
     }
-    int32_t closure = closure_of(self, place, left);
-    if (closure < 0) {
-        return closure;
+    int32_t number = closure_of(self, place, left);
+    if (number < 0) {
+        return number;
     }
-    Part part = cache->closure[closure];
-    int32_t key[3] = {place, part.matched ? left : NOTHING, obligations};
-    int32_t number = numbers_find(&cache->items, key, 3);
+    const Closure closure = cache->closure[number];
+    int32_t key[3] = {place, closure.looked_back ? left : NOTHING, obligations};
+    number = numbers_find(&cache->items, key, 3);
     if (number == NONE) {
         Item item = {0};
         item.place = key[0];
         item.left = key[1];
         item.obligations = key[2];
         item.ends = ENDS_UNKNOWN;
-        if (item_filled(self, &item, part) < 0
+        if (item_filled(self, &item, &closure) < 0
             || grown((void **)&cache->item, &cache->item_room, (int64_t)cache->items.count + 1,
                      sizeof(Item)) < 0
             || (number = numbers_of(&cache->items, key, 3)) < 0) {
@@ -946,7 +990,7 @@ stepped(Automaton *self, int32_t number, int32_t signature, Ints *ways)
     return matched;
 }
 
-/* What a character of this signature leads to: the number of a part of the ways. */
+/* What a character of this signature leads to: the number of steps. */
 static int32_t
 steps_of(Automaton *self, int32_t item, int32_t signature)
 {
@@ -967,17 +1011,16 @@ steps_of(Automaton *self, int32_t item, int32_t signature)
         && (grown((void **)&cache->way, &cache->way_room, (int64_t)cache->ways + ways.count / WAY_INTS,
                   sizeof(Way)) < 0
             || grown((void **)&cache->step, &cache->step_room,
-                     (int64_t)cache->advanced.count + 1, sizeof(Part)) < 0
+                     (int64_t)cache->advanced.count + 1, sizeof(Steps)) < 0
             || (number = numbers_of(&cache->advanced, key, 2)) < 0)) {
         result = ERROR;
     }
     if (result >= 0) {
-        Part part = {cache->ways, ways.count / WAY_INTS, matched};
+        cache->step[number] = (Steps){cache->ways, ways.count / WAY_INTS, matched};
         for (int32_t index = 0; index < ways.count; index += WAY_INTS) {
             Way way = {ways.at[index], ways.at[index + 1], ways.at[index + 2]};
             cache->way[cache->ways++] = way;
         }
-        cache->step[number] = part;
         result = number;
     }
     ints_free(&ways);
@@ -1110,8 +1153,8 @@ side_of(Automaton *self, int32_t state, int32_t index, int32_t signature)
     }
     for (int32_t member = 0; result >= 0 && member < items.count; member++) {
         result = steps_of(self, items.at[member], signature);
-        Part part = result < 0 ? (Part){0} : cache->step[result];
-        for (int32_t way = part.first; result >= 0 && way < part.first + part.count; way++) {
+        const Steps steps = result < 0 ? (Steps){0} : cache->step[result];
+        for (int32_t way = steps.first; result >= 0 && way < steps.first + steps.count; way++) {
             result = ints_push(&reached, cache->way[way].item);
         }
     }
@@ -1289,14 +1332,14 @@ leasts_both(Automaton *self, int32_t left, int32_t right)
 static int
 survives(Automaton *self, const Thread *thread, int32_t signature)
 {
-    int32_t steps = steps_of(self, thread->item, signature);
-    if (steps < 0) {
-        return steps;
+    int32_t number = steps_of(self, thread->item, signature);
+    if (number < 0) {
+        return number;
     }
-    const Part part = self->cache.step[steps];
-    int lives = part.matched;
-    for (int32_t index = 0; index < part.count && !lives; index++) {
-        const Item *item = &self->cache.item[self->cache.way[part.first + index].item];
+    const Steps steps = self->cache.step[number];
+    int lives = steps.matched;
+    for (int32_t index = 0; index < steps.count && !lives; index++) {
+        const Item *item = &self->cache.item[self->cache.way[steps.first + index].item];
         lives = item->alive || item->accepts;
     }
     return lives;
@@ -1428,15 +1471,15 @@ opened_by(Automaton *self, const Way *way, int32_t *hold)
 
 /* Add what a thread leads to: returns whether one has matched and cuts all others. */
 static int
-thread_advanced(Automaton *self, const Thread *thread, Part part)
+thread_advanced(Automaton *self, const Thread *thread, Steps steps)
 {
     int32_t hold, start = start_of(self, thread);
     if (hold_of(self, thread, &hold) < 0) {
         return ERROR;
     }
     int cut = 0;
-    for (int32_t index = 0; cut == 0 && index < part.count; index++) {
-        const Way way = self->cache.way[part.first + index];
+    for (int32_t index = 0; cut == 0 && index < steps.count; index++) {
+        const Way way = self->cache.way[steps.first + index];
         int32_t end = way.ends ? HERE : thread->end == NOWHERE ? NO_END : thread->end;
         int32_t opened = hold;
         cut = opened_by(self, &way, &opened);
@@ -1454,13 +1497,13 @@ advanced(Automaton *self, int32_t state, int32_t signature)
     for (int32_t index = 0; index < count; index++) {
         const Thread *threads = threads_of(&self->cache, &self->cache.state[state]);
         const Thread thread = threads[index];
-        int32_t steps = steps_of(self, thread.item, signature);
-        if (steps < 0) {
-            return steps;
+        int32_t number = steps_of(self, thread.item, signature);
+        if (number < 0) {
+            return number;
         }
-        const Part part = self->cache.step[steps];
-        int cut = thread_advanced(self, &thread, part), inside = cut > 0;
-        if (cut == 0 && part.matched) {
+        const Steps steps = self->cache.step[number];
+        int cut = thread_advanced(self, &thread, steps), inside = cut > 0;
+        if (cut == 0 && steps.matched) {
             cut = ended(self, &thread, &bench->accepts) < 0 ? ERROR : self->cuts;
             /* What begins at this character is not inside a match that ended before it. */
             inside = thread.end != NOWHERE;
@@ -1482,14 +1525,14 @@ static int
 begun(Automaton *self, int32_t left, int32_t signature)
 {
     int32_t root = item_at(self, self->first, left, NOTHING);
-    int32_t steps = root < 0 ? root : steps_of(self, root, signature);
-    if (steps < 0) {
-        return steps;
+    int32_t number = root < 0 ? root : steps_of(self, root, signature);
+    if (number < 0) {
+        return number;
     }
-    const Part part = self->cache.step[steps];
+    const Steps steps = self->cache.step[number];
     int cut = 0;
-    for (int32_t index = 0; cut == 0 && index < part.count; index++) {
-        const Way way = self->cache.way[part.first + index];
+    for (int32_t index = 0; cut == 0 && index < steps.count; index++) {
+        const Way way = self->cache.way[steps.first + index];
         int32_t opened = NONE;
         cut = opened_by(self, &way, &opened);
         cut = cut <= 0 ? cut : added(self, way.item, HERE, opened, NO_END);

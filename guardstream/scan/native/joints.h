@@ -68,7 +68,7 @@ static void
 joints_free(Joints *self)
 {
     Ints *ints[] = {&self->notes, &self->holds, &self->key, &self->moves, &self->accepts};
-    for (int index = 0; index < 5; index++) {
+    for (size_t index = 0; index < COUNT_OF(ints); index++) {
         ints_free(ints[index]);
     }
     numbers_free(&self->known);

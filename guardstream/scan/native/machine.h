@@ -953,7 +953,7 @@ machine_dealloc(Machine *self)
     PyMem_Free(self->locals);
     Ints *ints[] = {&self->class_of, &self->firsts, &self->first_at, &self->starters,
                     &self->kind_of, &self->labels, &self->tails, &self->tells, &self->told};
-    for (int index = 0; index < 9; index++) {
+    for (size_t index = 0; index < COUNT_OF(ints); index++) {
         ints_free(ints[index]);
     }
     bench_free(&self->bench);

@@ -291,7 +291,7 @@ streams_renew(Machine *machine, int32_t pattern, const Cache *old)
     int result = 0;
     for (Stream *stream = machine->streams; stream != NULL; stream = stream->after) {
         Runs *all[] = {&stream->now.runs, &stream->mark.runs, &stream->other};
-        for (int which = 0; which < 3; which++) {
+        for (size_t which = 0; which < COUNT_OF(all); which++) {
             for (int32_t index = 0; index < all[which]->count; index++) {
                 Run *run = &all[which]->runs[index];
                 if (run->pattern != pattern) {
@@ -326,7 +326,7 @@ streams_reclass(Machine *machine, const Numbers *old)
     int result = 0;
     for (Stream *stream = machine->streams; stream != NULL; stream = stream->after) {
         Stand *stands[] = {&stream->now, &stream->mark};
-        for (int which = 0; which < 2; which++) {
+        for (size_t which = 0; which < COUNT_OF(stands); which++) {
             const int32_t *bits = numbers_key(old, stands[which]->last);
             int32_t last = numbers_of(&machine->classes, bits, machine->words);
             if (last < 0) {
@@ -1112,7 +1112,7 @@ stream_dealloc(Stream *self)
     }
     Py_CLEAR(self->machine);
     Runs *runs[] = {&self->now.runs, &self->mark.runs, &self->other};
-    for (int which = 0; which < 3; which++) {
+    for (size_t which = 0; which < COUNT_OF(runs); which++) {
         PyMem_Free(runs[which]->runs);
         PyMem_Free(runs[which]->registers);
     }
