@@ -6,7 +6,7 @@
 #ifndef GUARDSTREAM_JOINTS_H
 #define GUARDSTREAM_JOINTS_H
 
-#include "automaton.h"
+#include "memory.h"
 
 /* After TRIAL characters they have to be worth building: if more than one character in WORTH led to
    a new one, they rest for REST characters, and for twice as many each time. */

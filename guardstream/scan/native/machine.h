@@ -5,6 +5,7 @@
 #define GUARDSTREAM_MACHINE_H
 
 #include "characters.h"
+#include "dfa.h"
 #include "joints.h"
 
 #define MAX_SHARE 8   /* an automaton that takes more than such a part of the limit is flushed alone */

@@ -5,7 +5,19 @@
    check it again; every index that comes from text is checked where it is used. Python is called
    only between characters: for the sets that a page of characters is in, for a pattern's program when
    it first wakes, for what a large counter is written out to, and for the next state of words where
-   several are in progress or one is complete. All tables are guarded by the GIL. */
+   several are in progress or one is complete. All tables are guarded by the GIL.
+
+   The files, each of which needs only those above it, and the Python modules that say why:
+
+       memory.h                         growing arrays, and tables that number their keys
+       given.h                          checks of what Python gives
+       characters.h                     the sets that characters are in: alphabet
+       automaton.h, closure.h, dfa.h    one pattern's automaton: nfa, closure, context, dfa, registers
+       joints.h, machine.h              what streams share: joints, machine
+       stream.h                         one stream's patterns: stepper
+       matcher.h                        captures and back-references: matcher
+       wordlist.h, words.h              words: aho_corasick, words/forms
+       reader.h                         all searches of a stream: reader */
 
 #include "matcher.h"
 #include "reader.h"
