@@ -22,7 +22,7 @@ from guardstream.scan.regex import forms
 from guardstream.scan.regex.alphabet import CharSets
 from guardstream.scan.regex.analysis import counts, may_be_empty, spells
 from guardstream.scan.regex.ast import Cat, Look
-from guardstream.scan.regex.dfa import Alphabet, Automaton
+from guardstream.scan.regex.dfa import Automaton, Caches
 from guardstream.scan.regex.forms import AnyStepper, Form
 from guardstream.scan.regex.machine import NO_GROUP, Handling, Machine
 from guardstream.scan.regex.matcher import Budget, Matcher
@@ -70,8 +70,7 @@ class PatternSet:
     read as translated by it, character for character. With `releases`, candidates that overflow are
     dropped, and their groups may open again. `form` is the form of the search, by default the one
     that `forms.chosen` returns; its caches may take one in `share` parts of their usual weight.
-    `searches` make the searches of a stream, each for some of the
-    patterns.
+    `searches` make the searches of a stream, each for some of the patterns.
     """
 
     def __init__(
@@ -89,13 +88,13 @@ class PatternSet:
         self.patterns = tuple(patterns)
         self.window = max(window, MIN_WINDOW)
         self._form = form or forms.chosen()
-        sets, alphabet = self._form.sets(table), Alphabet(share)
+        sets, caches = self._form.sets(table), Caches(share)
         sets.share(_shared(patterns))
         programs = [self._program(index, sets) for index in range(len(patterns))]
         self.automata = [
             Automaton(
                 program,
-                alphabet,
+                caches,
                 cuts=pattern.settling is not Settling.EAGER and program.exact,
                 least_hold=pattern.settling is Settling.TESTED or not program.exact,
             )
@@ -105,13 +104,13 @@ class PatternSet:
         self._tails: dict[int, Matcher] = {}
         handling = [self._handling(index) for index in range(len(patterns))]
         for lookbehind in self._lookbehinds(sets, programs):
-            self.automata.append(Automaton(lookbehind, alphabet, cuts=False))
+            self.automata.append(Automaton(lookbehind, caches, cuts=False))
             handling.append(Handling(holds=False))
         self.searches: list[Callable[[], PatternScan]] = []
         for members in self._apart(sets):
-            machine = Machine(self.automata, handling, sets, alphabet, members, len(patterns))
+            machine = Machine(self.automata, handling, sets, caches, members, len(patterns))
             steps = self._form.stepping(machine)
-            self.searches.append(partial(PatternScan, self, steps, self._share(members)))
+            self.searches.append(partial(PatternScan, self, steps, self._scope(members)))
         self.approximated = [index for index, program in enumerate(programs) if not program.exact]
         self.reach = max(map(_look_back, self.patterns), default=0)
         self._warm()
@@ -155,10 +154,10 @@ class PatternSet:
             kinds.setdefault(kind, []).append(index)
         return kinds.values()
 
-    def _share(self, members: Iterable[int]) -> Share:
+    def _scope(self, members: Iterable[int]) -> Scope:
         found = [self.patterns[index] for index in members]
         rules = frozenset(pattern.rule for pattern in found)
-        return Share(rules, max(map(_look_back, found)))
+        return Scope(rules, max(map(_look_back, found)))
 
     def _warm(self) -> None:
         """Read what nearly every text has; see `Form`. A pattern that fails there does so again in
@@ -235,7 +234,7 @@ def _read(steps: AnyStepper, text: str) -> None:
             steps.keep(pattern, [])
 
 
-class Share(NamedTuple):
+class Scope(NamedTuple):
     """What one search of a set looks for: the rules, and how many characters before a match it may
     look back at."""
 
@@ -264,14 +263,14 @@ class ReservingBudget:
 class PatternScan:
     """One stream's search: the patterns that are awake, and what is accepted but not settled.
 
-    `steps` is what reads the text, and `share` what is searched for.
+    `steps` is what reads the text, and `scope` what is searched for.
     """
 
-    __slots__ = ("_masked", "_set", "_spent", "_standing", "share", "steps")
+    __slots__ = ("_masked", "_set", "_spent", "_standing", "scope", "steps")
 
-    def __init__(self, patterns: PatternSet, steps: Callable[[], AnyStepper], share: Share) -> None:
+    def __init__(self, patterns: PatternSet, steps: Callable[[], AnyStepper], scope: Scope) -> None:
         self._set = patterns
-        self.share = share
+        self.scope = scope
         self.steps: AnyStepper = steps()
         self._standing: tuple[Match, ...] = ()
         self._masked = _NOTHING_MASKED
@@ -285,12 +284,12 @@ class PatternScan:
     def fork(self, rules: Collection[int]) -> PatternScan | None:
         """What stands here, too, and goes on by itself to look for some of the rules; None if it
         looks for none of them."""
-        if self.share.rules.isdisjoint(rules):
+        if self.scope.rules.isdisjoint(rules):
             return None
-        fork = PatternScan(self._set, self.steps.fork, self.share)
+        fork = PatternScan(self._set, self.steps.fork, self.scope)
         fork._standing, fork._masked = self._standing, self._masked
         fork._spent = self._spent
-        for rule in self.share.rules.difference(rules):
+        for rule in self.scope.rules.difference(rules):
             fork.disable(rule)
         return fork
 

@@ -186,7 +186,7 @@ class Stepper:
 
     def run(self, text: str, begin: int, end: int) -> int:
         """See `Steps.run`."""
-        check_not_building(self._machine.alphabet.lock)
+        check_not_building(self._machine.caches.lock)
         self._mark = self._here()
         self._hits = []
         self.due = self.plain = False
@@ -517,7 +517,7 @@ class Stepper:
 
     def drop(self, pattern: int, hold: int) -> None:
         """Forget the pattern's threads whose group opened at `hold` or before."""
-        check_not_building(self._machine.alphabet.lock)
+        check_not_building(self._machine.caches.lock)
         run = self.awake.get(pattern)
         if run is None:
             return
@@ -559,7 +559,7 @@ class Stepper:
         """Let the search for a pattern go on as if it had begun at `text[at]`, up to the text's
         end, which is here; `base` is the text's offset. Before, only what its lookbehinds read from
         `begin` on is there. Up to the offset `until` the masked group does not open."""
-        check_not_building(self._machine.alphabet.lock)
+        check_not_building(self._machine.caches.lock)
         self.keep(pattern, [])
         try:
             self._put(pattern, *self._read_again(pattern, text, begin, at, base, ended, until))
