@@ -100,8 +100,8 @@ BUGS = {
     ),
     "a match settles although an older candidate lives": Change(
         "stream.h",
-        "int certain = match.start < pattern_oldest(self, match.pattern, 0);",
-        "int certain = 1;",
+        "int64_t oldest = pattern_oldest(self, pile->pattern, 0);",
+        "int64_t oldest = INT64_MAX;",
     ),
     "text is not held once there was something to look at": Change(
         "stream.h",
@@ -137,7 +137,7 @@ BUGS = {
         "words.h", "uint64_t begins = !self->node[node].joined,", "uint64_t begins = 1,"
     ),
     "a longer match does not take the place of a shorter one": Change(
-        "stream.h", "known->start < new->start) {", "known->start <= new->start) {"
+        "stream.h", ".start >= new->start) {", ".start > new->start) {"
     ),
     "text is not held where a match settles on the way": Change(
         "reader.h",

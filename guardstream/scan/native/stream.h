@@ -19,10 +19,24 @@ typedef struct {
     int32_t count, room;
 } OpenMatches;
 
+/* A pattern's matches that are not settled, the oldest first; those before `head` have been taken.
+   They may be as many as a text has characters, where an older candidate lives on. */
+typedef struct {
+    OpenMatch *at;
+    int32_t pattern, head, count, room;
+    int32_t waiting; /* for how many of them text may wait: those that are not written */
+} Pile;
+
+/* The piles of the patterns that have such matches are `count`; others keep their memory. */
+typedef struct {
+    Pile *at;
+    int32_t count, made, room;
+} Piles;
+
 /* Where a stream stands. */
 typedef struct {
     Runs runs; /* in a joint state only the registers: the rest stands there */
-    OpenMatches open;
+    Piles open;
     int64_t offset;
     int32_t last;
     int32_t joint; /* the joint state of its runs, or NONE if that is not known */
@@ -61,8 +75,6 @@ is_busy(const Stream *self)
     return 0;
 }
 
-/* --- runs --------------------------------------------------------------------------------- */
-
 static int
 matches_push(OpenMatches *all, const OpenMatch *match)
 {
@@ -72,6 +84,168 @@ matches_push(OpenMatches *all, const OpenMatch *match)
     all->at[all->count++] = *match;
     return 0;
 }
+
+/* --- open matches ------------------------------------------------------------------------- */
+
+/* A pattern's pile, NULL if it has no open match. */
+static Pile *
+pile_of(const Piles *piles, int32_t pattern)
+{
+    for (int32_t index = 0; index < piles->count; index++) {
+        if (piles->at[index].pattern == pattern) {
+            return &piles->at[index];
+        }
+    }
+    return NULL;
+}
+
+/* Make so many piles. */
+static int
+piles_made(Piles *piles, int32_t count)
+{
+    if (grown((void **)&piles->at, &piles->room, count, sizeof(Pile)) < 0) {
+        return ERROR;
+    }
+    for (; piles->made < count; piles->made++) {
+        memset(&piles->at[piles->made], 0, sizeof(Pile));
+    }
+    return 0;
+}
+
+/* A pattern's pile, an empty one if it has no open match; NULL with an error set. */
+static Pile *
+pile_begun(Piles *piles, int32_t pattern)
+{
+    Pile *pile = pile_of(piles, pattern);
+    if (pile == NULL && piles_made(piles, piles->count + 1) == 0) {
+        pile = &piles->at[piles->count++];
+        pile->pattern = pattern;
+    }
+    return pile;
+}
+
+/* Put a pile behind the others if it is empty; those after it stand one place before then. */
+static void
+pile_swept(Piles *piles, Pile *pile)
+{
+    if (pile->head < pile->count) {
+        return;
+    }
+    Pile empty = *pile;
+    empty.head = empty.count = empty.waiting = 0;
+    const Pile *end = &piles->at[--piles->count];
+    memmove(pile, pile + 1, (size_t)(end - pile) * sizeof(Pile));
+    piles->at[piles->count] = empty;
+}
+
+/* Make room for one match more: in the place of those that were taken if they are more than half. */
+static int
+pile_grown(Pile *pile)
+{
+    if (pile->count == pile->room && pile->head > pile->count / 2) {
+        pile->count -= pile->head;
+        memmove(pile->at, pile->at + pile->head, (size_t)pile->count * sizeof(OpenMatch));
+        pile->head = 0;
+    }
+    return grown((void **)&pile->at, &pile->room, (int64_t)pile->count + 1, sizeof(OpenMatch));
+}
+
+/* Put a match on its pattern's pile. */
+static int
+pile_push(Piles *piles, const OpenMatch *match)
+{
+    Pile *pile = pile_begun(piles, match->pattern);
+    if (pile == NULL || pile_grown(pile) < 0) {
+        if (pile != NULL) {
+            pile_swept(piles, pile);
+        }
+        return ERROR;
+    }
+    pile->at[pile->count++] = *match;
+    pile->waiting += !match->written;
+    return 0;
+}
+
+/* Forget a pattern's open matches. */
+static void
+pile_remove(Piles *piles, int32_t pattern)
+{
+    Pile *pile = pile_of(piles, pattern);
+    if (pile != NULL) {
+        pile->head = pile->count;
+        pile_swept(piles, pile);
+    }
+}
+
+/* Let these be a pattern's open matches. */
+static int
+pile_put(Piles *piles, int32_t pattern, const OpenMatches *matches)
+{
+    if (!matches->count) {
+        pile_remove(piles, pattern);
+        return 0;
+    }
+    Pile *pile = pile_begun(piles, pattern);
+    if (pile == NULL) {
+        return ERROR;
+    }
+    if (grown((void **)&pile->at, &pile->room, matches->count, sizeof(OpenMatch)) < 0) {
+        pile_swept(piles, pile);
+        return ERROR;
+    }
+    pile->head = pile->count = pile->waiting = 0;
+    for (int32_t index = 0; index < matches->count; index++) {
+        pile->at[pile->count++] = matches->at[index];
+        pile->waiting += !matches->at[index].written;
+    }
+    return 0;
+}
+
+/* Make room in piles for what others have. */
+static int
+piles_reserve(Piles *to, const Piles *from)
+{
+    if (piles_made(to, from->count) < 0) {
+        return ERROR;
+    }
+    for (int32_t index = 0; index < from->count; index++) {
+        const Pile *pile = &from->at[index];
+        if (grown((void **)&to->at[index].at, &to->at[index].room, pile->count - pile->head,
+                  sizeof(OpenMatch)) < 0) {
+            return ERROR;
+        }
+    }
+    return 0;
+}
+
+/* Let piles that have room for it be as others are. */
+static void
+piles_copy(Piles *to, const Piles *from)
+{
+    for (int32_t index = 0; index < to->made; index++) {
+        Pile *pile = &to->at[index];
+        pile->head = pile->count = pile->waiting = 0;
+        if (index < from->count) {
+            const Pile *its = &from->at[index];
+            pile->pattern = its->pattern;
+            pile->count = its->count - its->head;
+            pile->waiting = its->waiting;
+            memcpy(pile->at, its->at + its->head, (size_t)pile->count * sizeof(OpenMatch));
+        }
+    }
+    to->count = from->count;
+}
+
+static void
+piles_free(Piles *piles)
+{
+    for (int32_t index = 0; index < piles->made; index++) {
+        PyMem_Free(piles->at[index].at);
+    }
+    PyMem_Free(piles->at);
+}
+
+/* --- runs --------------------------------------------------------------------------------- */
 
 /* Put runs in the place of others. */
 static int
@@ -130,18 +304,15 @@ stand_copy(const Machine *machine, Stand *to, const Stand *from)
 {
     int32_t registers = stand_registers(machine, from);
     if (grown((void **)&to->runs.registers, &to->runs.register_room, registers, sizeof(int64_t)) < 0
-        || grown((void **)&to->open.at, &to->open.room, from->open.count, sizeof(OpenMatch)) < 0
+        || piles_reserve(&to->open, &from->open) < 0
         || (from->joint == NONE && runs_taken(&to->runs, from->runs.runs, from->runs.count) < 0)) {
         return ERROR;
     }
     if (registers) {
         memcpy(to->runs.registers, from->runs.registers, (size_t)registers * sizeof(int64_t));
     }
-    if (from->open.count) {
-        memcpy(to->open.at, from->open.at, (size_t)from->open.count * sizeof(OpenMatch));
-    }
+    piles_copy(&to->open, &from->open);
     to->runs.register_count = registers;
-    to->open.count = from->open.count;
     to->offset = from->offset;
     to->last = from->last;
     to->joint = from->joint;
@@ -353,51 +524,59 @@ match_order(const OpenMatch *a, const OpenMatch *b)
     return (a->hold > b->hold) - (a->hold < b->hold);
 }
 
+/* Put a match among those of its pattern, in their order, unless it stands there. */
+static int
+match_inserted(Piles *open, Pile *pile, const OpenMatch *new)
+{
+    int32_t after = 0; /* how many of them come after it */
+    while (after < pile->count - pile->head
+           && match_order(&pile->at[pile->count - 1 - after], new) > 0) {
+        after++;
+    }
+    for (int32_t at = pile->count - 1 - after; at >= pile->head; at--) {
+        const OpenMatch *known = &pile->at[at];
+        if (match_order(known, new) != 0) {
+            break;
+        }
+        if (known->late == new->late && !known->written) {
+            return 0;
+        }
+    }
+    if (pile_push(open, new) < 0) {
+        return ERROR;
+    }
+    OpenMatch *place = &pile->at[pile->count - 1 - after];
+    memmove(place + 1, place, (size_t)after * sizeof(OpenMatch));
+    *place = *new;
+    return 0;
+}
+
 /* File a match until it is settled. */
 static int
 stream_file(Stream *self, const OpenMatch *new)
 {
-    OpenMatches *open = &self->now.open;
-    int32_t kept = 0, at;
-    if (!(self->machine->flags[new->pattern] & LOOSE)) {
-        /* An accepting thread undoes what threads after it had accepted. Where it may be refused, it
-           is held from where the first of them is, since they come back then. */
-        Automaton *automaton = &self->machine->automata[new->pattern];
-        OpenMatch held = *new;
-        for (int32_t index = 0; index < open->count; index++) {
-            const OpenMatch *known = &open->at[index];
-            if (known->pattern != new->pattern || known->start < new->start) {
-                open->at[kept++] = *known;
-            }
-            else if (automaton->least_hold && !known->written && known->hold < held.hold) {
-                held.hold = known->hold;
-                held.written = 0;
-                automaton->blurred = 1;
-            }
-        }
-        open->count = kept;
-        return matches_push(open, &held);
+    Piles *open = &self->now.open;
+    Pile *pile = pile_of(open, new->pattern);
+    if (pile == NULL) {
+        return pile_push(open, new);
     }
-    for (int32_t index = 0; index < open->count; index++) {
-        const OpenMatch *known = &open->at[index];
-        if (known->pattern == new->pattern && match_order(known, new) == 0
-            && known->late == new->late && !known->written) {
-            return 0;
+    if (self->machine->flags[new->pattern] & LOOSE) {
+        return match_inserted(open, pile, new);
+    }
+    /* An accepting thread undoes what threads after it had accepted. Where it may be refused, it is
+       held from where the first of them is, since they come back then. */
+    Automaton *automaton = &self->machine->automata[new->pattern];
+    OpenMatch held = *new;
+    while (pile->count > pile->head && pile->at[pile->count - 1].start >= new->start) {
+        const OpenMatch *undone = &pile->at[--pile->count];
+        pile->waiting -= !undone->written;
+        if (automaton->least_hold && !undone->written && undone->hold < held.hold) {
+            held.hold = undone->hold;
+            held.written = 0;
+            automaton->blurred = 1;
         }
     }
-    if (matches_push(open, new) < 0) {
-        return ERROR;
-    }
-    /* A pattern's matches stand in order, among those of others. */
-    for (at = 0; at < open->count - 1; at++) {
-        if (open->at[at].pattern == new->pattern && match_order(&open->at[at], new) > 0) {
-            break;
-        }
-    }
-    memmove(open->at + at + 1, open->at + at,
-            (size_t)(open->count - 1 - at) * sizeof(OpenMatch));
-    open->at[at] = *new;
-    return 0;
+    return pile_push(open, &held);
 }
 
 /* Take the accepts of an edge, in the notes from `at` on, on the character at `offset`. */
@@ -459,9 +638,9 @@ needs_attention(const Stream *self)
 {
     int needs = self->hits.count || self->failure_count ? DUE : 0;
     for (int32_t index = 0; index < self->now.open.count && !(needs & DUE); index++) {
-        const OpenMatch *open = &self->now.open.at[index];
-        if (open->start < pattern_oldest(self, open->pattern, 0)) {
-            needs |= self->machine->flags[open->pattern] & PLAIN ? CERTAIN : DUE;
+        const Pile *pile = &self->now.open.at[index];
+        if (pile->at[pile->head].start < pattern_oldest(self, pile->pattern, 0)) {
+            needs |= self->machine->flags[pile->pattern] & PLAIN ? CERTAIN : DUE;
         }
     }
     for (int32_t index = 0; index < self->lost_count && !(needs & DUE); index++) {
@@ -470,18 +649,6 @@ needs_attention(const Stream *self)
         }
     }
     return needs;
-}
-
-static void
-matches_remove(OpenMatches *open, int32_t pattern)
-{
-    int32_t kept = 0;
-    for (int32_t index = 0; index < open->count; index++) {
-        if (open->at[index].pattern != pattern) {
-            open->at[kept++] = open->at[index];
-        }
-    }
-    open->count = kept;
 }
 
 /* Never wake a pattern again. */
@@ -500,7 +667,7 @@ pattern_disable(Stream *self, int32_t pattern)
     }
     self->off[pattern] = 1;
     runs_remove(&self->now.runs, pattern);
-    matches_remove(&self->now.open, pattern);
+    pile_remove(&self->now.open, pattern);
     return 0;
 }
 
@@ -528,11 +695,9 @@ pattern_hold(const Stream *self, int32_t pattern)
         return self->now.offset;
     }
     hold = hold < self->now.offset ? hold : self->now.offset;
-    for (int32_t index = 0; index < self->now.open.count; index++) {
-        const OpenMatch *open = &self->now.open.at[index];
-        if (open->pattern == pattern && open->hold < hold) {
-            hold = open->hold;
-        }
+    const Pile *pile = pile_of(&self->now.open, pattern);
+    for (int32_t index = pile ? pile->head : 0; pile && index < pile->count; index++) {
+        hold = pile->at[index].hold < hold ? pile->at[index].hold : hold;
     }
     return hold;
 }
@@ -951,16 +1116,25 @@ runs_hold(const Stream *self)
     return oldest;
 }
 
+/* Where the oldest hold-back of all began, of a candidate or of an open match. */
 static int64_t
 oldest_hold(const Stream *self)
 {
     const uint8_t *flags = self->machine->flags;
     int64_t oldest = runs_hold(self);
     for (int32_t index = 0; index < self->now.open.count; index++) {
-        const OpenMatch *open = &self->now.open.at[index];
-        if (open->hold < oldest && !open->written && flags[open->pattern] & HOLDS
-            && !(self->lost_count && is_lost(self, open->pattern))) {
-            oldest = open->hold;
+        const Pile *pile = &self->now.open.at[index];
+        if (!(flags[pile->pattern] & HOLDS)
+            || (self->lost_count && is_lost(self, pile->pattern))) {
+            continue;
+        }
+        /* Those that have overflowed are written, and the oldest: they are not come to. */
+        const OpenMatch *open = pile->at + pile->count - 1;
+        for (int32_t waiting = pile->waiting; waiting; open--) {
+            if (!open->written) {
+                oldest = open->hold < oldest ? open->hold : oldest;
+                waiting--;
+            }
         }
     }
     return oldest;
@@ -1116,8 +1290,8 @@ stream_dealloc(Stream *self)
         PyMem_Free(runs[which]->runs);
         PyMem_Free(runs[which]->registers);
     }
-    PyMem_Free(self->now.open.at);
-    PyMem_Free(self->mark.open.at);
+    piles_free(&self->now.open);
+    piles_free(&self->mark.open);
     PyMem_Free(self->hits.at);
     PyMem_Free(self->lost);
     PyMem_Free(self->failures);
@@ -1321,31 +1495,47 @@ append_match(const Stream *self, PyObject *list, const OpenMatch *match, int beg
     return result;
 }
 
+/* Take the matches of a plain pattern that began before its oldest candidate. */
+static int
+pile_settle(Stream *self, Pile *pile, int64_t oldest, PyObject *found, int began)
+{
+    int result = 0;
+    while (result == 0 && pile->head < pile->count && pile->at[pile->head].start < oldest) {
+        const OpenMatch *match = &pile->at[pile->head++];
+        pile->waiting -= !match->written;
+        result = append_match(self, found, match, began);
+    }
+    return result;
+}
+
 /* Take the plain matches that are certain, and list the patterns that have others, if asked to. */
 static int
 stream_settle(Stream *self, PyObject *found, PyObject *others)
 {
-    OpenMatches *open = &self->now.open;
-    int32_t kept = 0, result = 0;
-    for (int32_t index = 0; result == 0 && index < open->count; index++) {
-        const OpenMatch match = open->at[index];
-        int certain = match.start < pattern_oldest(self, match.pattern, 0);
-        int plain = self->machine->flags[match.pattern] & PLAIN;
-        if (certain && plain) {
-            result = append_match(self, found, &match, others != NULL);
-            continue;
+    Piles *open = &self->now.open;
+    const uint8_t busy = self->busy;
+    int result = 0;
+    self->busy = 1; /* to make a list may run Python, which must not change the piles */
+    for (int32_t index = 0; result == 0 && index < open->count;) {
+        Pile *pile = &open->at[index];
+        int32_t piles = open->count;
+        int64_t oldest = pattern_oldest(self, pile->pattern, 0);
+        if (pile->at[pile->head].start < oldest) {
+            if (self->machine->flags[pile->pattern] & PLAIN) {
+                result = pile_settle(self, pile, oldest, found, others != NULL);
+                pile_swept(open, pile);
+            }
+            else if (others != NULL) {
+                result = append_pattern(others, pile->pattern);
+            }
         }
-        if (certain && others != NULL) {
-            result = append_pattern(others, match.pattern);
-        }
-        open->at[kept++] = match;
+        index += open->count == piles; /* another one may stand there now */
     }
+    self->busy = busy;
     if (result < 0) {
         self->broken = 1;
-        return ERROR;
     }
-    open->count = kept;
-    return 0;
+    return result;
 }
 
 /* certain() -> (what is masked of matches that are settled, with where each match began, patterns of
@@ -1368,9 +1558,12 @@ stream_open_matches(Stream *self, PyObject *given)
 {
     int32_t pattern;
     PyObject *found = pattern_of(self, given, &pattern) < 0 ? NULL : PyList_New(0);
-    for (int32_t index = 0; found && index < self->now.open.count; index++) {
-        const OpenMatch *open = &self->now.open.at[index];
-        if (open->pattern == pattern && append_open(found, open) < 0) {
+    for (int32_t index = 0; found; index++) {
+        const Pile *pile = pile_of(&self->now.open, pattern);
+        if (pile == NULL || index >= pile->count - pile->head) {
+            break;
+        }
+        if (append_open(found, &pile->at[pile->head + index]) < 0) {
             Py_CLEAR(found);
         }
     }
@@ -1382,25 +1575,20 @@ stream_open_matches(Stream *self, PyObject *given)
 static PyObject *
 stream_take(Stream *self, PyObject *args)
 {
-    OpenMatches *open = &self->now.open;
     int pattern, last;
     if (!PyArg_ParseTuple(args, "ip", &pattern, &last) || is_busy(self)
         || !is_within(pattern, 0, self->machine->patterns)) {
         return NULL;
     }
-    int32_t index = 0;
-    while (index < open->count && open->at[index].pattern != pattern) {
-        index++;
-    }
-    if (index == open->count
-        || !(last || open->at[index].start < pattern_oldest(self, pattern, 0))) {
+    Pile *pile = pile_of(&self->now.open, pattern);
+    if (pile == NULL
+        || !(last || pile->at[pile->head].start < pattern_oldest(self, pattern, 0))) {
         Py_RETURN_NONE;
     }
-    PyObject *taken = match_tuple(&open->at[index]);
-    if (taken) {
-        open->count--;
-        memmove(open->at + index, open->at + index + 1,
-                (size_t)(open->count - index) * sizeof(OpenMatch));
+    PyObject *taken = match_tuple(&pile->at[pile->head]);
+    if (taken && (pile = pile_of(&self->now.open, pattern)) != NULL) {
+        pile->waiting -= !pile->at[pile->head++].written;
+        pile_swept(&self->now.open, pile);
     }
     return taken;
 }
@@ -1443,7 +1631,7 @@ stream_keep(Stream *self, PyObject *args)
         || !is_within(pattern, 0, self->machine->patterns)) {
         return NULL;
     }
-    OpenMatches *open = &self->now.open, given = {0};
+    OpenMatches given = {0};
     PyObject *matches = PyList_AsTuple(list);
     int result = matches == NULL ? ERROR : 0;
     for (Py_ssize_t index = 0; result == 0 && index < PyTuple_Size(matches); index++) {
@@ -1451,15 +1639,7 @@ stream_keep(Stream *self, PyObject *args)
     }
     Py_XDECREF(matches);
     if (result == 0) {
-        result = is_busy(self) ? ERROR
-                               : grown((void **)&open->at, &open->room,
-                                       (int64_t)open->count + given.count, sizeof(OpenMatch));
-    }
-    if (result == 0) {
-        matches_remove(open, pattern);
-        for (int32_t index = 0; index < given.count; index++) {
-            open->at[open->count++] = given.at[index];
-        }
+        result = is_busy(self) ? ERROR : pile_put(&self->now.open, pattern, &given);
     }
     PyMem_Free(given.at);
     return result < 0 ? NULL : Py_NewRef(Py_None);
@@ -1781,7 +1961,7 @@ stream_restart(Stream *self, PyObject *args)
         || !is_offset(until)) {
         return NULL;
     }
-    matches_remove(&self->now.open, pattern);
+    pile_remove(&self->now.open, pattern);
     self->busy = 1;
     int result = restarted(self, pattern, text, begin, at, base, until);
     self->busy = 0;
