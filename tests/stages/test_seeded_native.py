@@ -113,6 +113,9 @@ BUGS = {
         "int64_t began = run_oldest(self, run, 0);",
         "int64_t began = run_oldest(self, run, 1);",
     ),
+    "a match that waits holds no text": Change(
+        "stream.h", "if (!open->written && open->hold < oldest) {", "if (0) {"
+    ),
     "a joint state forgets a hold-back": Change(
         "stream.h",
         "joint->holds = holds->count - first;",

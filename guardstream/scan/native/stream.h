@@ -166,6 +166,18 @@ pile_push(Piles *piles, const OpenMatch *match)
     return 0;
 }
 
+/* How many of the last matches there are up to the oldest that text waits for: those that have
+   overflowed are older, and are not come to. */
+static int32_t
+pile_reach(const Pile *pile)
+{
+    int32_t last = 0;
+    for (int32_t waiting = pile->waiting; waiting; last++) {
+        waiting -= !pile->at[pile->count - 1 - last].written;
+    }
+    return last;
+}
+
 /* Forget a pattern's open matches. */
 static void
 pile_remove(Piles *piles, int32_t pattern)
@@ -1128,12 +1140,10 @@ oldest_hold(const Stream *self)
             || (self->lost_count && is_lost(self, pile->pattern))) {
             continue;
         }
-        /* Those that have overflowed are written, and the oldest: they are not come to. */
-        const OpenMatch *open = pile->at + pile->count - 1;
-        for (int32_t waiting = pile->waiting; waiting; open--) {
-            if (!open->written) {
-                oldest = open->hold < oldest ? open->hold : oldest;
-                waiting--;
+        const OpenMatch *open = pile->at + pile->count - pile_reach(pile);
+        for (const OpenMatch *end = pile->at + pile->count; open < end; open++) {
+            if (!open->written && open->hold < oldest) {
+                oldest = open->hold;
             }
         }
     }
@@ -1552,22 +1562,47 @@ stream_certain(Stream *self, PyObject *Py_UNUSED(ignored))
     return Py_BuildValue("(NN)", found, others);
 }
 
+/* List the last matches of a pattern's pile, so many; if `waiting`, those that are not written. */
+static PyObject *
+matches_listed(const Stream *self, int32_t pattern, int32_t last, int waiting)
+{
+    PyObject *found = PyList_New(0);
+    for (; found && last; last--) {
+        /* To make a list may run Python, which may change the pile. */
+        const Pile *pile = pile_of(&self->now.open, pattern);
+        if (pile == NULL || last > pile->count - pile->head) {
+            break;
+        }
+        const OpenMatch *match = &pile->at[pile->count - last];
+        if (!(waiting && match->written) && append_open(found, match) < 0) {
+            Py_CLEAR(found);
+        }
+    }
+    return found;
+}
+
 /* open_matches(pattern) -> its matches that are not settled */
 static PyObject *
 stream_open_matches(Stream *self, PyObject *given)
 {
     int32_t pattern;
-    PyObject *found = pattern_of(self, given, &pattern) < 0 ? NULL : PyList_New(0);
-    for (int32_t index = 0; found; index++) {
-        const Pile *pile = pile_of(&self->now.open, pattern);
-        if (pile == NULL || index >= pile->count - pile->head) {
-            break;
-        }
-        if (append_open(found, &pile->at[pile->head + index]) < 0) {
-            Py_CLEAR(found);
-        }
+    if (pattern_of(self, given, &pattern) < 0) {
+        return NULL;
     }
-    return found;
+    const Pile *pile = pile_of(&self->now.open, pattern);
+    return matches_listed(self, pattern, pile ? pile->count - pile->head : 0, 0);
+}
+
+/* unwritten(pattern) -> those of them that text waits for */
+static PyObject *
+stream_unwritten(Stream *self, PyObject *given)
+{
+    int32_t pattern;
+    if (pattern_of(self, given, &pattern) < 0) {
+        return NULL;
+    }
+    const Pile *pile = pile_of(&self->now.open, pattern);
+    return matches_listed(self, pattern, pile ? pile_reach(pile) : 0, 1);
 }
 
 /* take(pattern, last) -> its first open match, which is no longer kept, or None: if that is older than
@@ -1621,25 +1656,52 @@ match_given(PyObject *given, int32_t pattern, OpenMatches *into)
     return matches_push(into, &match);
 }
 
+/* Take the arguments (pattern, matches). */
+static int
+matches_given(const Stream *self, PyObject *args, int *pattern, OpenMatches *given)
+{
+    PyObject *list;
+    if (!PyArg_ParseTuple(args, "iO!", pattern, &PyList_Type, &list)
+        || !is_within(*pattern, 0, self->machine->patterns)) {
+        return ERROR;
+    }
+    PyObject *matches = PyList_AsTuple(list);
+    int result = matches == NULL ? ERROR : 0;
+    for (Py_ssize_t index = 0; result == 0 && index < PyTuple_Size(matches); index++) {
+        result = match_given(PyTuple_GetItem(matches, index), *pattern, given);
+    }
+    Py_XDECREF(matches);
+    return result == 0 && is_busy(self) ? ERROR : result;
+}
+
 /* keep(pattern, matches): these are its matches that are not settled */
 static PyObject *
 stream_keep(Stream *self, PyObject *args)
 {
-    PyObject *list;
-    int pattern;
-    if (!PyArg_ParseTuple(args, "iO!", &pattern, &PyList_Type, &list)
-        || !is_within(pattern, 0, self->machine->patterns)) {
-        return NULL;
-    }
     OpenMatches given = {0};
-    PyObject *matches = PyList_AsTuple(list);
-    int result = matches == NULL ? ERROR : 0;
-    for (Py_ssize_t index = 0; result == 0 && index < PyTuple_Size(matches); index++) {
-        result = match_given(PyTuple_GetItem(matches, index), pattern, &given);
-    }
-    Py_XDECREF(matches);
+    int pattern;
+    int result = matches_given(self, args, &pattern, &given);
     if (result == 0) {
-        result = is_busy(self) ? ERROR : pile_put(&self->now.open, pattern, &given);
+        result = pile_put(&self->now.open, pattern, &given);
+    }
+    PyMem_Free(given.at);
+    return result < 0 ? NULL : Py_NewRef(Py_None);
+}
+
+/* write(pattern, matches): text waits no more for these of its matches */
+static PyObject *
+stream_write(Stream *self, PyObject *args)
+{
+    OpenMatches given = {0};
+    int pattern;
+    int result = matches_given(self, args, &pattern, &given);
+    Pile *pile = result == 0 ? pile_of(&self->now.open, pattern) : NULL;
+    for (int32_t last = pile ? pile_reach(pile) : 0; last; last--) {
+        OpenMatch *match = &pile->at[pile->count - last];
+        for (int32_t index = 0; !match->written && index < given.count; index++) {
+            match->written = match_order(match, &given.at[index]) == 0;
+            pile->waiting -= match->written;
+        }
     }
     PyMem_Free(given.at);
     return result < 0 ? NULL : Py_NewRef(Py_None);
@@ -2069,6 +2131,8 @@ static PyMethodDef stream_methods[] = {
     {"failures", (PyCFunction)stream_failures, METH_NOARGS, "What has come to be too large."},
     {"certain", (PyCFunction)stream_certain, METH_NOARGS, "What is settled, or may be."},
     {"open_matches", (PyCFunction)stream_open_matches, METH_O, "A pattern's open matches."},
+    {"unwritten", (PyCFunction)stream_unwritten, METH_O, "Those of them that text waits for."},
+    {"write", (PyCFunction)stream_write, METH_VARARGS, "Let text wait for some no more."},
     {"take", (PyCFunction)stream_take, METH_VARARGS, "Take a pattern's first open match."},
     {"blurred", (PyCFunction)stream_blurred, METH_O, "Whether hold-backs have been joined."},
     {"keep", (PyCFunction)stream_keep, METH_VARARGS, "Set a pattern's open matches."},

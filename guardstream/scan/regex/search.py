@@ -28,7 +28,7 @@ from guardstream.scan.regex.machine import NO_GROUP, Handling, Machine
 from guardstream.scan.regex.matcher import Budget, Matcher
 from guardstream.scan.regex.nfa import Program
 from guardstream.scan.regex.pattern import Pattern, Settling
-from guardstream.scan.regex.stepper import OpenMatch
+from guardstream.scan.regex.piles import OpenMatch
 from guardstream.scan.words.normalize import Table
 
 MIN_WINDOW = 2_048
@@ -344,6 +344,10 @@ class PatternScan:
         """A pattern's matches that are not settled."""
         return list(map(OpenMatch._make, self.steps.open_matches(pattern)))
 
+    def _unwritten(self, pattern: int) -> list[OpenMatch]:
+        """Those of them that text waits for."""
+        return list(map(OpenMatch._make, self.steps.unwritten(pattern)))
+
     def _failures(self) -> list[Match]:
         """The patterns that have come to be too large to be followed."""
         found = []
@@ -592,11 +596,7 @@ class PatternScan:
         ]
         for pattern in steps.waiting():
             if pattern not in flowing and self._set.patterns[pattern].holds:
-                held += [
-                    (hold, pattern)
-                    for _, _, hold, _, _, written in steps.open_matches(pattern)
-                    if not written
-                ]
+                held += [(hold, pattern) for _, _, hold, *_ in steps.unwritten(pattern)]
         return held
 
     def hold(self) -> int:
@@ -657,8 +657,7 @@ class PatternScan:
 
     def overflow(self, hold: int, window: Window, *, drop: bool) -> None:
         """See `Scan.overflow`."""
-        over = {entry[1] for entry in self._held() if entry[0] <= hold}
-        for pattern in over:
+        for pattern in {entry[1] for entry in self._held() if entry[0] <= hold}:
             if drop:
                 try:
                     self._drop(pattern, hold, window)
@@ -670,10 +669,8 @@ class PatternScan:
             else:
                 self.steps.lose(pattern, hold)
                 # What has matched ends before the present, so that all of it has been written.
-                self.steps.keep(
-                    pattern,
-                    [m._replace(written=m.written or m.hold <= hold) for m in self._open(pattern)],
-                )
+                over = [match for match in self._unwritten(pattern) if match.hold <= hold]
+                self.steps.write(pattern, over)
 
     def wrote(self, upto: int, window: Window) -> None:
         """See `Scan.wrote`: only a masked group may end before its match."""
@@ -682,14 +679,15 @@ class PatternScan:
             compiled = self._set.patterns[pattern]
             if not compiled.group or compiled.confirm is not None or not compiled.holds:
                 continue
-            kept = []
-            for match in self._open(pattern):
+            over = []
+            for match in self._unwritten(pattern):
                 key = pattern, match.start, match.end
-                if match.hold < upto and not match.written:
+                if match.hold < upto:
                     end = masked[key] = self._masked.get(key) or self._masked_to(match, window)
-                    match = match._replace(written=end <= upto)
-                kept.append(match)
-            self.steps.keep(pattern, kept)
+                    if end <= upto:
+                        over.append(match)
+            if over:
+                self.steps.write(pattern, over)
         self._masked = masked
 
     def _masked_to(self, match: OpenMatch, window: Window) -> int:
@@ -735,7 +733,7 @@ class PatternScan:
 
     def _waits(self, pattern: int) -> int:
         """Where the oldest hold-back of a pattern began, of a candidate or a match."""
-        holds = [match.hold for match in self._open(pattern) if not match.written]
+        holds = [match.hold for match in self._unwritten(pattern)]
         return min([self.steps.waits(pattern), *holds])
 
     def overflowing(self, window: Window) -> bool:
