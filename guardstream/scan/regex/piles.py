@@ -41,41 +41,37 @@ class _Newer(NamedTuple):
 
 
 class Pile(NamedTuple):
-    """A pattern's open matches, of which there is one at least: the `old` ones from `begin` to
-    `end`, of which there is one, too, and those that are `newer`, the newest first. Text waits for
-    `waiting` of them, those that are not written."""
+    """A pattern's open matches, from the `first`, the oldest, to the `last`: the `old` ones from
+    `begin` to `end`, never none, and those that are `newer`, the newest first. Text waits for
+    `waiting` of them, those that are not written. Nearly always there is one alone."""
 
+    first: OpenMatch
+    last: OpenMatch
     old: Sequence[OpenMatch]
     begin: int
     end: int
     newer: _Newer | None
     waiting: int
 
-    @property
-    def first(self) -> OpenMatch:
-        """The oldest match."""
-        return self.old[self.begin]
-
-    @property
-    def last(self) -> OpenMatch:
-        """The newest match."""
-        return self.old[self.end - 1] if self.newer is None else self.newer.match
-
     def without_first(self) -> Pile | None:
         """The pile without its oldest match; None if that was all."""
-        if self.begin + 1 == self.end:
-            return piled(list(self._newest_first())[-2::-1])
-        waiting = self.waiting - (not self.first.written)
-        return self._replace(begin=self.begin + 1, waiting=waiting)
+        first, last, old, begin, end, newer, waiting = self
+        begin += 1
+        if begin < end:
+            return Pile(old[begin], last, old, begin, end, newer, waiting - (not first.written))
+        return None if newer is None else piled(self.all()[1:])
 
     def without_last(self) -> Pile | None:
         """The pile without its newest match; None if that was all."""
-        waiting = self.waiting - (not self.last.written)
-        if self.newer is not None:
-            return self._replace(newer=self.newer.before, waiting=waiting)
-        if self.begin + 1 == self.end:
+        first, last, old, begin, end, newer, waiting = self
+        if newer is not None:
+            newer = newer.before
+        else:
+            end -= 1
+        if begin == end:
             return None
-        return self._replace(end=self.end - 1, waiting=waiting)
+        before = old[end - 1] if newer is None else newer.match
+        return Pile(first, before, old, begin, end, newer, waiting - (not last.written))
 
     def all(self) -> list[OpenMatch]:
         """The matches, the oldest first."""
@@ -85,12 +81,11 @@ class Pile(NamedTuple):
         """Those that text waits for, the oldest first; older ones, which have overflowed, are not
         come to."""
         found: list[OpenMatch] = []
-        if self.waiting:
-            for match in self._newest_first():
-                if not match.written:
-                    found.append(match)
-                    if len(found) == self.waiting:
-                        break
+        newest = self._newest_first()
+        while len(found) < self.waiting:
+            match = next(newest)
+            if not match.written:
+                found.append(match)
         return found[::-1]
 
     def wrote(self, matches: Collection[OpenMatch]) -> Pile | None:
@@ -119,12 +114,13 @@ def piled(matches: Sequence[OpenMatch]) -> Pile | None:
     if not matches:
         return None
     waiting = sum(not match.written for match in matches)
-    return Pile(matches, 0, len(matches), None, waiting)
+    return Pile(matches[0], matches[-1], matches, 0, len(matches), None, waiting)
 
 
 def put_on(pile: Pile | None, match: OpenMatch) -> Pile:
     """The pile with a match more."""
+    waits = not match.written
     if pile is None:
-        return Pile((match,), 0, 1, None, int(not match.written))
-    newer = _Newer(match, pile.newer)
-    return Pile(pile.old, pile.begin, pile.end, newer, pile.waiting + (not match.written))
+        return Pile(match, match, (match,), 0, 1, None, int(waits))
+    first, _, old, begin, end, newer, waiting = pile
+    return Pile(first, match, old, begin, end, _Newer(match, newer), waiting + waits)

@@ -324,21 +324,24 @@ class Stepper:
             if match not in known:
                 self.keep(match.pattern, sorted((*known, match)))
             return
-        undone: list[OpenMatch] = []
-        while pile is not None and pile.last.start >= match.start:
+        if pile is not None:
             # An accepting thread undoes what threads after it had accepted.
-            undone.append(pile.last)
-            pile = pile.without_last()
-        if undone:
-            match = self._holding_for(match, undone)
+            undone: list[OpenMatch] = []
+            while pile is not None and pile.last.start >= match.start:
+                undone.append(pile.last)
+                pile = pile.without_last()
+            if undone:
+                match = self._holding_for(match, undone)
         self._open = {**self._open, match.pattern: put_on(pile, match)}
 
     def _holding_for(self, match: OpenMatch, undone: Sequence[OpenMatch]) -> OpenMatch:
         """The match, held from where the first is of those that it undoes: they come back if it is
         refused."""
         automaton = self._machine.automata[match.pattern]
+        if not automaton.least_hold:
+            return match
         holds = [each.hold for each in undone if not each.written]
-        if not automaton.least_hold or min(holds, default=match.hold) >= match.hold:
+        if min(holds, default=match.hold) >= match.hold:
             return match
         automaton.blurred = True
         return match._replace(hold=min(holds), written=False)
@@ -420,9 +423,12 @@ class Stepper:
         self._put_pile(pattern, piled(matches))
 
     def _put_pile(self, pattern: int, pile: Pile | None) -> None:
-        self._open = {number: each for number, each in self._open.items() if number != pattern}
+        # What is marked has the piles as they were.
+        self._open = self._open.copy()
         if pile is not None:
             self._open[pattern] = pile
+        else:
+            self._open.pop(pattern, None)
 
     def ends(self) -> None:
         """Note what the end of the text accepts."""
@@ -454,8 +460,10 @@ class Stepper:
                         held = oldest
         for pattern, pile in self._open.items():
             if handling[pattern].holds and pattern not in lost:
-                for match in pile.unwritten():
-                    if match.hold < held:
+                # As a rule it has one match.
+                one = pile.first is pile.last
+                for match in (pile.first,) if one else pile.unwritten():
+                    if match.hold < held and not match.written:
                         held = match.hold
         return offset - held
 
