@@ -211,7 +211,7 @@ BUGS = {
     ),
     "a stream keeps its joint state when a search goes on elsewhere": Change(
         "stream.h",
-        "    self->other.count = 0;\n    if (stand_part(self->machine, &self->now) < 0) {\n",
+        "    self->other.count = 0;\n    if (stand_leave(self->machine, &self->now) < 0) {\n",
         "    self->other.count = 0;\n    if (0) {\n",
     ),
     "the group of a match found again is where it first opened": Change(

@@ -96,7 +96,7 @@ typedef struct {
 } Machine;
 
 static int streams_renew(Machine *self, int32_t pattern, const Cache *old);
-static int streams_part(Machine *self);
+static int streams_leave(Machine *self);
 static int streams_reclass(Machine *self, const Numbers *old);
 
 /* --- reading what Python gives of a pattern -------------------------------------------------- */
@@ -546,7 +546,7 @@ has_many_wakes(const Machine *self)
 static int
 joints_forget(Machine *self)
 {
-    int result = streams_part(self);
+    int result = streams_leave(self);
     joints_free(&self->joints);
     return result;
 }

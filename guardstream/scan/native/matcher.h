@@ -503,7 +503,7 @@ counted(Attempt *attempt, const Step *step, Pending *next)
 
 /* Take the first way of a choice, and let the others wait: returns whether there is one. */
 static int
-parted(Attempt *attempt, const Step *step, Pending *next)
+split(Attempt *attempt, const Step *step, Pending *next)
 {
     const int32_t *ways = attempt->matcher->ways.at + step->first;
     for (int32_t way = step->count - 1; way > 0; way--) {
@@ -523,7 +523,7 @@ static int
 led_on(Attempt *attempt, const Step *step, Pending *next, int32_t end, int depth)
 {
     if (step->kind == STEP_SPLIT) {
-        return parted(attempt, step, next);
+        return split(attempt, step, next);
     }
     if (step->kind == STEP_COUNT) {
         return counted(attempt, step, next);

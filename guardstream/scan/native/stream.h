@@ -294,9 +294,9 @@ stand_registers(const Machine *machine, const Stand *stand)
                                 : machine->joints.joint[stand->joint].registers;
 }
 
-/* Leave the joint state: the runs are the stand's own. */
+/* Leave the joint state: the runs are the stand's own then. */
 static int
-stand_part(const Machine *machine, Stand *stand)
+stand_leave(const Machine *machine, Stand *stand)
 {
     if (stand->joint == NONE) {
         return 0;
@@ -451,11 +451,11 @@ pattern_oldest(const Stream *self, int32_t pattern, int holding)
 
 /* Let every stream leave its joint state. */
 static int
-streams_part(Machine *machine)
+streams_leave(Machine *machine)
 {
     int result = 0;
     for (Stream *stream = machine->streams; stream != NULL; stream = stream->after) {
-        if (stand_part(machine, &stream->now) < 0 || stand_part(machine, &stream->mark) < 0) {
+        if (stand_leave(machine, &stream->now) < 0 || stand_leave(machine, &stream->mark) < 0) {
             stream->now.runs.count = stream->mark.runs.count = 0;
             stream->now.joint = stream->mark.joint = NONE;
             stream->broken = 1;
@@ -667,7 +667,7 @@ needs_attention(const Stream *self)
 static int
 pattern_disable(Stream *self, int32_t pattern)
 {
-    if (stand_part(self->machine, &self->now) < 0) {
+    if (stand_leave(self->machine, &self->now) < 0) {
         return ERROR;
     }
     if (self->off == NULL) {
@@ -1833,7 +1833,8 @@ hits_all_filed(Stream *self)
 }
 
 /* Append to `next` the runs in `other` that are lookbehinds', as a class leads them on; returns the
-   class with what they tell. */
+   class with what they tell. They have no candidates, and so no registers: all in `other` are those
+   of the last run. */
 static int32_t
 again_told(Stream *self, int32_t class)
 {
@@ -1909,7 +1910,7 @@ again(Stream *self, Py_UCS4 code, int mode, int64_t offset)
         if (class < 0) {
             return ERROR;
         }
-        self->hits.count = 0;
+        self->hits.count = 0; /* Python has taken those of eager patterns before */
         int result = again_step(self, class, mode, offset);
         if (result == 0) {
             break;
@@ -1998,7 +1999,7 @@ run_put(Stream *self, int32_t pattern)
     const Cache *cache = &self->machine->automata[pattern].cache;
     Edge edge = {run.state, NONE, NONE, NONE};
     self->other.count = 0;
-    if (stand_part(self->machine, &self->now) < 0) {
+    if (stand_leave(self->machine, &self->now) < 0) {
         return ERROR;
     }
     runs_remove(&self->now.runs, pattern);
