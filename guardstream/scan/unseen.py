@@ -281,7 +281,7 @@ class Resting:
         """Whether no match can look back at what is not seen, of those that have begun before an
         offset in the source or begin there."""
         begun = min(offset, self._of.oldest())
-        return self._offsets.since + begun - self.read > self._of.share.behind
+        return self._offsets.since + begun - self.read > self._of.scope.behind
 
     def woken(self, rules: Collection[int], window: Window) -> Fork | None:
         """The fork for some rules, as it would stand if it had read what has come since; `window`

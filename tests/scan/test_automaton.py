@@ -10,7 +10,7 @@ import pytest
 from guardstream.scan.regex.alphabet import END, START, CharSets
 from guardstream.scan.regex.ast import Alt, Atomic, Cat, Char, Group, Look, Node, Reference, Repeat
 from guardstream.scan.regex.closure import Items
-from guardstream.scan.regex.dfa import Alphabet, Automaton, State
+from guardstream.scan.regex.dfa import Automaton, Caches, State
 from guardstream.scan.regex.nfa import Condition, Kind, Program
 from guardstream.scan.regex.parser import parse
 from guardstream.scan.regex.registers import (
@@ -48,7 +48,7 @@ def program(pattern: str, group: int = 0) -> tuple[Program, CharSets]:
 
 def automaton(pattern: str, *, cuts: bool = True, group: int = 0) -> Automaton:
     """A pattern's automaton."""
-    return Automaton(program(pattern, group)[0], Alphabet(), cuts=cuts)
+    return Automaton(program(pattern, group)[0], Caches(), cuts=cuts)
 
 
 def followed(made: Automaton, text: str) -> list[Step]:
@@ -238,4 +238,4 @@ def test_what_a_long_lookbehind_has_come_to_is_weighed() -> None:
     made = automaton("(?<=a.{1,800}b)x")
     text = "".join(Random(0).choices("ab", k=400))
     reached = [len(items) for step in followed(made, text) for items in step.target.context.sides]
-    assert made.alphabet.weight > sum(reached) // 2
+    assert made.caches.weight > sum(reached) // 2

@@ -126,6 +126,13 @@ def test_what_is_counted_is_what_is_written_out(
         assert answers[0][:2] == answers[1][:2], (text, where)
 
 
+def test_a_group_may_close_after_any_number_of_captures_in_it() -> None:
+    tree, text = parse(r"(([ab])+)x\1\2").tree, "ab" * 750
+    for form in (Matcher, forms.chosen().matcher):
+        found = answer(form(tree, 0), f"{text}x{text}b", 10**6, 0, None, True)[0]
+        assert found == Found(3_002, [])
+
+
 def test_large_counters_are_not_written_out() -> None:
     tree = parse(r"(x)(?:(?:[ab]{1,9999}c){1,9999}d){1,9999}\1").tree
     for form in (Matcher, forms.chosen().matcher):

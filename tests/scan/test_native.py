@@ -363,6 +363,19 @@ def test_a_stream_that_reads_is_not_read_meanwhile() -> None:
     assert found == ["refused"]
 
 
+@pytest.mark.parametrize("taken", ["unread", "hits", "failures", "lost"])
+def test_nothing_is_taken_from_a_stream_that_reads(taken: str) -> None:
+    def judge(code: int, known: int) -> tuple[bytes, bytes]:
+        with pytest.raises(RuntimeError, match="one reader"):
+            getattr(first, taken)()
+        return judged(code, known)
+
+    first = machine(flags=b"\x03")
+    second = machine(judge=judge)
+    assert reader(first, second).run("a", 0, 1)[2]
+    assert len(first.hits()) == 1
+
+
 def test_a_stream_of_words_needs_a_table_and_a_state_in_it() -> None:
     from guardstream.scan import _native
 

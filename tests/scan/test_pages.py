@@ -9,7 +9,7 @@ import regex
 
 from guardstream.scan.pages import Pages, Row, page_of, told_apart
 from guardstream.scan.regex.alphabet import CharSets
-from guardstream.scan.regex.dfa import Alphabet
+from guardstream.scan.regex.dfa import Caches
 from guardstream.scan.regex.machine import Classes
 from guardstream.scan.words.aho_corasick import WordIndex
 from guardstream.scan.words.normalize import TRANSLATED, WORD_NAMES, Folding, Table
@@ -127,7 +127,7 @@ def test_sets_judge_a_page_as_a_table_translates_its_characters(
 def test_sets_that_nobody_asks_for_tell_no_characters_apart() -> None:
     sets = CharSets()
     asked, _ = sets.bit(r"\d"), sets.bit("[٠-٤]")
-    classes = Classes(sets, Alphabet(), asked)
+    classes = Classes(sets, Caches(), asked)
     assert classes["\u0663"] == classes["\u0669"] == classes["7"] != classes["a"]
 
 

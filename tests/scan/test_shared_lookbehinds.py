@@ -65,6 +65,26 @@ def test_signatures_and_classes_are_forgotten_in_time(patterns: list[str], form:
         assert bytes_allocated(lambda: stage.feed(text[1_000:])) < 500_000
 
 
+def test_nearly_all_that_the_extension_keeps_is_counted(form: str) -> None:
+    if form == "python":
+        pytest.skip("Python counts the weight of what it keeps")
+    from guardstream.scan.regex import native
+
+    made: list[native.NativeMachine] = []
+
+    class Machine(native.NativeMachine):
+        def __init__(self, shared: machine.Machine) -> None:
+            super().__init__(shared)
+            made.append(self)
+
+    with patch.object(native, "NativeMachine", Machine):
+        stage = rules(PATTERNS).stage()
+    text = "".join(random.Random(2).choices("ab", k=2_000))
+    before = made[0].native.size
+    taken = bytes_allocated(lambda: stage.feed(text))
+    assert taken < 1.2 * (made[0].native.size - before)
+
+
 def test_streams_go_on_where_classes_are_forgotten_meanwhile() -> None:
     texts = ["".join(random.Random(seed).choices("aabbx-", k=300)) for seed in range(4)]
     with patch.object(dfa, "MAX_WEIGHT", 300), patch.object(machine, "MAX_WAKES", 3):

@@ -6,7 +6,7 @@
 #ifndef GUARDSTREAM_JOINTS_H
 #define GUARDSTREAM_JOINTS_H
 
-#include "automaton.h"
+#include "memory.h"
 
 /* After TRIAL characters they have to be worth building: if more than one character in WORTH led to
    a new one, they rest for REST characters, and for twice as many each time. */
@@ -68,7 +68,7 @@ static void
 joints_free(Joints *self)
 {
     Ints *ints[] = {&self->notes, &self->holds, &self->key, &self->moves, &self->accepts};
-    for (int index = 0; index < 5; index++) {
+    for (size_t index = 0; index < COUNT_OF(ints); index++) {
         ints_free(ints[index]);
     }
     numbers_free(&self->known);

@@ -5,6 +5,7 @@
 #define GUARDSTREAM_MACHINE_H
 
 #include "characters.h"
+#include "dfa.h"
 #include "joints.h"
 
 #define MAX_SHARE 8   /* an automaton that takes more than such a part of the limit is flushed alone */
@@ -75,6 +76,7 @@ typedef struct {
     uint32_t *asked; /* the bits that some pattern asks the last character for */
     Ints *woken;     /* by kind and class, a span of `wake`, or NONE */
     int32_t woken_count;
+    int64_t woken_ints; /* for how many there is room in all kinds: as many as there are pairs */
     Wake *wake;
     Span *span;
     int32_t wakes, wake_room, spans, span_room;
@@ -94,7 +96,7 @@ typedef struct {
 } Machine;
 
 static int streams_renew(Machine *self, int32_t pattern, const Cache *old);
-static int streams_part(Machine *self);
+static int streams_leave(Machine *self);
 static int streams_reclass(Machine *self, const Numbers *old);
 
 /* --- reading what Python gives of a pattern -------------------------------------------------- */
@@ -518,22 +520,33 @@ static void
 wakes_forget(Machine *self)
 {
     for (int32_t kind = 0; kind < self->woken_count; kind++) {
-        self->woken[kind].count = 0;
+        ints_free(&self->woken[kind]);
     }
-    self->wakes = self->spans = 0;
+    PyMem_Free(self->wake);
+    PyMem_Free(self->span);
+    self->wake = NULL;
+    self->span = NULL;
+    self->wakes = self->wake_room = self->spans = self->span_room = 0;
+    self->woken_ints = 0;
+}
+
+static int64_t
+wakes_bytes(const Machine *self)
+{
+    return (int64_t)sizeof(Wake) * self->wake_room + (int64_t)sizeof(Span) * self->span_room
+        + (int64_t)sizeof(int32_t) * self->woken_ints;
 }
 
 static int
 has_many_wakes(const Machine *self)
 {
-    int64_t bytes = (int64_t)sizeof(Wake) * self->wakes + (int64_t)sizeof(Span) * self->spans;
-    return bytes > self->limit / WAKE_SHARE;
+    return wakes_bytes(self) > self->limit / WAKE_SHARE;
 }
 
 static int
 joints_forget(Machine *self)
 {
-    int result = streams_part(self);
+    int result = streams_leave(self);
     joints_free(&self->joints);
     return result;
 }
@@ -753,9 +766,15 @@ wakes_made(Machine *self, int32_t last, int32_t kind, int32_t class)
             span.count++;
         }
     }
-    if (grown((void **)&self->span, &self->span_room, (int64_t)self->spans + 1,
-              sizeof(Span)) < 0
-        || ints_set(&self->woken[kind], class, self->spans) < 0) {
+    Ints *woken = &self->woken[kind];
+    int32_t room = woken->room;
+    int result = grown((void **)&self->span, &self->span_room, (int64_t)self->spans + 1,
+                       sizeof(Span));
+    if (result == 0) {
+        result = ints_set(woken, class, self->spans);
+        self->woken_ints += woken->room - room;
+    }
+    if (result < 0) {
         self->wakes = span.first;
         return ERROR;
     }
@@ -935,7 +954,7 @@ machine_dealloc(Machine *self)
     PyMem_Free(self->locals);
     Ints *ints[] = {&self->class_of, &self->firsts, &self->first_at, &self->starters,
                     &self->kind_of, &self->labels, &self->tails, &self->tells, &self->told};
-    for (int index = 0; index < 9; index++) {
+    for (size_t index = 0; index < COUNT_OF(ints); index++) {
         ints_free(ints[index]);
     }
     bench_free(&self->bench);
@@ -976,11 +995,11 @@ machine_limit(Machine *self, PyObject *given)
 static PyObject *
 machine_size(Machine *self, void *Py_UNUSED(closure))
 {
-    return PyLong_FromLongLong(self->bytes + joints_bytes(&self->joints));
+    return PyLong_FromLongLong(self->bytes + joints_bytes(&self->joints) + wakes_bytes(self));
 }
 
 static PyGetSetDef machine_members[] = {
-    {"size", (getter)machine_size, NULL, "How many bytes the automata take.", NULL},
+    {"size", (getter)machine_size, NULL, "How many bytes its caches take.", NULL},
     {NULL, NULL, NULL, NULL, NULL},
 };
 

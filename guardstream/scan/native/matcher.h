@@ -36,7 +36,7 @@ typedef struct {
     int32_t kind, set, after, aside, first, count, number, negate, least, most;
 } Step;
 
-#define STEP_INTS 10 /* as `NativeMatcher._rows` gives them */
+#define STEP_INTS INTS_IN(Step) /* as `NativeMatcher._rows` gives them */
 #define MAX_CHARACTERS 20000 /* that are known: beyond that all are forgotten */
 #define MAX_CASES 3          /* as in `native.py` */
 #define PER_STEP 16          /* as in `matcher.py` */
@@ -371,10 +371,11 @@ is_case_of(const Attempt *attempt, int32_t one, int32_t other)
 static int32_t
 alike(const Attempt *attempt, const Step *step, int32_t first, int32_t second, int32_t most)
 {
-    const uint32_t *code = attempt->code - attempt->low;
+    const uint32_t *one = attempt->code + (first - attempt->low);
+    const uint32_t *other = attempt->code + (second - attempt->low);
     int32_t count = 0;
     while (count < most && second + count < attempt->high
-           && (code[first + count] == code[second + count]
+           && (one[count] == other[count]
                || (step->negate && is_case_of(attempt, first + count, second + count)))) {
         count++;
     }
@@ -502,7 +503,7 @@ counted(Attempt *attempt, const Step *step, Pending *next)
 
 /* Take the first way of a choice, and let the others wait: returns whether there is one. */
 static int
-parted(Attempt *attempt, const Step *step, Pending *next)
+split(Attempt *attempt, const Step *step, Pending *next)
 {
     const int32_t *ways = attempt->matcher->ways.at + step->first;
     for (int32_t way = step->count - 1; way > 0; way--) {
@@ -522,7 +523,7 @@ static int
 led_on(Attempt *attempt, const Step *step, Pending *next, int32_t end, int depth)
 {
     if (step->kind == STEP_SPLIT) {
-        return parted(attempt, step, next);
+        return split(attempt, step, next);
     }
     if (step->kind == STEP_COUNT) {
         return counted(attempt, step, next);

@@ -16,6 +16,7 @@
 #define Py_LIMITED_API 0x030B0000
 #endif
 #include <Python.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,6 +27,10 @@
 #define MAX_INTS (1 << 28)
 #define FIRST_BYTES 32 /* that are taken at first: a stream has many lists with hardly an item */
 
+#define COUNT_OF(array) (sizeof(array) / sizeof(*(array)))
+#define INTS_IN(type) ((int32_t)(sizeof(type) / sizeof(int32_t))) /* of a struct of ints alone */
+#define INTS_BEFORE(type, member) ((int32_t)(offsetof(type, member) / sizeof(int32_t)))
+
 static int
 failed(const char *message)
 {
@@ -33,7 +38,8 @@ failed(const char *message)
     return ERROR;
 }
 
-/* Make room for `needed` items. */
+/* Make room for `needed` items. There is room for none, or for a power of two: hash tables look for
+   their slots by that. */
 static int
 grown(void **items, int32_t *room, int64_t needed, size_t size)
 {
@@ -44,8 +50,8 @@ grown(void **items, int32_t *room, int64_t needed, size_t size)
         PyErr_SetString(PyExc_OverflowError, "a table of the search is too large");
         return ERROR;
     }
-    int32_t more = *room ? *room : size < FIRST_BYTES ? (int32_t)(FIRST_BYTES / size) : 1;
-    while (more < needed) {
+    int32_t more = *room ? *room : 1;
+    while (more < needed || 2 * (size_t)more * size <= FIRST_BYTES) {
         more *= 2;
     }
     void *moved =

@@ -5,7 +5,19 @@
    check it again; every index that comes from text is checked where it is used. Python is called
    only between characters: for the sets that a page of characters is in, for a pattern's program when
    it first wakes, for what a large counter is written out to, and for the next state of words where
-   several are in progress or one is complete. All tables are guarded by the GIL. */
+   several are in progress or one is complete. All tables are guarded by the GIL.
+
+   The files, each of which needs only those above it, and the Python modules that say why:
+
+       memory.h                         growing arrays, and tables that number their keys
+       given.h                          checks of what Python gives
+       characters.h                     the sets that characters are in: alphabet
+       automaton.h, closure.h, dfa.h    one pattern's automaton: nfa, closure, context, dfa, registers
+       joints.h, machine.h              what streams share: joints, machine
+       stream.h                         one stream's patterns: stepper
+       matcher.h                        captures and back-references: matcher
+       wordlist.h, words.h              words: aho_corasick, words/forms
+       reader.h                         all searches of a stream: reader */
 
 #include "matcher.h"
 #include "reader.h"
@@ -16,20 +28,28 @@ static int
 native_exec(PyObject *module)
 {
     ModuleState *state = PyModule_GetState(module);
-    PyType_Spec *specs[] = {&characters_spec, &machine_spec,     &stream_spec,  &word_list_spec,
-                            &word_table_spec, &word_stream_spec, &matcher_spec, &reader_spec};
-    const char *names[] = {"Characters", "Machine",    "Stream",  "WordList",
-                           "WordTable",  "WordStream", "Matcher", "Reader"};
-    PyObject **kept[] = {NULL, NULL, &state->stream_type,      NULL,
-                         NULL, &state->word_stream_type, NULL, NULL};
-    for (int index = 0; index < 8; index++) {
-        PyObject *type = PyType_FromModuleAndSpec(module, specs[index], NULL);
-        if (type == NULL || PyModule_AddObjectRef(module, names[index], type) < 0) {
+    const struct {
+        PyType_Spec *spec;
+        const char *name;
+        PyObject **kept; /* where the module keeps the type, too, to know its instances by */
+    } types[] = {
+        {&characters_spec, "Characters", NULL},
+        {&machine_spec, "Machine", NULL},
+        {&stream_spec, "Stream", &state->stream_type},
+        {&word_list_spec, "WordList", NULL},
+        {&word_table_spec, "WordTable", NULL},
+        {&word_stream_spec, "WordStream", &state->word_stream_type},
+        {&matcher_spec, "Matcher", NULL},
+        {&reader_spec, "Reader", NULL},
+    };
+    for (size_t index = 0; index < COUNT_OF(types); index++) {
+        PyObject *type = PyType_FromModuleAndSpec(module, types[index].spec, NULL);
+        if (type == NULL || PyModule_AddObjectRef(module, types[index].name, type) < 0) {
             Py_XDECREF(type);
             return -1;
         }
-        if (kept[index] != NULL) {
-            *kept[index] = Py_NewRef(type);
+        if (types[index].kept != NULL) {
+            *types[index].kept = Py_NewRef(type);
         }
         Py_DECREF(type);
     }

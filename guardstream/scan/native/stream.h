@@ -19,10 +19,24 @@ typedef struct {
     int32_t count, room;
 } OpenMatches;
 
+/* A pattern's matches that are not settled, the oldest first; those before `head` have been taken.
+   They may be as many as a text has characters, where an older candidate lives on. */
+typedef struct {
+    OpenMatch *at;
+    int32_t pattern, head, count, room;
+    int32_t waiting; /* for how many of them text may wait: those that are not written */
+} Pile;
+
+/* The piles of the patterns that have such matches are `count`; others keep their memory. */
+typedef struct {
+    Pile *at;
+    int32_t count, made, room;
+} Piles;
+
 /* Where a stream stands. */
 typedef struct {
     Runs runs; /* in a joint state only the registers: the rest stands there */
-    OpenMatches open;
+    Piles open;
     int64_t offset;
     int32_t last;
     int32_t joint; /* the joint state of its runs, or NONE if that is not known */
@@ -61,8 +75,6 @@ is_busy(const Stream *self)
     return 0;
 }
 
-/* --- runs --------------------------------------------------------------------------------- */
-
 static int
 matches_push(OpenMatches *all, const OpenMatch *match)
 {
@@ -72,6 +84,180 @@ matches_push(OpenMatches *all, const OpenMatch *match)
     all->at[all->count++] = *match;
     return 0;
 }
+
+/* --- open matches ------------------------------------------------------------------------- */
+
+/* A pattern's pile, NULL if it has no open match. */
+static Pile *
+pile_of(const Piles *piles, int32_t pattern)
+{
+    for (int32_t index = 0; index < piles->count; index++) {
+        if (piles->at[index].pattern == pattern) {
+            return &piles->at[index];
+        }
+    }
+    return NULL;
+}
+
+/* Make so many piles. */
+static int
+piles_made(Piles *piles, int32_t count)
+{
+    if (grown((void **)&piles->at, &piles->room, count, sizeof(Pile)) < 0) {
+        return ERROR;
+    }
+    for (; piles->made < count; piles->made++) {
+        memset(&piles->at[piles->made], 0, sizeof(Pile));
+    }
+    return 0;
+}
+
+/* A pattern's pile, an empty one if it has no open match; NULL with an error set. */
+static Pile *
+pile_begun(Piles *piles, int32_t pattern)
+{
+    Pile *pile = pile_of(piles, pattern);
+    if (pile == NULL && piles_made(piles, piles->count + 1) == 0) {
+        pile = &piles->at[piles->count++];
+        pile->pattern = pattern;
+    }
+    return pile;
+}
+
+/* Put a pile behind the others if it is empty; those after it stand one place before then. */
+static void
+pile_swept(Piles *piles, Pile *pile)
+{
+    if (pile->head < pile->count) {
+        return;
+    }
+    Pile empty = *pile;
+    empty.head = empty.count = empty.waiting = 0;
+    const Pile *end = &piles->at[--piles->count];
+    memmove(pile, pile + 1, (size_t)(end - pile) * sizeof(Pile));
+    piles->at[piles->count] = empty;
+}
+
+/* Make room for one match more: in the place of those that were taken if they are more than half. */
+static int
+pile_grown(Pile *pile)
+{
+    if (pile->count == pile->room && pile->head > pile->count / 2) {
+        pile->count -= pile->head;
+        memmove(pile->at, pile->at + pile->head, (size_t)pile->count * sizeof(OpenMatch));
+        pile->head = 0;
+    }
+    return grown((void **)&pile->at, &pile->room, (int64_t)pile->count + 1, sizeof(OpenMatch));
+}
+
+/* Put a match on its pattern's pile. */
+static int
+pile_push(Piles *piles, const OpenMatch *match)
+{
+    Pile *pile = pile_begun(piles, match->pattern);
+    if (pile == NULL || pile_grown(pile) < 0) {
+        if (pile != NULL) {
+            pile_swept(piles, pile);
+        }
+        return ERROR;
+    }
+    pile->at[pile->count++] = *match;
+    pile->waiting += !match->written;
+    return 0;
+}
+
+/* How many of the last matches there are up to the oldest that text waits for: those that have
+   overflowed are older, and are not come to. */
+static int32_t
+pile_reach(const Pile *pile)
+{
+    int32_t last = 0;
+    for (int32_t waiting = pile->waiting; waiting; last++) {
+        waiting -= !pile->at[pile->count - 1 - last].written;
+    }
+    return last;
+}
+
+/* Forget a pattern's open matches. */
+static void
+pile_remove(Piles *piles, int32_t pattern)
+{
+    Pile *pile = pile_of(piles, pattern);
+    if (pile != NULL) {
+        pile->head = pile->count;
+        pile_swept(piles, pile);
+    }
+}
+
+/* Let these be a pattern's open matches. */
+static int
+pile_put(Piles *piles, int32_t pattern, const OpenMatches *matches)
+{
+    if (!matches->count) {
+        pile_remove(piles, pattern);
+        return 0;
+    }
+    Pile *pile = pile_begun(piles, pattern);
+    if (pile == NULL) {
+        return ERROR;
+    }
+    if (grown((void **)&pile->at, &pile->room, matches->count, sizeof(OpenMatch)) < 0) {
+        pile_swept(piles, pile);
+        return ERROR;
+    }
+    pile->head = pile->count = pile->waiting = 0;
+    for (int32_t index = 0; index < matches->count; index++) {
+        pile->at[pile->count++] = matches->at[index];
+        pile->waiting += !matches->at[index].written;
+    }
+    return 0;
+}
+
+/* Make room in piles for what others have. */
+static int
+piles_reserve(Piles *to, const Piles *from)
+{
+    if (piles_made(to, from->count) < 0) {
+        return ERROR;
+    }
+    for (int32_t index = 0; index < from->count; index++) {
+        const Pile *pile = &from->at[index];
+        if (grown((void **)&to->at[index].at, &to->at[index].room, pile->count - pile->head,
+                  sizeof(OpenMatch)) < 0) {
+            return ERROR;
+        }
+    }
+    return 0;
+}
+
+/* Let piles that have room for it be as others are. */
+static void
+piles_copy(Piles *to, const Piles *from)
+{
+    for (int32_t index = 0; index < to->made; index++) {
+        Pile *pile = &to->at[index];
+        pile->head = pile->count = pile->waiting = 0;
+        if (index < from->count) {
+            const Pile *its = &from->at[index];
+            pile->pattern = its->pattern;
+            pile->count = its->count - its->head;
+            pile->waiting = its->waiting;
+            memcpy(pile->at, its->at + its->head, (size_t)pile->count * sizeof(OpenMatch));
+        }
+    }
+    to->count = from->count;
+}
+
+static void
+piles_free(Piles *piles)
+{
+    for (int32_t index = 0; index < piles->made; index++) {
+        PyMem_Free(piles->at[index].at);
+    }
+    PyMem_Free(piles->at);
+}
+
+/* --- runs --------------------------------------------------------------------------------- */
 
 /* Put runs in the place of others. */
 static int
@@ -108,9 +294,9 @@ stand_registers(const Machine *machine, const Stand *stand)
                                 : machine->joints.joint[stand->joint].registers;
 }
 
-/* Leave the joint state: the runs are the stand's own. */
+/* Leave the joint state: the runs are the stand's own then. */
 static int
-stand_part(const Machine *machine, Stand *stand)
+stand_leave(const Machine *machine, Stand *stand)
 {
     if (stand->joint == NONE) {
         return 0;
@@ -130,18 +316,15 @@ stand_copy(const Machine *machine, Stand *to, const Stand *from)
 {
     int32_t registers = stand_registers(machine, from);
     if (grown((void **)&to->runs.registers, &to->runs.register_room, registers, sizeof(int64_t)) < 0
-        || grown((void **)&to->open.at, &to->open.room, from->open.count, sizeof(OpenMatch)) < 0
+        || piles_reserve(&to->open, &from->open) < 0
         || (from->joint == NONE && runs_taken(&to->runs, from->runs.runs, from->runs.count) < 0)) {
         return ERROR;
     }
     if (registers) {
         memcpy(to->runs.registers, from->runs.registers, (size_t)registers * sizeof(int64_t));
     }
-    if (from->open.count) {
-        memcpy(to->open.at, from->open.at, (size_t)from->open.count * sizeof(OpenMatch));
-    }
+    piles_copy(&to->open, &from->open);
     to->runs.register_count = registers;
-    to->open.count = from->open.count;
     to->offset = from->offset;
     to->last = from->last;
     to->joint = from->joint;
@@ -268,11 +451,11 @@ pattern_oldest(const Stream *self, int32_t pattern, int holding)
 
 /* Let every stream leave its joint state. */
 static int
-streams_part(Machine *machine)
+streams_leave(Machine *machine)
 {
     int result = 0;
     for (Stream *stream = machine->streams; stream != NULL; stream = stream->after) {
-        if (stand_part(machine, &stream->now) < 0 || stand_part(machine, &stream->mark) < 0) {
+        if (stand_leave(machine, &stream->now) < 0 || stand_leave(machine, &stream->mark) < 0) {
             stream->now.runs.count = stream->mark.runs.count = 0;
             stream->now.joint = stream->mark.joint = NONE;
             stream->broken = 1;
@@ -291,7 +474,7 @@ streams_renew(Machine *machine, int32_t pattern, const Cache *old)
     int result = 0;
     for (Stream *stream = machine->streams; stream != NULL; stream = stream->after) {
         Runs *all[] = {&stream->now.runs, &stream->mark.runs, &stream->other};
-        for (int which = 0; which < 3; which++) {
+        for (size_t which = 0; which < COUNT_OF(all); which++) {
             for (int32_t index = 0; index < all[which]->count; index++) {
                 Run *run = &all[which]->runs[index];
                 if (run->pattern != pattern) {
@@ -326,7 +509,7 @@ streams_reclass(Machine *machine, const Numbers *old)
     int result = 0;
     for (Stream *stream = machine->streams; stream != NULL; stream = stream->after) {
         Stand *stands[] = {&stream->now, &stream->mark};
-        for (int which = 0; which < 2; which++) {
+        for (size_t which = 0; which < COUNT_OF(stands); which++) {
             const int32_t *bits = numbers_key(old, stands[which]->last);
             int32_t last = numbers_of(&machine->classes, bits, machine->words);
             if (last < 0) {
@@ -353,51 +536,59 @@ match_order(const OpenMatch *a, const OpenMatch *b)
     return (a->hold > b->hold) - (a->hold < b->hold);
 }
 
+/* Put a match among those of its pattern, in their order, unless it stands there. */
+static int
+match_inserted(Piles *open, Pile *pile, const OpenMatch *new)
+{
+    int32_t after = 0; /* how many of them come after it */
+    while (after < pile->count - pile->head
+           && match_order(&pile->at[pile->count - 1 - after], new) > 0) {
+        after++;
+    }
+    for (int32_t at = pile->count - 1 - after; at >= pile->head; at--) {
+        const OpenMatch *known = &pile->at[at];
+        if (match_order(known, new) != 0) {
+            break;
+        }
+        if (known->late == new->late && !known->written) {
+            return 0;
+        }
+    }
+    if (pile_push(open, new) < 0) {
+        return ERROR;
+    }
+    OpenMatch *place = &pile->at[pile->count - 1 - after];
+    memmove(place + 1, place, (size_t)after * sizeof(OpenMatch));
+    *place = *new;
+    return 0;
+}
+
 /* File a match until it is settled. */
 static int
 stream_file(Stream *self, const OpenMatch *new)
 {
-    OpenMatches *open = &self->now.open;
-    int32_t kept = 0, at;
-    if (!(self->machine->flags[new->pattern] & LOOSE)) {
-        /* An accepting thread undoes what threads after it had accepted. Where it may be refused, it
-           is held from where the first of them is, since they come back then. */
-        Automaton *automaton = &self->machine->automata[new->pattern];
-        OpenMatch held = *new;
-        for (int32_t index = 0; index < open->count; index++) {
-            const OpenMatch *known = &open->at[index];
-            if (known->pattern != new->pattern || known->start < new->start) {
-                open->at[kept++] = *known;
-            }
-            else if (automaton->least_hold && !known->written && known->hold < held.hold) {
-                held.hold = known->hold;
-                held.written = 0;
-                automaton->blurred = 1;
-            }
-        }
-        open->count = kept;
-        return matches_push(open, &held);
+    Piles *open = &self->now.open;
+    Pile *pile = pile_of(open, new->pattern);
+    if (pile == NULL) {
+        return pile_push(open, new);
     }
-    for (int32_t index = 0; index < open->count; index++) {
-        const OpenMatch *known = &open->at[index];
-        if (known->pattern == new->pattern && match_order(known, new) == 0
-            && known->late == new->late && !known->written) {
-            return 0;
+    if (self->machine->flags[new->pattern] & LOOSE) {
+        return match_inserted(open, pile, new);
+    }
+    /* An accepting thread undoes what threads after it had accepted. Where it may be refused, it is
+       held from where the first of them is, since they come back then. */
+    Automaton *automaton = &self->machine->automata[new->pattern];
+    OpenMatch held = *new;
+    while (pile->count > pile->head && pile->at[pile->count - 1].start >= new->start) {
+        const OpenMatch *undone = &pile->at[--pile->count];
+        pile->waiting -= !undone->written;
+        if (automaton->least_hold && !undone->written && undone->hold < held.hold) {
+            held.hold = undone->hold;
+            held.written = 0;
+            automaton->blurred = 1;
         }
     }
-    if (matches_push(open, new) < 0) {
-        return ERROR;
-    }
-    /* A pattern's matches stand in order, among those of others. */
-    for (at = 0; at < open->count - 1; at++) {
-        if (open->at[at].pattern == new->pattern && match_order(&open->at[at], new) > 0) {
-            break;
-        }
-    }
-    memmove(open->at + at + 1, open->at + at,
-            (size_t)(open->count - 1 - at) * sizeof(OpenMatch));
-    open->at[at] = *new;
-    return 0;
+    return pile_push(open, &held);
 }
 
 /* Take the accepts of an edge, in the notes from `at` on, on the character at `offset`. */
@@ -459,9 +650,9 @@ needs_attention(const Stream *self)
 {
     int needs = self->hits.count || self->failure_count ? DUE : 0;
     for (int32_t index = 0; index < self->now.open.count && !(needs & DUE); index++) {
-        const OpenMatch *open = &self->now.open.at[index];
-        if (open->start < pattern_oldest(self, open->pattern, 0)) {
-            needs |= self->machine->flags[open->pattern] & PLAIN ? CERTAIN : DUE;
+        const Pile *pile = &self->now.open.at[index];
+        if (pile->at[pile->head].start < pattern_oldest(self, pile->pattern, 0)) {
+            needs |= self->machine->flags[pile->pattern] & PLAIN ? CERTAIN : DUE;
         }
     }
     for (int32_t index = 0; index < self->lost_count && !(needs & DUE); index++) {
@@ -472,23 +663,11 @@ needs_attention(const Stream *self)
     return needs;
 }
 
-static void
-matches_remove(OpenMatches *open, int32_t pattern)
-{
-    int32_t kept = 0;
-    for (int32_t index = 0; index < open->count; index++) {
-        if (open->at[index].pattern != pattern) {
-            open->at[kept++] = open->at[index];
-        }
-    }
-    open->count = kept;
-}
-
 /* Never wake a pattern again. */
 static int
 pattern_disable(Stream *self, int32_t pattern)
 {
-    if (stand_part(self->machine, &self->now) < 0) {
+    if (stand_leave(self->machine, &self->now) < 0) {
         return ERROR;
     }
     if (self->off == NULL) {
@@ -500,7 +679,7 @@ pattern_disable(Stream *self, int32_t pattern)
     }
     self->off[pattern] = 1;
     runs_remove(&self->now.runs, pattern);
-    matches_remove(&self->now.open, pattern);
+    pile_remove(&self->now.open, pattern);
     return 0;
 }
 
@@ -528,11 +707,9 @@ pattern_hold(const Stream *self, int32_t pattern)
         return self->now.offset;
     }
     hold = hold < self->now.offset ? hold : self->now.offset;
-    for (int32_t index = 0; index < self->now.open.count; index++) {
-        const OpenMatch *open = &self->now.open.at[index];
-        if (open->pattern == pattern && open->hold < hold) {
-            hold = open->hold;
-        }
+    const Pile *pile = pile_of(&self->now.open, pattern);
+    for (int32_t index = pile ? pile->head : 0; pile && index < pile->count; index++) {
+        hold = pile->at[index].hold < hold ? pile->at[index].hold : hold;
     }
     return hold;
 }
@@ -951,16 +1128,23 @@ runs_hold(const Stream *self)
     return oldest;
 }
 
+/* Where the oldest hold-back of all began, of a candidate or of an open match. */
 static int64_t
 oldest_hold(const Stream *self)
 {
     const uint8_t *flags = self->machine->flags;
     int64_t oldest = runs_hold(self);
     for (int32_t index = 0; index < self->now.open.count; index++) {
-        const OpenMatch *open = &self->now.open.at[index];
-        if (open->hold < oldest && !open->written && flags[open->pattern] & HOLDS
-            && !(self->lost_count && is_lost(self, open->pattern))) {
-            oldest = open->hold;
+        const Pile *pile = &self->now.open.at[index];
+        if (!(flags[pile->pattern] & HOLDS)
+            || (self->lost_count && is_lost(self, pile->pattern))) {
+            continue;
+        }
+        const OpenMatch *open = pile->at + pile->count - pile_reach(pile);
+        for (const OpenMatch *end = pile->at + pile->count; open < end; open++) {
+            if (!open->written && open->hold < oldest) {
+                oldest = open->hold;
+            }
         }
     }
     return oldest;
@@ -1112,12 +1296,12 @@ stream_dealloc(Stream *self)
     }
     Py_CLEAR(self->machine);
     Runs *runs[] = {&self->now.runs, &self->mark.runs, &self->other};
-    for (int which = 0; which < 3; which++) {
+    for (size_t which = 0; which < COUNT_OF(runs); which++) {
         PyMem_Free(runs[which]->runs);
         PyMem_Free(runs[which]->registers);
     }
-    PyMem_Free(self->now.open.at);
-    PyMem_Free(self->mark.open.at);
+    piles_free(&self->now.open);
+    piles_free(&self->mark.open);
     PyMem_Free(self->hits.at);
     PyMem_Free(self->lost);
     PyMem_Free(self->failures);
@@ -1146,10 +1330,10 @@ stream_run(Stream *self, PyObject *args)
 static PyObject *
 stream_unread(Stream *self, PyObject *Py_UNUSED(ignored))
 {
-    self->hits.count = self->due = 0;
     if (is_busy(self)) {
         return NULL;
     }
+    self->hits.count = self->due = 0;
     if (stand_copy(self->machine, &self->now, &self->mark) < 0) {
         self->broken = 1;
         return NULL;
@@ -1272,7 +1456,7 @@ append_open(PyObject *list, const OpenMatch *match)
 static PyObject *
 stream_hits(Stream *self, PyObject *Py_UNUSED(ignored))
 {
-    PyObject *found = PyList_New(0);
+    PyObject *found = is_busy(self) ? NULL : PyList_New(0);
     for (int32_t index = 0; found && index < self->hits.count; index++) {
         if (append_open(found, &self->hits.at[index]) < 0) {
             Py_CLEAR(found);
@@ -1287,7 +1471,7 @@ stream_hits(Stream *self, PyObject *Py_UNUSED(ignored))
 static PyObject *
 stream_failures(Stream *self, PyObject *Py_UNUSED(ignored))
 {
-    PyObject *found = PyList_New(0);
+    PyObject *found = is_busy(self) ? NULL : PyList_New(0);
     for (int32_t index = 0; found && index < self->failure_count; index++) {
         const Failure *failure = &self->failures[index];
         PyObject *made = Py_BuildValue("(iL)", (int)failure->pattern, (long long)failure->hold);
@@ -1321,31 +1505,47 @@ append_match(const Stream *self, PyObject *list, const OpenMatch *match, int beg
     return result;
 }
 
+/* Take the matches of a plain pattern that began before its oldest candidate. */
+static int
+pile_settle(Stream *self, Pile *pile, int64_t oldest, PyObject *found, int began)
+{
+    int result = 0;
+    while (result == 0 && pile->head < pile->count && pile->at[pile->head].start < oldest) {
+        const OpenMatch *match = &pile->at[pile->head++];
+        pile->waiting -= !match->written;
+        result = append_match(self, found, match, began);
+    }
+    return result;
+}
+
 /* Take the plain matches that are certain, and list the patterns that have others, if asked to. */
 static int
 stream_settle(Stream *self, PyObject *found, PyObject *others)
 {
-    OpenMatches *open = &self->now.open;
-    int32_t kept = 0, result = 0;
-    for (int32_t index = 0; result == 0 && index < open->count; index++) {
-        const OpenMatch match = open->at[index];
-        int certain = match.start < pattern_oldest(self, match.pattern, 0);
-        int plain = self->machine->flags[match.pattern] & PLAIN;
-        if (certain && plain) {
-            result = append_match(self, found, &match, others != NULL);
-            continue;
+    Piles *open = &self->now.open;
+    const uint8_t busy = self->busy;
+    int result = 0;
+    self->busy = 1; /* to make a list may run Python, which must not change the piles */
+    for (int32_t index = 0; result == 0 && index < open->count;) {
+        Pile *pile = &open->at[index];
+        int32_t piles = open->count;
+        int64_t oldest = pattern_oldest(self, pile->pattern, 0);
+        if (pile->at[pile->head].start < oldest) {
+            if (self->machine->flags[pile->pattern] & PLAIN) {
+                result = pile_settle(self, pile, oldest, found, others != NULL);
+                pile_swept(open, pile);
+            }
+            else if (others != NULL) {
+                result = append_pattern(others, pile->pattern);
+            }
         }
-        if (certain && others != NULL) {
-            result = append_pattern(others, match.pattern);
-        }
-        open->at[kept++] = match;
+        index += open->count == piles; /* another one may stand there now */
     }
+    self->busy = busy;
     if (result < 0) {
         self->broken = 1;
-        return ERROR;
     }
-    open->count = kept;
-    return 0;
+    return result;
 }
 
 /* certain() -> (what is masked of matches that are settled, with where each match began, patterns of
@@ -1362,19 +1562,47 @@ stream_certain(Stream *self, PyObject *Py_UNUSED(ignored))
     return Py_BuildValue("(NN)", found, others);
 }
 
+/* List the last matches of a pattern's pile, so many; if `waiting`, those that are not written. */
+static PyObject *
+matches_listed(const Stream *self, int32_t pattern, int32_t last, int waiting)
+{
+    PyObject *found = PyList_New(0);
+    for (; found && last; last--) {
+        /* To make a list may run Python, which may change the pile. */
+        const Pile *pile = pile_of(&self->now.open, pattern);
+        if (pile == NULL || last > pile->count - pile->head) {
+            break;
+        }
+        const OpenMatch *match = &pile->at[pile->count - last];
+        if (!(waiting && match->written) && append_open(found, match) < 0) {
+            Py_CLEAR(found);
+        }
+    }
+    return found;
+}
+
 /* open_matches(pattern) -> its matches that are not settled */
 static PyObject *
 stream_open_matches(Stream *self, PyObject *given)
 {
     int32_t pattern;
-    PyObject *found = pattern_of(self, given, &pattern) < 0 ? NULL : PyList_New(0);
-    for (int32_t index = 0; found && index < self->now.open.count; index++) {
-        const OpenMatch *open = &self->now.open.at[index];
-        if (open->pattern == pattern && append_open(found, open) < 0) {
-            Py_CLEAR(found);
-        }
+    if (pattern_of(self, given, &pattern) < 0) {
+        return NULL;
     }
-    return found;
+    const Pile *pile = pile_of(&self->now.open, pattern);
+    return matches_listed(self, pattern, pile ? pile->count - pile->head : 0, 0);
+}
+
+/* unwritten(pattern) -> those of them that text waits for */
+static PyObject *
+stream_unwritten(Stream *self, PyObject *given)
+{
+    int32_t pattern;
+    if (pattern_of(self, given, &pattern) < 0) {
+        return NULL;
+    }
+    const Pile *pile = pile_of(&self->now.open, pattern);
+    return matches_listed(self, pattern, pile ? pile_reach(pile) : 0, 1);
 }
 
 /* take(pattern, last) -> its first open match, which is no longer kept, or None: if that is older than
@@ -1382,25 +1610,20 @@ stream_open_matches(Stream *self, PyObject *given)
 static PyObject *
 stream_take(Stream *self, PyObject *args)
 {
-    OpenMatches *open = &self->now.open;
     int pattern, last;
     if (!PyArg_ParseTuple(args, "ip", &pattern, &last) || is_busy(self)
         || !is_within(pattern, 0, self->machine->patterns)) {
         return NULL;
     }
-    int32_t index = 0;
-    while (index < open->count && open->at[index].pattern != pattern) {
-        index++;
-    }
-    if (index == open->count
-        || !(last || open->at[index].start < pattern_oldest(self, pattern, 0))) {
+    Pile *pile = pile_of(&self->now.open, pattern);
+    if (pile == NULL
+        || !(last || pile->at[pile->head].start < pattern_oldest(self, pattern, 0))) {
         Py_RETURN_NONE;
     }
-    PyObject *taken = match_tuple(&open->at[index]);
-    if (taken) {
-        open->count--;
-        memmove(open->at + index, open->at + index + 1,
-                (size_t)(open->count - index) * sizeof(OpenMatch));
+    PyObject *taken = match_tuple(&pile->at[pile->head]);
+    if (taken && (pile = pile_of(&self->now.open, pattern)) != NULL) {
+        pile->waiting -= !pile->at[pile->head++].written;
+        pile_swept(&self->now.open, pile);
     }
     return taken;
 }
@@ -1433,32 +1656,51 @@ match_given(PyObject *given, int32_t pattern, OpenMatches *into)
     return matches_push(into, &match);
 }
 
+/* Take the arguments (pattern, matches). */
+static int
+matches_given(const Stream *self, PyObject *args, int *pattern, OpenMatches *given)
+{
+    PyObject *list;
+    if (!PyArg_ParseTuple(args, "iO!", pattern, &PyList_Type, &list)
+        || !is_within(*pattern, 0, self->machine->patterns)) {
+        return ERROR;
+    }
+    PyObject *matches = PyList_AsTuple(list);
+    int result = matches == NULL ? ERROR : 0;
+    for (Py_ssize_t index = 0; result == 0 && index < PyTuple_Size(matches); index++) {
+        result = match_given(PyTuple_GetItem(matches, index), *pattern, given);
+    }
+    Py_XDECREF(matches);
+    return result == 0 && is_busy(self) ? ERROR : result;
+}
+
 /* keep(pattern, matches): these are its matches that are not settled */
 static PyObject *
 stream_keep(Stream *self, PyObject *args)
 {
-    PyObject *list;
+    OpenMatches given = {0};
     int pattern;
-    if (!PyArg_ParseTuple(args, "iO!", &pattern, &PyList_Type, &list)
-        || !is_within(pattern, 0, self->machine->patterns)) {
-        return NULL;
-    }
-    OpenMatches *open = &self->now.open, given = {0};
-    PyObject *matches = PyList_AsTuple(list);
-    int result = matches == NULL ? ERROR : 0;
-    for (Py_ssize_t index = 0; result == 0 && index < PyTuple_Size(matches); index++) {
-        result = match_given(PyTuple_GetItem(matches, index), pattern, &given);
-    }
-    Py_XDECREF(matches);
+    int result = matches_given(self, args, &pattern, &given);
     if (result == 0) {
-        result = is_busy(self) ? ERROR
-                               : grown((void **)&open->at, &open->room,
-                                       (int64_t)open->count + given.count, sizeof(OpenMatch));
+        result = pile_put(&self->now.open, pattern, &given);
     }
-    if (result == 0) {
-        matches_remove(open, pattern);
-        for (int32_t index = 0; index < given.count; index++) {
-            open->at[open->count++] = given.at[index];
+    PyMem_Free(given.at);
+    return result < 0 ? NULL : Py_NewRef(Py_None);
+}
+
+/* write(pattern, matches): text waits no more for these of its matches */
+static PyObject *
+stream_write(Stream *self, PyObject *args)
+{
+    OpenMatches given = {0};
+    int pattern;
+    int result = matches_given(self, args, &pattern, &given);
+    Pile *pile = result == 0 ? pile_of(&self->now.open, pattern) : NULL;
+    for (int32_t last = pile ? pile_reach(pile) : 0; last; last--) {
+        OpenMatch *match = &pile->at[pile->count - last];
+        for (int32_t index = 0; !match->written && index < given.count; index++) {
+            match->written = match_order(match, &given.at[index]) == 0;
+            pile->waiting -= match->written;
         }
     }
     PyMem_Free(given.at);
@@ -1548,7 +1790,7 @@ stream_unlose(Stream *self, int32_t pattern)
 static PyObject *
 stream_lost(Stream *self, PyObject *Py_UNUSED(ignored))
 {
-    PyObject *found = PyList_New(0);
+    PyObject *found = is_busy(self) ? NULL : PyList_New(0);
     for (int32_t index = self->lost_count - 1; found && index >= 0; index--) {
         int32_t pattern = self->lost[index].pattern;
         if (!is_lost(self, pattern)) {
@@ -1591,7 +1833,8 @@ hits_all_filed(Stream *self)
 }
 
 /* Append to `next` the runs in `other` that are lookbehinds', as a class leads them on; returns the
-   class with what they tell. */
+   class with what they tell. They have no candidates, and so no registers: all in `other` are those
+   of the last run. */
 static int32_t
 again_told(Stream *self, int32_t class)
 {
@@ -1667,7 +1910,7 @@ again(Stream *self, Py_UCS4 code, int mode, int64_t offset)
         if (class < 0) {
             return ERROR;
         }
-        self->hits.count = 0;
+        self->hits.count = 0; /* Python has taken those of eager patterns before */
         int result = again_step(self, class, mode, offset);
         if (result == 0) {
             break;
@@ -1756,7 +1999,7 @@ run_put(Stream *self, int32_t pattern)
     const Cache *cache = &self->machine->automata[pattern].cache;
     Edge edge = {run.state, NONE, NONE, NONE};
     self->other.count = 0;
-    if (stand_part(self->machine, &self->now) < 0) {
+    if (stand_leave(self->machine, &self->now) < 0) {
         return ERROR;
     }
     runs_remove(&self->now.runs, pattern);
@@ -1781,7 +2024,7 @@ stream_restart(Stream *self, PyObject *args)
         || !is_offset(until)) {
         return NULL;
     }
-    matches_remove(&self->now.open, pattern);
+    pile_remove(&self->now.open, pattern);
     self->busy = 1;
     int result = restarted(self, pattern, text, begin, at, base, until);
     self->busy = 0;
@@ -1889,6 +2132,8 @@ static PyMethodDef stream_methods[] = {
     {"failures", (PyCFunction)stream_failures, METH_NOARGS, "What has come to be too large."},
     {"certain", (PyCFunction)stream_certain, METH_NOARGS, "What is settled, or may be."},
     {"open_matches", (PyCFunction)stream_open_matches, METH_O, "A pattern's open matches."},
+    {"unwritten", (PyCFunction)stream_unwritten, METH_O, "Those of them that text waits for."},
+    {"write", (PyCFunction)stream_write, METH_VARARGS, "Let text wait for some no more."},
     {"take", (PyCFunction)stream_take, METH_VARARGS, "Take a pattern's first open match."},
     {"blurred", (PyCFunction)stream_blurred, METH_O, "Whether hold-backs have been joined."},
     {"keep", (PyCFunction)stream_keep, METH_VARARGS, "Set a pattern's open matches."},

@@ -53,7 +53,7 @@ class Context(dict[int, "Context"]):
 
 
 class Contexts:
-    """The contexts of one program, and their `weight`; under the alphabet's lock."""
+    """The contexts of one program, and their `weight`; under the lock of the caches."""
 
     def __init__(self, items: Items) -> None:
         self.items = items

@@ -123,8 +123,8 @@ class State(dict[Asked, Transition]):
             self.holds = live((t.hold, t.item.place.opened) for t in opened)
 
     def __missing__(self, asked: Asked) -> Transition:
-        alphabet = self.automaton.alphabet
-        with alphabet.lock:
+        caches = self.automaton.caches
+        with caches.lock:
             transition = self[asked] = self.automaton.built(self, asked)
             self.automaton.bound()
         return transition
@@ -150,9 +150,9 @@ class TooManyThreadsError(Exception):
         self.pattern = pattern
 
 
-class Alphabet:
-    """What the automata of a set of patterns share: a lock, and the bound of what all take, one in
-    `share` parts of MAX_WEIGHT.
+class Caches:
+    """The caches of a set's automata: one lock guards them all, and one bound is for what they take
+    together, one in `share` parts of MAX_WEIGHT.
 
     `flushed` are called with an automaton that forgets its states.
     """
@@ -165,7 +165,7 @@ class Alphabet:
         self.flushed: list[Callable[[Automaton], None]] = []
 
     def bound(self) -> None:
-        """Flush all automata when they keep too much."""
+        """Flush all of them when they keep too much."""
         if self.weight > MAX_WEIGHT // self.share:
             for automaton in self.automata:
                 automaton.flush()
@@ -177,17 +177,17 @@ class Automaton:
     before its match's own group."""
 
     def __init__(
-        self, program: Program, alphabet: Alphabet, *, cuts: bool, least_hold: bool = False
+        self, program: Program, caches: Caches, *, cuts: bool, least_hold: bool = False
     ) -> None:
         self.program = program
-        self.alphabet = alphabet
+        self.caches = caches
         self.least_hold = least_hold and bool(program.group)
         self.blurred = False
         self.cuts = cuts
         self._weight = 0
         self._start(0)
-        self.number = len(alphabet.automata)
-        alphabet.automata.append(self)
+        self.number = len(caches.automata)
+        caches.automata.append(self)
 
     def _start(self, generation: int) -> None:
         items = Items(self.program, cuts=self.cuts)
@@ -208,22 +208,22 @@ class Automaton:
     def weigh(self, weight: int) -> None:
         """Count what was added to the cache."""
         self._weight += weight
-        self.alphabet.weight += weight
+        self.caches.weight += weight
 
     def bound(self) -> None:
         """Flush the caches that keep too much."""
-        if self._weight > MAX_WEIGHT // self.alphabet.share // MAX_SHARE:
+        if self._weight > MAX_WEIGHT // self.caches.share // MAX_SHARE:
             self.flush()
-        self.alphabet.bound()
+        self.caches.bound()
 
     def flush(self) -> None:
         """Forget all states and transitions. Streams keep the states they are in; those are
         emptied, so that all they build is new."""
         states, contexts = self._states, self._contexts
-        left = self.alphabet.weight - self._weight
+        left = self.caches.weight - self._weight
         self._start(self.generation + 1)
-        self.alphabet.weight, self._weight = left, 0
-        for forget in self.alphabet.flushed:
+        self.caches.weight, self._weight = left, 0
+        for forget in self.caches.flushed:
             forget(self)
         for state, _, _ in states.values():
             state.clear()
@@ -242,7 +242,7 @@ class Automaton:
     def after(self, left: int, signatures: Iterable[int]) -> State:
         """The state without candidates after a character of the signature `left`, and then of
         `signatures`, which the lookbehinds have read but at which no match has begun."""
-        with self.alphabet.lock:
+        with self.caches.lock:
             context = self.idle(left).context
             for signature in signatures:
                 context = context[signature & context.asks]
@@ -275,7 +275,7 @@ class Automaton:
 
     def without(self, state: State, is_dropped: Callable[[Thread], bool]) -> State:
         """See `State.without`."""
-        with self.alphabet.lock:
+        with self.caches.lock:
             state = self._renewed(state)
             kept = tuple(thread for thread in state.threads if not is_dropped(thread))
             return self._state(kept, state.context)
@@ -294,7 +294,7 @@ class Automaton:
     # Transitions
 
     def built(self, state: State, asked: Asked) -> Transition:
-        """A new transition of `state`, see there; under the alphabet's lock, and nothing is
+        """A new transition of `state`, see there; under the lock of the caches, and nothing is
         flushed meanwhile. Raises TooManyThreadsError."""
         signature, opens = asked if isinstance(asked, tuple) else (asked, True)
         transition = self._build(self._renewed(state), signature, opens)

@@ -245,11 +245,11 @@ class Joints:
         self._weight = 0
         self._missed = 0
         self._pause = REST
-        machine.alphabet.flushed.append(lambda _: self.flush())
+        machine.caches.flushed.append(lambda _: self.flush())
 
     def flush(self) -> None:
         """Forget all joint states; streams go on from those they are in."""
-        with self.machine.alphabet.lock:
+        with self.machine.caches.lock:
             known, self._known, self._weight = self._known, {}, 0
             self._leaps.clear()
             self._alike.clear()
@@ -263,9 +263,9 @@ class Joints:
         offsets = sorted({offset for own in owned for offset in own})
         registers = {offset: number for number, offset in enumerate(offsets)}
         numbers = tuple([tuple([registers[offset] for offset in own]) for own in owned])
-        with building(self.machine.alphabet.lock):
+        with building(self.machine.caches.lock):
             joint, _ = self._to(kind, states, numbers)
-            if self._weight > MAX_WEIGHT // self.machine.alphabet.share:
+            if self._weight > MAX_WEIGHT // self.machine.caches.share:
                 self.flush()
         return joint, tuple(offsets)
 
@@ -286,7 +286,7 @@ class Joints:
         awake do not tell apart.
         """
         machine = self.machine
-        with building(machine.alphabet.lock):
+        with building(machine.caches.lock):
             signature, waking = machine.read(joint.kind, character, joint.sides)
             key = joint.serial, waking.number, signature & joint.asks
             leap = self._leaps.get(key)
@@ -299,7 +299,7 @@ class Joints:
             self._weight += 1
             joint[character] = leap
             # A text of very many characters may come to no new joint state.
-            if self._weight > MAX_WEIGHT // machine.alphabet.share:
+            if self._weight > MAX_WEIGHT // machine.caches.share:
                 self.flush()
         return leap
 

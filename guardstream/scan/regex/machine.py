@@ -12,7 +12,7 @@ from operator import or_
 
 from guardstream.scan.pages import SIZE
 from guardstream.scan.regex.alphabet import START, CharSets
-from guardstream.scan.regex.dfa import Alphabet, Automaton, State, Transition
+from guardstream.scan.regex.dfa import Automaton, Caches, State, Transition
 from guardstream.scan.regex.nfa import Condition
 
 MAX_CHARACTERS = 50_000
@@ -50,16 +50,16 @@ class Classes(dict[str, int]):
     a joint state leads on each.
     """
 
-    def __init__(self, sets: CharSets, alphabet: Alphabet, kept: int) -> None:
+    def __init__(self, sets: CharSets, caches: Caches, kept: int) -> None:
         self.sets = sets
         self.kept = kept
-        self._alphabet = alphabet
+        self._caches = caches
         self._same: dict[int, int] = {}  # equal signatures are one object
         self._pages: dict[int, int] = {}  # those whose characters are all of one class
 
     def __missing__(self, character: str) -> int:
         page = ord(character) // SIZE
-        with self._alphabet.lock:
+        with self._caches.lock:
             signature = self._pages.get(page)
             if signature is None:
                 signature = self.sets.signature(character) & self.kept
@@ -92,7 +92,7 @@ class Wakes(dict[tuple[int, int], Waking]):
         self._machine = machine
 
     def __missing__(self, pair: tuple[int, int]) -> Waking:
-        with self._machine.alphabet.lock:
+        with self._machine.caches.lock:
             if len(self) >= MAX_WAKES:
                 self._machine.forget()
             waking = self[pair] = self._machine.woken(*pair)
@@ -114,17 +114,17 @@ class Machine:
         automata: Sequence[Automaton],
         handling: Sequence[Handling],
         sets: CharSets,
-        alphabet: Alphabet,
+        caches: Caches,
         members: Collection[int],
         patterns: int,
     ) -> None:
         self.automata = automata
         self.patterns = patterns
         self.handling = handling
-        self.alphabet = alphabet
+        self.caches = caches
         self.lookbehinds = frozenset(self._lookbehinds_of(self._mask(members)))
         self.members = [*members, *sorted(self.lookbehinds)]
-        self.classes = Classes(sets, alphabet, self._mask(self.members))
+        self.classes = Classes(sets, caches, self._mask(self.members))
         self.firsts: list[Sequence[Condition]] = [()] * len(automata)
         self.asked = 0
         self._beginning: dict[Condition, list[int]] = {}
@@ -139,7 +139,7 @@ class Machine:
         self._numbers: dict[tuple[object, ...], int] = {}
         self._fresh = count()
         self._read_by: dict[int, list[int]] = {}  # the lookbehinds of a pattern
-        alphabet.flushed.append(lambda _: self.forget())
+        caches.flushed.append(lambda _: self.forget())
 
     def _mask(self, members: Iterable[int]) -> int:
         """The bits of all sets that some automata ask for."""

@@ -474,11 +474,18 @@ def _alike(text: str, node: Reference, first: int, second: int, most: int) -> in
 
 def _closed(captures: _Captures | None, number: int, at: int) -> _Captures | None:
     """The captures with the group's last opening closed."""
-    if captures is None:
-        return None
-    if captures.number == number and captures.end == _OPEN:
-        return captures._replace(end=at)
-    return captures._replace(rest=_closed(captures.rest, number, at))
+    newer: list[_Captures] = []
+    opened = captures
+    while opened is not None and not (opened.number == number and opened.end == _OPEN):
+        newer.append(opened)
+        opened = opened.rest
+    if opened is None:
+        return captures
+    # They are shared with other ways: what is newer is made anew, in front of it.
+    closed = opened._replace(end=at)
+    for each in reversed(newer):
+        closed = each._replace(rest=closed)
+    return closed
 
 
 class Attempt:

@@ -181,7 +181,7 @@ class NativeMachine:
 
     def __init__(self, machine: Machine) -> None:
         self._machine = machine
-        self.share = machine.alphabet.share
+        self.share = machine.caches.share
         sets = machine.classes.sets
         assert isinstance(sets, NativeSets)
         first_at, firsts = array("i"), array("i")
@@ -215,7 +215,7 @@ class NativeMachine:
         return self._of(automaton).given(automaton)
 
     def _more(self, pattern: int, place: int) -> _Places:
-        with building(self._machine.alphabet.lock):
+        with building(self._machine.caches.lock):
             return self._of(self._machine.automata[pattern]).more(place)
 
     def _of(self, automaton: Automaton) -> NativeProgram:

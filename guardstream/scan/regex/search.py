@@ -22,13 +22,13 @@ from guardstream.scan.regex import forms
 from guardstream.scan.regex.alphabet import CharSets
 from guardstream.scan.regex.analysis import counts, may_be_empty, spells
 from guardstream.scan.regex.ast import Cat, Look
-from guardstream.scan.regex.dfa import Alphabet, Automaton
+from guardstream.scan.regex.dfa import Automaton, Caches
 from guardstream.scan.regex.forms import AnyStepper, Form
 from guardstream.scan.regex.machine import NO_GROUP, Handling, Machine
 from guardstream.scan.regex.matcher import Budget, Matcher
 from guardstream.scan.regex.nfa import Program
 from guardstream.scan.regex.pattern import Pattern, Settling
-from guardstream.scan.regex.stepper import OpenMatch
+from guardstream.scan.regex.piles import OpenMatch
 from guardstream.scan.words.normalize import Table
 
 MIN_WINDOW = 2_048
@@ -70,8 +70,7 @@ class PatternSet:
     read as translated by it, character for character. With `releases`, candidates that overflow are
     dropped, and their groups may open again. `form` is the form of the search, by default the one
     that `forms.chosen` returns; its caches may take one in `share` parts of their usual weight.
-    `searches` make the searches of a stream, each for some of the
-    patterns.
+    `searches` make the searches of a stream, each for some of the patterns.
     """
 
     def __init__(
@@ -89,13 +88,13 @@ class PatternSet:
         self.patterns = tuple(patterns)
         self.window = max(window, MIN_WINDOW)
         self._form = form or forms.chosen()
-        sets, alphabet = self._form.sets(table), Alphabet(share)
+        sets, caches = self._form.sets(table), Caches(share)
         sets.share(_shared(patterns))
         programs = [self._program(index, sets) for index in range(len(patterns))]
         self.automata = [
             Automaton(
                 program,
-                alphabet,
+                caches,
                 cuts=pattern.settling is not Settling.EAGER and program.exact,
                 least_hold=pattern.settling is Settling.TESTED or not program.exact,
             )
@@ -105,13 +104,13 @@ class PatternSet:
         self._tails: dict[int, Matcher] = {}
         handling = [self._handling(index) for index in range(len(patterns))]
         for lookbehind in self._lookbehinds(sets, programs):
-            self.automata.append(Automaton(lookbehind, alphabet, cuts=False))
+            self.automata.append(Automaton(lookbehind, caches, cuts=False))
             handling.append(Handling(holds=False))
         self.searches: list[Callable[[], PatternScan]] = []
         for members in self._apart(sets):
-            machine = Machine(self.automata, handling, sets, alphabet, members, len(patterns))
+            machine = Machine(self.automata, handling, sets, caches, members, len(patterns))
             steps = self._form.stepping(machine)
-            self.searches.append(partial(PatternScan, self, steps, self._share(members)))
+            self.searches.append(partial(PatternScan, self, steps, self._scope(members)))
         self.approximated = [index for index, program in enumerate(programs) if not program.exact]
         self.reach = max(map(_look_back, self.patterns), default=0)
         self._warm()
@@ -155,10 +154,10 @@ class PatternSet:
             kinds.setdefault(kind, []).append(index)
         return kinds.values()
 
-    def _share(self, members: Iterable[int]) -> Share:
+    def _scope(self, members: Iterable[int]) -> Scope:
         found = [self.patterns[index] for index in members]
         rules = frozenset(pattern.rule for pattern in found)
-        return Share(rules, max(map(_look_back, found)))
+        return Scope(rules, max(map(_look_back, found)))
 
     def _warm(self) -> None:
         """Read what nearly every text has; see `Form`. A pattern that fails there does so again in
@@ -235,7 +234,7 @@ def _read(steps: AnyStepper, text: str) -> None:
             steps.keep(pattern, [])
 
 
-class Share(NamedTuple):
+class Scope(NamedTuple):
     """What one search of a set looks for: the rules, and how many characters before a match it may
     look back at."""
 
@@ -264,14 +263,14 @@ class ReservingBudget:
 class PatternScan:
     """One stream's search: the patterns that are awake, and what is accepted but not settled.
 
-    `steps` is what reads the text, and `share` what is searched for.
+    `steps` is what reads the text, and `scope` what is searched for.
     """
 
-    __slots__ = ("_masked", "_set", "_spent", "_standing", "share", "steps")
+    __slots__ = ("_masked", "_set", "_spent", "_standing", "scope", "steps")
 
-    def __init__(self, patterns: PatternSet, steps: Callable[[], AnyStepper], share: Share) -> None:
+    def __init__(self, patterns: PatternSet, steps: Callable[[], AnyStepper], scope: Scope) -> None:
         self._set = patterns
-        self.share = share
+        self.scope = scope
         self.steps: AnyStepper = steps()
         self._standing: tuple[Match, ...] = ()
         self._masked = _NOTHING_MASKED
@@ -285,12 +284,12 @@ class PatternScan:
     def fork(self, rules: Collection[int]) -> PatternScan | None:
         """What stands here, too, and goes on by itself to look for some of the rules; None if it
         looks for none of them."""
-        if self.share.rules.isdisjoint(rules):
+        if self.scope.rules.isdisjoint(rules):
             return None
-        fork = PatternScan(self._set, self.steps.fork, self.share)
+        fork = PatternScan(self._set, self.steps.fork, self.scope)
         fork._standing, fork._masked = self._standing, self._masked
         fork._spent = self._spent
-        for rule in self.share.rules.difference(rules):
+        for rule in self.scope.rules.difference(rules):
             fork.disable(rule)
         return fork
 
@@ -344,6 +343,10 @@ class PatternScan:
     def _open(self, pattern: int) -> list[OpenMatch]:
         """A pattern's matches that are not settled."""
         return list(map(OpenMatch._make, self.steps.open_matches(pattern)))
+
+    def _unwritten(self, pattern: int) -> list[OpenMatch]:
+        """Those of them that text waits for."""
+        return list(map(OpenMatch._make, self.steps.unwritten(pattern)))
 
     def _failures(self) -> list[Match]:
         """The patterns that have come to be too large to be followed."""
@@ -593,11 +596,7 @@ class PatternScan:
         ]
         for pattern in steps.waiting():
             if pattern not in flowing and self._set.patterns[pattern].holds:
-                held += [
-                    (hold, pattern)
-                    for _, _, hold, _, _, written in steps.open_matches(pattern)
-                    if not written
-                ]
+                held += [(hold, pattern) for _, _, hold, *_ in steps.unwritten(pattern)]
         return held
 
     def hold(self) -> int:
@@ -658,8 +657,7 @@ class PatternScan:
 
     def overflow(self, hold: int, window: Window, *, drop: bool) -> None:
         """See `Scan.overflow`."""
-        over = {entry[1] for entry in self._held() if entry[0] <= hold}
-        for pattern in over:
+        for pattern in {entry[1] for entry in self._held() if entry[0] <= hold}:
             if drop:
                 try:
                     self._drop(pattern, hold, window)
@@ -671,10 +669,8 @@ class PatternScan:
             else:
                 self.steps.lose(pattern, hold)
                 # What has matched ends before the present, so that all of it has been written.
-                self.steps.keep(
-                    pattern,
-                    [m._replace(written=m.written or m.hold <= hold) for m in self._open(pattern)],
-                )
+                over = [match for match in self._unwritten(pattern) if match.hold <= hold]
+                self.steps.write(pattern, over)
 
     def wrote(self, upto: int, window: Window) -> None:
         """See `Scan.wrote`: only a masked group may end before its match."""
@@ -683,14 +679,15 @@ class PatternScan:
             compiled = self._set.patterns[pattern]
             if not compiled.group or compiled.confirm is not None or not compiled.holds:
                 continue
-            kept = []
-            for match in self._open(pattern):
+            over = []
+            for match in self._unwritten(pattern):
                 key = pattern, match.start, match.end
-                if match.hold < upto and not match.written:
+                if match.hold < upto:
                     end = masked[key] = self._masked.get(key) or self._masked_to(match, window)
-                    match = match._replace(written=end <= upto)
-                kept.append(match)
-            self.steps.keep(pattern, kept)
+                    if end <= upto:
+                        over.append(match)
+            if over:
+                self.steps.write(pattern, over)
         self._masked = masked
 
     def _masked_to(self, match: OpenMatch, window: Window) -> int:
@@ -736,7 +733,7 @@ class PatternScan:
 
     def _waits(self, pattern: int) -> int:
         """Where the oldest hold-back of a pattern began, of a candidate or a match."""
-        holds = [match.hold for match in self._open(pattern) if not match.written]
+        holds = [match.hold for match in self._unwritten(pattern)]
         return min([self.steps.waits(pattern), *holds])
 
     def overflowing(self, window: Window) -> bool:

@@ -9,39 +9,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import suppress
 from itertools import islice
-from typing import NamedTuple, TypeAlias
+from typing import TypeAlias
 
 from guardstream.scan.building import check_not_building
 from guardstream.scan.regex.alphabet import START
 from guardstream.scan.regex.dfa import State, TooManyThreadsError, moved
 from guardstream.scan.regex.joints import Accepting, AcceptsError, Joint, Joints, Run
-from guardstream.scan.regex.machine import NO_GROUP, Handling, Machine
+from guardstream.scan.regex.machine import Machine
+from guardstream.scan.regex.piles import OpenMatch, Pile, piled, put_on
 from guardstream.scan.regex.registers import Accept, resolve
 
 PIECE = 64
 """How many characters are skimmed at once, where more come in one chunk."""
-
-
-class OpenMatch(NamedTuple):
-    """An accepted match that something older may still undo, or that may be refused.
-
-    It has the pattern's index, where it began, where its hold-back began, and where it ended; it is
-    `late` if the automaton went on without what begins after it, and `written` if nothing waits for
-    it: it has overflowed, or its group has captured nothing.
-    """
-
-    pattern: int
-    start: int
-    hold: int
-    end: int
-    late: bool
-    written: bool = False
-
-    def masked(self, handling: Handling) -> tuple[int, int, int]:
-        """What of the match is masked: its label, start and end."""
-        if handling.tail == NO_GROUP:
-            return handling.label, self.start, self.end
-        return handling.label, self.hold, self.end - handling.tail
 
 
 def accepted(pattern: int, accept: Accept, registers: tuple[int, ...], offset: int) -> OpenMatch:
@@ -60,7 +39,7 @@ _Stand: TypeAlias = tuple[
     Joint | None,
     tuple[int, ...],
     dict[int, Run] | None,
-    dict[int, tuple[OpenMatch, ...]],
+    dict[int, Pile],
     int,
     int,
     frozenset[int],
@@ -106,7 +85,7 @@ class Stepper:
         self._joint: Joint | None = None
         self._registers: tuple[int, ...] = ()
         self._runs: dict[int, Run] | None = {}
-        self._open: dict[int, tuple[OpenMatch, ...]] = {}
+        self._open: dict[int, Pile] = {}
         self._hits: list[OpenMatch] = []
         self._lost: dict[int, int] = {}
         self._lost_live = True  # whether all of these are known to live
@@ -186,7 +165,7 @@ class Stepper:
 
     def run(self, text: str, begin: int, end: int) -> int:
         """See `Steps.run`."""
-        check_not_building(self._machine.alphabet.lock)
+        check_not_building(self._machine.caches.lock)
         self._mark = self._here()
         self._hits = []
         self.due = self.plain = False
@@ -319,8 +298,8 @@ class Stepper:
         """Find out whether the last character needs attention, and for what."""
         handling = self._machine.handling
         self.due = other = bool(self._hits or self._failures)
-        for pattern, found in self._open.items():
-            if found[0].start < self.began(pattern):
+        for pattern, pile in self._open.items():
+            if pile.first.start < self.began(pattern):
                 self.due = True
                 other = other or not handling[pattern].plain
         self._lost_live = True
@@ -339,25 +318,30 @@ class Stepper:
             self._file(match)
 
     def _file(self, match: OpenMatch) -> None:
-        known = self._open.get(match.pattern)
-        if known is None:
-            kept: tuple[OpenMatch, ...] = (match,)
-        elif self._machine.handling[match.pattern].loose:
-            if match in known:
-                return
-            kept = tuple(sorted((*known, match)))
-        else:
+        pile = self._open.get(match.pattern)
+        if pile is not None and self._machine.handling[match.pattern].loose:
+            known = pile.all()
+            if match not in known:
+                self.keep(match.pattern, sorted((*known, match)))
+            return
+        if pile is not None:
             # An accepting thread undoes what threads after it had accepted.
-            undone = [m for m in known if m.start >= match.start]
-            kept = (*known[: len(known) - len(undone)], self._holding_for(match, undone))
-        self._open = {**self._open, match.pattern: kept}
+            undone: list[OpenMatch] = []
+            while pile is not None and pile.last.start >= match.start:
+                undone.append(pile.last)
+                pile = pile.without_last()
+            if undone:
+                match = self._holding_for(match, undone)
+        self._open = {**self._open, match.pattern: put_on(pile, match)}
 
     def _holding_for(self, match: OpenMatch, undone: Sequence[OpenMatch]) -> OpenMatch:
         """The match, held from where the first is of those that it undoes: they come back if it is
         refused."""
         automaton = self._machine.automata[match.pattern]
+        if not automaton.least_hold:
+            return match
         holds = [each.hold for each in undone if not each.written]
-        if not automaton.least_hold or min(holds, default=match.hold) >= match.hold:
+        if min(holds, default=match.hold) >= match.hold:
             return match
         automaton.blurred = True
         return match._replace(hold=min(holds), written=False)
@@ -389,13 +373,16 @@ class Stepper:
         and the patterns that are not plain but have one."""
         found: list[OpenMatch] = []
         others = []
-        for pattern, matches in list(self._open.items()):
+        for pattern, pile in list(self._open.items()):
             oldest = self.began(pattern)
-            if matches[0].start >= oldest:
+            if pile.first.start >= oldest:
                 continue
             if self._machine.handling[pattern].plain:
-                found += [m for m in matches if m.start < oldest]
-                self.keep(pattern, [m for m in matches if m.start >= oldest])
+                left: Pile | None = pile
+                while left is not None and left.first.start < oldest:
+                    found.append(left.first)
+                    left = left.without_first()
+                self._put_pile(pattern, left)
             else:
                 others.append(pattern)
         handling = self._machine.handling
@@ -408,24 +395,40 @@ class Stepper:
 
     def open_matches(self, pattern: int) -> Sequence[OpenMatch]:
         """A pattern's matches that are not settled."""
-        return self._open.get(pattern, ())
+        pile = self._open.get(pattern)
+        return () if pile is None else pile.all()
+
+    def unwritten(self, pattern: int) -> Sequence[OpenMatch]:
+        """Those of them that text waits for."""
+        pile = self._open.get(pattern)
+        return () if pile is None else pile.unwritten()
+
+    def write(self, pattern: int, matches: list[OpenMatch]) -> None:
+        """Let text wait no more for these of a pattern's matches."""
+        pile = self._open.get(pattern)
+        if pile is not None:
+            self._put_pile(pattern, pile.wrote(matches))
 
     def take(self, pattern: int, last: bool) -> OpenMatch | None:
         """A pattern's first match that is not settled, which is no longer kept, if it is older than
         all candidates, or if nothing more is read."""
-        matches = self._open.get(pattern)
-        if matches is None or not (last or matches[0].start < self.began(pattern)):
+        pile = self._open.get(pattern)
+        if pile is None or not (last or pile.first.start < self.began(pattern)):
             return None
-        self._open = self._open | {pattern: matches[1:]}
-        if not self._open[pattern]:
-            del self._open[pattern]
-        return matches[0]
+        self._put_pile(pattern, pile.without_first())
+        return pile.first
 
     def keep(self, pattern: int, matches: list[OpenMatch]) -> None:
         """Let these be the pattern's matches that are not settled."""
-        self._open = {number: each for number, each in self._open.items() if number != pattern}
-        if matches:
-            self._open[pattern] = tuple(matches)
+        self._put_pile(pattern, piled(matches))
+
+    def _put_pile(self, pattern: int, pile: Pile | None) -> None:
+        # What is marked has the piles as they were.
+        self._open = self._open.copy()
+        if pile is not None:
+            self._open[pattern] = pile
+        else:
+            self._open.pop(pattern, None)
 
     def ends(self) -> None:
         """Note what the end of the text accepts."""
@@ -455,9 +458,11 @@ class Stepper:
                     oldest = state.holds.oldest(registers, offset)
                     if oldest < held:
                         held = oldest
-        for pattern, matches in self._open.items():
+        for pattern, pile in self._open.items():
             if handling[pattern].holds and pattern not in lost:
-                for match in matches:
+                # As a rule it has one match.
+                one = pile.first is pile.last
+                for match in (pile.first,) if one else pile.unwritten():
                     if match.hold < held and not match.written:
                         held = match.hold
         return offset - held
@@ -517,7 +522,7 @@ class Stepper:
 
     def drop(self, pattern: int, hold: int) -> None:
         """Forget the pattern's threads whose group opened at `hold` or before."""
-        check_not_building(self._machine.alphabet.lock)
+        check_not_building(self._machine.caches.lock)
         run = self.awake.get(pattern)
         if run is None:
             return
@@ -559,7 +564,7 @@ class Stepper:
         """Let the search for a pattern go on as if it had begun at `text[at]`, up to the text's
         end, which is here; `base` is the text's offset. Before, only what its lookbehinds read from
         `begin` on is there. Up to the offset `until` the masked group does not open."""
-        check_not_building(self._machine.alphabet.lock)
+        check_not_building(self._machine.caches.lock)
         self.keep(pattern, [])
         try:
             self._put(pattern, *self._read_again(pattern, text, begin, at, base, ended, until))
