@@ -344,17 +344,32 @@ class SpecAdapter:
         return relabelled(found, MARK, META, lambda each: passes(each.steps, each.value))
 
     def _origins(self, found: Sequence[Found]) -> dict[int, int]:
-        """Return which leaf each mirror repeats, by their indices."""
-        texts: dict[Any, int] = {}
+        """Return which leaf each mirror repeats, by their indices.
+
+        One with a channel of its own repeats a text of that channel, or nothing: then it is a text
+        that others may repeat. An unknown one repeats any text, if only one is like it.
+        """
+        texts: dict[Any, list[int]] = {}
+        known: list[tuple[int, list[int]]] = []
+        unknown: list[tuple[int, list[int]]] = []
         for place, each in enumerate(found):
-            if each.leaf.kind == "delta" and isinstance(each.value, str) and not each.mirrors:
-                texts.setdefault((each.path[: self.scope], each.value), place)
-        same = {
-            place: texts.get((each.path[: self.scope], each.value))
-            for place, each in enumerate(found)
-            if each.mirrors and isinstance(each.value, str)
-        }
-        return {place: origin for place, origin in same.items() if origin is not None}
+            if not isinstance(each.value, str):
+                continue
+            said = texts.setdefault((each.path[: self.scope], each.value), [])
+            if each.mirrors:
+                (unknown if each.leaf.kind == "unknown" else known).append((place, said))
+            elif each.leaf.kind == "delta":
+                said.append(place)
+        origins: dict[int, int] = {}
+        for place, said in known:
+            channel = found[place].leaf.channel
+            same = [at for at in said if found[at].leaf.channel == channel]
+            if same:
+                origins[place] = same[0]
+        for place, said in known:
+            if place not in origins and found[place].leaf.kind == "delta":
+                said.append(place)
+        return origins | {place: said[0] for place, said in unknown if len(said) == 1}
 
     def _add_pieces(self, pieces: list[Piece], found: Found, event: Mapping[str, Any]) -> None:
         leaf, value, steps, path, _ = found

@@ -484,6 +484,43 @@ def test_a_rule_that_only_reports_a_stop_does_not_stop_at_the_end_of_a_text() ->
     assert [found.rule for found in stream.findings] == ["s"]
 
 
+STEPS: list[Event] = [{"type": "finish-step"}, {"type": "start-step"}]
+
+
+def unended(kind: str, name: str, *pieces: str) -> list[Event]:
+    """A block of UI messages that nothing ends: clients end it with its step."""
+    said = [{"type": f"{kind}-delta", "id": name, "delta": piece} for piece in pieces]
+    return [{"type": f"{kind}-start", "id": name}, *said]
+
+
+def test_thinking_that_ends_with_its_step_goes_out_before_the_steps_end() -> None:
+    begin = [{"type": "start", "messageId": "m"}, {"type": "start-step"}]
+    for said in cuttings("so sec"):
+        source = [*begin, *unended("reasoning", "r", *said), *STEPS, {"type": "finish"}]
+        out = list(GUARD.wrap_sync(source))
+        assert out[-3:] == [*STEPS, {"type": "finish"}]
+        assert "".join(each.get("delta", "") for each in out) == "so sec"
+
+
+def test_a_text_that_ends_with_its_step_goes_on_in_the_next() -> None:
+    begin = [{"type": "start", "messageId": "m"}, {"type": "start-step"}]
+    for first, second in zip(cuttings("a sec"), cuttings("ret b"), strict=False):
+        source = [*begin, *unended("text", "t1", *first), *STEPS, *unended("text", "t2", *second)]
+        stream = GUARD.wrap_sync([*source, {"type": "finish"}])
+        assert not left_raw(list(stream))
+        assert stream.result.text == "a ###### b"
+
+
+@pytest.mark.parametrize("kind", ["text", "reasoning"])
+def test_what_is_blocked_at_the_end_of_the_stream_ends_it_once(kind: str) -> None:
+    policy = "rules: [{id: b, words: [forbidden], action: block}]\nblock_message: sorry"
+    said = [*unended(kind, "a", "so forbidden"), *unended("text", "b", " ")]
+    source = [{"type": "start", "messageId": "m"}, *said, {"type": "finish"}]
+    out = list(Guard(Policy.parse(policy)).wrap_sync(source))
+    assert [each for each in out if each["type"] == "finish"] == [out[-1]]
+    assert out[-1]["finishReason"] == "content-filter"
+
+
 def test_the_name_of_a_step_that_is_blocked_is_not_told_at_its_end() -> None:
     source: list[Event] = [{"type": "RUN_STARTED", "threadId": "t", "runId": "r"}]
     source += [{"type": "STEP_STARTED", "stepName": "forbidden"}]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from copy import deepcopy
 from typing import Any
 
 import anyio
@@ -229,3 +230,36 @@ def test_a_responses_thinking_is_not_its_text() -> None:
     assert (stream.result.text, stream.result.thinking) == ("so", "a ######")
     assert out[-1].response.output[0]["content"] == [{**said[0], "text": "a ######"}]
     assert len(stream.findings) == 1
+
+
+def test_thinking_that_says_what_the_answer_says_is_repeated_as_thinking() -> None:
+    policy = "rules: [{id: s, words: [secret], channels: [%s]}]"
+    for channel in ("thinking", "text"):
+        guard = Guard(Policy.parse(policy % channel))
+        thought, said = ("[s]", "secret") if channel == "thinking" else ("secret", "[s]")
+        answer = whole("secret")
+        answer["choices"][0]["message"]["content"] = "secret"
+        answer["choices"][0]["message"]["provider_specific_fields"] = None
+        message = guard_body(guard, "openai_chat", answer)[0]["choices"][0]["message"]
+        assert (message["reasoning_content"], message["content"]) == (thought, said)
+        assert [each["thinking"] for each in message["thinking_blocks"]] == [thought]
+
+
+def test_repeated_thinking_that_may_be_of_the_answer_or_not_is_guarded_alone() -> None:
+    guard = Guard(Policy.parse("rules: [{id: s, words: [secret], channels: [thinking]}]"))
+    answer = whole("secret")
+    answer["choices"][0]["message"]["content"] = "secret"
+    message = guard_body(guard, "openai_chat", answer)[0]["choices"][0]["message"]
+    assert message["provider_specific_fields"]["thinking_blocks"][0]["thinking"] == "[s]"
+
+
+def test_several_blocks_of_thinking_that_are_repeated_are_known_text() -> None:
+    answer = whole("a secret", " and no sec", "ret")
+    message = answer["choices"][0]["message"]
+    message["provider_specific_fields"] = {"thinking_blocks": deepcopy(message["thinking_blocks"])}
+    body, _ = guard_body(refusing(), "openai_chat", answer)
+    message = body["choices"][0]["message"]
+    blocks = message["thinking_blocks"]
+    assert "".join(each["thinking"] for each in blocks) == "a [s] and no [s]"
+    assert message["reasoning_content"] == "a [s] and no [s]"
+    assert message["provider_specific_fields"] == {"thinking_blocks": blocks}

@@ -333,6 +333,22 @@ def test_a_stop_settles_the_other_choices(make: Make) -> None:
     assert (out.finish, out.blocked_by) == ("stop", None)
 
 
+@pytest.mark.parametrize("reason", ["stop", "length", "tool_calls"])
+@pytest.mark.parametrize("late", [False, True])
+def test_a_choice_that_ends_beside_one_that_is_cut_has_its_finish_reason(
+    make: Make, reason: str, late: bool
+) -> None:
+    cut, more = chunk({"content": "far too long"}), chunk({"content": " and on"})
+    beside = more if late else cut
+    beside["choices"] += chunk({"content": "ok"}, choice=1, finish=reason)["choices"]
+    source = [chunk({"content": ""}, choice=1), cut, more, chunk(finish="stop")]
+    stream = Guard(Policy.parse("limits: {max_chars: 4}")).wrap_sync(map(make, source))
+    out = list(stream)
+    assert accumulate(out) == {(0, "content"): "far ", (1, "content"): "ok"}
+    assert sorted(finishes(out)) == [(0, "length"), (1, reason)]
+    assert stream.finish == "length"
+
+
 def test_a_block_that_settles_at_the_finish_reason(make: Make) -> None:
     source = [make(chunk({"content": "it is forbidden"})), make(chunk(finish="stop"))]
     out = guarded(source)

@@ -71,6 +71,17 @@ def test_a_sentence_whose_beginning_went_out_is_not_said_again_with_its_mask(cut
 
 
 @pytest.mark.parametrize("cut", [1, 3, 100])
+@pytest.mark.parametrize("mask", ["", "key", "ke"])
+@pytest.mark.parametrize("after", ["keep", "key", "eye", " key"])
+def test_what_follows_a_match_over_the_end_is_said_even_if_it_begins_like_it(
+    cut: int, mask: str, after: str
+) -> None:
+    more = f"  - {{id: key, pattern: keystone, replacement: '{mask}'}}"
+    said, _ = through("a key", f"stone{after}", cut=cut, more=more)
+    assert said == f"a key{mask}{after}"
+
+
+@pytest.mark.parametrize("cut", [1, 3, 100])
 def test_a_block_by_what_another_rule_held_names_its_own_rule(cut: int) -> None:
     more = (
         "  - {id: mail, pattern: '[a-z]+@[a-z]+[.]com'}\n  - {id: no, words: [bad], action: block}"

@@ -104,9 +104,22 @@ class Blocks(SpecAdapter):
                 self._text = slot
             return Reading(pieces, (0,))
         self.beginning = self.beginning or fields_of(self.without_unknown(chunk))
+        if kind in self.ends_all:
+            return self._all_ended(pieces)
         finished = {0: self._reason(event)} if kind == self.finished else {}
         failed = self._fails(event)
-        return Reading(pieces, (0,), finished, failed, closed=self._over() if finished else ())
+        closed = dict.fromkeys((*self._open_slots(), *self._over())) if finished else ()
+        return Reading(pieces, (0,), finished, failed, closed=[*closed])
+
+    def _all_ended(self, pieces: Sequence[Piece]) -> Reading:
+        """Return the meaning of an event with which clients end all blocks that are still open: a
+        text that is open alone may go on in another."""
+        alone = self._text if self._open_texts() == 1 else None
+        closed = [slot for slot in self._open_slots() if slot != alone]
+        closed = [slot for slot in closed if slot.channel != "tool_args"]
+        for slot in (*closed, *([] if alone is None else [alone])):
+            self._open.pop(slot.number, None)
+        return Reading(pieces, (0,), closed=closed, waits=alone)
 
     def _fails(self, event: Mapping[str, Any]) -> bool:
         """Return whether an event reports an error that ends the stream."""
@@ -152,12 +165,15 @@ class Blocks(SpecAdapter):
 
     def _forgotten(self) -> Sequence[Slot]:
         """Return the slots of all open blocks, none of which continues."""
-        slots = [
-            Slot(0, block.channel, block.channel, number) for number, block in self._open.items()
-        ]
+        slots = self._open_slots()
         self._open.clear()
         self._numbers.clear()  # what begins with the same id is another
         return [*dict.fromkeys((*slots, *self._over()))]
+
+    def _open_slots(self) -> list[Slot]:
+        return [
+            Slot(0, block.channel, block.channel, number) for number, block in self._open.items()
+        ]
 
     def _block_of(self, event: Mapping[str, Any]) -> Block | None:
         kind = event.get("type")

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from itertools import takewhile
+from typing import TypeGuard
 
 from guardstream.events import Event, Finding, Stage, Text
 
@@ -21,6 +22,7 @@ class Continued:
         self._tail = tail
         self._ahead = tail  # not yet fed to the pipeline
         self._again = tail  # emitted a second time by the pipeline
+        self._same = len(tail)  # how much of the tail is emitted as it was
 
     @property
     def held_before(self) -> str:
@@ -45,6 +47,8 @@ class Continued:
     def _new(self, events: list[Event]) -> list[Event]:
         found: list[Event] = []
         earlier: Finding | None = None  # the last event, if it is only of the earlier text
+        masked = [each.start for each in events if _masks(each)]
+        self._same = min([self._same, *masked])  # a mask comes before its finding
         for event in events:
             if isinstance(event, Finding):
                 start, end = event.start - len(self._tail), event.end - len(self._tail)
@@ -62,10 +66,14 @@ class Continued:
 
     def _without(self, text: str) -> str:
         """Strip what was emitted before; a mask that reaches into it is emitted whole."""
-        again = self._again
+        again = self._again[: max(len(self._again) + self._same - len(self._tail), 0)]
         if again.startswith(text):
-            self._again = again[len(text) :]
+            self._again = self._again[len(text) :]
             return ""
         self._again = ""
         same = takewhile(lambda pair: pair[0] == pair[1], zip(again, text, strict=False))
         return text[sum(1 for _ in same) :]  # a unit may have text before its mask
+
+
+def _masks(event: Event) -> TypeGuard[Finding]:
+    return isinstance(event, Finding) and event.action == "mask"

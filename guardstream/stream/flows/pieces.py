@@ -332,6 +332,7 @@ class PieceFlow(Generic[C]):
             if reading.calls:
                 self._clear_names(reading.calls)
             return sent + self._end_stream()
+        ends_beside = self._ends_beside_cut(reading) if self._choices.cut else ()
         if self._choices.cut:
             sent += self._end_cut_choices()
         if self.ended:
@@ -340,8 +341,17 @@ class PieceFlow(Generic[C]):
             self._failed = True
             self._lanes.drop()
         for choice, reason in reading.finished.items():
+            if choice in ends_beside:
+                sent += self._added.end(self._choices.open[choice], choice, reason)
             self._choices.end(choice, reason)
         return sent
+
+    def _ends_beside_cut(self, reading: Reading) -> Collection[int]:
+        """Return the choices that end in a chunk without saying so: it has one that is cut."""
+        cut = self._choices.cut.keys()
+        if cut.isdisjoint(reading.choices):
+            return ()
+        return [each for each in reading.finished if each in self._choices.open and each not in cut]
 
     def _guard_pieces(self, incoming: Incoming[C]) -> None:
         """Guard each new piece; repeated text is filled in later, once everything is known."""
