@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -76,4 +77,5 @@ def test_every_dependency_is_pinned_to_a_version_that_fits() -> None:
     for requirement in wanted():
         versions = pinned.get(canonicalize_name(requirement.name), [])
         assert versions, f"{requirement.name} is not pinned: run `make lock`"
-        assert all(requirement.specifier.contains(each, prereleases=True) for each in versions), requirement.name
+        fits = partial(requirement.specifier.contains, prereleases=True)
+        assert all(map(fits, versions)), requirement.name
