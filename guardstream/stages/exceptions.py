@@ -244,7 +244,8 @@ def _left_to_regex(rule: Rule, number: int, refused: PatternError) -> regex.Patt
     except regex.error as error:
         message = f"in an allowed pattern: {error.msg}"
         raise RuleError(rule.id, message, offset=error.pos, allowed=place) from error
-    except (ValueError, *UNNAMED) as error:  # contradictory flags, such as (?V1), for one
+    except (ValueError, LookupError, AttributeError, *UNNAMED) as error:
+        # Contradictory flags, such as (?V1), for one, by what its version raises.
         message = f"in an allowed pattern: {refused}"
         raise RuleError(rule.id, message, offset=refused.offset, allowed=place) from error
     if compiled is None or not _is_harmless(pattern):
