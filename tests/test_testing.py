@@ -356,6 +356,7 @@ async def test_streams(policy):
 
 def passed(folder: Path, other: str) -> int:
     """How many tests of a folder pass without the `other` plugin; all must."""
+    (folder / "pytest.ini").write_text("[pytest]\n", encoding="utf-8")  # not one above the folder
     options = ["-q", "-p", "no:cacheprovider", "-p", f"no:{other}", "-W", "error"]
     options += ["-W", "ignore:The configuration option"]  # pytest-asyncio asks for a loop's scope
     options += ["-W", "ignore:'asyncio.iscoroutinefunction'"]  # langsmith's plugin, on Python 3.14
