@@ -30,7 +30,7 @@ typedef struct {
 /* The piles of the patterns that have such matches are `count`; others keep their memory. */
 typedef struct {
     Pile *at;
-    int32_t count, made, room;
+    int32_t count, room;
 } Piles;
 
 /* Where a stream stands. */
@@ -99,15 +99,16 @@ pile_of(const Piles *piles, int32_t pattern)
     return NULL;
 }
 
-/* Make so many piles. */
+/* Make so many piles: all that there is room for are made. */
 static int
 piles_made(Piles *piles, int32_t count)
 {
+    int32_t made = piles->room;
     if (grown((void **)&piles->at, &piles->room, count, sizeof(Pile)) < 0) {
         return ERROR;
     }
-    for (; piles->made < count; piles->made++) {
-        memset(&piles->at[piles->made], 0, sizeof(Pile));
+    if (piles->room > made) {
+        memset(piles->at + made, 0, (size_t)(piles->room - made) * sizeof(Pile));
     }
     return 0;
 }
@@ -234,7 +235,7 @@ piles_reserve(Piles *to, const Piles *from)
 static void
 piles_copy(Piles *to, const Piles *from)
 {
-    for (int32_t index = 0; index < to->made; index++) {
+    for (int32_t index = 0; index < to->room; index++) {
         Pile *pile = &to->at[index];
         pile->head = pile->count = pile->waiting = 0;
         if (index < from->count) {
@@ -251,7 +252,7 @@ piles_copy(Piles *to, const Piles *from)
 static void
 piles_free(Piles *piles)
 {
-    for (int32_t index = 0; index < piles->made; index++) {
+    for (int32_t index = 0; index < piles->room; index++) {
         PyMem_Free(piles->at[index].at);
     }
     PyMem_Free(piles->at);
