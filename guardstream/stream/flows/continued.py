@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 from itertools import takewhile
-from typing import TypeGuard
 
 from guardstream.events import Event, Finding, Stage, Text
 
@@ -47,8 +46,9 @@ class Continued:
     def _new(self, events: list[Event]) -> list[Event]:
         found: list[Event] = []
         earlier: Finding | None = None  # the last event, if it is only of the earlier text
-        masked = [each.start for each in events if _masks(each)]
-        self._same = min([self._same, *masked])  # a mask comes before its finding
+        masks = [each for each in events if isinstance(each, Finding) and each.action == "mask"]
+        # A mask comes before its finding.
+        self._same = min([self._same, *(mask.start for mask in masks)])
         for event in events:
             if isinstance(event, Finding):
                 start, end = event.start - len(self._tail), event.end - len(self._tail)
@@ -73,7 +73,3 @@ class Continued:
         self._again = ""
         same = takewhile(lambda pair: pair[0] == pair[1], zip(again, text, strict=False))
         return text[sum(1 for _ in same) :]  # a unit may have text before its mask
-
-
-def _masks(event: Event) -> TypeGuard[Finding]:
-    return isinstance(event, Finding) and event.action == "mask"

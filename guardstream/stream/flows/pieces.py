@@ -332,8 +332,9 @@ class PieceFlow(Generic[C]):
             if reading.calls:
                 self._clear_names(reading.calls)
             return sent + self._end_stream()
-        ends_beside = self._ends_beside_cut(reading) if self._choices.cut else ()
+        ends_beside: Collection[int] = ()
         if self._choices.cut:
+            ends_beside = self._ends_beside_cut(reading)
             sent += self._end_cut_choices()
         if self.ended:
             return sent
