@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, fields, make_dataclass
 from typing import Any, Literal, Protocol, TypeAlias
 
@@ -105,6 +105,11 @@ Event: TypeAlias = Text | Finding | Finish
 def text_of(events: Iterable[Event]) -> str:
     """Return the text that some events release."""
     return "".join([event.text for event in events if isinstance(event, Text)])
+
+
+def ends_by_rule(events: Sequence[Event]) -> bool:
+    """Return whether the last of some events says that a rule stops the text."""
+    return bool(events) and isinstance(events[-1], Finish) and events[-1].by_rule
 
 
 class Stage(Protocol):

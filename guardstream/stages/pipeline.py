@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Protocol, runtime_checkable
 
-from guardstream.events import Event, Finish, Stage, Text
+from guardstream.events import Event, Finish, Stage, Text, ends_by_rule
 
 
 @runtime_checkable
@@ -139,18 +139,14 @@ class Session(Pipeline):
         return []
 
 
-def _stops_text(event: Event) -> bool:
-    return isinstance(event, Finish) and event.by_rule
-
-
 def _ended(stage: Stage, finish: Finish) -> list[Event]:
     """Return the events of a stage after the one before it has ended."""
     if finish.reason == "stop":
         settled = stage.finish()
-        # Settling may end it for another reason, such as a block.
-        return [
-            finish if event == finish and not _stops_text(event) else event for event in settled
-        ]
+        # Settling may end it for another reason, such as a block, or by a rule.
+        if ends_by_rule(settled):
+            return settled
+        return [finish if event == finish else event for event in settled]
     if isinstance(stage, Cuttable):
         return stage.cut(finish)
     return [finish]

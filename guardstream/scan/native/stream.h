@@ -1563,14 +1563,17 @@ stream_certain(Stream *self, PyObject *Py_UNUSED(ignored))
     return Py_BuildValue("(NN)", found, others);
 }
 
-/* List the last matches of a pattern's pile, so many; if `waiting`, those that are not written. */
+/* List a pattern's open matches; if `waiting`, those that text waits for. */
 static PyObject *
-matches_listed(const Stream *self, int32_t pattern, int32_t last, int waiting)
+matches_listed(Stream *self, PyObject *given, int waiting)
 {
-    PyObject *found = PyList_New(0);
+    int32_t pattern;
+    PyObject *found = pattern_of(self, given, &pattern) < 0 ? NULL : PyList_New(0);
+    const Pile *pile = found ? pile_of(&self->now.open, pattern) : NULL;
+    int32_t last = pile == NULL ? 0 : waiting ? pile_reach(pile) : pile->count - pile->head;
     for (; found && last; last--) {
         /* To make a list may run Python, which may change the pile. */
-        const Pile *pile = pile_of(&self->now.open, pattern);
+        pile = pile_of(&self->now.open, pattern);
         if (pile == NULL || last > pile->count - pile->head) {
             break;
         }
@@ -1586,24 +1589,14 @@ matches_listed(const Stream *self, int32_t pattern, int32_t last, int waiting)
 static PyObject *
 stream_open_matches(Stream *self, PyObject *given)
 {
-    int32_t pattern;
-    if (pattern_of(self, given, &pattern) < 0) {
-        return NULL;
-    }
-    const Pile *pile = pile_of(&self->now.open, pattern);
-    return matches_listed(self, pattern, pile ? pile->count - pile->head : 0, 0);
+    return matches_listed(self, given, 0);
 }
 
 /* unwritten(pattern) -> those of them that text waits for */
 static PyObject *
 stream_unwritten(Stream *self, PyObject *given)
 {
-    int32_t pattern;
-    if (pattern_of(self, given, &pattern) < 0) {
-        return NULL;
-    }
-    const Pile *pile = pile_of(&self->now.open, pattern);
-    return matches_listed(self, pattern, pile ? pile_reach(pile) : 0, 1);
+    return matches_listed(self, given, 1);
 }
 
 /* take(pattern, last) -> its first open match, which is no longer kept, or None: if that is older than

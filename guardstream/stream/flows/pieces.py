@@ -13,7 +13,7 @@ from itertools import accumulate
 from typing import Any, Generic, TypeVar
 
 from guardstream.errors import AdapterError
-from guardstream.events import UNKNOWN, Event, Finding, FinishReason, Text
+from guardstream.events import UNKNOWN, Event, Finding, FinishReason, Text, ends_by_rule
 from guardstream.providers.adapter import NEW, NONE, Adapter, Call, Piece, Reading, Slot
 from guardstream.providers.hooks import hooks_of, model_of
 from guardstream.stages.passthrough import Passthrough
@@ -21,7 +21,7 @@ from guardstream.stream.flows.added import Added
 from guardstream.stream.flows.choices import Choices
 from guardstream.stream.flows.flow import MakeStage, Part, Sent, blocking
 from guardstream.stream.flows.repeats import repeated
-from guardstream.stream.flows.slots import Lane, Lanes, Track, stops
+from guardstream.stream.flows.slots import Lane, Lanes, Track
 from guardstream.stream.flows.unknown import UnknownTexts
 from guardstream.stream.result import Meter
 
@@ -622,7 +622,7 @@ class PieceFlow(Generic[C]):
         stream; otherwise a rule may stop it, too."""
         track = lane.track
         events = self._lanes.finish(lane)
-        over = over or not stops(events)
+        over = over or not ends_by_rule(events)
         text = self._apply_events(track.slot, events, over=over)
         self._lanes.note_released(track, text)
         return text

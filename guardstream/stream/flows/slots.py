@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from guardstream.events import Event, Finish, Form, Stage, text_of
+from guardstream.events import Event, Finish, Form, Stage, ends_by_rule, text_of
 from guardstream.providers.adapter import NONE, Call, Piece, Slot
 from guardstream.stream.flows.continued import Continued
 from guardstream.stream.flows.flow import MakeStage, stage_error
@@ -261,12 +261,7 @@ def _rest(stage: Stage) -> Sequence[Event]:
     """Settle a whole text; its end does not end the stream, but a rule there may."""
     rest = _run(stage.finish)
     is_over = rest and isinstance(rest[-1], Finish) and rest[-1].reason != "content_filter"
-    return rest[:-1] if is_over and not stops(rest) else rest
-
-
-def stops(events: Sequence[Event]) -> bool:
-    """Return whether a rule stops the stream, where its text may have ended anyway."""
-    return bool(events) and isinstance(events[-1], Finish) and events[-1].by_rule
+    return rest[:-1] if is_over and not ends_by_rule(rest) else rest
 
 
 def _run(step: Callable[..., Sequence[Event]], *text: str) -> Sequence[Event]:
