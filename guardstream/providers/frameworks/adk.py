@@ -28,7 +28,7 @@ from guardstream.providers.spec import (
     VariedSpecAdapter,
     sibling,
 )
-from guardstream.providers.toolkit.fields import fields_of, only, replaced
+from guardstream.providers.toolkit.fields import as_text, fields_of, only, replaced
 from guardstream.providers.toolkit.streamed import Streamed
 
 _TYPES = "google.genai.types"
@@ -275,7 +275,7 @@ def _finished(event: Mapping[str, Any], choice: int) -> dict[int, FinishReason]:
     reason, code = get(event, "finish_reason"), get(event, "error_code")
     if not (reason or code):
         return {choice: "stop"} if get(event, "turn_complete") else {}
-    told = str(getattr(reason, "value", reason) if reason else code)
+    told = as_text(reason or code)
     ended = REASONS.get(told, "stop" if reason or told == "STOP" else "error")
     called = any(map(call_in, parts_of(event)))
     return {choice: "tool_calls" if ended == "stop" and called else ended}

@@ -30,7 +30,7 @@ from guardstream.providers.spec import (
     Tree,
     VariedSpecAdapter,
 )
-from guardstream.providers.toolkit.fields import LISTS, fields_of, listed, replaced
+from guardstream.providers.toolkit.fields import LISTS, as_text, fields_of, listed, replaced
 from guardstream.providers.toolkit.streamed import Streamed
 
 _COPY = Leaf("copy", "text", "value")
@@ -234,7 +234,7 @@ class MicrosoftAgents(VariedSpecAdapter):
         self._streamed.note(found)
         finished: dict[int, FinishReason] = {}
         if reason := update.get("finish_reason"):
-            finished = {run.choice: _REASONS.get(str(getattr(reason, "value", reason)), "stop")}
+            finished = {run.choice: _REASONS.get(as_text(reason), "stop")}
             here = {piece.slot for piece in found}
             closed += [slot for slot in self._over(run) if slot not in here]
         usage = [each["usage_details"] for each in contents if each.get("usage_details")]

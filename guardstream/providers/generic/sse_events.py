@@ -17,7 +17,7 @@ from guardstream.providers import detect
 from guardstream.providers.adapter import Piece, Reading, Released, Slot, Unknown
 from guardstream.providers.generic.any_json import AnyJSON
 from guardstream.providers.toolkit.envelope import Envelope
-from guardstream.providers.toolkit.fields import fields_of, replaced
+from guardstream.providers.toolkit.fields import as_text, fields_of, replaced
 from guardstream.providers.toolkit.marks import is_mark
 
 _NAMES = frozenset({"event", "data", "id", "retry"})
@@ -287,8 +287,7 @@ def _with_payload(chunk: Any, value: Any) -> Any:
 
 def _kind(chunk: Any) -> str:
     """Return the name of an event, which may be a member of an Enum."""
-    name = _field(chunk, "event")
-    return str(getattr(name, "value", name) or "")
+    return as_text(_field(chunk, "event") or "")
 
 
 def _with(chunk: Any, name: str, value: Any) -> Any:

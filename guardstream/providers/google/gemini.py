@@ -25,7 +25,7 @@ from guardstream.providers.google.gemini_calls import (
 from guardstream.providers.google.gemini_spec import BESIDE, SPEC
 from guardstream.providers.google.written import TYPES, named_like, object_like
 from guardstream.providers.spec import Leaf, Path, SpecAdapter, sibling
-from guardstream.providers.toolkit.fields import fields_of, index_in, only
+from guardstream.providers.toolkit.fields import as_text, fields_of, index_in, only
 from guardstream.providers.toolkit.runs import Runs
 
 REASONS: dict[str, FinishReason] = {
@@ -134,7 +134,7 @@ class Gemini(SpecAdapter):
             parts = parts_of(candidate)
             if any(part.get("text") for part in parts) and not any(map(call_in, parts)):
                 return None
-        ended = REASONS.get(str(getattr(reason, "value", reason)), "stop")
+        ended = REASONS.get(as_text(reason), "stop")
         return "tool_calls" if ended == "stop" and choice in self._called else ended
 
     def extra(self, chunk: Any, slot: Slot, text: str, released: Released) -> Sequence[Any]:

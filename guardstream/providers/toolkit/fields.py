@@ -153,13 +153,14 @@ def index_in(value: Any, otherwise: int = 0, name: str = "index") -> int:
 
 
 def kind_of(value: Any) -> str:
-    """Return what the field `type` of an event, an item or a part says.
+    """Return what the field `type` of an event, an item or a part says, also LiteLLM's Enum."""
+    return as_text((value if type(value) is dict else fields_of(value)).get("type"))
 
-    LiteLLM's events have members of an Enum there, which are equal to their text but not written
-    like it.
-    """
-    kind = (value if type(value) is dict else fields_of(value)).get("type")
-    return kind if type(kind) is str else str(getattr(kind, "value", kind))
+
+def as_text(value: Any) -> str:
+    """Return a value as text; a member of an Enum, which may be equal to its text but be written
+    otherwise, as its own value."""
+    return value if type(value) is str else str(getattr(value, "value", value))
 
 
 def _slots_of(kind: type[Any]) -> tuple[str, ...]:

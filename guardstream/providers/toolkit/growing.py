@@ -14,7 +14,7 @@ from guardstream.events import FinishReason
 from guardstream.providers.adapter import Again, Call, Piece, Reading, Released, Slot, Unknown
 from guardstream.providers.spec import Leaf, Path, Read, VariedSpecAdapter
 from guardstream.providers.toolkit.delta_or_cumulative import DeltaOrCumulative
-from guardstream.providers.toolkit.fields import fields_of
+from guardstream.providers.toolkit.fields import as_text, fields_of
 from guardstream.providers.toolkit.paths import Steps, rebuilt
 from guardstream.providers.toolkit.readers import Found
 from guardstream.providers.toolkit.streamed import Streamed
@@ -357,7 +357,7 @@ class Repeating(Growing):
 
 def _reason(value: Any) -> FinishReason:
     """Return the finish reason of a value, which may be a member of an Enum."""
-    return _REASONS.get(str(getattr(value, "value", value)), "stop")
+    return _REASONS.get(as_text(value), "stop")
 
 
 def _is_end(found: Found) -> bool:
