@@ -8,10 +8,15 @@ from typing import NamedTuple, Protocol
 
 class Confirm(NamedTuple):
     """A judge of matches: given the matched text, and up to `reach` characters of the text before
-    it, False refuses the match."""
+    it, False refuses the match.
+
+    `refuses_all` tells of a text, and the `reach` characters before it, that every match that
+    begins in it is refused, whatever follows; False if it may be otherwise.
+    """
 
     judge: Callable[[str, str], bool]
     reach: int = 0
+    refuses_all: Callable[[str], bool] | None = None
 
 
 class Match(NamedTuple):

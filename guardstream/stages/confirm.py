@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import lru_cache
+from itertools import repeat
+from operator import contains
 from typing import NamedTuple
 
 import regex
@@ -77,7 +79,8 @@ def confirmation_of(rule: Rule) -> Confirmation | None:
     if not rule.has_checks:
         return None
     judge = _Judge(rule)
-    return Confirmation(Confirm(judge, judge.reach), Confirm(judge.of_word, judge.reach))
+    of_patterns = Confirm(judge, judge.reach, judge.refuses_all)
+    return Confirmation(of_patterns, Confirm(judge.of_word, judge.reach))
 
 
 class _Judge:
@@ -125,6 +128,11 @@ class _Judge:
             if not validator(text):
                 return False
         return True
+
+    @property
+    def refuses_all(self) -> Callable[[str], bool] | None:
+        """Returns whether a text has no keyword: then no match that begins in it is confirmed."""
+        return None if self._keywords is None else self._keywords.are_missing
 
     def of_word(self, text: str, before: str) -> bool:
         """Judge a match in text that is not translated."""
@@ -184,7 +192,7 @@ class _Reading:
 
     def translated(self, text: str) -> str:
         """Return a text with the characters that the rule reads as others replaced."""
-        return text if self._table is None else text.translate(self._table)
+        return text if self._table is None else self._table.translated(text)
 
     def seen(self, text: str) -> str:
         """Return a text without the characters that the rule does not see."""
@@ -211,10 +219,13 @@ class _Parts:
 
     def possible(self, folded: str) -> Sequence[str]:
         """Return the keywords that may occur in a folded text."""
-        for part in self._least or self._in_no_other():
-            if part in folded:
-                return [word for word, part in self._parts if part in folded]
-        return ()
+        if self.are_missing(folded):
+            return ()
+        return [word for word, part in self._parts if part in folded]
+
+    def are_missing(self, folded: str) -> bool:
+        """Return whether none of the keywords occurs in a folded text."""
+        return not any(map(contains, repeat(folded), self._least or self._in_no_other()))
 
     def _in_no_other(self) -> tuple[str, ...]:
         least: list[str] = []
@@ -247,6 +258,12 @@ class _Keywords:
             return True
         begin = max(len(seen) - self._distance, 0)
         return any(_stands(word, seen, begin) for word in self._possible(seen[begin:]))
+
+    def are_missing(self, text: str) -> bool:
+        """Return whether none of the keywords can stand before anything in a text."""
+        if text.isascii():
+            return self._of_ascii.are_missing(text.casefold())
+        return self._reading.seen(text) == text and not self._possible(text)
 
     def _possible(self, text: str) -> Sequence[str]:
         """Return the keywords that may occur in a text."""

@@ -6,21 +6,29 @@ from dataclasses import replace
 
 import pytest
 import regex
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
+from guardstream.scan.match import Confirm
+from guardstream.scan.regex.search import PatternScan
 from guardstream.stages.confirm import confirmation_of
 from guardstream.stages.redact import RuleSet
 from guardstream.stages.rules import Rule
 from tests.support.chunking import joined, one_by_one, play
+from tests.support.forms import FORMS, searching
 
 LETTERS = "aiksßéÉıİſK1一号Ж жΣςσẞ-_\u0345\u10d50𞤀𞤢"
 
 
-def is_near(keyword: str, before: str) -> bool:
-    confirmation = confirmation_of(Rule("r", patterns=("x",), keywords=(keyword,)))
+def confirm_after(keyword: str, normalize: tuple[str, ...] = ()) -> Confirm:
+    rule = Rule("r", patterns=("x",), keywords=(keyword,), normalize=normalize)
+    confirmation = confirmation_of(rule)
     assert confirmation is not None
-    return confirmation.of_patterns.judge("x", before)
+    return confirmation.of_patterns
+
+
+def is_near(keyword: str, before: str) -> bool:
+    return confirm_after(keyword).judge("x", before)
 
 
 @given(
@@ -157,3 +165,74 @@ def test_ascii_text_is_searched_like_any_other(
 def test_a_keyword_may_begin_in_what_looks_like_it() -> None:
     rule = Rule("r", patterns=(r"\d+",), keywords=("ana",))
     assert joined(play(RuleSet([rule]).stage(), ["anAna 7"])) == "anAna [r]"
+
+
+@given(
+    st.text(LETTERS.replace(" ", "").replace("-", "").replace("_", ""), min_size=1, max_size=3),
+    st.text(LETTERS + "\u200b", max_size=8),
+    st.sampled_from([(), ("zero_width",), ("confusables",)]),
+)
+@example("no", "n\u200bo", ("zero_width",))
+@example("no", "n0", ("confusables",))
+def test_a_text_without_keywords_refuses_whatever_begins_in_it(
+    keyword: str, text: str, normalize: tuple[str, ...]
+) -> None:
+    confirm = confirm_after(keyword, normalize)
+    assert confirm.refuses_all is not None
+    if confirm.refuses_all(text):
+        assert not any(confirm.judge("x", text[:at]) for at in range(len(text) + 1))
+
+
+def test_what_no_keyword_announces_is_not_read_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    def read_again(*_: object, **__: object) -> None:
+        raise AssertionError
+
+    rule = Rule("r", patterns=(r"\d{3,9}",), keywords=("pin",))
+    text = "1234, 56789; 987654321-1234567 PIN 4711"
+    shown = joined(play(RuleSet([rule]).stage(), one_by_one(text)))
+    assert shown == text.replace("4711", "[r]")
+    monkeypatch.setattr(PatternScan, "_restart", read_again)
+    quiet = text.partition("PIN")[0]
+    assert joined(play(RuleSet([rule]).stage(), one_by_one(quiet))) == quiet
+
+
+@pytest.mark.parametrize("native", FORMS)
+def test_a_group_may_be_announced_after_what_hides_its_match(native: bool) -> None:
+    rule = Rule("r", patterns=("(?:1|2 pin )([23])",), group=1, keywords=("pin",))
+    with searching(native):
+        assert joined(play(RuleSet([rule]).stage(), one_by_one("12 pin 3"))) == "12 pin [r]"
+
+
+NUMBERS = (
+    r"\d{3,9}",
+    r"\d+(?:-\d+)*",
+    r"ab\d+|b\d{2,4}x|\d{2}",
+    r"\d\d.{0,6}\d",
+    r"(\d)\d*\1",
+    r"\d+(?=.*x)",
+)
+PIECES = ("1", "23", "4567", "-", " ", "b", "ab", "x", "pin", "PIN", "no pin", "\u200b", "é")
+
+
+@pytest.mark.parametrize("native", FORMS)
+@given(
+    pattern=st.sampled_from(NUMBERS),
+    distance=st.sampled_from([1, 4, 9]),
+    normalize=st.sampled_from([(), ("zero_width",)]),
+    pieces=st.lists(st.sampled_from(PIECES), max_size=20),
+)
+def test_what_is_refused_at_once_is_what_is_refused_one_by_one(
+    native: bool, pattern: str, distance: int, normalize: tuple[str, ...], pieces: list[str]
+) -> None:
+    rule = Rule(
+        "r",
+        patterns=(pattern,),
+        keywords=("pin",),
+        keyword_distance=distance,
+        normalize=normalize,
+    )
+    with searching(native), pytest.MonkeyPatch.context() as patch:
+        text = "".join(pieces)
+        at_once = play(RuleSet([rule]).stage(), one_by_one(text))
+        patch.setattr(PatternScan, "_is_refused", lambda *_: False)
+        assert play(RuleSet([rule]).stage(), [text]) == at_once

@@ -386,7 +386,8 @@ class PatternScan:
                 return found
             while taken := self.steps.take(pattern, last):
                 match = OpenMatch._make(taken)
-                found += self._taken(match, window, ended=ended)
+                if not self._is_refused(match, window):
+                    found += self._taken(match, window, ended=ended)
         except MemoryError:
             raise  # no failure of the rule: nothing is certain then
         except Exception:
@@ -429,6 +430,19 @@ class PatternScan:
             return [Match(compiled.rule, *spans[0], began)]
         return [Match(compiled.rule, start, end, began) for start, end in spans]
 
+    def _is_refused(self, match: OpenMatch, window: Window) -> bool:
+        """Whether a match is refused, and with it all that begin after it, up to here: then what it
+        hides need not be looked for. A masked group may open after here."""
+        compiled = self._set.patterns[match.pattern]
+        confirm = compiled.confirm
+        if confirm is None or confirm.refuses_all is None or compiled.group:
+            return False
+        if match.start < self._horizon():
+            return False
+        near = max(match.start - confirm.reach, window.base)
+        text, table = window.slice(near, self.offset), self._set.table
+        return confirm.refuses_all(text if table is None else table.translated(text))
+
     def _horizon(self) -> int:
         """What lies before may no longer be known, however the text was cut."""
         return self.steps.offset - self._set.window
@@ -470,13 +484,13 @@ class PatternScan:
         confirm = self._set.patterns[pattern].confirm
         if confirm is None:
             return True
-        table, (judge, reach) = self._set.table, confirm
+        table, (judge, reach, _) = self._set.table, confirm
         for start, end in spans:
             if start < end:
                 near = max(start - reach, window.base)
                 text = window.slice(near, end)
                 if table is not None:
-                    text = text.translate(table)
+                    text = table.translated(text)
                 if judge(text[start - near :], text[: start - near]):
                     return True
         return False
@@ -581,7 +595,7 @@ class PatternScan:
 
     def _read_as(self, window: Window) -> str:
         table = self._set.table
-        return window.text if table is None else window.text.translate(table)
+        return window.text if table is None else table.translated(window.text)
 
     # Holding back
 

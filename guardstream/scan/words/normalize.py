@@ -255,11 +255,16 @@ def spacing(names: frozenset[str]) -> str:
 
 
 class Table(dict[int, str]):
-    """Translates a text for patterns, each character to one, by `str.translate`."""
+    """Translates a text for patterns, each character to one; it is what `str.translate` takes."""
 
     def __init__(self, names: frozenset[str]) -> None:
         self._folding = Folding(names)
         self._changed: dict[int, dict[int, str]] = {}  # by page
+        self._keeps_ascii = self._folding.keeps(_ASCII)
+
+    def translated(self, text: str) -> str:
+        """The text as patterns read it."""
+        return text if self._keeps_ascii and text.isascii() else text.translate(self)
 
     def changed(self, character: str) -> Mapping[int, str]:
         """What those characters are translated to that do not stay as they are, in their order, of
@@ -285,6 +290,8 @@ class Table(dict[int, str]):
         letters = self._folding.letters(character)
         return letters if len(letters) == 1 else character
 
+
+_ASCII = "".join(map(chr, range(128)))
 
 # Unicode has characters that are not seen, and reserves places for more, in these parts alone.
 _UNSEEN_AMONG = ((0x80, 0x3400), (0xFE00, 0x10000), (0x11000, 0x1D200), (0xE0000, 0xE1000))
