@@ -6,17 +6,25 @@ from collections.abc import Callable
 from typing import NamedTuple, Protocol
 
 
+class Announcing(Protocol):
+    """What has to stand before a match, so that one is refused as soon as it begins."""
+
+    def stand_before(self, text: str) -> bool:
+        """Whether a match after this text is not refused for that."""
+        ...
+
+    def are_missing(self, text: str) -> bool:
+        """Whether every match is that begins in this text; False where that takes a closer look."""
+        ...
+
+
 class Confirm(NamedTuple):
     """A judge of matches: given the matched text, and up to `reach` characters of the text before
-    it, False refuses the match.
-
-    `refuses_all` tells of a text, and the `reach` characters before it, that every match that
-    begins in it is refused, whatever follows; False if it may be otherwise.
-    """
+    it, False refuses the match. It refuses what the `keywords` refuse, if there are any."""
 
     judge: Callable[[str, str], bool]
     reach: int = 0
-    refuses_all: Callable[[str], bool] | None = None
+    keywords: Announcing | None = None
 
 
 class Match(NamedTuple):
@@ -146,7 +154,8 @@ class Scan(Protocol):
 
     def prune(self, window: Window) -> None:
         """Settle candidates that can no longer match, or match otherwise, where that is known only
-        approximately: their matches are settled next."""
+        approximately: their matches are settled next. Let go of those that are refused whatever
+        follows."""
         ...
 
     def wrote(self, upto: int, window: Window) -> None:

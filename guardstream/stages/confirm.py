@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from itertools import repeat
 from operator import contains
@@ -79,7 +79,7 @@ def confirmation_of(rule: Rule) -> Confirmation | None:
     if not rule.has_checks:
         return None
     judge = _Judge(rule)
-    of_patterns = Confirm(judge, judge.reach, judge.refuses_all)
+    of_patterns = Confirm(judge, judge.reach, judge.keywords)
     return Confirmation(of_patterns, Confirm(judge.of_word, judge.reach))
 
 
@@ -91,11 +91,11 @@ class _Judge:
         "_after",
         "_allowed",
         "_fold",
-        "_keywords",
         "_reading",
         "_spaces",
         "_validators",
         "_words",
+        "keywords",
         "reach",
     )
 
@@ -109,12 +109,12 @@ class _Judge:
         self._allowed = Allowed(rule) if rule.allow_patterns else None
         self._after = After(rule, reading.hidden) if rule.allow_after else None
         self._validators = tuple(rule.validators)
-        self._keywords = _Keywords(rule, reading) if rule.keywords else None
-        asking = (self._keywords, self._after)
+        self.keywords = _Keywords(rule, reading) if rule.keywords else None
+        asking = (self.keywords, self._after)
         self.reach = max([0, *(each.reach for each in asking if each is not None)])
 
     def __call__(self, text: str, before: str) -> bool:
-        if self._keywords is not None and not self._keywords.stand_before(before):
+        if self.keywords is not None and not self.keywords.stand_before(before):
             return False
         text = self._reading.compared(text)
         if self._after is not None and self._after.match(before, text, self._reading.seen):
@@ -128,11 +128,6 @@ class _Judge:
             if not validator(text):
                 return False
         return True
-
-    @property
-    def refuses_all(self) -> Callable[[str], bool] | None:
-        """Returns whether a text has no keyword: then no match that begins in it is confirmed."""
-        return None if self._keywords is None else self._keywords.are_missing
 
     def of_word(self, text: str, before: str) -> bool:
         """Judge a match in text that is not translated."""

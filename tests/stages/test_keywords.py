@@ -9,20 +9,21 @@ import regex
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from guardstream.events import Finding
 from guardstream.scan.match import Confirm
 from guardstream.scan.regex.search import PatternScan
 from guardstream.stages.confirm import confirmation_of
 from guardstream.stages.redact import RuleSet
-from guardstream.stages.rules import Rule
+from guardstream.stages.rules import OnOverflow, Rule
 from tests.support.chunking import joined, one_by_one, play
 from tests.support.forms import FORMS, searching
 
 LETTERS = "aiksßéÉıİſK1一号Ж жΣςσẞ-_\u0345\u10d50𞤀𞤢"
 
 
-def confirm_after(keyword: str, normalize: tuple[str, ...] = ()) -> Confirm:
+def confirm_after(keyword: str, normalize: tuple[str, ...] = (), distance: int = 40) -> Confirm:
     rule = Rule("r", patterns=("x",), keywords=(keyword,), normalize=normalize)
-    confirmation = confirmation_of(rule)
+    confirmation = confirmation_of(replace(rule, keyword_distance=distance))
     assert confirmation is not None
     return confirmation.of_patterns
 
@@ -178,8 +179,8 @@ def test_a_text_without_keywords_refuses_whatever_begins_in_it(
     keyword: str, text: str, normalize: tuple[str, ...]
 ) -> None:
     confirm = confirm_after(keyword, normalize)
-    assert confirm.refuses_all is not None
-    if confirm.refuses_all(text):
+    assert confirm.keywords is not None
+    if confirm.keywords.are_missing(text):
         assert not any(confirm.judge("x", text[:at]) for at in range(len(text) + 1))
 
 
@@ -236,3 +237,56 @@ def test_what_is_refused_at_once_is_what_is_refused_one_by_one(
         at_once = play(RuleSet([rule]).stage(), one_by_one(text))
         patch.setattr(PatternScan, "_is_refused", lambda *_: False)
         assert play(RuleSet([rule]).stage(), [text]) == at_once
+
+
+@pytest.mark.parametrize("native", FORMS)
+@pytest.mark.parametrize("on_overflow", ["mask", "block", "release"])
+def test_what_no_keyword_announces_does_not_overflow(native: bool, on_overflow: OnOverflow) -> None:
+    rule = Rule("r", patterns=(r"\w+",), keywords=("customer no",), keyword_distance=20)
+    with searching(native):
+        rules = RuleSet([rule], max_holdback=64, on_overflow=on_overflow)
+        quiet = f"image {'iVBORw0KGgo' * 60} customer {'x' * 500}"
+        assert joined(play(rules.stage(), one_by_one(quiet))) == quiet
+        # It is announced from where the keyword ends.
+        events = play(rules.stage(), one_by_one(f"{'x' * 80} customer no. {'y' * 80} {'z' * 20}"))
+        over = [event for event in events if isinstance(event, Finding) and event.start < 160]
+        assert over[0].kind == "overflow"
+        assert over[0].start == 94
+
+
+@pytest.mark.parametrize("native", FORMS)
+@given(
+    pattern=st.sampled_from(NUMBERS),
+    distance=st.sampled_from([1, 4, 9]),
+    normalize=st.sampled_from([(), ("zero_width",)]),
+    on_overflow=st.sampled_from(["mask", "release"]),
+    pieces=st.lists(st.sampled_from(PIECES), max_size=20),
+)
+def test_only_what_is_announced_overflows(
+    native: bool,
+    pattern: str,
+    distance: int,
+    normalize: tuple[str, ...],
+    on_overflow: OnOverflow,
+    pieces: list[str],
+) -> None:
+    rule = Rule(
+        "r",
+        patterns=(pattern,),
+        keywords=("pin",),
+        keyword_distance=distance,
+        normalize=normalize,
+    )
+    text = "".join(pieces)
+    with searching(native):
+        tight = RuleSet([rule], max_holdback=6, on_overflow=on_overflow)
+        found = findings(tight, text)
+        announced = confirm_after("pin", normalize, distance).judge
+        for finding in found:
+            assert finding.kind == "match" or announced("x", text[: finding.start])
+        if all(finding.kind == "match" for finding in found):
+            assert found == findings(RuleSet([rule], max_holdback=300), text)
+
+
+def findings(rules: RuleSet, text: str) -> list[Finding]:
+    return [each for each in play(rules.stage(), one_by_one(text)) if isinstance(each, Finding)]

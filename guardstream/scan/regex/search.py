@@ -433,15 +433,18 @@ class PatternScan:
     def _is_refused(self, match: OpenMatch, window: Window) -> bool:
         """Whether a match is refused, and with it all that begin after it, up to here: then what it
         hides need not be looked for. A masked group may open after here."""
-        compiled = self._set.patterns[match.pattern]
+        compiled, begin = self._set.patterns[match.pattern], match.start
         confirm = compiled.confirm
-        if confirm is None or confirm.refuses_all is None or compiled.group:
+        if confirm is None or confirm.keywords is None or compiled.group:
             return False
-        if match.start < self._horizon():
+        if begin < self._horizon():
             return False
-        near = max(match.start - confirm.reach, window.base)
-        text, table = window.slice(near, self.offset), self._set.table
-        return confirm.refuses_all(text if table is None else table.translated(text))
+        return confirm.keywords.are_missing(self._near(begin, confirm.reach, window))
+
+    def _near(self, begin: int, reach: int, window: Window) -> str:
+        """The text from up to `reach` characters before `begin` up to here, as patterns read it."""
+        text, table = window.slice(max(begin - reach, window.base), self.offset), self._set.table
+        return text if table is None else table.translated(text)
 
     def _horizon(self) -> int:
         """What lies before may no longer be known, however the text was cut."""
@@ -626,8 +629,11 @@ class PatternScan:
         return [self._set.patterns[entry[1]].rule for entry in self._held() if entry[0] <= hold]
 
     def prune(self, window: Window) -> None:
-        """See `Scan.prune`: what is approximated may make text wait for nothing."""
+        """See `Scan.prune`: what is approximated may make text wait for nothing, and so may what no
+        keyword announces."""
         budget = ReservingBudget(self, self._allowance() // 2)
+        for pattern in {pattern for _, pattern in self._held()}:
+            self._let_go(pattern, window, budget)
         for pattern in self._set.approximated:
             try:
                 while not self._can_go_on(
@@ -643,6 +649,23 @@ class PatternScan:
                 self.steps.keep(pattern, [])
                 rule = self._set.patterns[pattern].rule
                 self._stands(Match(rule, self.offset, self.offset, failed=True))
+
+    def _let_go(self, pattern: int, window: Window, budget: Budget) -> None:
+        """Let go of a pattern's candidates that hold text and have no keyword before them. A masked
+        group may be captured once more behind one."""
+        compiled = self._set.patterns[pattern]
+        if compiled.confirm is None or compiled.confirm.keywords is None or compiled.group:
+            return
+        keywords, reach = compiled.confirm.keywords, compiled.confirm.reach
+        while self._horizon() <= (hold := self._waits(pattern)) < self.offset:
+            near = self._near(hold, reach, window)
+            first, end = len(near) - (self.offset - hold), len(near)
+            if not keywords.are_missing(near):
+                befores = ((at, near[max(at - reach, 0) : at]) for at in range(first, end))
+                end = next((at for at, before in befores if keywords.stand_before(before)), end)
+            if end == first or budget.left() < len(near) - end + 1:
+                return
+            self._restart(pattern, hold + end - first, window)
 
     def _stands(self, *matches: Match) -> None:
         """Let these be settled next."""
