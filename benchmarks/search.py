@@ -25,6 +25,7 @@ import sys
 import time
 import tracemalloc
 from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 
 from benchmarks import material, short
@@ -84,9 +85,24 @@ def texts() -> Iterator[tuple[str, str]]:
     codes = (code for code in iter(lambda: rng.randrange(0x20, 0x30000), -1))
     letters = (chr(code) for code in codes if not 0xD800 <= code < 0xE000)
     yield "random Unicode", "".join(next(letters) for _ in range(3 * LENGTH))
+    yield "numbers", numbers(3 * LENGTH)
     yield "pumped", pumped(3 * LENGTH)
     matches = "a.b@example.com, 123-45-6789, 10.0.0.1; " * 10
     yield "full of matches", (matches * (3 * LENGTH // len(matches) + 1))[: 3 * LENGTH]
+
+
+def numbers(length: int) -> str:
+    """Lines of a server's log and of a table, in which numbers have many formats."""
+    rng, lines, size = random.Random(material.SEED), list[str](), 0
+    while size < length:
+        moment = datetime.fromtimestamp(rng.randrange(2**31), UTC)
+        lines.append(
+            f"{moment.isoformat()} 10.0.0.{rng.randrange(256)} GET /items/{rng.randrange(10**9)} "
+            f"200 {rng.randrange(10**5)} {rng.random():.3f}\n"
+            f"{rng.randrange(10**9)},{rng.randrange(10**4) / 100},{rng.randrange(10**11)}\n"
+        )
+        size += len(lines[-1])
+    return "".join(lines)[:length]
 
 
 def pumped(length: int) -> str:

@@ -164,9 +164,12 @@ _ONE_CASE = regex.compile(r"[\x00-\x7f\p{Lo}\p{Nd}]+")
 some others."""
 
 
-def _certain(keyword: str) -> str:
-    """Return the longest part of a keyword that a folded text has if it has the keyword."""
-    return max(_ONE_CASE.findall(_GAP.split(keyword)[0].casefold()), key=len, default="")
+def _certain(keyword: str) -> Sequence[str]:
+    """Return parts that a folded text has if it has the keyword, of each word the longest; the
+    longest of all first."""
+    words = _GAP.split(keyword.casefold())
+    parts = [max(_ONE_CASE.findall(word), key=len, default="") for word in words]
+    return sorted(parts, key=len, reverse=True)
 
 
 def _may_be_ascii(keyword: str) -> bool:
@@ -201,7 +204,7 @@ class _Reading:
 
 
 class _Parts:
-    """Keywords, each with a part that a folded text has if it has the keyword.
+    """Keywords, each with parts that a folded text has if it has the keyword.
 
     Nearly always no keyword occurs, and looking for the parts that are in no other shows that.
     """
@@ -214,17 +217,13 @@ class _Parts:
 
     def possible(self, folded: str) -> Sequence[str]:
         """Return the keywords that may occur in a folded text."""
-        if self.are_missing(folded):
+        if not any(map(contains, repeat(folded), self._least or self._in_no_other())):
             return ()
-        return [word for word, part in self._parts if part in folded]
-
-    def are_missing(self, folded: str) -> bool:
-        """Return whether none of the keywords occurs in a folded text."""
-        return not any(map(contains, repeat(folded), self._least or self._in_no_other()))
+        return [word for word, parts in self._parts if all(map(contains, repeat(folded), parts))]
 
     def _in_no_other(self) -> tuple[str, ...]:
         least: list[str] = []
-        for part in sorted({part for _, part in self._parts}, key=len):
+        for part in sorted({parts[0] for _, parts in self._parts}, key=len):
             if not any(shorter in part for shorter in least):
                 least.append(part)
         self._least = tuple(least)
@@ -257,7 +256,7 @@ class _Keywords:
     def are_missing(self, text: str) -> bool:
         """Return whether none of the keywords can stand before anything in a text."""
         if text.isascii():
-            return self._of_ascii.are_missing(text.casefold())
+            return not self._of_ascii.possible(text.casefold())
         return self._reading.seen(text) == text and not self._possible(text)
 
     def _possible(self, text: str) -> Sequence[str]:
