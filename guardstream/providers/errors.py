@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple, TypeAlias
@@ -29,32 +29,44 @@ _Said: TypeAlias = Callable[[int, str, str], dict[str, Any]]
 class Errors:
     """The errors of one API.
 
-    `event` is the body of the last event, named `name`, and `line` that of a line, if they differ
-    from `body`. `raised` says whether the API's clients raise at such an event.
+    `event` is the body of the event, named `name`, and `line` that of a line, if they differ from
+    `body`. `failed` is the body of one more event, for clients that read no event of that name.
+    `raised` says whether the API's clients raise at such events.
     """
 
     body: _Said
     name: str = "message"
     event: _Said | None = None
     line: _Said | None = None
+    failed: _Said | None = None
     raised: bool = True
 
     def frame(self, status: int, code: str, message: str, *, lines: bool = False) -> bytes:
-        """Return the last frame of a failed stream: an event, or one of its `lines`."""
+        """Return the end of a failed stream: its last events, or one of its `lines`."""
         if lines:
             return json.dumps((self.line or self.body)(status, code, message)).encode() + b"\n"
-        said = (self.event or self.body)(status, code, message)
-        return sse.encode(sse.Event(json.dumps(said), self.name))
+        events = self._events(status, code, message)
+        return b"".join(sse.encode(sse.Event(json.dumps(said), name)) for name, said in events)
+
+    def _events(self, status: int, code: str, message: str) -> Iterator[tuple[str, dict[str, Any]]]:
+        """Return the last events of a stream, and their names."""
+        yield self.name, (self.event or self.body)(status, code, message)
+        if self.failed is not None:
+            failed = self.failed(status, code, message)
+            yield failed["type"], failed
 
     def written(self, frames: Frames, code: str, message: str) -> bytes:
-        """Return the last frame of a blocked stream, written by `frames`.
+        """Return the end of a blocked stream, written by `frames`.
 
         It is empty for framings that cannot express an error: text, and packets.
         """
         media = frames.media
         if media in ("sse", "messages"):
-            said = (self.event or self.body)(BLOCKED, code, message)
-            return frames.write(said, None, keep_id=False, name=self.name)
+            events = [
+                frames.write(said, None, keep_id=False, name=name)
+                for name, said in self._events(BLOCKED, code, message)
+            ]
+            return b"".join(events) if media == "sse" else events[0]
         if media in ("ndjson", "json_array"):
             said = (self.line or self.body)(BLOCKED, code, message)
             last = frames.write(said, None, keep_id=False)
@@ -106,6 +118,14 @@ def _response(status: int, code: str, message: str) -> dict[str, Any]:
     """OpenAI's client raises an event with an `error`, and returns any other."""
     fields = {"type": "error", "code": code, "message": message, "param": None}
     return {**fields, "sequence_number": 0, **_openai(status, code, message)}
+
+
+def _failed_response(status: int, _code: str, message: str) -> dict[str, Any]:
+    """Codex ignores an event `error`, and asks again after any code but a few: those are of
+    https://platform.openai.com/docs/api-reference/responses/object."""
+    error = {"code": "invalid_prompt" if status < 500 else "server_error", "message": message}
+    response = {"id": "", "object": "response", "status": "failed", "error": error, "output": []}
+    return {"type": "response.failed", "sequence_number": 1, "response": response}
 
 
 def _anthropic(status: int, code: str, message: str) -> dict[str, Any]:
@@ -177,7 +197,13 @@ def _any_line(_status: int, code: str, message: str) -> dict[str, Any]:
 
 
 OPENAI = Errors(_openai)
-RESPONSES = Errors(_openai, "error", _response, _response)  # lines are messages of a WebSocket
+RESPONSES = Errors(
+    _openai,
+    "error",
+    _response,
+    _response,  # lines are messages of a WebSocket
+    _failed_response,
+)
 ANTHROPIC = Errors(_anthropic, "error")
 GOOGLE = Errors(_google)
 OLLAMA = Errors(_ollama)

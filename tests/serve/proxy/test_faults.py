@@ -113,6 +113,17 @@ def test_an_error_in_a_stream_of_anthropics_has_its_own_format() -> None:
     assert json.loads(data.removeprefix("data: "))["error"]["type"] == "api_error"
 
 
+def test_a_response_that_fails_says_so_in_an_event_of_its_own_too() -> None:
+    created = {"type": "response.created", "sequence_number": 0, "response": {"id": "r1"}}
+    parts = [event(json.dumps(created), "response.created"), event("{broken")]
+    with proxied(lambda provider, _: provider.stream(parts)) as (url, _):
+        response = post(url, RESPONSES)
+    name, data = response.text.strip().rsplit("\n", 1)
+    assert name.endswith("event: response.failed")
+    failed = json.loads(data.removeprefix("data: "))["response"]
+    assert (failed["status"], failed["error"]["code"]) == ("failed", "server_error")
+
+
 def test_an_error_of_the_upstream_keeps_its_status_and_loses_its_secrets() -> None:
     def respond(_provider: Provider, _body: Any) -> Response:
         detail = {"error": {"message": "the secret key is wrong", "type": "x", "code": None}}
