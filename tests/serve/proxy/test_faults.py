@@ -18,6 +18,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 
 from guardstream import Guard, Policy
 from guardstream.serve.proxy import ProxySettings, SettingsError, application
+from guardstream.serve.proxy.protocol import BoundedProtocol
 from tests.serve.proxy.upstream import Provider, chat, event, guard, message, proxied
 from tests.serve.server import serving
 
@@ -301,6 +302,18 @@ def test_another_method_of_a_known_path_is_refused_by_its_method(other: Any) -> 
         error = error_of(post(url, "/v1/models", b""))
     assert error["message"] == "the proxy knows this path only by the method GET"
     assert not provider.requests
+
+
+@pytest.mark.parametrize("path", [RESPONSES, "/eu" + RESPONSES])
+@pytest.mark.parametrize("other", ["refuse", "guard", "pass"])
+def test_a_socket_to_a_model_is_told_to_ask_over_http(other: Any, path: str) -> None:
+    """Codex opens one first, and asks over HTTP at once only after this status."""
+    settings = ProxySettings("http://127.0.0.1:9", {"default": guard()}, other=other)
+    app = application(settings)
+    with serving(app, lifespan="on", http=BoundedProtocol, ws="none") as port:
+        shake = {"connection": "Upgrade", "upgrade": "websocket", "sec-websocket-version": "13"}
+        response = httpx.get(f"http://127.0.0.1:{port}{path}", headers=shake)
+    assert (response.status_code, error_of(response)["code"]) == (426, "not_guarded")
 
 
 def test_other_paths_pass_if_they_are_told_to() -> None:
