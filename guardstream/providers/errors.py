@@ -30,7 +30,7 @@ class Errors:
     """The errors of one API.
 
     `event` is the body of the event, named `name`, and `line` that of a line, if they differ from
-    `body`. `failed` is the body of one more event, for clients that read no event of that name.
+    `body`. `after` is the body of one more event, if there is one, for clients that ignore errors.
     `raised` says whether the API's clients raise at such events.
     """
 
@@ -38,7 +38,7 @@ class Errors:
     name: str = "message"
     event: _Said | None = None
     line: _Said | None = None
-    failed: _Said | None = None
+    after: Callable[[int, str], dict[str, Any] | None] | None = None
     raised: bool = True
 
     def frame(self, status: int, code: str, message: str, *, lines: bool = False) -> bytes:
@@ -51,9 +51,9 @@ class Errors:
     def _events(self, status: int, code: str, message: str) -> Iterator[tuple[str, dict[str, Any]]]:
         """Return the last events of a stream, and their names."""
         yield self.name, (self.event or self.body)(status, code, message)
-        if self.failed is not None:
-            failed = self.failed(status, code, message)
-            yield failed["type"], failed
+        after = self.after(status, message) if self.after is not None else None
+        if after is not None:
+            yield after.get("type", self.name), after
 
     def written(self, frames: Frames, code: str, message: str) -> bytes:
         """Return the end of a blocked stream, written by `frames`.
@@ -120,7 +120,7 @@ def _response(status: int, code: str, message: str) -> dict[str, Any]:
     return {**fields, "sequence_number": 0, **_openai(status, code, message)}
 
 
-def _failed_response(status: int, _code: str, message: str) -> dict[str, Any]:
+def _failed_response(status: int, message: str) -> dict[str, Any]:
     """Codex ignores an event `error`, and asks again after any code but a few: those are of
     https://platform.openai.com/docs/api-reference/responses/object."""
     error = {"code": "invalid_prompt" if status < 500 else "server_error", "message": message}
@@ -136,6 +136,15 @@ def _anthropic(status: int, code: str, message: str) -> dict[str, Any]:
 def _google(status: int, code: str, message: str) -> dict[str, Any]:
     kind = _GOOGLE_STATUSES.get(status, "INVALID_ARGUMENT" if status < 500 else "INTERNAL")
     return {"error": {"code": status, "message": f"{message} ({code})", "status": kind}}
+
+
+def _google_end(status: int, _message: str) -> dict[str, Any] | None:
+    """Google's client for JavaScript yields an error like any other response before version 2,
+    https://github.com/googleapis/js-genai: it would take a blocked answer for a complete one."""
+    if status != BLOCKED:
+        return None
+    content = {"role": "model", "parts": [{"text": ""}]}
+    return {"candidates": [{"index": 0, "content": content, "finishReason": "SAFETY"}]}
 
 
 def _ollama(_status: int, code: str, message: str) -> dict[str, Any]:
@@ -205,7 +214,7 @@ RESPONSES = Errors(
     _failed_response,
 )
 ANTHROPIC = Errors(_anthropic, "error")
-GOOGLE = Errors(_google)
+GOOGLE = Errors(_google, after=_google_end)
 OLLAMA = Errors(_ollama)
 COHERE = Errors(_cohere, "message-end", _cohere_end, raised=False)
 BEDROCK = Errors(_bedrock)

@@ -172,6 +172,17 @@ def test_a_response_fails_for_clients_that_read_no_error() -> None:
     assert (again, outer.ended) == (whole, "error")
 
 
+def test_an_answer_of_gemini_is_not_complete_for_clients_that_ignore_errors() -> None:
+    """Google's client for JavaScript yielded an error like any other response, before version 2."""
+    whole, _ = error_wire([APIS["gemini"].stream])
+    *_, error, last = values(whole)
+    assert error["error"]["code"] == 400
+    (candidate,) = last["candidates"]
+    assert candidate["finishReason"] == "SAFETY"
+    again, outer = error_wire([whole])
+    assert (again, outer.ended) == (whole, "error")
+
+
 @pytest.mark.parametrize("name", APIS)
 def test_nothing_completes_a_call_that_is_cut(name: str) -> None:
     whole, _ = error_wire([APIS[name].stream])
