@@ -360,6 +360,19 @@ def test_the_proxy_says_that_it_runs_and_that_it_is_ready() -> None:
     assert ready["policies"] == {"default": guard().policy.fingerprint}
 
 
+def test_the_root_says_that_it_runs_as_ollamas_commands_need() -> None:
+    with proxied(lambda provider, _: provider.stream([])) as (url, provider):
+        assert httpx.head(url).status_code == 200
+        assert httpx.get(url).text == "guardstream is running"
+        assert not provider.requests
+
+
+@pytest.mark.parametrize("settings", [{"other": "pass"}, {"other": "guard"}])
+def test_the_root_is_the_upstreams_where_it_is_forwarded(settings: dict[str, Any]) -> None:
+    with proxied(lambda *_: PlainTextResponse("a secret page"), **settings) as (url, _):
+        assert "page" in httpx.get(url).text
+
+
 @pytest.mark.parametrize(
     ("settings", "why"),
     [
