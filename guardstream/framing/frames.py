@@ -115,6 +115,7 @@ class _Plain:
 
 
 _AS_TEXT = "; if the bytes are plain text, pass framing='text'"
+_AS_UNFRAMED = f"{_AS_TEXT}, or name their type in 'text_types' of the middleware's route"
 _AS_LINES = "; the chunks are lines without their ends: add them, or wrap the bytes as they come"
 
 _JOINED = re.compile(rb"[^\r\n]data: ?[{\[]")
@@ -122,6 +123,9 @@ _JOINED = re.compile(rb"[^\r\n]data: ?[{\[]")
 
 _BEGUN = re.compile(sse.FIELD_START)
 """The beginning of an event that was cut, as by a lost connection."""
+
+_UNREAD = re.compile(rb"(?:^|[\r\n])(?!%b|(?:data|event|id|retry)[\r\n])[^\r\n]" % sse.FIELD_START)
+"""The beginning of a line that is no field of an event, so that clients leave it out."""
 
 _ERROR = b"error:"
 """A line that is not in the standard: llama.cpp reports with it that its stream has failed."""
@@ -136,6 +140,8 @@ class EventFrames(_Plain):
         self._decoder = sse.Decoder(strict=True)
         self.template: Template | None = None  # matches most events, once known
         self.named = "message"  # the name of those events
+        self._has_events = False
+        self._has_unread = False  # whether lines without any field came before the first event
 
     def feed(self, data: bytes) -> Iterator[Frame]:
         try:
@@ -169,6 +175,8 @@ class EventFrames(_Plain):
             yield self._frame(item)
         if self._decoder.dropped:
             yield self._last(self._decoder.dropped)
+        elif self._has_unread and not self._has_events:
+            raise AdapterError("the stream has lines, but no server-sent event" + _AS_UNFRAMED)
 
     def write(self, value: Value, like: Frame | None, *, keep_id: bool, name: str = "") -> bytes:
         given, name = name, name or (like.name if like else "message")
@@ -193,7 +201,7 @@ class EventFrames(_Plain):
         for item in items:
             if isinstance(item, sse.Event) and (item.data == DONE or json_object(item.data)):
                 return self._frame(item)
-        hint = "" if _BEGUN.match(rest) else _AS_TEXT
+        hint = "" if _BEGUN.match(rest) else _AS_UNFRAMED
         if _JOINED.search(rest):
             hint = _AS_LINES
         raise AdapterError("the stream ends inside a server-sent event" + hint)
@@ -205,6 +213,9 @@ class EventFrames(_Plain):
             error = json_object(item.raw[len(_ERROR) :]) if item.raw.startswith(_ERROR) else None
             if error is not None:
                 return Frame({"error": error}, item.raw)
+            if not (item.plain or self._has_events):
+                unread = _UNREAD.search(item.raw.removeprefix(codecs.BOM_UTF8))
+                self._has_unread = self._has_unread or unread is not None
             raw = item.raw if item.plain else sse.encode(item)
             return Frame(None, raw, name=item.event, id=item.id, retry=item.retry)
         raw = item.raw if item.plain else sse.encode(item)
@@ -213,6 +224,7 @@ class EventFrames(_Plain):
             text = self.template.text(item.data)
             if text is not None:
                 return Frame(text, raw, "alike", item.data, name=item.event)
+        self._has_events = True
         if item.data == DONE:
             return Frame(None, raw, name=item.event, id=item.id, retry=item.retry, done=True)
         value, form = json_data(item.data)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple, TypeAlias
@@ -29,32 +29,44 @@ _Said: TypeAlias = Callable[[int, str, str], dict[str, Any]]
 class Errors:
     """The errors of one API.
 
-    `event` is the body of the last event, named `name`, and `line` that of a line, if they differ
-    from `body`. `raised` says whether the API's clients raise at such an event.
+    `event` is the body of the event, named `name`, and `line` that of a line, if they differ from
+    `body`. `after` is the body of one more event, if there is one, for clients that ignore errors.
+    `raised` says whether the API's clients raise at such events.
     """
 
     body: _Said
     name: str = "message"
     event: _Said | None = None
     line: _Said | None = None
+    after: Callable[[int, str], dict[str, Any] | None] | None = None
     raised: bool = True
 
     def frame(self, status: int, code: str, message: str, *, lines: bool = False) -> bytes:
-        """Return the last frame of a failed stream: an event, or one of its `lines`."""
+        """Return the end of a failed stream: its last events, or one of its `lines`."""
         if lines:
             return json.dumps((self.line or self.body)(status, code, message)).encode() + b"\n"
-        said = (self.event or self.body)(status, code, message)
-        return sse.encode(sse.Event(json.dumps(said), self.name))
+        events = self._events(status, code, message)
+        return b"".join(sse.encode(sse.Event(json.dumps(said), name)) for name, said in events)
+
+    def _events(self, status: int, code: str, message: str) -> Iterator[tuple[str, dict[str, Any]]]:
+        """Return the last events of a stream, and their names."""
+        yield self.name, (self.event or self.body)(status, code, message)
+        after = self.after(status, message) if self.after is not None else None
+        if after is not None:
+            yield after.get("type", self.name), after
 
     def written(self, frames: Frames, code: str, message: str) -> bytes:
-        """Return the last frame of a blocked stream, written by `frames`.
+        """Return the end of a blocked stream, written by `frames`.
 
         It is empty for framings that cannot express an error: text, and packets.
         """
         media = frames.media
         if media in ("sse", "messages"):
-            said = (self.event or self.body)(BLOCKED, code, message)
-            return frames.write(said, None, keep_id=False, name=self.name)
+            events = [
+                frames.write(said, None, keep_id=False, name=name)
+                for name, said in self._events(BLOCKED, code, message)
+            ]
+            return b"".join(events) if media == "sse" else events[0]
         if media in ("ndjson", "json_array"):
             said = (self.line or self.body)(BLOCKED, code, message)
             last = frames.write(said, None, keep_id=False)
@@ -108,6 +120,14 @@ def _response(status: int, code: str, message: str) -> dict[str, Any]:
     return {**fields, "sequence_number": 0, **_openai(status, code, message)}
 
 
+def _failed_response(status: int, message: str) -> dict[str, Any]:
+    """Codex ignores an event `error`, and asks again after any code but a few: those are of
+    https://platform.openai.com/docs/api-reference/responses/object."""
+    error = {"code": "invalid_prompt" if status < 500 else "server_error", "message": message}
+    response = {"id": "", "object": "response", "status": "failed", "error": error, "output": []}
+    return {"type": "response.failed", "sequence_number": 1, "response": response}
+
+
 def _anthropic(status: int, code: str, message: str) -> dict[str, Any]:
     kind = _ANTHROPIC_TYPES.get(status, "api_error")
     return {"type": "error", "error": {"type": kind, "message": f"{message} ({code})"}}
@@ -116,6 +136,15 @@ def _anthropic(status: int, code: str, message: str) -> dict[str, Any]:
 def _google(status: int, code: str, message: str) -> dict[str, Any]:
     kind = _GOOGLE_STATUSES.get(status, "INVALID_ARGUMENT" if status < 500 else "INTERNAL")
     return {"error": {"code": status, "message": f"{message} ({code})", "status": kind}}
+
+
+def _google_end(status: int, _message: str) -> dict[str, Any] | None:
+    """Google's client for JavaScript yields an error like any other response before version 2,
+    https://github.com/googleapis/js-genai: it would take a blocked answer for a complete one."""
+    if status != BLOCKED:
+        return None
+    content = {"role": "model", "parts": [{"text": ""}]}
+    return {"candidates": [{"index": 0, "content": content, "finishReason": "SAFETY"}]}
 
 
 def _ollama(_status: int, code: str, message: str) -> dict[str, Any]:
@@ -177,9 +206,15 @@ def _any_line(_status: int, code: str, message: str) -> dict[str, Any]:
 
 
 OPENAI = Errors(_openai)
-RESPONSES = Errors(_openai, "error", _response, _response)  # lines are messages of a WebSocket
+RESPONSES = Errors(
+    _openai,
+    "error",
+    _response,
+    _response,  # lines are messages of a WebSocket
+    _failed_response,
+)
 ANTHROPIC = Errors(_anthropic, "error")
-GOOGLE = Errors(_google)
+GOOGLE = Errors(_google, after=_google_end)
 OLLAMA = Errors(_ollama)
 COHERE = Errors(_cohere, "message-end", _cohere_end, raised=False)
 BEDROCK = Errors(_bedrock)

@@ -53,7 +53,11 @@ class Declared:
 
 
 def declared(route: Route, headers: Headers, media: str, *, text: bool = False) -> Declared:
-    """Return what headers declare about a body of type `media`; with `text`, that it is text."""
+    """Return what headers declare about a body of type `media`; with `text`, that it is text.
+
+    The type of events is that of a text here, as the route says.
+    """
+    media = "text/plain" if kind_of(media) == "events" else media
     kind, charset = kind_of(media), known_charset(headers)
     is_of_files = _is_of_files(route, media)
     is_unknown = kind not in ("json", "amazon", "unspecified") and not is_of_files

@@ -43,6 +43,7 @@ from guardstream.serve.routes import (
     Headers,
     Route,
     guarded_headers,
+    may_be_events,
     media_of,
     values,
     whole_headers,
@@ -209,6 +210,9 @@ class Exchange:
     async def _begin_other(self, message: Message) -> None:
         """Begin a response that is not a known stream; its content decides how it is handled."""
         route, headers = self._route, message["headers"]
+        if may_be_events(headers) and self._scope["method"] != "HEAD":
+            self._await_other(message)  # whatever `other` says, as the route names their type
+            return
         try:
             kind = "" if route.other == "pass" else type_of(headers)
             if route.other == "refuse":

@@ -69,7 +69,8 @@ class Route:
     - `provider`: the wire format of JSON events; by default the first event decides.
     - `unknown`: how to treat unknown fields of a stream; by default as the policy does.
     - `text_types`: media types that are guarded as plain text: as it arrives, unless it has a
-      length; `""` is a response without a type.
+      length; `""` is a response without a type. `text/event-stream` is text only where it does not
+      begin with an event.
     - `decompress`: decompress gzip and deflate, and send the body uncompressed.
     - `heartbeat`: seconds of silence after which an event stream gets a comment.
     - `other`: how to treat responses that are not known streams, such as JSON and HTML: "guard"
@@ -134,10 +135,10 @@ class Route:
             if isinstance(given, str):
                 raise TypeError(f"{name!r} needs a list, such as ({given!r},), not one text")
         for media in self.text_types:
-            if kind_of(media) in ("events", "lines"):
+            if kind_of(media) == "lines":
                 raise ValueError(
-                    f"'text_types' names {media!r}, which is always guarded as events or lines of "
-                    "JSON: leave it out"
+                    f"'text_types' names {media!r}, which is always guarded as lines of JSON: "
+                    "leave it out"
                 )
 
     async def apinned(self) -> Route:
@@ -206,18 +207,27 @@ def label(policy: Policy) -> bytes:
 
 
 def media_of(headers: Headers, text_types: Iterable[str]) -> Media | None:
-    """Return the media that headers declare; None for a body that is not guarded as a stream."""
-    named = [part for value in values(headers, b"content-type") for part in value.split(",")]
-    for value in named or [""]:
-        media = named_media(value)
+    """Return the media that headers declare; None for a body whose content decides."""
+    for media in _named(headers):
         kind = kind_of(media)
         if kind == "events":
-            return "sse"
+            return None if media in text_types else "sse"
         if kind == "lines":
             return "ndjson"
         if media in text_types or ("text/*" in text_types and media.startswith("text/")):
             return "data_stream" if values(headers, b"x-vercel-ai-data-stream") else "text"
     return None
+
+
+def may_be_events(headers: Headers) -> bool:
+    """Return whether headers declare events; a route may say that these are text."""
+    return any(kind_of(media) == "events" for media in _named(headers))
+
+
+def _named(headers: Headers) -> list[str]:
+    """Return the media types that headers declare, `""` for none."""
+    named = [part for value in values(headers, b"content-type") for part in value.split(",")]
+    return [named_media(value) for value in named or [""]]
 
 
 def values(headers: Headers, name: bytes) -> list[str]:

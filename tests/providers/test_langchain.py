@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import reduce
 from operator import add
 from typing import Any
@@ -399,6 +399,64 @@ def test_an_empty_policy_changes_no_event() -> None:
         return unchanged(source)
 
     assert anyio.run(run)
+
+
+def event(name: str, run: str, **data: Any) -> dict[str, Any]:
+    own = {"event": name, "run_id": run, "name": run, "tags": [], "metadata": {}}
+    return {**own, "data": data, "parent_ids": []}
+
+
+SHAPES: dict[str, tuple[Callable[[str], Any], Callable[[Any], str]]] = {
+    "a dict": (lambda text: {"answer": text}, lambda value: value["answer"]),
+    "a list": (lambda text: [text], lambda value: value[0]),
+    "a message within": (
+        lambda text: {"a": {"b": say(text)}},
+        lambda value: value["a"]["b"].content,
+    ),
+    "JSON of a message within": (
+        lambda text: {"a": [say(text).model_dump()]},
+        lambda value: value["a"][0]["content"],
+    ),
+}
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_values_that_a_chain_streams_do_not_show_all_of_a_word_that_they_cut(shape: str) -> None:
+    make, text_of = SHAPES[shape]
+    for pieces in cuttings("a secret, no sec"):
+        source = []
+        for piece in pieces:
+            source.append(event("on_chain_stream", "c", chunk=make(piece)))
+            source.append(event("on_chain_stream", "d", chunk=make("x")))  # another run's
+        out = [each for each in GUARD.wrap_sync(source) if each["run_id"] == "c"]
+        assert "secret" not in "".join(text_of(each["data"]["chunk"]) for each in out)
+
+
+def test_messages_as_json_are_masked_in_any_cut() -> None:
+    """Servers send events as JSON, LangServe for one."""
+    for pieces in cuttings("a secret, no sec"):
+        source = [
+            event("on_chat_model_stream", "m", chunk=say(each).model_dump()) for each in pieces
+        ]
+        last = event("on_chat_model_end", "m", output=say("a secret, no sec").model_dump())
+        stream = GUARD.wrap_sync([event("on_chat_model_start", "m", input="hi"), *source, last])
+        out = [each["data"] for each in stream]
+        masked = "a ######, no sec"
+        assert "".join(each["chunk"]["content"] for each in out[1:-1]) == masked
+        assert out[-1]["output"]["content"] == masked
+        assert (stream.result.text, stream.result.finish) == (masked, "stop")
+
+
+def test_what_a_run_repeats_after_its_end_is_made_of_what_was_released() -> None:
+    source = [
+        event("on_chat_model_stream", "m", chunk=say("a sec")),
+        event("on_chat_model_stream", "m", chunk=say("ret.")),
+        event("on_chat_model_end", "m", output=say("a secret.")),
+        event("on_chain_stream", "c", chunk={"answer": "a secret."}),
+    ]
+    stream = GUARD.wrap_sync(source)
+    assert list(stream)[-1]["data"]["chunk"] == {"answer": "a ######."}
+    assert len(stream.findings) == 1
 
 
 def test_what_the_caller_gave_passes() -> None:

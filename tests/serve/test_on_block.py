@@ -160,6 +160,29 @@ def test_the_end_is_the_same_in_every_cut(name: str) -> None:
         assert error_wire(_random(data, Random(seed)))[0] == whole
 
 
+def test_a_response_fails_for_clients_that_read_no_error() -> None:
+    """Codex ignores `error`, and asks again unless the failed response has a code like this."""
+    whole, _ = error_wire([APIS["openai_responses"].stream])
+    *_, error, failed = values(whole)
+    assert (error["type"], error["code"]) == ("error", "content_filter")
+    assert (failed["type"], failed["response"]["status"]) == ("response.failed", "failed")
+    said = {"code": "invalid_prompt", "message": error["message"]}
+    assert failed["response"]["error"] == said
+    again, outer = error_wire([whole])
+    assert (again, outer.ended) == (whole, "error")
+
+
+def test_an_answer_of_gemini_is_not_complete_for_clients_that_ignore_errors() -> None:
+    """Google's client for JavaScript yielded an error like any other response, before version 2."""
+    whole, _ = error_wire([APIS["gemini"].stream])
+    *_, error, last = values(whole)
+    assert error["error"]["code"] == 400
+    (candidate,) = last["candidates"]
+    assert candidate["finishReason"] == "SAFETY"
+    again, outer = error_wire([whole])
+    assert (again, outer.ended) == (whole, "error")
+
+
 @pytest.mark.parametrize("name", APIS)
 def test_nothing_completes_a_call_that_is_cut(name: str) -> None:
     whole, _ = error_wire([APIS[name].stream])
@@ -549,7 +572,8 @@ async def test_a_gate_ends_a_stream_in_an_error_once(
         out = b"".join([frame async for frame in stream])
         blocked_by = "judged" if rules == "rules: []" else "bad"
         assert (stream.finish, stream.blocked_by) == ("content_filter", blocked_by)
-        said = 2 if name == "openai_responses" else 1  # its event says all of it twice
+        # One of its two events says all of it twice.
+        said = 3 if name == "openai_responses" else 1
         assert out.count(f"rule '{blocked_by}'".encode()) == said
         ends.append(out)
     assert b"bidden" not in ends[0] or "background" in more

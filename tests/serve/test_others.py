@@ -30,6 +30,7 @@ from tests.support.sources import broken_guard, guard
 pytestmark = pytest.mark.anyio
 
 HTML = "text/html; charset=utf-8"
+SSE = "text/event-stream"
 OCTETS = "application/octet-stream"
 MARK = b"guardstream-policy"
 
@@ -143,6 +144,33 @@ async def test_events_are_events_whatever_they_call_themselves(kind: str | None)
         visit = await fetch(guarded(app, text_types=("text/plain",)))
         assert b"secret" not in visit.body
         assert b"se\\u0063ret" not in visit.body or kind == HTML  # which no browser reads as such
+
+
+PROSE = b"A note\n\nsays: see\ndata: a secret\n\n"
+
+
+async def test_text_that_calls_itself_events_is_refused_at_its_end() -> None:
+    """BentoML sends every stream of `str` like this: no client of events would see any of it."""
+    visit = await fetch(guarded(streaming(Upstream([b"Hello\n\n", b"bye.\n\n"]), SSE)))
+    assert b'"code":"guard_error"' in visit.body
+    assert b"text_types" in visit.body
+
+
+@pytest.mark.parametrize("other", ["guard", "refuse", "pass"])
+async def test_text_that_calls_itself_events_is_text_where_a_route_says_so(other: Any) -> None:
+    for chunks in pieces(PROSE):
+        app = guarded(streaming(Upstream(chunks), SSE), text_types=(SSE,), other=other)
+        visit = await fetch(app)
+        assert visit.body == b"A note\n\nsays: see\ndata: a ******\n\n"
+        assert visit.headers["content-type"].startswith(SSE)
+
+
+@pytest.mark.parametrize("begin", [b"", b": hello\n\n", b"id: 1\n"])
+async def test_events_are_events_where_a_route_names_their_type(begin: bytes) -> None:
+    for chunks in pieces(begin + b"data: a sec\n\ndata: ret\n\n"):
+        visit = await fetch(guarded(streaming(Upstream(chunks), SSE), text_types=(SSE,)))
+        assert b"ret" not in visit.body
+        assert b"******" in visit.body
 
 
 FILES = [

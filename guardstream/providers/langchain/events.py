@@ -25,7 +25,7 @@ from guardstream.providers.adapter import (
     passes_any,
 )
 from guardstream.providers.generic.text import PlainText
-from guardstream.providers.langchain.chunks import TEXT, LangChain
+from guardstream.providers.langchain.chunks import TEXT, LangChain, is_message
 from guardstream.providers.langchain.values import Values
 from guardstream.providers.toolkit.fields import has_text
 
@@ -49,6 +49,8 @@ class LangChainEvents:
         self._answering: str | None = None  # the one that has not ended
         self._asked = False  # whether a model was asked
         self._tools: set[str] = set()  # runs of tools
+        self._slots: dict[str, set[Slot]] = {}  # of the runs that have not ended
+        self._streams: dict[str, int] = {}  # runs that stream other values than text and messages
         self._values = Values()
         self._passes: Passes = passes_any
 
@@ -66,20 +68,21 @@ class LangChainEvents:
         """Find the text in what a run streams, and in what it was given or ends with."""
         event, data = str(chunk["event"]), chunk["data"]
         self._asked = self._asked or event.startswith(_MODELS)
+        if event.endswith(("_end", "_error")):
+            self._values.unfinished -= self._slots.pop(str(chunk["run_id"]), set())
         if event == "on_tool_start":
             self._tools.add(str(chunk["run_id"]))
         if event.endswith("_stream") and _streams(data.get("chunk")):
             return self._stream(chunk, data["chunk"])
-        if event == "on_parser_stream" and self._unknown == "refuse" and has_text(data):
+        if event.endswith("_stream") and self._unknown == "refuse" and has_text(data):
             raise AdapterError(
-                "langchain: a parser's growing values cannot be guarded: put the guard before it"
+                "langchain: values that a parser or a chain streams cannot be guarded: put the "
+                "guard before it"
             )
         if event.endswith("_start") and not chunk.get("parent_ids"):
             self._values.note_given(data.get("input"))
             return Reading((), ())
-        pieces = self._values.pieces(data)
-        if event == "on_parser_stream" and self._unknown != "pass":
-            pieces = [Piece(_GROWING, piece.text, "unknown") for piece in pieces]
+        pieces = self._pieces(chunk)
         run = self._runs.get(chunk["run_id"])
         if chunk["run_id"] == self._answering and event.endswith(("_end", "_error")):
             self._answering = None
@@ -98,7 +101,7 @@ class LangChainEvents:
     def without_unknown(self, chunk: Mapping[str, Any]) -> Any:
         """Return an event whose message has no unknown text."""
         inner = chunk["data"].get("chunk")
-        if chunk["run_id"] not in self._runs or not LangChain.accepts(inner):
+        if chunk["run_id"] not in self._runs or isinstance(inner, str) or not _streams(inner):
             return chunk
         return _with_chunk(chunk, self._runs[chunk["run_id"]][1].without_unknown(inner))
 
@@ -122,6 +125,20 @@ class LangChainEvents:
         made = self._adapter(chunk).end(inner, choice, reason, released)
         return [_with_chunk(chunk, each) for each in made]
 
+    def _pieces(self, chunk: Mapping[str, Any]) -> list[Piece]:
+        """Return the texts of an event that streams neither text nor a message.
+
+        Those of a value that streams are parts, of which nobody knows what continues what.
+        """
+        event, data = chunk["event"], chunk["data"]
+        if not event.endswith("_stream") or self._unknown == "pass":
+            return self._values.pieces(data)
+        if event == "on_parser_stream":
+            pieces = self._values.pieces(data)
+            return [Piece(_GROWING, piece.text, "unknown") for piece in pieces]
+        number = self._streams.setdefault(str(chunk["run_id"]), len(self._streams))
+        return self._values.pieces(data, Slot(0, "text", "$.data", number))
+
     def _stream(self, chunk: Mapping[str, Any], inner: Any) -> Reading:
         """Read what a run streams, as the choice that it is."""
         run = str(chunk["run_id"])
@@ -141,6 +158,9 @@ class LangChainEvents:
 
         pieces = [piece._replace(slot=here(piece.slot)) for piece in reading.pieces]
         self._values.streamed.note(pieces)
+        slots = {piece.slot for piece in pieces}
+        self._slots.setdefault(run, set()).update(slots)
+        self._values.unfinished |= slots
         calls: dict[Slot, Call] = {here(slot): call for slot, call in reading.calls.items()}
         finished: dict[int, FinishReason] = dict.fromkeys(
             (choice for _ in reading.finished), next(iter(reading.finished.values()), "stop")
@@ -177,8 +197,8 @@ class LangChainEvents:
 
 
 def _streams(value: Any) -> bool:
-    """Return whether `value` is text, or a chunk that holds some."""
-    return isinstance(value, str) or LangChain.accepts(value)
+    """Return whether `value` is text, a message or its JSON, or a chunk that holds one."""
+    return isinstance(value, str) or is_message(value) or LangChain.accepts(value)
 
 
 def _with_chunk(event: Mapping[str, Any], chunk: Any) -> dict[str, Any]:

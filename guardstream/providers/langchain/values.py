@@ -42,10 +42,14 @@ Visit = Callable[[Piece], str]
 
 
 class Values:
-    """Values of one stream: `streamed` is what was said in it, `given` what the caller wrote."""
+    """Values of one stream: `streamed` is what was said in it, `given` what the caller wrote.
+
+    `unfinished` is where more of it may follow.
+    """
 
     def __init__(self) -> None:
         self.streamed = Streamed()
+        self.unfinished: set[Slot] = set()
         self._given: set[str] = set()
         self._passes: Passes = passes_any
 
@@ -64,15 +68,19 @@ class Values:
             for item in fields_of(value).values():
                 self.note_given(item)
 
-    def pieces(self, value: Any) -> list[Piece]:
-        """Return each text in a value: what it repeats, or a text of its own."""
+    def pieces(self, value: Any, streams: Slot | None = None) -> list[Piece]:
+        """Return each text in a value: what it repeats, or a text of its own.
+
+        Of a value that a run `streams`, each text that does not repeat a finished one may continue
+        the text before it at its place. Its slot is that one, with the place after its field.
+        """
         found: list[Piece] = []
 
         def collect(piece: Piece) -> str:
             found.append(piece)
             return piece.text
 
-        self.map(value, collect)
+        self.map(value, collect, streams)
         return found
 
     def with_texts(self, value: Any, texts: Sequence[str]) -> Any:
@@ -80,18 +88,22 @@ class Values:
         rest = iter(texts)
         return self.map(value, lambda _: next(rest))
 
-    def map(self, value: Any, visit: Visit) -> Any:
+    def map(self, value: Any, visit: Visit, streams: Slot | None = None) -> Any:
         """Visit each text in a value; return the value itself if none changed."""
 
-        def change(text: str, own: Slot = _VALUE) -> str:
+        def change(text: str, path: str, own: Slot = _VALUE) -> str:
             if text in self._given:
                 return text
             piece = Piece(own, text, "copy")
-            slot = self.streamed.find(piece) or own
+            slot = self.streamed.find(piece)
+            if streams is not None and (slot is None or slot in self.unfinished):
+                slot = streams._replace(field=streams.field + path)
+                return same_or(text, visit(Piece(slot, text, "unknown")))
+            slot = slot or own
             return same_or(text, visit(piece._replace(slot=slot)))
 
-        def argument(text: str) -> str:
-            return change(text, _ARGUMENT)
+        def argument(text: str, path: str) -> str:
+            return change(text, path, _ARGUMENT)
 
         def rename(name: str) -> str:
             return visit(Piece(_KEY, name, "unknown")) if name and isinstance(name, str) else name
@@ -100,9 +112,9 @@ class Values:
             passes = is_mark(text) or text in self._given or self._passes(name, text)
             return text if passes else visit(Piece(_MARK, text, "mark"))
 
-        def tokens(logprobs: Any) -> Any:
+        def tokens(logprobs: Any, path: str) -> Any:
             texts = [spelled_whole(logprobs), *spelled(logprobs)]
-            same = [change(text) == text for text in texts if text]
+            same = [change(text, path) == text for text in texts if text]
             return logprobs if all(same) else None
 
         return _mapped(value, _Changes(change, argument, rename, mark, tokens))
@@ -112,37 +124,39 @@ class _Changes(NamedTuple):
     """What becomes of strings, of those in a call's arguments, of keys, of the marks under a name,
     and of log probabilities."""
 
-    text: Callable[[str], str]
-    argument: Callable[[str], str]
+    text: Callable[[str, str], str]
+    argument: Callable[[str, str], str]
     key: Callable[[str], str]
     mark: Callable[[str, str], str]
-    logprobs: Callable[[Any], Any]
+    logprobs: Callable[[Any, str], Any]
 
 
-def _mapped(value: Any, changes: _Changes, *, known: bool = False) -> Any:
+def _mapped(value: Any, changes: _Changes, path: str = "", *, known: bool = False) -> Any:
     """Change each string in a value of any shape, but for what the caller wrote.
+
+    Those who change texts are told the path.
 
     Keys of plain objects are changed, too; one of which nothing is left goes with its value. Only
     what is `known` has marks, as messages and what is in them, and objects of LangChain: fields of
     other values are named by applications and tools. There a whole number is a text, too.
     """
     if isinstance(value, str):
-        return changes.text(value) if value else value
+        return changes.text(value, path) if value else value
     if isinstance(value, (list, tuple)):
-        items = [_mapped(item, changes, known=known) for item in value]
+        items = [_mapped(item, changes, f"{path}[*]", known=known) for item in value]
         same = all(a is b for a, b in zip(items, value, strict=True))
         return value if same else getattr(type(value), "_make", type(value))(items)
     if value is None or isinstance(value, (bool, int, float)):
-        return _mapped_number(value, changes) if type(value) is int and not known else value
-    return _mapped_object(value, changes, known=known)
+        return _mapped_number(value, changes, path) if type(value) is int and not known else value
+    return _mapped_object(value, changes, path, known=known)
 
 
-def _mapped_number(value: int, changes: _Changes) -> Any:
-    new = changes.text(str(value))
+def _mapped_number(value: int, changes: _Changes, path: str) -> Any:
+    new = changes.text(str(value), path)
     return value if new == str(value) else new
 
 
-def _mapped_object(value: Any, changes: _Changes, *, known: bool) -> Any:
+def _mapped_object(value: Any, changes: _Changes, path: str, *, known: bool) -> Any:
     fields: Mapping[str, Any] = fields_of(value)
     message = is_message(value)
     if message and fields["type"] in _CALLERS:
@@ -156,13 +170,14 @@ def _mapped_object(value: Any, changes: _Changes, *, known: bool) -> Any:
         if name in marks and isinstance(old, str) and old:
             return changes.mark(name, old)
         if name in _LOGPROBS:
-            return changes.logprobs(old)
+            return changes.logprobs(old, f"{path}.{name}")
         if type(old) is int and type(value) is not dict:
             return old  # its class may allow no string there
         inner = changes
         if message and name == "tool_calls":
             inner = changes._replace(text=changes.argument)
-        return _mapped(old, inner, known=name in _INTERRUPTS or (known and name not in own))
+        is_known = name in _INTERRUPTS or (known and name not in own)
+        return _mapped(old, inner, f"{path}.{name}", known=is_known)
 
     mapped = {name: changed(name, old) for name, old in fields.items()}
     updates = {name: new for name, new in mapped.items() if new is not fields[name]}

@@ -230,7 +230,7 @@ class Answering:
         if not is_read:
             self.reply.label = self.outcome.policy = None
         if result is not None:
-            self.outcome.finish = result.finish
+            self.outcome.finish, self.outcome.blocked_by = result.finish, result.blocked_by
         if self.caller is not None and not fails:
             weight = self.info.weight
             count = partial(budgets.of_answer, endpoint, weight, body, result)

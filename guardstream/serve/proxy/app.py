@@ -15,7 +15,7 @@ from urllib.parse import quote
 import anyio
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -74,9 +74,9 @@ class Proxy:
 def application(settings: ProxySettings) -> Starlette:
     """Return the proxy with `/healthz`, `/readyz`, and `/metrics` if there are metrics.
 
-    `/healthz` answers while it runs. `/readyz` answers 200 until it is being shut down, or its
-    `state.draining` is set; the policies are loaded before this returns. `state.stop` aborts the
-    running answers.
+    `/healthz` answers while it runs; so does `/`, unless it is forwarded. `/readyz` answers 200
+    until it is being shut down, or its `state.draining` is set; the policies are loaded before this
+    returns. `state.stop` aborts the running answers.
     """
     proxy = Proxy(settings)
     ready = False
@@ -95,6 +95,9 @@ def application(settings: ProxySettings) -> Starlette:
     async def healthz(_request: Request) -> Response:
         return JSONResponse({"status": "ok"})
 
+    async def root(_request: Request) -> Response:
+        return PlainTextResponse("guardstream is running")
+
     async def readyz(_request: Request) -> Response:
         current = {name: await guard.apinned() for name, guard in settings.guards.items()}
         policies = {name: guard.policy.fingerprint for name, guard in current.items()}
@@ -103,6 +106,8 @@ def application(settings: ProxySettings) -> Starlette:
         return JSONResponse(body, status_code=200 if open_still else 503)
 
     routes = [Route("/healthz", healthz), Route("/readyz", readyz)]
+    if settings.other == "refuse" and "/" not in settings.formats:
+        routes.append(Route("/", root))  # Ollama's commands ask for it before anything else
     metrics = settings.metrics
     if metrics is not None and settings.shows_metrics:
 

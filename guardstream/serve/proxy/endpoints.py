@@ -359,6 +359,11 @@ class EndpointTable:
         known = (each for each in _METHODS if self.find(each, path).endpoint is not UNKNOWN)
         return sorted(known)
 
+    def asks_model(self, method: str, path: str) -> bool:
+        """Return whether a request asks a model, also one to a path with another base."""
+        known = self.find(method, path).endpoint.asks_model
+        return known or self.find_by_suffix(method, path).endpoint is not UNKNOWN
+
     def find_by_suffix(self, method: str, path: str) -> EndpointMatch:
         """Return the endpoint of a path with another base, such as `/api/v1/chat/completions`.
 

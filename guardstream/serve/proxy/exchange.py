@@ -53,6 +53,8 @@ _UNKNOWN_PATH = (
     "paths with 'other: guard'"
 )
 
+_NO_SOCKETS = "the proxy guards no WebSockets: ask over HTTP, with the method POST"
+
 _TIMEOUT_STATUS = 504
 
 _DROPPED_HEADERS = frozenset({b"range", b"if-range", b"if-none-match", b"if-modified-since"})
@@ -218,6 +220,9 @@ class ProxyExchange:
 
     async def _serve(self, body: bytes) -> None:
         try:
+            if self._asks_for_socket():
+                # Codex then asks over HTTP; after any other status it first tries six times more.
+                raise RefusedError(426, "not_guarded", _NO_SOCKETS)
             if self._match.endpoint is UNKNOWN:
                 await self._answer_unknown_path(body)
                 return
@@ -263,6 +268,13 @@ class ProxyExchange:
             self._reply.label = label(guard.policy)
             self.outcome.policy = self._reply.label.decode()
         return guard
+
+    def _asks_for_socket(self) -> bool:
+        """Return whether the request is to become a WebSocket at the path of a model."""
+        offered = [each.casefold() for each in values(self._headers, b"upgrade")]
+        if self._method != "GET" or "websocket" not in offered:
+            return False
+        return self._context.table.asks_model("POST", self._scope["path"])
 
     async def _answer_unknown_path(self, body: bytes) -> None:
         """Answer a path that is not guarded, by the setting `other`."""

@@ -18,6 +18,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 
 from guardstream import Guard, Policy
 from guardstream.serve.proxy import ProxySettings, SettingsError, application
+from guardstream.serve.proxy.protocol import BoundedProtocol
 from tests.serve.proxy.upstream import Provider, chat, event, guard, message, proxied
 from tests.serve.server import serving
 
@@ -111,6 +112,17 @@ def test_an_error_in_a_stream_of_anthropics_has_its_own_format() -> None:
     name, data = response.text.strip().rsplit("\n", 1)
     assert name.endswith("event: error")
     assert json.loads(data.removeprefix("data: "))["error"]["type"] == "api_error"
+
+
+def test_a_response_that_fails_says_so_in_an_event_of_its_own_too() -> None:
+    created = {"type": "response.created", "sequence_number": 0, "response": {"id": "r1"}}
+    parts = [event(json.dumps(created), "response.created"), event("{broken")]
+    with proxied(lambda provider, _: provider.stream(parts)) as (url, _):
+        response = post(url, RESPONSES)
+    name, data = response.text.strip().rsplit("\n", 1)
+    assert name.endswith("event: response.failed")
+    failed = json.loads(data.removeprefix("data: "))["response"]
+    assert (failed["status"], failed["error"]["code"]) == ("failed", "server_error")
 
 
 def test_an_error_of_the_upstream_keeps_its_status_and_loses_its_secrets() -> None:
@@ -292,6 +304,18 @@ def test_another_method_of_a_known_path_is_refused_by_its_method(other: Any) -> 
     assert not provider.requests
 
 
+@pytest.mark.parametrize("path", [RESPONSES, "/eu" + RESPONSES])
+@pytest.mark.parametrize("other", ["refuse", "guard", "pass"])
+def test_a_socket_to_a_model_is_told_to_ask_over_http(other: Any, path: str) -> None:
+    """Codex opens one first, and asks over HTTP at once only after this status."""
+    settings = ProxySettings("http://127.0.0.1:9", {"default": guard()}, other=other)
+    app = application(settings)
+    with serving(app, lifespan="on", http=BoundedProtocol, ws="none") as port:
+        shake = {"connection": "Upgrade", "upgrade": "websocket", "sec-websocket-version": "13"}
+        response = httpx.get(f"http://127.0.0.1:{port}{path}", headers=shake)
+    assert (response.status_code, error_of(response)["code"]) == (426, "not_guarded")
+
+
 def test_other_paths_pass_if_they_are_told_to() -> None:
     def respond(_provider: Provider, _body: Any) -> Response:
         return JSONResponse({"data": ["a secret model"]})
@@ -334,6 +358,19 @@ def test_the_proxy_says_that_it_runs_and_that_it_is_ready() -> None:
         assert httpx.get(f"{url}/healthz").json() == {"status": "ok"}
         ready = httpx.get(f"{url}/readyz").json()
     assert ready["policies"] == {"default": guard().policy.fingerprint}
+
+
+def test_the_root_says_that_it_runs_as_ollamas_commands_need() -> None:
+    with proxied(lambda provider, _: provider.stream([])) as (url, provider):
+        assert httpx.head(url).status_code == 200
+        assert httpx.get(url).text == "guardstream is running"
+        assert not provider.requests
+
+
+@pytest.mark.parametrize("settings", [{"other": "pass"}, {"other": "guard"}])
+def test_the_root_is_the_upstreams_where_it_is_forwarded(settings: dict[str, Any]) -> None:
+    with proxied(lambda *_: PlainTextResponse("a secret page"), **settings) as (url, _):
+        assert "page" in httpx.get(url).text
 
 
 @pytest.mark.parametrize(

@@ -97,6 +97,21 @@ def test_requests_are_counted_by_what_became_of_them(caplog: pytest.LogCaptureFi
 
 
 @pytest.mark.parametrize("whole", [True, False])
+def test_the_log_names_the_rule_that_blocked_an_answer(
+    whole: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    def respond(provider: Provider, _: Any) -> Response:
+        return completion("so evil") if whole else provider.stream(chat("so evil"))
+
+    guard = Guard(Policy.parse("rules: [{id: bad, words: [evil], action: block}]"))
+    with caplog.at_level("INFO"), proxied(respond, guards={"default": guard}) as (url, _):
+        httpx.post(url + PATH, json={"model": "m", "messages": [], "stream": not whole}, timeout=30)
+    (line,) = [each.getMessage() for each in caplog.records if each.name == "guardstream.serve"]
+    assert "finish=content_filter " in line
+    assert "blocked_by=bad " in line
+
+
+@pytest.mark.parametrize("whole", [True, False])
 def test_the_log_says_why_a_record_could_not_be_written(
     whole: bool, caplog: pytest.LogCaptureFixture
 ) -> None:
