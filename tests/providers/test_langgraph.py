@@ -209,6 +209,11 @@ def test_an_error_and_what_is_not_known_are_guarded() -> None:
     assert not left_raw(in_any_cut(begun, GUARD).decode())
 
 
+def test_a_text_of_an_event_stays_json() -> None:
+    out = in_any_cut(START + named("custom", "a secret") + named("custom", 'say "so"'), GUARD)
+    assert [told for _, told in events(out)[1:]] == ["a ######", 'say "so"']
+
+
 OWN = {
     **dict.fromkeys(("id", "type", "name", "status", "run_id", "tool_call_id"), "key 12345678"),
     "index": "12345678",

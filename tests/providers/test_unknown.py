@@ -872,3 +872,25 @@ def test_values_that_do_not_recur_are_a_candidate_that_grows(size: int) -> None:
     out = [each["key"] for each in guard.wrap_sync([{"key": each} for each in values])]
     assert out[-1] == "[key]"
     assert out.count("[key]") * size > len(letters) - 256 - size
+
+
+@pytest.mark.parametrize("cut", range(len("a blue bird.") + 1))
+def test_text_among_objects_is_guarded_like_a_stream_of_text(cut: int) -> None:
+    text, masked = "a blue bird.", "a *********."
+    steps: list[Any] = [{"step": 1}, {"step": 2}, 3]
+    chunks = [steps[0], text[:cut], steps[1], text[cut:], ["a blue bird"], *steps[2:]]
+    stream = GUARD.wrap_sync(chunks)
+    out = list(stream)
+    assert "".join(part for part in out if isinstance(part, str)) == masked
+    assert [part for part in out if not isinstance(part, str)] == [
+        *steps[:2],
+        [masked[:-1]],
+        *steps[2:],
+    ]
+    assert stream.result.text == masked
+
+
+def test_a_known_format_after_text_among_objects_is_guarded_by_its_fields() -> None:
+    event = {"type": "text-delta", "id": "1", "delta": "a blue bird"}
+    chunks: list[Any] = [{"type": "start"}, "so", event]
+    assert list(GUARD.wrap_sync(chunks))[-1] == {**event, "delta": "a *********"}

@@ -12,7 +12,8 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar, TypeAlias, TypeVar
 
-from guardstream.providers.adapter import Adapter, Piece, Reading, Unknown
+from guardstream.providers.adapter import Adapter, Piece, Reading, Released, Slot, Unknown
+from guardstream.providers.generic.text import SLOT, PlainText
 from guardstream.providers.spec import KEEP, SpecAdapter
 from guardstream.providers.toolkit.fields import KINDS
 from guardstream.providers.toolkit.marks import is_mark
@@ -51,6 +52,9 @@ class AnyJSON(SpecAdapter):
     name = "json"
     spec: ClassVar[Spec] = {}
     repeats = False
+    text = PlainText()
+    """Reads and writes chunks that are `str`: those are answer text, as in a stream of text."""
+
     taken: Callable[[Any], Any] | None = None
     """Copies chunks whose producer may keep changing them."""
 
@@ -98,6 +102,9 @@ class AnyJSON(SpecAdapter):
 
     def read(self, chunk: Any) -> Reading:
         """Find the text in a chunk, and note where it stands if that is to be reported."""
+        if isinstance(chunk, str):
+            self._recognise = None  # no known format has text among its objects
+            return self.text.read(chunk)
         reading = super().read(chunk)
         if self._report is not None:
             self._note(reading.pieces)
@@ -105,6 +112,20 @@ class AnyJSON(SpecAdapter):
             if self._events == EVENTS:
                 self.kept()
         return reading
+
+    def write(self, chunk: Any, texts: Sequence[str], *, ends: bool = True) -> Any | None:
+        """Return `chunk` with `texts` in place of its own."""
+        if isinstance(chunk, str):
+            return self.text.write(chunk, texts)
+        return super().write(chunk, texts, ends=ends)
+
+    def extra(self, chunk: Any, slot: Slot, text: str, released: Released) -> Sequence[Any]:
+        """Return answer text; other text is never held."""
+        return self.text.extra(chunk, slot, text, released) if slot == SLOT else ()
+
+    def without_unknown(self, chunk: Any) -> Any:
+        """Return `chunk` without text, unless it is answer text."""
+        return chunk if isinstance(chunk, str) else super().without_unknown(chunk)
 
     def kept(self) -> None:
         """Report at the end what was not reported yet; no chunk is kept."""

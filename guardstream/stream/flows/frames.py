@@ -486,7 +486,7 @@ class FrameFlow:
                 has_text = bool(each.text or each.parts)
                 added = each.name or self._name_of(chunk, has_text=has_text)
                 name = added if origin is None else origin.name
-                value = chunk["data"] if self._by_event else chunk
+                value = _data_like(origin or frame, chunk["data"]) if self._by_event else chunk
                 raw = self._frames.write(value, frame, keep_id=place == len(sent), name=name)
             raw = self._frames.between(origin if unchanged else None) + raw
             written.append(Sent(raw, each.text, each.characters, each.parts, origin))
@@ -510,3 +510,10 @@ class FrameFlow:
 def _names_itself(chunk: Any) -> bool:
     """Return whether an event's data contains its name, as Anthropic's do."""
     return isinstance(chunk, dict) and isinstance(chunk.get("type"), str)
+
+
+def _data_like(frame: Frame | None, data: Any) -> Any:
+    """Return an event's data as they are written: a text in JSON's quotes if that of the frame is,
+    which they are from."""
+    is_quoted = frame is not None and frame.data.lstrip()[:1] == '"'
+    return json_bytes(data).decode() if is_quoted and isinstance(data, str) else data
