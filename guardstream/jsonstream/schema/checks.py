@@ -24,6 +24,7 @@ from guardstream.jsonstream.schema.dialects import (
     Dialect,
     SchemaDict,
     declared,
+    declares,
     without_annotations,
 )
 from guardstream.jsonstream.schema.errors import SchemaError
@@ -109,7 +110,7 @@ def draft_of(schema: SchemaDict, given: str | None) -> Dialect:
     try:
         check_shape(schema, dialect)
     except SchemaError as error:
-        if given is not None or "$schema" in schema:
+        if given is not None or declares(schema):
             raise
         mistakes = []
         for older in (DRAFT_7, DRAFT_4):

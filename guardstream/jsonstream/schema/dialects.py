@@ -232,15 +232,23 @@ def content_keyword(read: SchemaDict) -> str:
     return next(name for name in reversed(_CONTENT) if name in read[CONTENT])
 
 
+def declares(schema: SchemaDict) -> bool:
+    """Return whether a schema says what dialect it is in."""
+    return "$schema" in schema or "openapi" in schema
+
+
 def declared(schema: SchemaDict, given: str | None) -> Dialect:
-    """Return the dialect of a schema: the `given` one, the one that it declares, or 2020-12."""
+    """Return the dialect of a schema: the `given` one, the one that it declares, or 2020-12.
+
+    A document of OpenAPI declares one by its version.
+    """
     if given is not None:
         if given not in DIALECTS:
             raise SchemaError(f"/: unknown draft {given!r}; use one of {', '.join(DIALECTS)}")
         return DIALECTS[given]
     uri = schema.get("$schema")
     if uri is None:
-        return DRAFT_2020
+        return OPENAPI if str(schema.get("openapi")).startswith("3.0.") else DRAFT_2020
     found = named(uri) if isinstance(uri, str) else None
     if found is None:
         raise SchemaError(
