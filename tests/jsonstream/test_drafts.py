@@ -358,6 +358,16 @@ def test_a_document_of_openapi_3_0_is_read_as_such(schema, documents):
         assert verdict(list(refused), found) is not None
 
 
+@pytest.mark.parametrize("draft", ["draft-04", "openapi-3.0"])
+def test_a_required_of_no_names_requires_nothing(draft):
+    schema = {"properties": {"a": {"required": [], "minProperties": 1}}, "required": []}
+    found = Schema(schema, draft=draft)
+    assert verdict(list('{"a": {"b": 1}}'), found) is None
+    assert verdict(list('{"a": {}}'), found) is not None
+    with pytest.raises(SchemaError, match="/required/0"):
+        Schema({"required": [1]}, draft=draft)
+
+
 @pytest.mark.parametrize("version", ["3.1.0", "3.2.0"])
 def test_later_versions_of_openapi_know_no_nullable(version):
     schema = Schema({"openapi": version, "type": "string", "nullable": True})

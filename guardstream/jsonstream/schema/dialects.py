@@ -272,12 +272,15 @@ def subschemas(schema: SchemaDict) -> Iterator[tuple[str, Any]]:
 
 
 def without_annotations(schema: SchemaDict) -> SchemaDict:
-    """Return a copy of `schema` without annotations; all other objects are shared with the copy."""
+    """Return a copy of `schema` without what decides nothing: annotations, and a `required` of no
+    names. All other objects are shared with the copy."""
     plain = deepcopy(schema)
     todo = [plain]
     while todo:
         each = todo.pop()
         for name in ANNOTATIONS & each.keys():
             del each[name]
+        if each.get("required") == []:
+            del each["required"]
         todo += (sub for _, sub in subschemas(each) if isinstance(sub, dict))
     return plain
