@@ -47,6 +47,14 @@ from guardstream.jsonstream.verdict import verdict
         # What other dialects call the ends.
         (r"\Aab\Z", "ab", "cab"),
         (r"^ab\z", "ab", "abz"),
+        # Their flags, for the rest of a group.
+        (r"^(?i)a\w$", "AB", "A-"),
+        (r"^(?:b|(?i)a)c$", "Ac", "Bc"),
+        (r"^(?s).b$", "\nb", "b"),
+        (r"(?is)^(?!x).B$", "\nb", "xb"),
+        (r"^(?s:[.](?-s:.).).$", ".a\nb", ".\n\nb"),
+        (r"^(?:(?s)..).$", "\n\nb", "\n\n\n"),
+        (r"^\(?s.$", "(sa", "(s\n"),
         # Halves of surrogate pairs: two are a character, one is in no document.
         (r"^\u{1F600}$", "😀", "u"),
         (r"^\uD83D\uDE00$", "😀", "a"),

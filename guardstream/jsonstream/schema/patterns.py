@@ -5,8 +5,8 @@ its backtracking engine, which gives up after a fixed number of steps, and then 
 What only JavaScript without its flag `u` accepts is read as it is there (ECMA-262, annex B.1.2): a
 bracket or brace that closes or opens nothing, and a hyphen beside `\\w`, stand for themselves.
 `[^]` is any character and `[]` none, but `[^]]` is anything but a bracket, as in other dialects.
-`\\A` and `\\Z` of other dialects are `^` and `$`. `.` is anything that does not end a line, `\\b` a
-boundary of what `\\w` is.
+`\\A` and `\\Z` of other dialects are `^` and `$`, and their flags count. `.` is anything that does
+not end a line, or anything under `(?s)`; `\\b` is a boundary of what `\\w` is.
 Halves of surrogate pairs are joined; alone they match nothing, as no document has any.
 """
 
@@ -33,6 +33,7 @@ _ATOM = re.compile(r"\\[pPux]\{[^}]*\}|\\u[0-9a-fA-F]{4}|\\c[a-zA-Z]|\\0[0-9]*|\
 _atom, _atoms = _ATOM.match, _ATOM.findall
 _HALF = r"\\u[dD][89a-fA-F][0-9a-fA-F]{2}"
 _half = re.compile(_HALF).fullmatch
+_flags = re.compile(r"\(\?([a-z]*)(?:-([a-z]*))?([:)])").match
 _halves = re.compile(rf"({_HALF})-{_HALF}").match
 _pair = re.compile(r"(?<!\\)((?:\\\\)*)\\u([dD][89abAB]..)\\u([dD][c-fC-F]..)").sub
 _CLASSES = frozenset("dDwWsSpP")
@@ -83,7 +84,7 @@ def check(pattern: str) -> Callable[[str], bool]:
 
 def loosened(pattern: str) -> str:
     """Return the pattern as the engines read it: literal characters are escaped, others are not."""
-    joined = _pair(_joined, pattern)
+    joined = _pair(_joined, _with_any_dots(pattern))
     out: list[str] = []
     in_class = False
     at = 0
@@ -103,6 +104,33 @@ def loosened(pattern: str) -> str:
         else:
             in_class = atom == "["
             out.append(_NOTHING if _half(atom) else _OUTSIDE.get(atom, atom))
+    return "".join(out)
+
+
+def _with_any_dots(pattern: str) -> str:
+    """Return the pattern with `[\\s\\S]` for each dot under the flag `s`."""
+    if "(?" not in pattern or "s" not in pattern:
+        return pattern
+    out: list[str] = []
+    around: list[bool] = []  # whether the flag is set around each open group
+    any_dot = in_class = False
+    at = 0
+    for atom in _atoms(pattern):
+        if in_class:
+            in_class = atom != "]"
+        elif atom == "(":
+            around.append(any_dot)
+            flags = _flags(pattern, at)
+            if flags:
+                any_dot = "s" in flags[1] or (any_dot and "s" not in (flags[2] or ""))
+                if flags[3] == ")":  # they hold for what follows
+                    around[-1] = any_dot
+        elif atom == ")" and around:
+            any_dot = around.pop()
+        else:
+            in_class = atom == "["
+        out.append(_ANY if atom == "." and any_dot and not in_class else atom)
+        at += len(atom)
     return "".join(out)
 
 
