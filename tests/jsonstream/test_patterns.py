@@ -105,7 +105,9 @@ def test_a_reference_to_a_group_that_has_not_matched_matches_the_empty_text(
         (r"x|(?<q>a)b\k<q>", r"x|(?<q>a)b(?:\1)"),
         (r"(a\1+)", "(a)"),
         (r"(?!a){2}(?=b)*", r"(?!a)(?:\P{Any}(?=b)|)"),
-        (r"(a)[(]\2)", r"(a)[(]\2)"),
+        (r"(?=a)b\1", r"(?=a)b\1"),
+        (r"(a)?[(]\1)", r"(a)?[(]\1)"),
+        (r"((a)?\2", r"((a)?\2"),
     ],
 )
 def test_only_a_group_that_may_not_have_matched_is_followed_by_one_that_tells(pattern, read):

@@ -20,7 +20,8 @@ _tokens = re.compile(
     r"|(?P<open>\((?:\?(?:<(?![=!])(?P<called>[^>]*)>|<[=!]|[:=!])?)?)|(?P<close>\))|.",
     re.DOTALL,
 ).finditer
-_quantifier = re.compile(r"(?:(?P<skips>[*?]|\{0+(?=[,}]))|\+|\{[0-9]+)(?:,?[0-9]*\})?\??").match
+_COUNTED = r"(?:,[0-9]*)?\}"
+_quantifier = re.compile(rf"(?:(?P<skips>[*?]|\{{0+{_COUNTED})|\+|\{{[0-9]+{_COUNTED})\??").match
 _NEVER = r"\P{Any}"
 
 
@@ -33,7 +34,7 @@ class _Group:
     branch: int = 0
     captures: bool = False
     branches: int = 1
-    end: int | None = None  # among the parts
+    end: int = 0  # among the parts
     skipped: bool = False  # whether what follows may be reached without it
     unread: bool = False  # whether it is a lookahead that need not be asked
     told: bool = False  # whether an empty group after it tells that it has matched
@@ -135,7 +136,7 @@ def _ways(group: _Group | None) -> Iterator[tuple[_Group, int]]:
 
 def _is_certain(group: _Group, reference: _Reference, at: int) -> bool:
     """Return whether the group has matched wherever the reference, the part `at`, is reached."""
-    if group.end is None or group.end > at:
+    if group.end > at:
         return False
     while not group.skipped and group.parent is not None:
         parent = group.parent
