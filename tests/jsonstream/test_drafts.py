@@ -330,6 +330,50 @@ def test_one_schema_of_a_document_is_told_by_a_reference_beside_it():
     assert schema.verdict(1, "1") is None
 
 
+API = {
+    "openapi": "3.0.3",
+    "components": {
+        "schemas": {
+            "N": {"type": "integer", "nullable": True, "minimum": 0, "exclusiveMinimum": True}
+        }
+    },
+}
+
+
+@pytest.mark.parametrize(
+    ("schema", "documents"),
+    [
+        (API | {"$ref": "#/components/schemas/N"}, {}),
+        (
+            {"$ref": "https://example.com/api#/components/schemas/N"},
+            {"https://example.com/api": API},
+        ),
+    ],
+)
+def test_a_document_of_openapi_3_0_is_read_as_such(schema, documents):
+    found = Schema(schema, documents=documents)
+    for allowed in ("null", "1"):
+        assert verdict(list(allowed), found) is None
+    for refused in ("0 ", '"a"', "1.0 "):
+        assert verdict(list(refused), found) is not None
+
+
+@pytest.mark.parametrize("draft", ["draft-04", "openapi-3.0"])
+def test_a_required_of_no_names_requires_nothing(draft):
+    schema = {"properties": {"a": {"required": [], "minProperties": 1}}, "required": []}
+    found = Schema(schema, draft=draft)
+    assert verdict(list('{"a": {"b": 1}}'), found) is None
+    assert verdict(list('{"a": {}}'), found) is not None
+    with pytest.raises(SchemaError, match="/required/0"):
+        Schema({"required": [1]}, draft=draft)
+
+
+@pytest.mark.parametrize("version", ["3.1.0", "3.2.0"])
+def test_later_versions_of_openapi_know_no_nullable(version):
+    schema = Schema({"openapi": version, "type": "string", "nullable": True})
+    assert verdict(["null"], schema) is not None
+
+
 def test_other_fields_beside_keywords_are_left_alone():
     assert Schema({"type": "string", "parameters": {}}).verdict("yes", '"yes"') is None
     assert Schema({"title": "anything", "x-note": 1}).verdict(1, "1") is None

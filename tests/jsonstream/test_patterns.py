@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from guardstream.jsonstream.errors import SchemaError
+from guardstream.jsonstream.schema.groups import regrouped
 from guardstream.jsonstream.schema.patterns import STEPS, check, loosened
 from guardstream.jsonstream.schema.schema import Schema
 from guardstream.jsonstream.verdict import verdict
@@ -28,6 +29,16 @@ from guardstream.jsonstream.verdict import verdict
         (r"^a.b$", "a\x85b", "a\u2028b"),
         (r"^(a).\1$", "axa", "a\ra"),
         (r"^[^\0]\0$", "a\0", "\0\0"),
+        (r"^[^]b$", "\nb", "b"),
+        (r"^(?!x)[^]b$", "\nb", "xb"),
+        (r"^a[]?$", "a", "a]"),
+        (r"^\[]$", "[]", "["),
+        (r"^[^]]$", "a", "]"),
+        (r"^[]a]$", "]", "b"),
+        (r"^(?!x)\cJ[\cj]$", "\n\n", "JJ"),
+        (r"^a(?!b)+.$", "ac", "ab"),
+        (r"^a(?=b){2,3}?.$", "ab", "ac"),
+        (r"^a(?=b)*(?=c)?(?!d){0,1}.$", "ad", "a"),
         # A boundary is one of ASCII, like `\w` (ECMA-262, 22.2.2.4).
         (r"\bab\b", "éabé", "ab1"),
         (r"\Bab", "1ab", "éab"),
@@ -36,6 +47,14 @@ from guardstream.jsonstream.verdict import verdict
         # What other dialects call the ends.
         (r"\Aab\Z", "ab", "cab"),
         (r"^ab\z", "ab", "abz"),
+        # Their flags, for the rest of a group.
+        (r"^(?i)a\w$", "AB", "A-"),
+        (r"^(?:b|(?i)a)c$", "Ac", "Bc"),
+        (r"^(?s).b$", "\nb", "b"),
+        (r"(?is)^(?!x).B$", "\nb", "xb"),
+        (r"^(?s:[.](?-s:.).).$", ".a\nb", ".\n\nb"),
+        (r"^(?:(?s)..).$", "\n\nb", "\n\n\n"),
+        (r"^\(?s.$", "(sa", "(s\n"),
         # Halves of surrogate pairs: two are a character, one is in no document.
         (r"^\u{1F600}$", "😀", "u"),
         (r"^\uD83D\uDE00$", "😀", "a"),
@@ -51,6 +70,64 @@ def test_patterns_mean_what_they_mean_elsewhere(pattern, allowed, refused):
     found = check(pattern)
     assert found(allowed)
     assert not found(refused)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "allowed", "refused"),
+    [
+        (r"""^(["'])?a\1$""", ("a", '"a"', "'a'"), ('"a', 'a"', "'a\"")),
+        (r"""^(?<quote>["'])?a\k<quote>$""", ("a", '"a"'), ('"a', 'a"')),
+        (r"^(?<one>a)b\k<one>0$", ("aba0",), ("ab0", "aba")),
+        (r"^(?:(a)|(b))\1\2$", ("aa", "bb"), ("a", "b", "ab")),
+        (r"^((a)?b(c)?)\3\2\1$", ("bb", "abaab", "abccaabc"), ("b", "abab", "abcabc")),
+        (r"^(?:(a){2,}|b)\1$", ("aaa", "b"), ("aa", "ba")),
+        (r"^\1(a)$", ("a",), ("aa",)),
+        (r"^(a\1?b)$", ("ab",), ("aab", "abb")),
+        (r"^(?!(a)b)a\1$", ("a",), ("aa",)),
+        (r"^(?=(a))a\1$", ("aa",), ("a",)),
+        (r"^(?=(a))?a\1$", ("a",), ("aa",)),
+        (r"^([[(])?a\1$", ("a", "[a[", "(a("), ("[a", "(a")),
+    ],
+)
+def test_a_reference_to_a_group_that_has_not_matched_matches_the_empty_text(
+    pattern, allowed, refused
+):
+    found = check(pattern)
+    assert [text for text in allowed if not found(text)] == []
+    assert [text for text in refused if found(text)] == []
+
+
+@pytest.mark.parametrize(
+    ("pattern", "read"),
+    [
+        (r"(a)?b\1", r"(?:(a)())?b(?:\1|(?!\2))"),
+        (r"(a(b)?)c\2\1", r"(a(?:(b)())?)c(?:\2|(?!\3))(?:\1)"),
+        (r"x|(?<q>a)b\k<q>", r"x|(?<q>a)b(?:\1)"),
+        (r"(a\1+)", "(a)"),
+        (r"(?!a){2}(?=b)*", r"(?!a)(?:\P{Any}(?=b)|)"),
+        (r"(?=a)b\1", r"(?=a)b\1"),
+        (r"(a)?[(]\1)", r"(a)?[(]\1)"),
+        (r"((a)?\2", r"((a)?\2"),
+    ],
+)
+def test_only_a_group_that_may_not_have_matched_is_followed_by_one_that_tells(pattern, read):
+    assert regrouped(pattern) == read
+
+
+def test_a_reference_to_a_group_that_has_matched_takes_no_more_steps():
+    found = check(r"^([\"'])(?:(?!\1).)*\1$")
+    assert found(f'"{"a" * (STEPS // 2 - 10)}"')
+
+
+def test_the_patterns_of_keys_are_read_one_by_one():
+    schema = Schema(
+        {"patternProperties": {"^a[^]": {}, "^[b]]": {}}, "additionalProperties": False}
+    )
+    assert verdict(['{"a)": 1, "b]": 2}'], schema) is None
+    assert verdict(['{"a": 1}'], schema) is not None
+    found = verdict(list('{"c": 1}'), schema)
+    assert found is not None
+    assert found.offset == 2
 
 
 @pytest.mark.parametrize("letter", "dDwWsS")

@@ -24,6 +24,7 @@ from guardstream.jsonstream.schema.dialects import (
     Dialect,
     SchemaDict,
     declared,
+    declares,
     without_annotations,
 )
 from guardstream.jsonstream.schema.errors import SchemaError
@@ -109,7 +110,7 @@ def draft_of(schema: SchemaDict, given: str | None) -> Dialect:
     try:
         check_shape(schema, dialect)
     except SchemaError as error:
-        if given is not None or "$schema" in schema:
+        if given is not None or declares(schema):
             raise
         mistakes = []
         for older in (DRAFT_7, DRAFT_4):
@@ -134,12 +135,13 @@ def _complaints(schema: SchemaDict, dialect: Dialect) -> list[str]:
 
 
 def check_shape(schema: SchemaDict, dialect: Dialect) -> None:
-    """Raise SchemaError for what the draft's metaschema does not allow, except in annotations."""
+    """Raise SchemaError for what the draft's metaschema does not allow, except in annotations. In
+    draft 4, `required` may be empty, too, as generators write it."""
     try:
         _metaschema(dialect).validate(schema)
     except _ERRORS as error:
         path = getattr(error, "instance_path", ())
-        if not ANNOTATIONS.isdisjoint(map(str, path)):
+        if not _DECIDING_NOTHING.isdisjoint(map(str, path)):
             plain = without_annotations(schema)
             if plain != schema:
                 return check_shape(plain, dialect)
@@ -170,6 +172,7 @@ def _complaint(error: Exception) -> str:
     return f"{json_pointer(path) or '/'}: not a valid schema: {first}"
 
 
+_DECIDING_NOTHING = ANNOTATIONS | {"required"}
 _BEGINNING, _LONGEST = 80, 240  # code points of an error message
 _TYPES = ("array", "boolean", "integer", "null", "number", "object", "string")
 

@@ -232,15 +232,23 @@ def content_keyword(read: SchemaDict) -> str:
     return next(name for name in reversed(_CONTENT) if name in read[CONTENT])
 
 
+def declares(schema: SchemaDict) -> bool:
+    """Return whether a schema says what dialect it is in."""
+    return "$schema" in schema or "openapi" in schema
+
+
 def declared(schema: SchemaDict, given: str | None) -> Dialect:
-    """Return the dialect of a schema: the `given` one, the one that it declares, or 2020-12."""
+    """Return the dialect of a schema: the `given` one, the one that it declares, or 2020-12.
+
+    A document of OpenAPI declares one by its version.
+    """
     if given is not None:
         if given not in DIALECTS:
             raise SchemaError(f"/: unknown draft {given!r}; use one of {', '.join(DIALECTS)}")
         return DIALECTS[given]
     uri = schema.get("$schema")
     if uri is None:
-        return DRAFT_2020
+        return OPENAPI if str(schema.get("openapi")).startswith("3.0.") else DRAFT_2020
     found = named(uri) if isinstance(uri, str) else None
     if found is None:
         raise SchemaError(
@@ -264,12 +272,15 @@ def subschemas(schema: SchemaDict) -> Iterator[tuple[str, Any]]:
 
 
 def without_annotations(schema: SchemaDict) -> SchemaDict:
-    """Return a copy of `schema` without annotations; all other objects are shared with the copy."""
+    """Return a copy of `schema` without what decides nothing: annotations, and a `required` of no
+    names. All other objects are shared with the copy."""
     plain = deepcopy(schema)
     todo = [plain]
     while todo:
         each = todo.pop()
         for name in ANNOTATIONS & each.keys():
             del each[name]
+        if each.get("required") == []:
+            del each["required"]
         todo += (sub for _, sub in subschemas(each) if isinstance(sub, dict))
     return plain

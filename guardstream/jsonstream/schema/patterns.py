@@ -4,20 +4,23 @@ Most patterns run in jsonschema-rs's linear engine. One with look-around or back
 its backtracking engine, which gives up after a fixed number of steps, and then refuses the text.
 What only JavaScript without its flag `u` accepts is read as it is there (ECMA-262, annex B.1.2): a
 bracket or brace that closes or opens nothing, and a hyphen beside `\\w`, stand for themselves.
-`\\A` and `\\Z` of other dialects are `^` and `$`. `.` is anything that does not end a line, `\\b` a
-boundary of what `\\w` is.
+`[^]` is any character and `[]` none, but `[^]]` is anything but a bracket, as in other dialects.
+`\\A` and `\\Z` of other dialects are `^` and `$`, and their flags count. `.` is anything that does
+not end a line, or anything under `(?s)`; `\\b` is a boundary of what `\\w` is.
 Halves of surrogate pairs are joined; alone they match nothing, as no document has any.
 """
 
 from __future__ import annotations
 
 import re
+import string
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 
 import jsonschema_rs
 
 from guardstream.jsonstream.schema.errors import SchemaError
+from guardstream.jsonstream.schema.groups import regrouped
 
 STEPS = 10_000
 """How often the backtracking engine may backtrack: about 0.2 ms."""
@@ -26,19 +29,23 @@ _LINEAR = jsonschema_rs.RegexOptions()
 _BACKTRACKING = jsonschema_rs.FancyRegexOptions(backtrack_limit=STEPS)
 
 _quantifier = re.compile(r"\{[0-9]+(?:,[0-9]*)?\}").match
-_ATOM = re.compile(r"\\[pPux]\{[^}]*\}|\\u[0-9a-fA-F]{4}|\\0[0-9]*|\\.|.", re.DOTALL)
+_ATOM = re.compile(r"\\[pPux]\{[^}]*\}|\\u[0-9a-fA-F]{4}|\\c[a-zA-Z]|\\0[0-9]*|\\.|.", re.DOTALL)
 _atom, _atoms = _ATOM.match, _ATOM.findall
 _HALF = r"\\u[dD][89a-fA-F][0-9a-fA-F]{2}"
 _half = re.compile(_HALF).fullmatch
+_flags = re.compile(r"\(\?([a-z]*)(?:-([a-z]*))?([:)])").match
 _halves = re.compile(rf"({_HALF})-{_HALF}").match
 _pair = re.compile(r"(?<!\\)((?:\\\\)*)\\u([dD][89abAB]..)\\u([dD][c-fC-F]..)").sub
 _CLASSES = frozenset("dDwWsSpP")
-_OUTSIDE = {
+_CONTROLS = {rf"\c{char}": rf"\x{ord(char) % 32:02x}" for char in string.ascii_letters}
+_OUTSIDE = _CONTROLS | {
     "]": r"\]", "{": r"\{", "}": r"\}", r"\<": "<", r"\>": ">", r"\A": "^", r"\Z": "$", r"\z": "$",
     ".": r"[^\n\r\u2028\u2029]",  # ECMA-262, 22.2.2.7; the engines differ
     r"\0": r"\x00",
 }  # fmt: skip
-_NOTHING = r"\P{Any}"
+_NOTHING, _ANY = r"\P{Any}", r"[\s\S]"
+# Before another bracket closes: `[]a]` is a class in other dialects, and a mistake under `u`.
+_empty_class = re.compile(r"(\^?)\](?=(?:\\.|[^\\\[\]])*(?:\[|\Z))", re.DOTALL).match
 # ECMA-262, 22.2.2.9. jsonschema-rs does this for the linear engine, not for the other one.
 _RANGES = {
     r"\d": "0-9",
@@ -49,7 +56,7 @@ _RANGES = {
     r"\S": "\x00-\x08\x0e-\x1f!-\x9f\xa1-\u167f\u1681-\u1fff\u200b-\u2027\u202a-\u202e"
     "\u2030-\u205e\u2060-\u2fff\u3001-\ufefe\uff00-\U0010ffff",
 }
-_INSIDE = {r"\<": "<", r"\>": ">", r"\b": r"\x08", r"\0": r"\x00"}
+_INSIDE = _CONTROLS | {r"\<": "<", r"\>": ">", r"\b": r"\x08", r"\0": r"\x00"}
 _SPELLED_OUT = {name: f"[{ranges}]" for name, ranges in _RANGES.items()} | {
     r"\b": "(?:(?<![0-9A-Z_a-z])(?=[0-9A-Z_a-z])|(?<=[0-9A-Z_a-z])(?![0-9A-Z_a-z]))",
     r"\B": "(?:(?<![0-9A-Z_a-z])(?![0-9A-Z_a-z])|(?<=[0-9A-Z_a-z])(?=[0-9A-Z_a-z]))",
@@ -61,7 +68,8 @@ def check(pattern: str) -> Callable[[str], bool]:
     """Return the check for `pattern`. Raises SchemaError if no engine can run it."""
     texts = (loosened(pattern), pattern)
     linear = (_replaced(text, _LINEARLY, {}) for text in texts)
-    for options, read in ((_LINEAR, linear), (_BACKTRACKING, map(spelled_out, texts))):
+    backtracking = (spelled_out(regrouped(text)) for text in texts)
+    for options, read in ((_LINEAR, linear), (_BACKTRACKING, backtracking)):
         for text in read:
             with suppress(jsonschema_rs.ValidationError, ValueError):
                 made = jsonschema_rs.Draft202012Validator(
@@ -76,7 +84,7 @@ def check(pattern: str) -> Callable[[str], bool]:
 
 def loosened(pattern: str) -> str:
     """Return the pattern as the engines read it: literal characters are escaped, others are not."""
-    joined = _pair(_joined, pattern)
+    joined = _pair(_joined, _with_any_dots(pattern))
     out: list[str] = []
     in_class = False
     at = 0
@@ -90,9 +98,39 @@ def loosened(pattern: str) -> str:
         elif in_class:
             in_class = atom != "]"
             _add_to_class(out, atom, joined[at : at + 2])
+        elif atom == "[" and (empty := _empty_class(joined, at)):
+            out.append(_ANY if empty[1] else _NOTHING)
+            at = empty.end()
         else:
             in_class = atom == "["
             out.append(_NOTHING if _half(atom) else _OUTSIDE.get(atom, atom))
+    return "".join(out)
+
+
+def _with_any_dots(pattern: str) -> str:
+    """Return the pattern with `[\\s\\S]` for each dot under the flag `s`."""
+    if "(?" not in pattern or "s" not in pattern:
+        return pattern
+    out: list[str] = []
+    around: list[bool] = []  # whether the flag is set around each open group
+    any_dot = in_class = False
+    at = 0
+    for atom in _atoms(pattern):
+        if in_class:
+            in_class = atom != "]"
+        elif atom == "(":
+            around.append(any_dot)
+            flags = _flags(pattern, at)
+            if flags:
+                any_dot = "s" in flags[1] or (any_dot and "s" not in (flags[2] or ""))
+                if flags[3] == ")":  # they hold for what follows
+                    around[-1] = any_dot
+        elif atom == ")" and around:
+            any_dot = around.pop()
+        else:
+            in_class = atom == "["
+        out.append(_ANY if atom == "." and any_dot and not in_class else atom)
+        at += len(atom)
     return "".join(out)
 
 

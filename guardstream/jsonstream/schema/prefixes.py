@@ -43,13 +43,13 @@ class PrefixState(dict[str, "PrefixState | None"]):
 
 
 class Early:
-    """A pattern, compiled when the first text is judged by it, because a schema may have
-    thousands."""
+    """A pattern, or any of several, compiled when the first text is judged by it, because a schema
+    may have thousands."""
 
-    __slots__ = ("_found", "_pattern", "_ready")
+    __slots__ = ("_found", "_patterns", "_ready")
 
-    def __init__(self, pattern: str) -> None:
-        self._pattern = pattern
+    def __init__(self, *patterns: str) -> None:
+        self._patterns = patterns
         self._ready = False
         self._found: Prefixes | None = None
 
@@ -59,7 +59,7 @@ class Early:
         None is the state of the empty text.
         """
         if not self._ready:
-            self._found = prefixes(self._pattern)
+            self._found = prefixes(*self._patterns)
             self._ready = True
         return (None, None) if self._found is None else self._found.step(state, text)
 
@@ -191,13 +191,14 @@ class Prefixes:
 
 
 @lru_cache(maxsize=256)
-def prefixes(pattern: str) -> Prefixes | None:
-    """Return the automaton of the beginnings that `pattern` matches; None if it refuses nothing
-    early."""
-    if "^" not in pattern or _foreign(pattern):
+def prefixes(*patterns: str) -> Prefixes | None:
+    """Return the automaton of the beginnings that any of `patterns` matches; None if it refuses
+    nothing early."""
+    if any("^" not in each or _foreign(each) for each in patterns):
         return None
+    read = "|".join(f"(?:{spelled_out(loosened(each))})" for each in patterns)
     try:
-        found = Prefixes(parse(spelled_out(loosened(pattern))).tree)
+        found = Prefixes(parse(read).tree)
     except (PatternError, RecursionError):
         return None
     # If a match may begin anywhere, one may always follow.
@@ -226,8 +227,7 @@ def of_pattern(pattern: str) -> Early | None:
 
 def of_patterns(patterns: tuple[str, ...]) -> Early | None:
     """Return what judges the beginnings of any of the patterns, if all of them can be judged."""
-    joined = "|".join(f"(?:{each})" for each in patterns)
-    return Early(joined) if all("^" in each for each in patterns) else None
+    return Early(*patterns) if all("^" in each for each in patterns) else None
 
 
 def of_format(name: object, check: Callable[[str], bool]) -> Early | None:

@@ -21,6 +21,7 @@ from guardstream.jsonstream.schema.dialects import (
     Dialect,
     SchemaDict,
     declared,
+    declares,
     named,
     subschemas,
     vocabulary,
@@ -123,7 +124,7 @@ class References:
             for operand in [read[keyword] for keyword in keywords if keyword in read][::-1]:
                 todo += operand[::-1] if isinstance(operand, list) else [operand]
 
-    def dialect_of(self, schema: SchemaDict) -> Dialect:
+    def dialect_of(self, schema: SchemaDict | bool) -> Dialect:
         """Return the dialect of `schema`."""
         place = self._places.get(id(schema))
         return place.dialect if place else self._dialect
@@ -275,7 +276,7 @@ class References:
             return
         self.used[uri] = self._resources[uri] = document
         if isinstance(document, dict):
-            uses = declared(document, None) if "$schema" in document else self._dialect
+            uses = declared(document, None) if declares(document) else self._dialect
             try:
                 check_shape(document, uses)
             except SchemaError as error:

@@ -91,7 +91,8 @@ class Schema:
         self._exact = not compiler.ambiguous
         self._evaluator.settle()
         # The evaluator has the final verdict on what jsonschema-rs refuses.
-        if dialect.name != "openapi-3.0" and not may_double(references, schema):
+        judged = map(references.dialect_of, (schema, *references.used.values()))
+        if OPENAPI not in judged and not may_double(references, schema):
             with suppress(SchemaError):
                 self._fast = validator(
                     schema, dialect, references.used, formats=formats, base=base
