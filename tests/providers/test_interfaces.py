@@ -462,6 +462,30 @@ def test_a_rule_stops_at_the_end_of_a_text_if_a_call_follows(text: Any, more: st
         assert [found.rule for found in stream.findings] == ["s"]
 
 
+@pytest.mark.parametrize("text", [part, message])
+@pytest.mark.parametrize(
+    ("policy", "said", "found"),
+    [
+        ("json: {on_violation: stop}", '{"a": 1', ["json"]),
+        ("json: {on_violation: stop, fences: strip}", "none", ["json"]),
+        ("json: {schema: {minimum: 30}, on_violation: stop}", "29", ["json"]),
+        ("json: {after: stop}", "42", []),
+    ],
+)
+def test_what_stops_json_at_the_end_of_a_text_stops_the_stream(
+    text: Any, policy: str, said: str, found: list[str]
+) -> None:
+    begin, calls = {"type": "start", "messageId": "a1"}, CALLS_OF_UI[0]
+    if text is message:
+        begin, calls = in_a_run()[0], CALL_OF_AG_UI
+    called = {event["type"] for event in calls}
+    for pieces in cuttings(said):
+        stream = Guard(Policy.parse(policy)).wrap_sync([begin, *text(*pieces), *calls])
+        assert called.isdisjoint(event["type"] for event in stream)
+        assert stream.finish == "stop"
+        assert [finding.rule for finding in stream.findings] == found
+
+
 @pytest.mark.parametrize(
     "told",
     [
