@@ -167,6 +167,11 @@ class ChatBody(Body):
         kept = [call for call in calls if _arguments(call)]
         if len(kept) < len(calls):
             message["tool_calls"] = kept or None
+        called = message.get("function_call")
+        if called and not called.get("arguments"):
+            message["function_call"] = None
+        if message.get("audio"):
+            message["audio"] = None  # it says all of the transcript
         return {**choice, "message": message}
 
     def _with_text(self, choice: dict[str, Any], text: str) -> dict[str, Any]:
