@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -149,6 +150,63 @@ def test_answers_of_json_rpc_are_guarded() -> None:
     message = {"kind": "message", "messageId": "m", "role": "agent", "parts": [part]}
     made, result = guard_body(GUARD, "a2a", {"jsonrpc": "2.0", "id": 1, "result": message})
     assert made["result"]["parts"][0]["text"] == result.text == "a ######"
+
+
+def _task(state: str, *texts: str) -> Body:
+    parts = [{"text": text} for text in texts]
+    artifact = {"artifactId": "a", "parts": parts}
+    return {"id": "t", "contextId": "c", "status": {"state": state}, "artifacts": [artifact]}
+
+
+TASK = "TASK_STATE_%s"
+
+
+@pytest.mark.parametrize(
+    "held",
+    [
+        lambda task: {"jsonrpc": "2.0", "id": 1, "result": {"task": task}},
+        lambda task: {"jsonrpc": "2.0", "id": 1, "result": task},
+        lambda task: {"task": task},
+        lambda task: task,
+    ],
+    ids=["sent", "got", "sent over HTTP", "got over HTTP"],
+)
+def test_the_parts_of_an_artifact_are_one_text(held: Callable[[Body], Body]) -> None:
+    def task(state: str, *texts: str) -> Body:
+        return held(_task(TASK % state, *texts))
+
+    made, result = guard_body(GUARD, "a2a", task("COMPLETED", "my sec", "ret is"))
+    assert made == task("COMPLETED", "my ", "###### is")
+    assert [found.path for found in result.findings] == [""]
+    stops = Guard(Policy.parse("rules: [{id: s, words: [secret], action: stop}]"))
+    made, result = guard_body(stops, "a2a", task("COMPLETED", "my sec", "ret is"))
+    assert (made, result.finish) == (task("COMPLETED", "my ", ""), "stop")
+
+
+def test_an_answer_of_a2a_without_json_rpc_is_rejected() -> None:
+    blocks = "rules: [{id: s, words: [secret], action: block}]"
+    guard, saying = Guard(Policy.parse(blocks)), Guard(Policy.parse(f"block_message: no\n{blocks}"))
+    task, ended = _task(TASK % "COMPLETED", "my secret"), _task(TASK % "REJECTED", "my ")
+    assert guard_body(guard, "a2a", task)[0] == ended
+    assert guard_body(guard, "a2a", {"task": task})[0] == {"task": ended}
+    made, _ = guard_body(saying, "a2a", task)
+    assert made["status"]["message"]["parts"] == [{"text": "no"}]
+    message = {"messageId": "m", "role": "ROLE_AGENT", "parts": [{"text": "my secret"}]}
+    made, _ = guard_body(saying, "a2a", {"message": message})
+    assert made == {"message": {**message, "parts": [{"text": "my "}, {"text": "no"}]}}
+    old = {**_task("completed", "my secret"), "kind": "task"}
+    told = guard_body(saying, "a2a", old)[0]["status"]
+    assert (told["state"], told["message"]["role"]) == ("rejected", "agent")
+    assert told["message"]["parts"] == [{"kind": "text", "text": "no"}]
+
+
+def test_a_stop_leaves_out_what_follows_in_an_answer() -> None:
+    stops = Guard(Policy.parse("rules: [{id: s, words: [secret], action: stop}]"))
+    content = [{"type": "text", "text": text} for text in ("my secret", "unread")]
+    told = {"jsonrpc": "2.0", "id": 1, "result": {"content": content}}
+    made, result = guard_body(stops, "mcp", told)
+    assert [part["text"] for part in made["result"]["content"]] == ["my ", ""]
+    assert result.finish == "stop"
 
 
 INPUT = Guard(

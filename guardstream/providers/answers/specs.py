@@ -19,9 +19,9 @@ from guardstream.providers.dashscope import calls_in, number_in, response_spec
 from guardstream.providers.google import interactions
 from guardstream.providers.google.gemini import REASONS, STOPS, Gemini
 from guardstream.providers.google.gemini_calls import call_in, get, parts_of
-from guardstream.providers.protocols.a2a import Events
+from guardstream.providers.protocols.a2a import KINDS, NAMED, TASK, Events, rejected
 from guardstream.providers.protocols.mcp import Messages
-from guardstream.providers.spec import END, KEEP, META, Leaf, Path, Spec, Tree
+from guardstream.providers.spec import END, KEEP, META, Leaf, OneOf, Path, Spec, Tree
 from guardstream.providers.toolkit.fields import fields_of, index_in
 from guardstream.providers.toolkit.objects import rpc_error
 
@@ -318,10 +318,10 @@ class WatsonxBody(Body):
 
 
 class _RPCBody(OneAnswer):
-    """An answer of JSON-RPC; one that the guard ends becomes an error."""
+    """An answer of JSON-RPC; one that the guard blocks becomes an error."""
 
     def ended(self, body: Answer, text: str, reason: FinishReason) -> Answer:
-        return rpc_error(reason, text, body.get("id"))
+        return rpc_error(reason, text, body.get("id")) if reason == "content_filter" else body
 
 
 class InteractionsBody(OneAnswer):
@@ -374,14 +374,28 @@ def _says_text(step: Any) -> bool:
 
 
 class A2ABody(_RPCBody):
-    """`message/send`: https://a2a-protocol.org/latest/specification/."""
+    """`message/send` and `tasks/get`: https://a2a-protocol.org/latest/specification/.
+
+    The answer is in one of JSON-RPC or, over plain HTTP, is the body itself.
+    """
 
     name = "a2a"
-    spec: ClassVar[Spec] = Events.spec
+    spec: ClassVar[Spec] = {
+        **TASK,
+        **Events.spec,
+        "result": OneOf("kind", KINDS, {**TASK, **NAMED}),
+    }
 
     def slot(self, leaf: Leaf, event: Mapping[str, Any], path: Path) -> Slot:
         field = "content" if leaf.field == "message" else leaf.field
         return Slot(0, leaf.channel, field, path[0] if len(path) > 1 else 0)
+
+    def ended(self, body: Answer, text: str, reason: FinishReason) -> Answer:
+        if "jsonrpc" in body or reason != "content_filter":
+            return super().ended(body, text, reason)
+        name = next((name for name in NAMED if name in body), None)
+        told = rejected(body[name] if name else body, text)
+        return {**body, name: told} if name else told
 
 
 class MCPBody(_RPCBody):

@@ -359,7 +359,7 @@ class PieceFlow(Generic[C]):
         lanes, pieces = self._lanes, incoming.reading.pieces
         texts = incoming.texts = [""] * len(pieces)
         for index, (slot, text, kind) in enumerate(pieces):
-            if self.ended:
+            if self.ended or self._choices.all_cut:
                 self._keep_keys(incoming, index)
                 break
             cut = slot.choice in self._choices.cut and kind not in ("unknown", "name")
