@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
@@ -152,6 +152,51 @@ def test_answers_of_json_rpc_are_guarded() -> None:
     assert made["result"]["parts"][0]["text"] == result.text == "a ######"
 
 
+def _of_cohere(*blocks: tuple[str, str]) -> Body:
+    content = [{"type": kind, kind: text} for kind, text in blocks]
+    return {"id": "c", "finish_reason": "COMPLETE", "message": {"content": content}}
+
+
+def _of_bedrock(*blocks: tuple[str, str]) -> Body:
+    def block(kind: str, text: str) -> Body:
+        thought = {"reasoningText": {"text": text}}
+        return {"text": text} if kind == "text" else {"reasoningContent": thought}
+
+    message = {"role": "assistant", "content": [block(*each) for each in blocks]}
+    return {"output": {"message": message}, "stopReason": "end_turn"}
+
+
+BLOCKS = [("cohere", _of_cohere), ("bedrock", _of_bedrock)]
+
+
+@pytest.mark.parametrize(("provider", "answer"), BLOCKS)
+@pytest.mark.parametrize("kinds", [("thinking", "thinking"), ("text", "thinking", "text")])
+def test_blocks_that_are_texts_of_their_own_are_guarded_alone(
+    provider: str, answer: Callable[..., Body], kinds: Sequence[str]
+) -> None:
+    texts = ["so", "hm", "secret"][-len(kinds) :]
+    body = answer(*zip(kinds, texts, strict=True))
+    masked = answer(*zip(kinds, [*texts[:-1], "######"], strict=True))
+    assert guard_body(GUARD, provider, body)[0] == masked
+    split = answer(*zip(kinds, ["a sec", "hm", "ret"][-len(kinds) :], strict=True))
+    assert guard_body(GUARD, provider, split)[0] is split
+
+
+@pytest.mark.parametrize(("provider", "answer"), BLOCKS)
+def test_consecutive_blocks_of_text_are_one_text(
+    provider: str, answer: Callable[..., Body]
+) -> None:
+    made, _ = guard_body(GUARD, provider, answer(("text", "a sec"), ("text", "ret is")))
+    assert made == answer(("text", "a "), ("text", "###### is"))
+
+
+def test_a_body_is_guarded_in_the_order_of_its_blocks() -> None:
+    body = _of_cohere(("text", "so it is"), ("thinking", "forbidden"), ("text", "unread"))
+    made, result = guard_body(GUARD, "cohere", body)
+    assert [block.get("text") for block in made["message"]["content"]] == ["so it is", None, ""]
+    assert result.text == "so it is"
+
+
 def _task(state: str, *texts: str) -> Body:
     parts = [{"text": text} for text in texts]
     artifact = {"artifactId": "a", "parts": parts}
@@ -177,6 +222,7 @@ def test_the_parts_of_an_artifact_are_one_text(held: Callable[[Body], Body]) -> 
 
     made, result = guard_body(GUARD, "a2a", task("COMPLETED", "my sec", "ret is"))
     assert made == task("COMPLETED", "my ", "###### is")
+    assert result.text == "my ###### is"
     assert [found.path for found in result.findings] == [""]
     stops = Guard(Policy.parse("rules: [{id: s, words: [secret], action: stop}]"))
     made, result = guard_body(stops, "a2a", task("COMPLETED", "my sec", "ret is"))

@@ -177,9 +177,15 @@ class CohereBody(OneAnswer):
             for place, call in enumerate(found)
         }
 
+    def slot(self, leaf: Leaf, event: Mapping[str, Any], path: Path) -> Slot:
+        slot = super().slot(leaf, event, path)
+        if leaf.field not in ("text", "thinking"):
+            return slot
+        return slot._replace(number=_run_at(path[0], event["message"]["content"], ("text",)))
+
     def _order(self, pieces: Sequence[Piece]) -> Sequence[int]:
-        ranks = {"thinking": 0, "text": 1, "tool_args": 2}
-        return sorted(range(len(pieces)), key=lambda at: ranks.get(pieces[at].slot.channel, 1))
+        ranks = {"tool_plan": 0, "arguments": 2}
+        return sorted(range(len(pieces)), key=lambda at: ranks.get(pieces[at].slot.field, 1))
 
     def ended(self, body: Answer, text: str, reason: FinishReason) -> Answer:
         message = dict(fields_of(body.get("message")))
@@ -232,6 +238,13 @@ class BedrockBody(OneAnswer):
         **dict.fromkeys(("usage", "metrics", "performanceConfig", "serviceTier"), META),
         "ResponseMetadata": META,
     }
+
+    def slot(self, leaf: Leaf, event: Mapping[str, Any], path: Path) -> Slot:
+        slot = super().slot(leaf, event, path)
+        if leaf.field not in ("text", "thinking"):
+            return slot
+        content = event["output"]["message"]["content"]
+        return slot._replace(number=_run_at(path[0], content, ("text", "citationsContent")))
 
     def reason(self, event: Mapping[str, Any]) -> FinishReason:
         return bedrock.REASONS.get(str(event.get("stopReason")), "stop")
@@ -387,7 +400,7 @@ class A2ABody(_RPCBody):
     }
 
     def slot(self, leaf: Leaf, event: Mapping[str, Any], path: Path) -> Slot:
-        field = "content" if leaf.field == "message" else leaf.field
+        field = {"message": "content", "artifact": "text"}.get(leaf.field, leaf.field)
         return Slot(0, leaf.channel, field, path[0] if len(path) > 1 else 0)
 
     def ended(self, body: Answer, text: str, reason: FinishReason) -> Answer:
@@ -403,6 +416,18 @@ class MCPBody(_RPCBody):
 
     name = "mcp"
     spec: ClassVar[Spec] = Messages.spec
+
+
+def _run_at(place: int, blocks: Sequence[Any], fields: Sequence[str]) -> int:
+    """Return where the run of blocks with one of these fields begins that a block is in: they are
+    one text, as in the stream. Any other block is a text of its own."""
+
+    def says_text(block: Any) -> bool:
+        return not fields_of(block).keys().isdisjoint(fields)
+
+    while place and says_text(blocks[place]) and says_text(blocks[place - 1]):
+        place -= 1
+    return place
 
 
 def _with_text(content: Any, text: str) -> Any:
