@@ -197,6 +197,19 @@ def test_a_body_is_guarded_in_the_order_of_its_blocks() -> None:
     assert result.text == "so it is"
 
 
+@pytest.mark.parametrize("said", [("content", "thinking"), ("thinking", "content")])
+def test_thinking_comes_before_the_answer_wherever_a_body_has_it(said: Sequence[str]) -> None:
+    texts = {"content": "unread", "thinking": "so forbidden"}
+    message = {"role": "assistant", **{name: texts[name] for name in said}}
+    made, _ = guard_body(GUARD, "ollama", {"model": "m", "message": message, "done": True})
+    assert (made["message"]["thinking"], made["message"]["content"]) == ("so ", "")
+    message = {name.replace("thinking", "reasoning_content"): texts[name] for name in said}
+    choice = {"finish_reason": "stop", "message": {"role": "assistant", **message}}
+    made, _ = guard_body(GUARD, "dashscope", {"output": {"choices": [choice]}})
+    told = made["output"]["choices"][0]["message"]
+    assert (told["reasoning_content"], told["content"]) == ("so ", "")
+
+
 def _task(state: str, *texts: str) -> Body:
     parts = [{"text": text} for text in texts]
     artifact = {"artifactId": "a", "parts": parts}

@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 from guardstream.events import FinishReason
 from guardstream.providers import cohere, ollama, watsonx
 from guardstream.providers.adapter import Call, Piece, Reading, Slot, Unknown
-from guardstream.providers.answers.whole import Body, said_in
+from guardstream.providers.answers.whole import Body, said_in, thinking_first
 from guardstream.providers.bedrock import converse as bedrock
 from guardstream.providers.dashscope import calls_in, number_in, response_spec
 from guardstream.providers.google import interactions
@@ -115,6 +115,9 @@ class OllamaBody(OneAnswer):
 
     name = "ollama"
     spec: ClassVar[Spec] = ollama.Ollama.spec
+
+    def _order(self, pieces: Sequence[Piece]) -> Sequence[int]:
+        return thinking_first(pieces)
 
     def reason(self, event: Mapping[str, Any]) -> FinishReason:
         called = bool(self.calls(event))
@@ -277,6 +280,9 @@ class DashScopeBody(OneAnswer):
         if leaf.channel == "tool_args":
             slot = slot._replace(number=number_in(event, path))
         return slot._replace(choice=path[0]) if path and leaf.field != "search" else slot
+
+    def _order(self, pieces: Sequence[Piece]) -> Sequence[int]:
+        return thinking_first(pieces)
 
     def meaning(self, chunk: Any, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:
         count = len(fields_of(event.get("output")).get("choices") or (0,))
