@@ -362,6 +362,17 @@ def test_a_stop_at_the_end_of_a_text_is_the_finish_reason(make: Make, reason: st
     assert (out.finish, out.result.tool_calls[0].complete) == ("stop", False)
 
 
+def test_a_stop_at_the_end_of_a_text_does_not_hide_that_the_provider_blocked_it(
+    make: Make,
+) -> None:
+    source = [chunk({"content": "that is enough"}), chunk(finish="content_filter")]
+    out = Guard(Policy.parse(POLICY)).wrap_sync(map(make, source))
+    chunks = list(out)
+    assert accumulate(chunks) == {(0, "content"): "that is "}
+    assert finishes(chunks) == [(0, "content_filter")]
+    assert (out.finish, out.blocked_by) == ("content_filter", None)
+
+
 @pytest.mark.parametrize("action", ["block", "stop"])
 def test_a_call_that_begins_with_the_end_of_a_text_that_a_rule_ends_is_left_out(
     make: Make, action: str

@@ -690,15 +690,16 @@ class PieceFlow(Generic[C]):
         self, finish: Finish, choice: int, finished: Mapping[int, FinishReason]
     ) -> Iterable[int]:
         """Return the choices that a stop or a limit ends: of those that are `finished`, only its
-        own, if that is not what they say."""
+        own, unless that says as much, or that the provider has blocked it."""
         if finish.ends == "choice":
             return [choice] if choice not in finished else []
         # Chunks of no known format open no choice.
         every = self._choices.open or [choice]
+        said = (finish.reason, "content_filter")
         return [
             each
             for each in every
-            if each not in finished or (each == choice and finished[each] != finish.reason)
+            if each not in finished or (each == choice and finished[each] not in said)
         ]
 
     # Ends written by the guard
