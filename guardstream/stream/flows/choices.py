@@ -29,8 +29,8 @@ class Choices(Generic[C]):
 
     @property
     def all_cut(self) -> bool:
-        """Whether the guard has cut all choices that were open."""
-        return bool(self.cut) and self.open.keys() <= self.cut.keys()
+        """Whether the guard has cut all choices that are open, where it has cut any."""
+        return self.open.keys() <= self.cut.keys()
 
     def note(self, reading: Reading, chunk: C) -> None:
         """Remember `chunk` as the last one of the choices in it; new text reopens a choice that

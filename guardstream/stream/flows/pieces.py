@@ -356,14 +356,14 @@ class PieceFlow(Generic[C]):
 
     def _guard_pieces(self, incoming: Incoming[C]) -> None:
         """Guard each new piece; repeated text is filled in later, once everything is known."""
-        lanes, pieces = self._lanes, incoming.reading.pieces
+        lanes, pieces, cut = self._lanes, incoming.reading.pieces, self._choices.cut
         texts = incoming.texts = [""] * len(pieces)
         for index, (slot, text, kind) in enumerate(pieces):
-            if self.ended or self._choices.all_cut:
+            if self.ended or (cut and self._choices.all_cut):
                 self._keep_keys(incoming, index)
                 break
-            cut = slot.choice in self._choices.cut and kind not in ("unknown", "name")
-            if cut or slot in incoming.matched:
+            left_out = slot.choice in cut and kind not in ("unknown", "name")
+            if left_out or slot in incoming.matched:
                 continue
             if kind in ("delta", "last"):
                 track, events = self._feed_slot(slot, text, incoming.model)
