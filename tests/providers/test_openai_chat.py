@@ -418,6 +418,27 @@ def test_a_choice_that_ends_beside_one_that_is_cut_has_its_finish_reason(
     assert stream.finish == "length"
 
 
+@pytest.mark.parametrize("arguments", ["", "{}"])
+@pytest.mark.parametrize("together", [False, True])
+def test_no_call_begins_in_a_choice_that_has_ended_beside_another(
+    make: Make, arguments: str, together: bool
+) -> None:
+    begun, beside = chunk({"content": "ok"}, choice=1), chunk({"content": "so"}, choice=1)
+    called = chunk(call(0, arguments, id="c", type="function", name="find things"))
+    rest = [beside, chunk(choice=1, finish="stop")]
+    if together:
+        beside["choices"] += called["choices"]
+    else:
+        rest.insert(0, called)
+    source = [begun, chunk({"content": "far too long"}), *rest]
+    policy = "limits: {max_chars: 4}\nrules: [{id: a, pattern: 'fin.{1,9}z'}]"
+    stream = Guard(Policy.parse(policy)).wrap_sync(map(make, source))
+    out = list(stream)
+    assert accumulate(out) == {(0, "content"): "far ", (1, "content"): "okso"}
+    assert finishes(out) == [(0, "length"), (1, "stop")]
+    assert not calling(out)
+
+
 def test_a_block_that_settles_at_the_finish_reason(make: Make) -> None:
     source = [make(chunk({"content": "it is forbidden"})), make(chunk(finish="stop"))]
     out = guarded(source)

@@ -561,7 +561,8 @@ class PieceFlow(Generic[C]):
             return []
         ends = self.ended is None and not cut
         written: C | None = chunk
-        if texts != [piece.text for piece in reading.pieces] or (reading.finished and not ends):
+        same = texts == [piece.text for piece in reading.pieces]
+        if not same or cut or (reading.finished and not ends):
             written = self.adapter.write(chunk, texts, ends=ends)
         if written is None:
             return []
@@ -751,8 +752,8 @@ def _is_key(piece: Piece) -> bool:
 
 
 def _justifies_chunk(piece: Piece) -> bool:
-    """Return whether a piece justifies a chunk, unlike names of fields and marks."""
-    return piece.kind not in ("aside", "mark") and not _is_key(piece)
+    """Return whether a piece justifies a chunk, unlike names and marks."""
+    return piece.kind not in ("aside", "mark", "name") and not _is_key(piece)
 
 
 def _cuts_call(incoming: Incoming[Any]) -> bool:
