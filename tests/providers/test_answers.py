@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
@@ -149,6 +150,122 @@ def test_answers_of_json_rpc_are_guarded() -> None:
     message = {"kind": "message", "messageId": "m", "role": "agent", "parts": [part]}
     made, result = guard_body(GUARD, "a2a", {"jsonrpc": "2.0", "id": 1, "result": message})
     assert made["result"]["parts"][0]["text"] == result.text == "a ######"
+
+
+def _of_cohere(*blocks: tuple[str, str]) -> Body:
+    content = [{"type": kind, kind: text} for kind, text in blocks]
+    return {"id": "c", "finish_reason": "COMPLETE", "message": {"content": content}}
+
+
+def _of_bedrock(*blocks: tuple[str, str]) -> Body:
+    def block(kind: str, text: str) -> Body:
+        thought = {"reasoningText": {"text": text}}
+        return {"text": text} if kind == "text" else {"reasoningContent": thought}
+
+    message = {"role": "assistant", "content": [block(*each) for each in blocks]}
+    return {"output": {"message": message}, "stopReason": "end_turn"}
+
+
+BLOCKS = [("cohere", _of_cohere), ("bedrock", _of_bedrock)]
+
+
+@pytest.mark.parametrize(("provider", "answer"), BLOCKS)
+@pytest.mark.parametrize("kinds", [("thinking", "thinking"), ("text", "thinking", "text")])
+def test_blocks_that_are_texts_of_their_own_are_guarded_alone(
+    provider: str, answer: Callable[..., Body], kinds: Sequence[str]
+) -> None:
+    texts = ["so", "hm", "secret"][-len(kinds) :]
+    body = answer(*zip(kinds, texts, strict=True))
+    masked = answer(*zip(kinds, [*texts[:-1], "######"], strict=True))
+    assert guard_body(GUARD, provider, body)[0] == masked
+    split = answer(*zip(kinds, ["a sec", "hm", "ret"][-len(kinds) :], strict=True))
+    assert guard_body(GUARD, provider, split)[0] is split
+
+
+@pytest.mark.parametrize(("provider", "answer"), BLOCKS)
+def test_consecutive_blocks_of_text_are_one_text(
+    provider: str, answer: Callable[..., Body]
+) -> None:
+    made, _ = guard_body(GUARD, provider, answer(("text", "a sec"), ("text", "ret is")))
+    assert made == answer(("text", "a "), ("text", "###### is"))
+
+
+def test_a_body_is_guarded_in_the_order_of_its_blocks() -> None:
+    body = _of_cohere(("text", "so it is"), ("thinking", "forbidden"), ("text", "unread"))
+    made, result = guard_body(GUARD, "cohere", body)
+    assert [block.get("text") for block in made["message"]["content"]] == ["so it is", None, ""]
+    assert result.text == "so it is"
+
+
+@pytest.mark.parametrize("said", [("content", "thinking"), ("thinking", "content")])
+def test_thinking_comes_before_the_answer_wherever_a_body_has_it(said: Sequence[str]) -> None:
+    texts = {"content": "unread", "thinking": "so forbidden"}
+    message = {"role": "assistant", **{name: texts[name] for name in said}}
+    made, _ = guard_body(GUARD, "ollama", {"model": "m", "message": message, "done": True})
+    assert (made["message"]["thinking"], made["message"]["content"]) == ("so ", "")
+    message = {name.replace("thinking", "reasoning_content"): texts[name] for name in said}
+    choice = {"finish_reason": "stop", "message": {"role": "assistant", **message}}
+    made, _ = guard_body(GUARD, "dashscope", {"output": {"choices": [choice]}})
+    told = made["output"]["choices"][0]["message"]
+    assert (told["reasoning_content"], told["content"]) == ("so ", "")
+
+
+def _task(state: str, *texts: str) -> Body:
+    parts = [{"text": text} for text in texts]
+    artifact = {"artifactId": "a", "parts": parts}
+    return {"id": "t", "contextId": "c", "status": {"state": state}, "artifacts": [artifact]}
+
+
+TASK = "TASK_STATE_%s"
+
+
+@pytest.mark.parametrize(
+    "held",
+    [
+        lambda task: {"jsonrpc": "2.0", "id": 1, "result": {"task": task}},
+        lambda task: {"jsonrpc": "2.0", "id": 1, "result": task},
+        lambda task: {"task": task},
+        lambda task: task,
+    ],
+    ids=["sent", "got", "sent over HTTP", "got over HTTP"],
+)
+def test_the_parts_of_an_artifact_are_one_text(held: Callable[[Body], Body]) -> None:
+    def task(state: str, *texts: str) -> Body:
+        return held(_task(TASK % state, *texts))
+
+    made, result = guard_body(GUARD, "a2a", task("COMPLETED", "my sec", "ret is"))
+    assert made == task("COMPLETED", "my ", "###### is")
+    assert result.text == "my ###### is"
+    assert [found.path for found in result.findings] == [""]
+    stops = Guard(Policy.parse("rules: [{id: s, words: [secret], action: stop}]"))
+    made, result = guard_body(stops, "a2a", task("COMPLETED", "my sec", "ret is"))
+    assert (made, result.finish) == (task("COMPLETED", "my ", ""), "stop")
+
+
+def test_an_answer_of_a2a_without_json_rpc_is_rejected() -> None:
+    blocks = "rules: [{id: s, words: [secret], action: block}]"
+    guard, saying = Guard(Policy.parse(blocks)), Guard(Policy.parse(f"block_message: no\n{blocks}"))
+    task, ended = _task(TASK % "COMPLETED", "my secret"), _task(TASK % "REJECTED", "my ")
+    assert guard_body(guard, "a2a", task)[0] == ended
+    assert guard_body(guard, "a2a", {"task": task})[0] == {"task": ended}
+    made, _ = guard_body(saying, "a2a", task)
+    assert made["status"]["message"]["parts"] == [{"text": "no"}]
+    message = {"messageId": "m", "role": "ROLE_AGENT", "parts": [{"text": "my secret"}]}
+    made, _ = guard_body(saying, "a2a", {"message": message})
+    assert made == {"message": {**message, "parts": [{"text": "my "}, {"text": "no"}]}}
+    old = {**_task("completed", "my secret"), "kind": "task"}
+    told = guard_body(saying, "a2a", old)[0]["status"]
+    assert (told["state"], told["message"]["role"]) == ("rejected", "agent")
+    assert told["message"]["parts"] == [{"kind": "text", "text": "no"}]
+
+
+def test_a_stop_leaves_out_what_follows_in_an_answer() -> None:
+    stops = Guard(Policy.parse("rules: [{id: s, words: [secret], action: stop}]"))
+    content = [{"type": "text", "text": text} for text in ("my secret", "unread")]
+    told = {"jsonrpc": "2.0", "id": 1, "result": {"content": content}}
+    made, result = guard_body(stops, "mcp", told)
+    assert [part["text"] for part in made["result"]["content"]] == ["my ", ""]
+    assert result.finish == "stop"
 
 
 INPUT = Guard(

@@ -183,6 +183,38 @@ def test_a_limit_says_so() -> None:
     assert reasons["openai_responses"]["incomplete_details"] == {"reason": "max_output_tokens"}
 
 
+@pytest.mark.parametrize("provider", FORMATS)
+@pytest.mark.parametrize("text", ["so forbidden", "so forbidden, unread", "so enough"])
+def test_a_call_after_a_text_that_a_rule_ends_is_left_out(provider: str, text: str) -> None:
+    _, body = ANSWERS[provider]("", text, JSON % "x")
+    guarded, result = checked(provider, body)
+    assert result.text == "so "
+    assert "find" not in str(guarded)
+
+
+@pytest.mark.parametrize("text", ["so forbidden", "so forbidden, unread", "so enough, unread"])
+def test_a_function_and_speech_after_the_end_of_a_choice_are_left_out(text: str) -> None:
+    _, body = chat("", text, "")
+    body["choices"][0]["message"] |= {
+        "function_call": {"name": "find", "arguments": "{}"},
+        "audio": {"id": "a", "data": "AAAA", "expires_at": 1, "transcript": text},
+    }
+    guarded, _ = checked("openai_chat", body)
+    said = guarded["choices"][0]["message"]
+    assert (said["content"], said["function_call"], said["audio"]) == ("so ", None, None)
+
+
+@pytest.mark.parametrize("action", ["block", "stop"])
+def test_a_call_before_the_one_that_a_rule_ends_stays(action: str) -> None:
+    _, body = chat("", "so it is", JSON % "x")
+    calls = body["choices"][0]["message"]["tool_calls"]
+    function = {"name": "find", "arguments": JSON % "that thing, unread"}
+    calls.append({"id": "d", "type": "function", "function": function})
+    policy = f"rules: [{{id: w, words: [thing], action: {action}}}]"
+    guarded, _ = checked("openai_chat", body, Guard(Policy.parse(policy)))
+    assert guarded["choices"][0]["message"]["tool_calls"][0] == calls[0]
+
+
 def test_choices_end_for_themselves() -> None:
     _, body = chat("", "that is enough", "")
     other = copy.deepcopy(body["choices"][0])

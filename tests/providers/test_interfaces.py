@@ -433,17 +433,44 @@ def test_a_text_that_waited_when_the_stream_was_blocked_is_not_ended() -> None:
     assert texts == part("a ")
 
 
-@pytest.mark.parametrize("text", [part, message])
-def test_what_is_held_of_a_text_whose_end_went_out_is_said_in_another(text: Any) -> None:
+def test_what_is_held_of_a_text_whose_end_went_out_is_said_in_another() -> None:
     told = {"type": "message-metadata", "messageMetadata": {"m": "enough!"}}
-    begin = {"type": "start", "messageId": "a1"}
-    if text is message:
-        told, begin = {"type": "CUSTOM", "name": "told", "value": "enough!"}, in_a_run()[0]
-    first, second = text("a sec"), text(" so", own="u")
-    stream = GUARD.wrap_sync([begin, *first, told, *second])
+    first, second = part("a sec"), part(" so", own="u")
+    stream = GUARD.wrap_sync([{"type": "start", "messageId": "a1"}, *first, told, *second])
     out = [event for event in stream if event["type"] in {each["type"] for each in first}]
     assert stream.finish == "stop"
-    assert out == [*text("a "), *text("sec")]
+    assert out == [*part("a "), *part("sec")]
+
+
+def in_chunks(*said: str, own: str = "m") -> list[Event]:
+    """A message of AG-UI that no event begins or ends."""
+    return [{"type": "TEXT_MESSAGE_CHUNK", "messageId": own, "delta": text} for text in said]
+
+
+@pytest.mark.parametrize("text", [message, in_chunks])
+def test_each_message_of_ag_ui_is_a_text(text: Any) -> None:
+    def of_two(first: str, second: str) -> list[Event]:
+        return in_a_run(*text(*first), *text(*second, own="n"))
+
+    stream = GUARD.wrap_sync(of_two("hello", "secret"))
+    masked = "".join(event.get("delta", "") for event in stream)
+    assert masked == "hello######"
+    assert [(found.rule, found.start) for found in stream.findings] == [("word", 0)]
+    split = GUARD.wrap_sync(of_two("a sec", "ret"))
+    said = {"m": "", "n": ""}
+    for event in split:
+        if "delta" in event:
+            said[event["messageId"]] += event["delta"]
+    assert said == {"m": "a sec", "n": "ret"}
+    assert not split.findings
+
+
+@pytest.mark.parametrize("text", [message, in_chunks])
+@pytest.mark.parametrize("release", ["sentence", "complete"])
+def test_a_message_of_ag_ui_keeps_text_that_waits_for_its_unit(text: Any, release: str) -> None:
+    source = in_a_run(*text("so"), *text("it is", own="n"))
+    guard = Guard(Policy.parse(f"limits: {{release: {release}}}"))
+    assert list(guard.wrap_sync(source)) == source
 
 
 @pytest.mark.parametrize("text", [part, message])
@@ -460,6 +487,30 @@ def test_a_rule_stops_at_the_end_of_a_text_if_a_call_follows(text: Any, more: st
         assert [*dict.fromkeys(event["type"] for event in out[:-1])] == [begin["type"], *texts]
         assert (stream.finish, stream.result.text) == ("stop", "so ")
         assert [found.rule for found in stream.findings] == ["s"]
+
+
+@pytest.mark.parametrize("text", [part, message])
+@pytest.mark.parametrize(
+    ("policy", "said", "found"),
+    [
+        ("json: {on_violation: stop}", '{"a": 1', ["json"]),
+        ("json: {on_violation: stop, fences: strip}", "none", ["json"]),
+        ("json: {schema: {minimum: 30}, on_violation: stop}", "29", ["json"]),
+        ("json: {after: stop}", "42", []),
+    ],
+)
+def test_what_stops_json_at_the_end_of_a_text_stops_the_stream(
+    text: Any, policy: str, said: str, found: list[str]
+) -> None:
+    begin, calls = {"type": "start", "messageId": "a1"}, CALLS_OF_UI[0]
+    if text is message:
+        begin, calls = in_a_run()[0], CALL_OF_AG_UI
+    called = {event["type"] for event in calls}
+    for pieces in cuttings(said):
+        stream = Guard(Policy.parse(policy)).wrap_sync([begin, *text(*pieces), *calls])
+        assert called.isdisjoint(event["type"] for event in stream)
+        assert stream.finish == "stop"
+        assert [finding.rule for finding in stream.findings] == found
 
 
 @pytest.mark.parametrize(

@@ -176,6 +176,24 @@ def test_a_block_ends_with_an_error_of_json_rpc() -> None:
     assert stream.finish == "content_filter"
 
 
+def test_an_answer_of_mcp_that_is_blocked_is_an_error_to_its_call() -> None:
+    told = answer({"content": [{"type": "text", "text": "so forbidden"}], "structuredContent": {}})
+    progress = note("progress", progressToken="p", progress=1, message="so far")
+    stream = GUARD.wrap_sync([progress, told])
+    out = list(stream)
+    assert (out[0], out[1]["id"], out[1]["error"]["code"]) == (progress, told["id"], -32000)
+    assert (len(out), stream.finish) == (2, "content_filter")
+
+
+def test_an_answer_of_mcp_that_a_rule_stops_has_what_came_before() -> None:
+    parts = [{"type": "text", "text": text} for text in ("so enough", "unread")]
+    told = answer({"content": parts})
+    stream = GUARD.wrap_sync([told, told])
+    (out,) = stream
+    assert [part["text"] for part in out["result"]["content"]] == ["so ", ""]
+    assert (out["id"], stream.finish) == (told["id"], "stop")
+
+
 def test_no_field_of_a_tools_own_value_is_taken_for_a_mark() -> None:
     key = "AKIAIOSFODNN7EXAMPLE"
     guard = Guard(Policy.parse("rules: [{id: key, pattern: 'AKIA[A-Z0-9]{16}'}]"))

@@ -226,10 +226,24 @@ def test_a_block_ends_messages_of_mcp_with_an_error() -> None:
     error = root_of(out[-1].message)
     assert isinstance(error, mcp.JSONRPCError)
     assert error.error.code == -32000
+    told = {"content": [{"type": "text", "text": "so forbidden"}]}
+    made = in_session(mcp.JSONRPCResponse(jsonrpc="2.0", id=7, result=told))
+    (last,) = GUARD.wrap_sync([made])
+    error = root_of(last.message)
+    assert (type(error), error.id, error.error.code) == (mcp.JSONRPCError, 7, -32000)
     given = mcp.CallToolResult(content=[mcp.TextContent(type="text", text="forbidden")])
     stream = GUARD.wrap_sync([given])
     assert "forbidden" not in repr(list(stream))
     assert stream.finish == "content_filter"
+
+
+def test_a_stop_ends_messages_of_mcp_with_the_answer_up_to_there() -> None:
+    told = {"content": [{"type": "text", "text": "so enough"}]}
+    made = in_session(mcp.JSONRPCResponse(jsonrpc="2.0", id=7, result=told))
+    (out,) = GUARD.wrap_sync([made])
+    said = root_of(out.message)
+    assert (type(said), said.id) == (mcp.JSONRPCResponse, 7)
+    assert said.result["content"] == [{"type": "text", "text": "so "}]
 
 
 def test_an_object_that_is_no_message_is_refused() -> None:

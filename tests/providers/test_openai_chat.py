@@ -333,6 +333,75 @@ def test_a_stop_settles_the_other_choices(make: Make) -> None:
     assert (out.finish, out.blocked_by) == ("stop", None)
 
 
+@pytest.mark.parametrize("text", ["that is enough", "that is enough "])
+def test_a_stop_ends_the_other_choices_also_at_the_end_of_its_own(make: Make, text: str) -> None:
+    source = [
+        make(chunk({"content": "my sec"}, choice=1)),
+        make(chunk({"content": text}, choice=0)),
+        make(chunk(finish="stop", choice=0)),
+        make(chunk({"content": "unread"}, choice=1)),
+    ]
+    out = Guard(Policy.parse(POLICY)).wrap_sync(source)
+    chunks = list(out)
+    assert accumulate(chunks) == {(0, "content"): "that is ", (1, "content"): "my sec"}
+    assert sorted(finishes(chunks)) == [(0, "stop"), (1, "stop")]
+    assert out.finish == "stop"
+
+
+@pytest.mark.parametrize("reason", ["tool_calls", "length"])
+def test_a_stop_at_the_end_of_a_text_is_the_finish_reason(make: Make, reason: str) -> None:
+    source = [
+        chunk({"content": "that is enough"}),
+        chunk(call(0, "{}", id="c", type="function", name="find")),
+        chunk(finish=reason),
+    ]
+    out = Guard(Policy.parse(POLICY)).wrap_sync(map(make, source))
+    chunks = list(out)
+    assert accumulate(chunks)[0, "content"] == "that is "
+    assert finishes(chunks) == [(0, "stop")]
+    assert (out.finish, out.result.tool_calls[0].complete) == ("stop", False)
+
+
+def test_a_stop_at_the_end_of_a_text_does_not_hide_that_the_provider_blocked_it(
+    make: Make,
+) -> None:
+    source = [chunk({"content": "that is enough"}), chunk(finish="content_filter")]
+    out = Guard(Policy.parse(POLICY)).wrap_sync(map(make, source))
+    chunks = list(out)
+    assert accumulate(chunks) == {(0, "content"): "that is "}
+    assert finishes(chunks) == [(0, "content_filter")]
+    assert (out.finish, out.blocked_by) == ("content_filter", None)
+
+
+@pytest.mark.parametrize("action", ["block", "stop"])
+def test_a_call_that_begins_with_the_end_of_a_text_that_a_rule_ends_is_left_out(
+    make: Make, action: str
+) -> None:
+    policy = f"rules: [{{id: bad, words: [forbidden], action: {action}}}]"
+    last = chunk(call(0, "{}", id="c", type="function", name="find"), finish="tool_calls")
+    source = [chunk({"content": "so forbidden"}), last]
+    out = Guard(Policy.parse(policy)).wrap_sync(map(make, source))
+    chunks = list(out)
+    assert accumulate(chunks) == {(0, "content"): "so "}
+    assert not calling(chunks)
+    assert out.result.tool_calls == (ToolCall("find", "", "c"),)
+
+
+@pytest.mark.parametrize("together", [False, True])
+def test_a_limit_drops_what_other_texts_hold_wherever_the_finish_reason_is(
+    make: Make, together: bool
+) -> None:
+    held, cut = chunk({"reasoning": "my sec"}), chunk({"content": "far too long"})
+    if together:
+        cut["choices"][0]["finish_reason"] = "stop"
+    source = [held, cut] if together else [held, cut, chunk(finish="stop")]
+    policy = POLICY + "limits: {max_chars: 8}"
+    out = Guard(Policy.parse(policy)).wrap_sync(map(make, source))
+    chunks = list(out)
+    assert accumulate(chunks) == {(0, "reasoning"): "my ", (0, "content"): "far too "}
+    assert finishes(chunks) == [(0, "length")]
+
+
 @pytest.mark.parametrize("reason", ["stop", "length", "tool_calls"])
 @pytest.mark.parametrize("late", [False, True])
 def test_a_choice_that_ends_beside_one_that_is_cut_has_its_finish_reason(
@@ -347,6 +416,27 @@ def test_a_choice_that_ends_beside_one_that_is_cut_has_its_finish_reason(
     assert accumulate(out) == {(0, "content"): "far ", (1, "content"): "ok"}
     assert sorted(finishes(out)) == [(0, "length"), (1, reason)]
     assert stream.finish == "length"
+
+
+@pytest.mark.parametrize("arguments", ["", "{}"])
+@pytest.mark.parametrize("together", [False, True])
+def test_no_call_begins_in_a_choice_that_has_ended_beside_another(
+    make: Make, arguments: str, together: bool
+) -> None:
+    begun, beside = chunk({"content": "ok"}, choice=1), chunk({"content": "so"}, choice=1)
+    called = chunk(call(0, arguments, id="c", type="function", name="find things"))
+    rest = [beside, chunk(choice=1, finish="stop")]
+    if together:
+        beside["choices"] += called["choices"]
+    else:
+        rest.insert(0, called)
+    source = [begun, chunk({"content": "far too long"}), *rest]
+    policy = "limits: {max_chars: 4}\nrules: [{id: a, pattern: 'fin.{1,9}z'}]"
+    stream = Guard(Policy.parse(policy)).wrap_sync(map(make, source))
+    out = list(stream)
+    assert accumulate(out) == {(0, "content"): "far ", (1, "content"): "okso"}
+    assert finishes(out) == [(0, "length"), (1, "stop")]
+    assert not calling(out)
 
 
 def test_a_block_that_settles_at_the_finish_reason(make: Make) -> None:

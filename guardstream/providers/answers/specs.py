@@ -13,15 +13,15 @@ from typing import Any, ClassVar
 from guardstream.events import FinishReason
 from guardstream.providers import cohere, ollama, watsonx
 from guardstream.providers.adapter import Call, Piece, Reading, Slot, Unknown
-from guardstream.providers.answers.whole import Body, said_in
+from guardstream.providers.answers.whole import Body, said_in, thinking_first
 from guardstream.providers.bedrock import converse as bedrock
 from guardstream.providers.dashscope import calls_in, number_in, response_spec
 from guardstream.providers.google import interactions
 from guardstream.providers.google.gemini import REASONS, STOPS, Gemini
 from guardstream.providers.google.gemini_calls import call_in, get, parts_of
-from guardstream.providers.protocols.a2a import Events
+from guardstream.providers.protocols.a2a import KINDS, NAMED, TASK, Events, rejected
 from guardstream.providers.protocols.mcp import Messages
-from guardstream.providers.spec import END, KEEP, META, Leaf, Path, Spec, Tree
+from guardstream.providers.spec import END, KEEP, META, Leaf, OneOf, Path, Spec, Tree
 from guardstream.providers.toolkit.fields import fields_of, index_in
 from guardstream.providers.toolkit.objects import rpc_error
 
@@ -116,6 +116,9 @@ class OllamaBody(OneAnswer):
     name = "ollama"
     spec: ClassVar[Spec] = ollama.Ollama.spec
 
+    def _order(self, pieces: Sequence[Piece]) -> Sequence[int]:
+        return thinking_first(pieces)
+
     def reason(self, event: Mapping[str, Any]) -> FinishReason:
         called = bool(self.calls(event))
         reason = ollama.REASONS.get(event.get("done_reason") or "", "stop")
@@ -177,9 +180,15 @@ class CohereBody(OneAnswer):
             for place, call in enumerate(found)
         }
 
+    def slot(self, leaf: Leaf, event: Mapping[str, Any], path: Path) -> Slot:
+        slot = super().slot(leaf, event, path)
+        if leaf.field not in ("text", "thinking"):
+            return slot
+        return slot._replace(number=_run_at(path[0], event["message"]["content"], ("text",)))
+
     def _order(self, pieces: Sequence[Piece]) -> Sequence[int]:
-        ranks = {"thinking": 0, "text": 1, "tool_args": 2}
-        return sorted(range(len(pieces)), key=lambda at: ranks.get(pieces[at].slot.channel, 1))
+        ranks = {"tool_plan": 0, "arguments": 2}
+        return sorted(range(len(pieces)), key=lambda at: ranks.get(pieces[at].slot.field, 1))
 
     def ended(self, body: Answer, text: str, reason: FinishReason) -> Answer:
         message = dict(fields_of(body.get("message")))
@@ -233,6 +242,13 @@ class BedrockBody(OneAnswer):
         "ResponseMetadata": META,
     }
 
+    def slot(self, leaf: Leaf, event: Mapping[str, Any], path: Path) -> Slot:
+        slot = super().slot(leaf, event, path)
+        if leaf.field not in ("text", "thinking"):
+            return slot
+        content = event["output"]["message"]["content"]
+        return slot._replace(number=_run_at(path[0], content, ("text", "citationsContent")))
+
     def reason(self, event: Mapping[str, Any]) -> FinishReason:
         return bedrock.REASONS.get(str(event.get("stopReason")), "stop")
 
@@ -264,6 +280,9 @@ class DashScopeBody(OneAnswer):
         if leaf.channel == "tool_args":
             slot = slot._replace(number=number_in(event, path))
         return slot._replace(choice=path[0]) if path and leaf.field != "search" else slot
+
+    def _order(self, pieces: Sequence[Piece]) -> Sequence[int]:
+        return thinking_first(pieces)
 
     def meaning(self, chunk: Any, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:
         count = len(fields_of(event.get("output")).get("choices") or (0,))
@@ -318,10 +337,10 @@ class WatsonxBody(Body):
 
 
 class _RPCBody(OneAnswer):
-    """An answer of JSON-RPC; one that the guard ends becomes an error."""
+    """An answer of JSON-RPC; one that the guard blocks becomes an error."""
 
     def ended(self, body: Answer, text: str, reason: FinishReason) -> Answer:
-        return rpc_error(reason, text, body.get("id"))
+        return rpc_error(reason, text, body.get("id")) if reason == "content_filter" else body
 
 
 class InteractionsBody(OneAnswer):
@@ -374,14 +393,28 @@ def _says_text(step: Any) -> bool:
 
 
 class A2ABody(_RPCBody):
-    """`message/send`: https://a2a-protocol.org/latest/specification/."""
+    """`message/send` and `tasks/get`: https://a2a-protocol.org/latest/specification/.
+
+    The answer is in one of JSON-RPC or, over plain HTTP, is the body itself.
+    """
 
     name = "a2a"
-    spec: ClassVar[Spec] = Events.spec
+    spec: ClassVar[Spec] = {
+        **TASK,
+        **Events.spec,
+        "result": OneOf("kind", KINDS, {**TASK, **NAMED}),
+    }
 
     def slot(self, leaf: Leaf, event: Mapping[str, Any], path: Path) -> Slot:
-        field = "content" if leaf.field == "message" else leaf.field
+        field = {"message": "content", "artifact": "text"}.get(leaf.field, leaf.field)
         return Slot(0, leaf.channel, field, path[0] if len(path) > 1 else 0)
+
+    def ended(self, body: Answer, text: str, reason: FinishReason) -> Answer:
+        if "jsonrpc" in body or reason != "content_filter":
+            return super().ended(body, text, reason)
+        name = next((name for name in NAMED if name in body), None)
+        told = rejected(body[name] if name else body, text)
+        return {**body, name: told} if name else told
 
 
 class MCPBody(_RPCBody):
@@ -389,6 +422,18 @@ class MCPBody(_RPCBody):
 
     name = "mcp"
     spec: ClassVar[Spec] = Messages.spec
+
+
+def _run_at(place: int, blocks: Sequence[Any], fields: Sequence[str]) -> int:
+    """Return where the run of blocks with one of these fields begins that a block is in: they are
+    one text, as in the stream. Any other block is a text of its own."""
+
+    def says_text(block: Any) -> bool:
+        return not fields_of(block).keys().isdisjoint(fields)
+
+    while place and says_text(blocks[place]) and says_text(blocks[place - 1]):
+        place -= 1
+    return place
 
 
 def _with_text(content: Any, text: str) -> Any:

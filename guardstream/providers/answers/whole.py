@@ -124,11 +124,7 @@ class ChatBody(Body):
     signs_thinking = False
 
     def _order(self, pieces: Sequence[Piece]) -> Sequence[int]:
-        ranks = {channel: rank for rank, channel in enumerate(_THINKING_FIRST)}
-        return sorted(
-            range(len(pieces)),
-            key=lambda at: (pieces[at].slot.choice, ranks[pieces[at].slot.channel]),
-        )
+        return thinking_first(pieces)
 
     def _kind(self, piece: Piece, *, last: bool) -> Kind:
         return piece.kind if piece.kind == "delta" or piece.kind in _APART else "whole"
@@ -167,6 +163,11 @@ class ChatBody(Body):
         kept = [call for call in calls if _arguments(call)]
         if len(kept) < len(calls):
             message["tool_calls"] = kept or None
+        called = message.get("function_call")
+        if called and not called.get("arguments"):
+            message["function_call"] = None
+        if message.get("audio"):
+            message["audio"] = None  # it says all of the transcript
         return {**choice, "message": message}
 
     def _with_text(self, choice: dict[str, Any], text: str) -> dict[str, Any]:
@@ -293,6 +294,16 @@ BODIES: Mapping[str, type[Body]] = LazyMapping(
     }
 )
 """The adapters of whole answers, by the name of their stream's adapter."""
+
+
+def thinking_first(pieces: Sequence[Piece]) -> Sequence[int]:
+    """Return the indices of pieces by choice, in the order in which models give their texts, where
+    a body may have them in any."""
+    ranks = {channel: rank for rank, channel in enumerate(_THINKING_FIRST)}
+    slots = [piece.slot for piece in pieces]
+    return sorted(
+        range(len(slots)), key=lambda at: (slots[at].choice, ranks.get(slots[at].channel, 2))
+    )
 
 
 def _type(item: Any) -> str:

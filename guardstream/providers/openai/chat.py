@@ -23,7 +23,7 @@ from guardstream.providers.openai.chat_chunks import (
     only_part,
 )
 from guardstream.providers.spec import UNKNOWN, Leaf, Path, Spec, SpecAdapter
-from guardstream.providers.toolkit.fields import fields_of, index_in, only
+from guardstream.providers.toolkit.fields import fields_of, index_in, only, replaced
 from guardstream.providers.toolkit.readers import Found
 
 REASONS: dict[str, FinishReason] = {
@@ -59,6 +59,7 @@ class OpenAIChat(SpecAdapter):
         self._slots: dict[tuple[int, Leaf, int], Slot] = {}
         self._calls = Calls(by_id=self.calls_by_id)
         self._said: dict[int, str] | None = None  # the texts so far, if chunks repeat them
+        self._ended: set[int] = set()  # the choices that the guard has ended
 
     @staticmethod
     def accepts(chunk: object) -> bool:
@@ -153,6 +154,19 @@ class OpenAIChat(SpecAdapter):
     def without(value: Any) -> None:
         """Return None for what spells out a choice's text, even for a list."""
 
+    def write(self, chunk: Any, texts: Sequence[str], *, ends: bool = True) -> Any | None:
+        """Return `chunk` with `texts`, and without choices that have ended beside one that has
+        not: a call would begin in them."""
+        written = super().write(chunk, texts, ends=ends)
+        if written is None or not self._ended:
+            return written
+        fields = fields_of(written)
+        choices = fields.get("choices") or ()
+        kept = [each for each in choices if index_in(fields_of(each)) not in self._ended]
+        if len(kept) == len(choices):
+            return written
+        return replaced(written, {"choices": kept}) if kept or fields.get("usage") else None
+
     def extra(self, chunk: Any, slot: Slot, text: str, released: Released) -> Sequence[Any]:
         """Return a chunk with only `text`, in the place where `chunk` has `slot`."""
         choice = choice_of(chunk, slot.choice)
@@ -177,5 +191,6 @@ class OpenAIChat(SpecAdapter):
         self, chunk: Any, choice: int, reason: FinishReason, released: Released
     ) -> Sequence[Any]:
         """Return a chunk with an empty delta and `reason` as the finish reason."""
+        self._ended.add(choice)
         found = choice_of(chunk, choice)
         return [bare(chunk, found, only(fields_of(found).get("delta") or {}, {}), reason)]

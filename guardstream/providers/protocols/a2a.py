@@ -84,7 +84,7 @@ _STATUS = OneOf(
     dict.fromkeys(_OPEN, _WORKING),
     {**_STATE, "message": _message(_WHOLE)},
 )
-_TASK: dict[str, Spec] = {
+TASK: dict[str, Spec] = {
     **_MARKS,
     **_MORE,
     "id": META,
@@ -100,14 +100,14 @@ _ARTIFACT_UPDATE: Spec = {
     **dict.fromkeys(("append", "lastChunk", "index"), NUMBER),
 }
 
-_KINDS = {
-    "task": _TASK,
+KINDS = {
+    "task": TASK,
     "message": _message(_WHOLE),
     "status-update": _STATUS_UPDATE,
     "artifact-update": _ARTIFACT_UPDATE,
 }
-_NAMED: dict[str, Spec] = {
-    "task": _TASK,
+NAMED: dict[str, Spec] = {
+    "task": TASK,
     "message": _message(_WHOLE),
     "statusUpdate": _STATUS_UPDATE,
     "artifactUpdate": _ARTIFACT_UPDATE,
@@ -121,7 +121,7 @@ _OVER: dict[str, FinishReason] = {
 
 
 _SO_FAR: Spec = {
-    **_TASK,
+    **TASK,
     "status": {**_STATE, "message": _message(Leaf("copy", "text", "status"))},
     "artifacts": [_artifact(Leaf("copy", "text", "text"))],
     "history": [_message(Leaf("copy", "text", "history"))],
@@ -136,11 +136,11 @@ class Events(SpecAdapter):
     """
 
     name = "a2a"
-    spec: ClassVar[Spec] = {
+    spec: ClassVar[dict[str, Spec]] = {
         **dict.fromkeys(("jsonrpc", "id"), META),
-        "result": OneOf("kind", _KINDS, _NAMED),
+        "result": OneOf("kind", KINDS, NAMED),
         "error": Tree(Leaf("whole", "text", "error")),
-        **_NAMED,
+        **NAMED,
         "soFar": _SO_FAR,
     }
     repeats = False
@@ -159,9 +159,9 @@ class Events(SpecAdapter):
         result = chunk.get("result") if "jsonrpc" in chunk else chunk
         if not isinstance(result, dict):
             return False
-        if "jsonrpc" in chunk and result.get("kind") in _KINDS:
+        if "jsonrpc" in chunk and result.get("kind") in KINDS:
             return True
-        named = result.keys() & _NAMED.keys()
+        named = result.keys() & NAMED.keys()
         return len(result) == len(named) == 1 and not fields_of(
             result[named.pop()]
         ).keys().isdisjoint({"taskId", "contextId", "messageId"})
@@ -408,8 +408,23 @@ def _with_update(task: Event, update: Event) -> Event:
 def _update(event: Mapping[str, Any]) -> Mapping[str, Any]:
     """Return the event in an answer, whichever way it is held."""
     result = fields_of(event.get("result")) if "jsonrpc" in event else event
-    name = next((name for name in _NAMED if name in result), None)
+    name = next((name for name in NAMED if name in result), None)
     return result if name is None or "kind" in result else fields_of(result[name])
+
+
+def rejected(told: Event, text: str) -> Event:
+    """Return a task or a message that is blocked, as it is told without JSON-RPC, with a `text`."""
+    status = fields_of(told.get("status"))
+    named = str(status.get("state")).startswith("TASK_STATE_")
+    parts = [{**({} if named or "kind" not in told else {"kind": "text"}), "text": text}]
+    if not status:
+        return {**told, "parts": [*(told.get("parts") or ()), *parts]} if text else told
+    ended = {**status, "state": "TASK_STATE_REJECTED" if named else "rejected"}
+    if text:
+        role = "ROLE_AGENT" if named else "agent"
+        kinds = {} if named else {"kind": "message"}
+        ended["message"] = {**kinds, "messageId": "msg_guard", "role": role, "parts": parts}
+    return {**told, "status": ended}
 
 
 def _artifact_of(update: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -111,6 +111,7 @@ class Events(Blocks):
     )
     begun: ClassVar[Mapping[str, Any]] = {"role": "assistant"}
     finished = "RUN_FINISHED"
+    joins = False
 
     def __init__(self, *, unknown: Unknown = "guard") -> None:
         super().__init__(unknown=unknown)

@@ -95,6 +95,10 @@ class Messages(SpecAdapter):
     }
     repeats = False
 
+    def __init__(self, *, unknown: Unknown = "guard") -> None:
+        super().__init__(unknown=unknown)
+        self._cut: Event | None = None  # the answer in which the stream ends
+
     @staticmethod
     def accepts(chunk: object) -> bool:
         """Return whether `chunk` is a message of JSON-RPC 2.0."""
@@ -102,10 +106,22 @@ class Messages(SpecAdapter):
             return False
         return not chunk.keys().isdisjoint({"result", "error", "method"})
 
+    def write(self, chunk: Any, texts: Sequence[str], *, ends: bool = True) -> Any:
+        """Return the message with `texts`; an answer in which the stream ends is left to `end`."""
+        written = super().write(chunk, texts, ends=ends)
+        if ends or not {"id", "result"} <= chunk.keys():
+            return written
+        self._cut = written
+        return None
+
     def end(
         self, chunk: Any, choice: int, reason: FinishReason, released: Released
     ) -> Sequence[Any]:
-        """Return an error in place of an answer that has yet to come; its id is not known."""
+        """Return an error in place of an answer that is blocked, since what is left of it would
+        pass for all of it, or that has yet to come; the id of that is not known."""
+        cut, self._cut = self._cut, None
+        if cut is not None:
+            return [rpc_error(reason, own=cut["id"]) if reason == "content_filter" else cut]
         if "result" in chunk or "error" in chunk:
             return ()
         return [rpc_error(reason)]
@@ -147,13 +163,15 @@ class MCP(Objects):
         return _with_message(chunk, changed)
 
     def made(self, chunk: Any, event: Event) -> Any:
-        """Return an error of JSON-RPC; version 1 of the package wants an id of it."""
+        """Return an answer of JSON-RPC; version 1 of the package wants an id of an error."""
         message = _message_in(chunk)
         beside = root_of(message)
-        kind = sibling(beside, type(beside).__module__, "JSONRPCError")
+        name = "JSONRPCError" if "error" in event else "JSONRPCResponse"
+        kind = sibling(beside, type(beside).__module__, name)
         nullable = type(None) in get_args(kind.model_fields["id"].annotation)
-        error = model_like(kind, event if nullable else {**event, "id": ""})
-        return _with_message(chunk, error if message is beside else type(message)(error))
+        unnamed = event["id"] is None and not nullable
+        answer = model_like(kind, {**event, "id": ""} if unnamed else event)
+        return _with_message(chunk, answer if message is beside else type(message)(answer))
 
     def end(
         self, chunk: Any, choice: int, reason: FinishReason, released: Released

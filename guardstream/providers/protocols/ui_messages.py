@@ -208,7 +208,7 @@ class UIMessages(Blocks):
             return Reading(pieces, (0,))
         slot = self._slot(self.blocks[2], event)
         calls = {slot: Call(str(event.get("toolName")), own)}
-        over = self._before_call()
+        over = self._text_over()
         return Reading(pieces, (0,), closed=over, calls=calls, complete=(slot,))
 
     def _block_of(self, event: Mapping[str, Any]) -> Block | None:

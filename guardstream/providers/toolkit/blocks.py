@@ -1,8 +1,9 @@
 """Adapters for typed events in which texts and calls begin, continue and end, each with an id.
 
 Vercel's UI message stream and AG-UI's events are such formats. A format is a spec, and a table of
-the events that begin, continue and end each kind of block. Consecutive texts are one text, although
-each has its own id; a text that begins while another is open is another text.
+the events that begin, continue and end each kind of block. Consecutive texts of one message are one
+text, although each has its own id; a text that begins while another is open is another text, and so
+is a text that is a message.
 """
 
 from __future__ import annotations
@@ -52,7 +53,7 @@ class Blocks(SpecAdapter):
 
     `blocks` are its kinds of blocks, the answer's first; `begun` are the fields of an event that
     begins a text, `finished` the type of the event that ends the stream, and `ends_all` the types
-    of those with which clients end all blocks.
+    of those with which clients end all blocks. `joins` says whether consecutive texts are one.
     """
 
     repeats = False
@@ -61,6 +62,7 @@ class Blocks(SpecAdapter):
     begun: ClassVar[Mapping[str, Any]] = {}
     finished: ClassVar[str]
     ends_all: ClassVar[tuple[str, ...]] = ()
+    joins: ClassVar[bool] = True
 
     def __init__(self, *, unknown: Unknown = "guard") -> None:
         super().__init__(unknown=unknown)
@@ -90,9 +92,9 @@ class Blocks(SpecAdapter):
                 whole = self._open.pop(slot.number, None) is None and kind == block.end
                 if whole and event.get(block.tool):  # a call that comes at once
                     calls = {slot: Call(str(event[block.tool]), event.get(block.id))}
-                    over = self._before_call()
+                    over = self._text_over()
                     return Reading(pieces, (0,), closed=over, calls=calls, complete=(slot,))
-                if slot != self._text:
+                if slot != self._text or not self.joins:
                     return Reading(pieces, (0,), closed=(slot,))
                 if self._open_texts():  # of those beside it, none continues it
                     return Reading(pieces, (0,), closed=self._over())
@@ -134,8 +136,9 @@ class Blocks(SpecAdapter):
     ) -> Reading:
         earlier = self._text
         beside = self._open_texts()
-        joins = block.channel == "text" and earlier is not None and not beside
-        over = self._before_call() if block.channel == "tool_args" else ()
+        joins = self.joins and block.channel == "text" and earlier is not None and not beside
+        ends = block.channel == "tool_args" or (block.channel == "text" and not self.joins)
+        over = self._text_over() if ends else ()
         self._open[slot.number] = block
         if block.channel == "text":
             self._text = slot
@@ -153,8 +156,9 @@ class Blocks(SpecAdapter):
         """Return whether a block is open until an event ends it."""
         return block is not None and block.end != ""
 
-    def _before_call(self) -> Sequence[Slot]:
-        """Return the text that ends when a call begins: none that is open, which may go on."""
+    def _text_over(self) -> Sequence[Slot]:
+        """Return the text that ends when a call or another message begins: none that is open, which
+        may go on."""
         over = self._over()
         return [text for text in over if not self._ends(self._open.get(text.number))]
 

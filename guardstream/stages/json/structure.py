@@ -242,7 +242,7 @@ class Structure:
         if self._settings.documents != "one":
             return
         if self._settings.after == "stop":
-            raise Ended(Finish("stop", "choice"))
+            raise Ended(Finish("stop", "choice", by_rule=True))
         self._over = True
         self._finder.close()
 
@@ -279,7 +279,8 @@ class Structure:
         found = Finding(settings.rule, offset, end, action, settings.severity)
         self._output.emit(found, offset)
         if action != "monitor":
-            raise Ended(Finish("content_filter" if action == "block" else "stop"))
+            stops = action == "stop"
+            raise Ended(Finish("stop", by_rule=True) if stops else Finish("content_filter"))
 
     def _settle(self) -> None:
         """Settle the stages of the open texts."""

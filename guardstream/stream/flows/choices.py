@@ -27,6 +27,11 @@ class Choices(Generic[C]):
         """The finish reason of the stream: that of its first choice."""
         return self.reasons.get(min(self.reasons, default=0), "stop")
 
+    @property
+    def all_cut(self) -> bool:
+        """Whether the guard has cut all choices that are open, where it has cut any."""
+        return self.open.keys() <= self.cut.keys()
+
     def note(self, reading: Reading, chunk: C) -> None:
         """Remember `chunk` as the last one of the choices in it; new text reopens a choice that
         its source has ended."""

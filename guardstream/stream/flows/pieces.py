@@ -13,7 +13,7 @@ from itertools import accumulate
 from typing import Any, Generic, TypeVar
 
 from guardstream.errors import AdapterError
-from guardstream.events import UNKNOWN, Event, Finding, FinishReason, Text, ends_by_rule
+from guardstream.events import UNKNOWN, Event, Finding, Finish, FinishReason, Text
 from guardstream.providers.adapter import NEW, NONE, Adapter, Call, Piece, Reading, Slot
 from guardstream.providers.hooks import hooks_of, model_of
 from guardstream.stages.passthrough import Passthrough
@@ -356,21 +356,23 @@ class PieceFlow(Generic[C]):
 
     def _guard_pieces(self, incoming: Incoming[C]) -> None:
         """Guard each new piece; repeated text is filled in later, once everything is known."""
-        lanes, pieces = self._lanes, incoming.reading.pieces
+        lanes, pieces, cut = self._lanes, incoming.reading.pieces, self._choices.cut
         texts = incoming.texts = [""] * len(pieces)
         for index, (slot, text, kind) in enumerate(pieces):
-            if self.ended:
+            if self.ended or (cut and self._choices.all_cut):
                 self._keep_keys(incoming, index)
                 break
-            cut = slot.choice in self._choices.cut and kind not in ("unknown", "name")
-            if cut or slot in incoming.matched:
+            left_out = slot.choice in cut and kind not in ("unknown", "name")
+            if left_out or slot in incoming.matched:
                 continue
             if kind in ("delta", "last"):
                 track, events = self._feed_slot(slot, text, incoming.model)
                 track.last_delta = texts[index] = released = self._apply_events(slot, events)
                 lanes.note_released(track, released)
                 if kind == "last" and self._goes_on(slot.choice):
-                    texts[index] += self._settle_lane(track.lane, over=False)
+                    finished = {**incoming.reading.finished}
+                    finished.pop(slot.choice, None)  # it goes on
+                    texts[index] += self._settle_lane(track.lane, finished)
             elif kind in ("unknown", "name"):
                 texts[index] = self._guard_unknown(pieces[index])
             elif kind == "whole":
@@ -459,15 +461,27 @@ class PieceFlow(Generic[C]):
             lanes |= dict.fromkeys(self._lanes.open(choice))
         for lane in lanes:
             track = lane.track
-            over = track.slot.choice in reading.finished
-            text = self._settle_lane(lane, over=over)
+            cut = self._choices.cut.get(track.slot.choice)
+            if self.ended or cut not in (None, "stop"):
+                continue  # what it holds is dropped
+            text = self._settle_lane(lane, reading.finished)
             if track.slot in indices:
                 texts[indices[track.slot]] += text
             elif text:
                 before += self._added.text(track.chunk, track.slot, text)
-            if self.ended or not (over or self._goes_on(track.slot.choice)):
-                break
+            if cut is None and not self._goes_on(track.slot.choice):
+                self._leave_out_calls_after(incoming, indices.get(track.slot, -1))
         return before
+
+    def _leave_out_calls_after(self, incoming: Incoming[C], at: int) -> None:
+        """Empty the calls that begin in a chunk after the piece whose end has ended the stream."""
+        reading = incoming.reading
+        if not reading.calls:
+            return
+        incoming.note_end(at)
+        for index, (slot, _, _) in enumerate(reading.pieces):
+            if index > at and slot in reading.calls and not self._goes_on(slot.choice):
+                incoming.texts[index] = ""
 
     def _fill_repeats(self, incoming: Incoming[C]) -> None:
         """Fill in repeated text, and record the parts that are new or turn out to be."""
@@ -547,7 +561,8 @@ class PieceFlow(Generic[C]):
             return []
         ends = self.ended is None and not cut
         written: C | None = chunk
-        if texts != [piece.text for piece in reading.pieces] or (reading.finished and not ends):
+        same = texts == [piece.text for piece in reading.pieces]
+        if not same or cut or (reading.finished and not ends):
             written = self.adapter.write(chunk, texts, ends=ends)
         if written is None:
             return []
@@ -600,7 +615,7 @@ class PieceFlow(Generic[C]):
     # Pipelines that settle
 
     def _settle(
-        self, lanes: Iterable[Lane], finished: Collection[int] | None = None
+        self, lanes: Iterable[Lane], finished: Mapping[int, FinishReason] | None = None
     ) -> list[Sent[C]]:
         """Settle pipelines that are still open; the rest of each goes out in a chunk of its own.
 
@@ -608,22 +623,19 @@ class PieceFlow(Generic[C]):
         """
         sent: list[Sent[C]] = []
         for lane in lanes:
-            track, choice = lane.track, lane.track.slot.choice
-            over = finished is None or choice in finished
-            text = self._settle_lane(lane, over=over)
+            track = lane.track
+            text = self._settle_lane(lane, finished)
             if text:
                 sent += self._added.text(track.chunk, track.slot, text)
-            if self.ended or not (over or self._goes_on(choice)):
+            if self.ended or (finished is not None and not self._goes_on(track.slot.choice)):
                 break
         return sent
 
-    def _settle_lane(self, lane: Lane, *, over: bool) -> str:
-        """Settle a pipeline at its text's end. If its choice is `over`, only a block ends the
-        stream; otherwise a rule may stop it, too."""
+    def _settle_lane(self, lane: Lane, finished: Mapping[int, FinishReason] | None) -> str:
+        """Settle a pipeline at its text's end, with which the choices in `finished` end, None for
+        all."""
         track = lane.track
-        events = self._lanes.finish(lane)
-        over = over or not ends_by_rule(events)
-        text = self._apply_events(track.slot, events, over=over)
+        text = self._apply_events(track.slot, self._lanes.finish(lane), finished, over=True)
         self._lanes.note_released(track, text)
         return text
 
@@ -648,8 +660,18 @@ class PieceFlow(Generic[C]):
                 break
         return sent
 
-    def _apply_events(self, slot: Slot, events: Sequence[Event], *, over: bool = False) -> str:
-        """Return the text in a pipeline's events, and record the other events."""
+    def _apply_events(
+        self,
+        slot: Slot,
+        events: Sequence[Event],
+        finished: Mapping[int, FinishReason] | None = NONE,
+        *,
+        over: bool = False,
+    ) -> str:
+        """Return the text in a pipeline's events, and record the other events.
+
+        If its text is `over`, only a block or a rule ends more than that.
+        """
         text = ""
         for event in events:
             if isinstance(event, Text):
@@ -661,12 +683,25 @@ class PieceFlow(Generic[C]):
             elif event.reason == "content_filter":
                 self.ended = event.reason
                 self.blocked_by = blocking(event, self.findings)
-            elif not over:
-                whole = event.ends == "stream"
-                # Chunks of no known format open no choice.
-                every = self._choices.open if whole else {}
-                self._choices.cut_all(every or [slot.choice], event.reason)
+            elif finished is not None and (event.by_rule or not over):
+                self._choices.cut_all(self._ended_by(event, slot.choice, finished), event.reason)
         return text
+
+    def _ended_by(
+        self, finish: Finish, choice: int, finished: Mapping[int, FinishReason]
+    ) -> Iterable[int]:
+        """Return the choices that a stop or a limit ends: of those that are `finished`, only its
+        own, unless that says as much, or that the provider has blocked it."""
+        if finish.ends == "choice":
+            return [choice] if choice not in finished else []
+        # Chunks of no known format open no choice.
+        every = self._choices.open or [choice]
+        said = (finish.reason, "content_filter")
+        return [
+            each
+            for each in every
+            if each not in finished or (each == choice and finished[each] not in said)
+        ]
 
     # Ends written by the guard
 
@@ -717,8 +752,8 @@ def _is_key(piece: Piece) -> bool:
 
 
 def _justifies_chunk(piece: Piece) -> bool:
-    """Return whether a piece justifies a chunk, unlike names of fields and marks."""
-    return piece.kind not in ("aside", "mark") and not _is_key(piece)
+    """Return whether a piece justifies a chunk, unlike names and marks."""
+    return piece.kind not in ("aside", "mark", "name") and not _is_key(piece)
 
 
 def _cuts_call(incoming: Incoming[Any]) -> bool:
