@@ -10,7 +10,7 @@ The C extension does the same.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import Enum, auto
 from functools import lru_cache
@@ -73,6 +73,21 @@ def _members(fragment: str) -> _Members:
     return _Members(fragment)
 
 
+class _Fitting(dict[str, tuple["Step", ...]]):
+    """Which ways of a choice may go on with a character, as far as they have been asked for, the
+    last first."""
+
+    def __init__(self, ways: Sequence[Step]) -> None:
+        self._ways = ways[::-1]
+
+    def __missing__(self, character: str) -> tuple[Step, ...]:
+        ways = self._ways
+        fit = tuple([w for w in ways if w.kind is not Kind.CHAR or w.members[character]])
+        if len(self) < MAX_MEMBERS:
+            self[character] = fit
+        return fit
+
+
 class Kind(Enum):
     """What a step does."""
 
@@ -91,7 +106,8 @@ class Kind(Enum):
 @dataclass(slots=True, eq=False)
 class Step:
     """A step of the pattern: `after` is the next, `ways` are choices, `node` what it was made of,
-    `aside` what stands in a lookaround or an atomic group, `number` a group's or a counter's. A
+    `aside` what stands in a lookaround or an atomic group, `number` a group's or a counter's. Where
+    there are many ways, each a step of its own, `fitting` are those that fit a character. A
     lookbehind reads from `least` to `most` characters, or without end if that is None."""
 
     kind: Kind
@@ -101,6 +117,7 @@ class Step:
     aside: Step | None = None
     number: int = 0
     members: Mapping[str, bool] = field(default_factory=dict)
+    fitting: _Fitting | None = None
     least: int = 0
     most: int | None = 0
 
@@ -131,6 +148,12 @@ WITH_GROUP = 10_000
 PER_STEP = 16
 """How many characters that a reference finds once more are paid for as a step, and how many
 captures that are passed in looking for one."""
+
+AT_ONCE = 64
+"""How many steps are paid for at once."""
+
+MANY = 4
+"""How many ways of a choice are many, so that it is looked up which fit the next character."""
 
 MAX_MEMBERS = 1_000
 """How many characters are remembered of each set."""
@@ -225,7 +248,7 @@ class Matcher:
         text, seen, varies = attempt.text, set(), bool(self.referred or self.counters)
         length = len(text)
         pending: list[tuple[Step, int, _Captures | None]] = [(first, start, captures)]
-        steps = 0
+        steps = 0  # since some were paid for
         while pending:
             step, at, captures = pending.pop()
             kind = step.kind
@@ -234,27 +257,33 @@ class Matcher:
                 continue
             seen.add(key)
             steps += 1
-            if not steps % 64:
-                attempt.budget.pay(64)
+            if steps >= AT_ONCE:
+                attempt.budget.pay(steps)
+                steps = 0
             if kind is Kind.CHAR and at < length:
                 if step.members[text[at]] and step.after is not None and at != end:
                     pending.append((step.after, at + 1, captures))
                 continue
             if kind is Kind.SPLIT:
-                pending += [(way, at, captures) for way in step.ways[::-1]]
+                if step.fitting is None or at == length:
+                    ways: Sequence[Step] = step.ways[::-1]
+                else:
+                    ways = step.fitting[text[at]]
+                    steps += len(step.ways) - len(ways)
+                pending += [(way, at, captures) for way in ways]
                 continue
             if kind is Kind.COUNT:
                 pending += self._rounds(step, at, captures)[::-1]
                 continue
             if kind is Kind.MATCH:
                 if end is None or at == end:
-                    attempt.budget.pay(steps % 64)
+                    attempt.budget.pay(steps)
                     return at, captures
                 continue
             after = self._taken(attempt, step, at, captures)
             if after is not None and step.after is not None and (end is None or after[0] <= end):
                 pending.append((step.after, *after))
-        attempt.budget.pay(steps % 64)
+        attempt.budget.pay(steps)
         return None
 
     def _known(
@@ -401,7 +430,9 @@ class Matcher:
                     after = self._compile(item, after)
                 return after
             case Alt(items):
-                return Step(Kind.SPLIT, ways=tuple(self._compile(i, after) for i in items))
+                ways = tuple(self._compile(item, after) for item in items)
+                alone = after not in ways and len(ways) >= MANY
+                return Step(Kind.SPLIT, ways=ways, fitting=_Fitting(ways) if alone else None)
             case Repeat():
                 return self._repeat(node, after)
             case Group(item, number):
