@@ -13,7 +13,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import Enum, auto
-from functools import lru_cache
+from functools import lru_cache, partial
+from itertools import groupby
 from typing import NamedTuple, Protocol
 
 import regex
@@ -74,18 +75,25 @@ def _members(fragment: str) -> _Members:
 
 
 class _Fitting(dict[str, tuple["Step", ...]]):
-    """Which ways of a choice may go on with a character, as far as they have been asked for, the
-    last first."""
+    """Which of many ways fit a character, as far as that has been asked for, the last first. In the
+    place of others in a row is a step that counts for them, as each of them fails at once."""
 
     def __init__(self, ways: Sequence[Step]) -> None:
         self._ways = ways[::-1]
 
     def __missing__(self, character: str) -> tuple[Step, ...]:
-        ways = self._ways
-        fit = tuple([w for w in ways if w.kind is not Kind.CHAR or w.members[character]])
+        fitting: list[Step] = []
+        for fits, ways in groupby(self._ways, partial(_fits, character)):
+            together = list(ways)
+            fitting += together if fits else [Step(Kind.FAILED, number=len(together))]
+        found = tuple(fitting)
         if len(self) < MAX_MEMBERS:
-            self[character] = fit
-        return fit
+            self[character] = found
+        return found
+
+
+def _fits(character: str, way: Step) -> bool:
+    return way.kind is not Kind.CHAR or way.members[character]
 
 
 class Kind(Enum):
@@ -93,6 +101,7 @@ class Kind(Enum):
 
     CHAR = auto()
     SPLIT = auto()
+    FAILED = auto()
     COUNT = auto()
     OPEN = auto()
     CLOSE = auto()
@@ -106,9 +115,10 @@ class Kind(Enum):
 @dataclass(slots=True, eq=False)
 class Step:
     """A step of the pattern: `after` is the next, `ways` are choices, `node` what it was made of,
-    `aside` what stands in a lookaround or an atomic group, `number` a group's or a counter's. Where
-    there are many ways, each a step of its own, `fitting` are those that fit a character. A
-    lookbehind reads from `least` to `most` characters, or without end if that is None."""
+    `aside` what stands in a lookaround or an atomic group, `number` a group's or a counter's, or
+    how many ways have failed. Of many ways, each a step of its own, `fitting` are those that fit a
+    character. A lookbehind reads from `least` to `most` characters, or without end if that is
+    None."""
 
     kind: Kind
     node: Node | None = None
@@ -269,8 +279,10 @@ class Matcher:
                     ways: Sequence[Step] = step.ways[::-1]
                 else:
                     ways = step.fitting[text[at]]
-                    steps += len(step.ways) - len(ways)
                 pending += [(way, at, captures) for way in ways]
+                continue
+            if kind is Kind.FAILED:
+                steps += step.number - 1
                 continue
             if kind is Kind.COUNT:
                 pending += self._rounds(step, at, captures)[::-1]
