@@ -212,6 +212,13 @@ NUMBERS = (
     r"(\d)\d*\1",
     r"\d+(?=.*x)",
 )
+
+
+def announced_by_pin(pattern: str, distance: int, normalize: tuple[str, ...]) -> Rule:
+    rule = Rule("r", patterns=(pattern,), keywords=("pin",), keyword_distance=distance)
+    return replace(rule, normalize=normalize)
+
+
 PIECES = ("1", "23", "4567", "-", " ", "b", "ab", "x", "pin", "PIN", "no pin", "\u200b", "é")
 
 
@@ -225,13 +232,7 @@ PIECES = ("1", "23", "4567", "-", " ", "b", "ab", "x", "pin", "PIN", "no pin", "
 def test_what_is_refused_at_once_is_what_is_refused_one_by_one(
     native: bool, pattern: str, distance: int, normalize: tuple[str, ...], pieces: list[str]
 ) -> None:
-    rule = Rule(
-        "r",
-        patterns=(pattern,),
-        keywords=("pin",),
-        keyword_distance=distance,
-        normalize=normalize,
-    )
+    rule = announced_by_pin(pattern, distance, normalize)
     with searching(native), pytest.MonkeyPatch.context() as patch:
         text = "".join(pieces)
         at_once = play(RuleSet([rule]).stage(), one_by_one(text))
@@ -270,13 +271,7 @@ def test_only_what_is_announced_overflows(
     on_overflow: OnOverflow,
     pieces: list[str],
 ) -> None:
-    rule = Rule(
-        "r",
-        patterns=(pattern,),
-        keywords=("pin",),
-        keyword_distance=distance,
-        normalize=normalize,
-    )
+    rule = announced_by_pin(pattern, distance, normalize)
     text = "".join(pieces)
     with searching(native):
         tight = RuleSet([rule], max_holdback=6, on_overflow=on_overflow)
