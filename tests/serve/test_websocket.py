@@ -173,6 +173,25 @@ async def test_a_block_closes_the_connection_and_the_source(mode: Any) -> None:
     assert upstream.closed.is_set()
 
 
+async def test_a_code_that_the_server_refuses_becomes_a_private_one() -> None:
+    class Strict(Call):
+        async def _send(self, message: Message) -> None:
+            if message["type"] == "websocket.close" and 1000 < message["code"] < 3000:
+                raise Exception("invalid close code")  # as Autobahn does below Daphne
+            await super()._send(message)
+
+    upstream = Upstream([b"fine, forbidden!"], silent=True)
+
+    async def talk(socket: WebSocket) -> None:
+        async for message in upstream.stream():
+            with suppress(Exception):
+                await socket.send_text(message.decode())
+
+    call = await Strict(stays=True).to(guarded(app_of(talk)))
+    assert (call.texts, call.closed) == (["fine, "], 4008)
+    assert upstream.closed.is_set()
+
+
 async def test_a_stop_closes_the_connection_normally() -> None:
     call = await Call(stays=True).to(guarded(saying("that is enough. ", "unread", closes=False)))
     assert (call.texts, call.closed) == (["that is "], 1000)
