@@ -156,8 +156,9 @@ class Connection:
             await self._send(message)
             return
         self._binary = _is_binary(message)
+        feed = self._messages.feed_binary if self._binary else self._messages.feed
         try:
-            texts = self._messages.feed(text)
+            texts = feed(text)
         except GuardstreamError as error:
             await self._fail(error)
         await self._send_texts(texts)
