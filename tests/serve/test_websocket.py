@@ -357,6 +357,7 @@ CARRIED = {
         ["data: a \n\n", ": ping\n\n", "data: ****** b \n\n"],
     ),
     "a byte order mark": (['\ufeff{"a":"s\\u0065cret"}'], ['\ufeff{"a":"******"}']),
+    "a text among JSON": (['{"a":1}', "a sec"], ['{"a":1}', "a sec"]),
     "text": (["a ", '2["s\\u0065cret"] sec', "ret"], ["a ", '2["s\\u0065cret"] ', "******"]),
 }
 
