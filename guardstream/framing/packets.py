@@ -12,8 +12,13 @@ import regex
 SEPARATOR = b"\x1e"
 """Separates the packets of a body."""
 
-_LEAD = re.compile(r"\d+(?:probe|/[^,]*,?)?\Z|\d*-?(?:/[^,]*,)?\d*(?=[\[{])|\d*")
-"""The beginning of a packet: its type, a namespace, and the number of an acknowledgement."""
+_LEAD = re.compile(
+    r"[0-6](?:probe)?\Z|4[01](?:/[^,]*,?)?\Z"  # without a payload
+    r"|\d*-?(?:/[^,]*,)?\d*(?=[\[{])"
+    r'|\d{0,2}(?=")|\d?'
+)
+"""The beginning of a packet: its type, a namespace, and the number of an acknowledgement. Further
+digits are text, which Engine.IO sends after its own digit alone."""
 
 _START = regex.compile(
     rb'(?:[1-36]\x1e)*+(?:0\{"sid":"'

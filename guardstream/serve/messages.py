@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple, Protocol, TypeAlias
@@ -31,6 +32,10 @@ class Messages(Protocol):
 
     def feed(self, text: str) -> list[str]:
         """Take a message; return those that may go out now."""
+        ...
+
+    def feed_binary(self, text: str) -> list[str]:
+        """Take the text of a binary message; return the texts of those that may go out now."""
         ...
 
     def finish(self) -> list[str]:
@@ -109,6 +114,8 @@ class WholeMessages:
         self.ended = message.ended
         return [message.text] if message.text or not text else []
 
+    feed_binary = feed
+
     def finish(self) -> list[str]:
         return []
 
@@ -137,6 +144,8 @@ class JsonMessages:
         # In valid JSON, line ends are only between tokens.
         line = text.replace("\r", " ").replace("\n", " ")
         return _lines(self._wire.feed(line.encode() + b"\n"))
+
+    feed_binary = feed
 
     def finish(self) -> list[str]:
         return [] if self._wire is None else _lines(self._wire.finish())
@@ -175,6 +184,14 @@ class TextMessages:
             if self.ended is not None:
                 break
         return out
+
+    def feed_binary(self, text: str) -> list[str]:
+        """Take a binary message: in Socket.IO an attachment of the packet before it, which stays
+        whole, because the client counts them."""
+        if self._records is not _socket_io:
+            return self.feed(text)
+        events = [json.loads(each) for each in self._fed(json.dumps({ATTACHMENT: text}))]
+        return [event[ATTACHMENT] for event in events if ATTACHMENT in event]
 
     def finish(self) -> list[str]:
         return self._around(self._rest(), self._last)
@@ -236,6 +253,9 @@ _EVENT = re.compile(
 )
 """A server-sent event with a single line of data."""
 
+ATTACHMENT = "attachment"
+"""The field in which an attachment of Socket.IO is guarded: findings name it in their path."""
+
 _BETWEEN = re.compile(r"(?<=\n\n)|(?<=\n\r\n)")
 _SILENT = re.compile(r"(?:(?:event|id|retry)?:[^\r\n]*\r?\n)+\s*")
 """Events without data: comments, such as heartbeats."""
@@ -249,7 +269,7 @@ def _records_of(first: str) -> _Records:
     if first.endswith(_SEPARATOR):
         return _signalr
     if first.startswith('0{"sid":') or first == "3probe":  # after long polling
-        return lambda text: [_socket_io(text)]
+        return _socket_io
     event = _EVENT.match(first)
     if event is None:
         return _events if _SILENT.fullmatch(first) else _plain
@@ -267,8 +287,8 @@ def _signalr(text: str) -> Sequence[_Record]:
     return [*whole, _Record("", rest, "")] if rest else whole
 
 
-def _socket_io(text: str) -> _Record:
-    return _Record(*split_packet(text), "")
+def _socket_io(text: str) -> Sequence[_Record]:
+    return [_Record(*split_packet(text), "")]
 
 
 def _events(text: str) -> Sequence[_Record]:

@@ -23,6 +23,10 @@ log = logging.getLogger("guardstream.serve")
 NORMAL, UNSUPPORTED, VIOLATION, INTERNAL = 1000, 1003, 1008, 1011
 """Close codes: RFC 6455, section 7.4.1."""
 
+PRIVATE = 3000
+"""What is added to a code that the server refuses to send, as Daphne does with those of the
+protocol: 1008 becomes 4008, a code for private use (RFC 6455, section 7.4.2)."""
+
 MAX_REASON = 123
 """The maximum bytes of a close reason: RFC 6455, section 5.5."""
 
@@ -152,8 +156,9 @@ class Connection:
             await self._send(message)
             return
         self._binary = _is_binary(message)
+        feed = self._messages.feed_binary if self._binary else self._messages.feed
         try:
-            texts = self._messages.feed(text)
+            texts = feed(text)
         except GuardstreamError as error:
             await self._fail(error)
         await self._send_texts(texts)
@@ -185,9 +190,15 @@ class Connection:
     async def _close(self, code: int, reason: str) -> NoReturn:
         """Close the connection and stop the application, which may be using a provider."""
         self._open = False
-        with suppress(OSError):
-            await self._send({"type": "websocket.close", "code": code, "reason": reason})
-        self._running.stop()
+        closing = {"type": "websocket.close", "code": code, "reason": reason}
+        try:
+            await self._send(closing)
+        except OSError:
+            pass  # the client has left
+        except Exception:
+            await self._send({**closing, "code": PRIVATE + code})
+        finally:
+            self._running.stop()
         raise StoppedError
 
     def _client_left(self, waiting: bool) -> bool:

@@ -6,6 +6,7 @@ import pytest
 
 from guardstream import AdapterError
 from guardstream.framing.frames import FRAMES, Media
+from guardstream.framing.packets import split_packet
 from guardstream.framing.sniffing import sniffed, sniffed_text
 from guardstream.framing.sse import MAX_EVENT
 from tests.framing.test_lines import in_every_cut
@@ -31,6 +32,23 @@ MEDIA: list[Media | None] = ["text", None]
 )  # fmt: skip
 def test_packets_are_guarded(media: Media | None, body: bytes, out: bytes) -> None:
     assert in_every_cut(body, media) == out
+
+
+@pytest.mark.parametrize(
+    ("packet", "parts"),
+    [
+        ("2", ("2", "")),
+        ("3probe", ("3probe", "")),
+        ("41/a,", ("41/a,", "")),
+        ('42/a,7["m"]', ("42/a,7", '["m"]')),
+        ('44"why"', ("44", '"why"')),
+        ("44111111111111111", ("4", "4111111111111111")),
+        ("44111111111111111 is it", ("4", "4111111111111111 is it")),
+        ("4511", ("4", "511")),
+    ],
+)
+def test_only_the_digits_of_a_packet_are_no_text(packet: str, parts: tuple[str, str]) -> None:
+    assert split_packet(packet) == parts
 
 
 @pytest.mark.parametrize(

@@ -894,3 +894,17 @@ def test_a_known_format_after_text_among_objects_is_guarded_by_its_fields() -> N
     event = {"type": "text-delta", "id": "1", "delta": "a blue bird"}
     chunks: list[Any] = [{"type": "start"}, "so", event]
     assert list(GUARD.wrap_sync(chunks))[-1] == {**event, "delta": "a *********"}
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'data: {"step": 1}\n\ndata: a blue\n\n',
+        b'data: {"step": 1}\n\ndata: "a blue"\n\ndata: {"step": 2}\n\n',
+        b'{"step": 1}\n"a blue"\n',
+        b'"a blue"\n',
+    ],
+)
+def test_text_among_events_of_json_is_complete(body: bytes) -> None:
+    assert b"".join(GUARD.wrap_sync([body])) == body
+    assert b"".join(GUARD.wrap_sync([body, body])) == body * 2

@@ -173,6 +173,25 @@ async def test_a_block_closes_the_connection_and_the_source(mode: Any) -> None:
     assert upstream.closed.is_set()
 
 
+async def test_a_code_that_the_server_refuses_becomes_a_private_one() -> None:
+    class Strict(Call):
+        async def _send(self, message: Message) -> None:
+            if message["type"] == "websocket.close" and 1000 < message["code"] < 3000:
+                raise Exception("invalid close code")  # as Autobahn does below Daphne
+            await super()._send(message)
+
+    upstream = Upstream([b"fine, forbidden!"], silent=True)
+
+    async def talk(socket: WebSocket) -> None:
+        async for message in upstream.stream():
+            with suppress(Exception):
+                await socket.send_text(message.decode())
+
+    call = await Strict(stays=True).to(guarded(app_of(talk)))
+    assert (call.texts, call.closed) == (["fine, "], 4008)
+    assert upstream.closed.is_set()
+
+
 async def test_a_stop_closes_the_connection_normally() -> None:
     call = await Call(stays=True).to(guarded(saying("that is enough. ", "unread", closes=False)))
     assert (call.texts, call.closed) == (["that is "], 1000)
@@ -338,6 +357,7 @@ CARRIED = {
         ["data: a \n\n", ": ping\n\n", "data: ****** b \n\n"],
     ),
     "a byte order mark": (['\ufeff{"a":"s\\u0065cret"}'], ['\ufeff{"a":"******"}']),
+    "a text among JSON": (['{"a":1}', "a sec"], ['{"a":1}', "a sec"]),
     "text": (["a ", '2["s\\u0065cret"] sec', "ret"], ["a ", '2["s\\u0065cret"] ', "******"]),
 }
 
@@ -352,6 +372,41 @@ async def test_what_packets_and_records_carry_is_guarded(
 
     call = await Call(stays=True).to(guarded(app_of(talk)))
     assert call.texts == shown
+
+
+@pytest.mark.parametrize(
+    ("attachments", "shown"),
+    [
+        ([b"a secret", b"a secret."], [b"a ******", b"a ******."]),
+        ([b"a sec", b"ret b"], [b"a sec", b"[word]"]),
+        ([b"", b'{"a":"s\\u0065cret"}', b"secret"], [b"", b'{"a":"******"}', b"******"]),
+    ],
+)
+async def test_attachments_of_socket_io_stay_one_message_each(
+    attachments: list[bytes], shown: list[bytes]
+) -> None:
+    async def talk(socket: WebSocket) -> None:
+        await socket.send_text(OPEN)
+        for data in attachments:
+            await socket.send_text('451-["file",{"_placeholder":true,"num":0}]')
+            await socket.send_bytes(data)
+        await socket.send_text('42["done"]')
+
+    call = await Call(stays=True).to(guarded(app_of(talk)))
+    said = [m.get("text", m.get("bytes")) for m in call.sent[1:] if m["type"] == "websocket.send"]
+    assert said[2:-1:2] == shown
+    assert said[-1] == '42["done"]'
+
+
+@pytest.mark.parametrize("on_block", ["finish", "error"])
+async def test_an_attachment_of_socket_io_that_blocks_ends_before_the_match(on_block: Any) -> None:
+    async def talk(socket: WebSocket) -> None:
+        await socket.send_text(OPEN)
+        await socket.send_bytes(b"fine, forbidden!")
+
+    call = await Call(stays=True).to(guarded(app_of(talk), on_block=on_block))
+    assert call.closed == 1008
+    assert b"forbidden" not in b"".join(m["bytes"] for m in call.sent if "bytes" in m)
 
 
 async def test_a_namespace_that_a_rule_changes_closes_the_connection() -> None:

@@ -53,7 +53,7 @@ class AnyJSON(SpecAdapter):
     spec: ClassVar[Spec] = {}
     repeats = False
     text = PlainText()
-    """Reads and writes chunks that are `str`: those are answer text, as in a stream of text."""
+    """Reads and writes chunks that are `str`, where those are answer text."""
 
     taken: Callable[[Any], Any] | None = None
     """Copies chunks whose producer may keep changing them."""
@@ -67,12 +67,18 @@ class AnyJSON(SpecAdapter):
         self._growths: Counter[str] = Counter()  # how often the text of a path has grown
         self._events = 0
         self._recognise: Recognise | None = None
+        self._has_answer = False  # whether chunks that are `str` are answer text
         self._looks = EVENTS
         self._said: set[str] = set()  # paths where text stood
 
     def recognise_by(self, recognise: Recognise) -> None:
-        """Look whether one of the next chunks has a known format."""
+        """Look whether one of the next chunks has a known format.
+
+        Such a stream may have its answer in chunks that are `str`, which is held as in a stream of
+        text. Without this they are values like any other: nothing would end what is held.
+        """
         self._recognise = recognise
+        self._has_answer = True
 
     def recognised(self, chunk: Any, reading: Reading) -> Adapter[Any] | None:
         """Return the adapter of the known format that a chunk shows, which was read as `reading`.
@@ -102,7 +108,7 @@ class AnyJSON(SpecAdapter):
 
     def read(self, chunk: Any) -> Reading:
         """Find the text in a chunk, and note where it stands if that is to be reported."""
-        if isinstance(chunk, str):
+        if self._is_answer(chunk):
             self._recognise = None  # no known format has text among its objects
             return self.text.read(chunk)
         reading = super().read(chunk)
@@ -115,7 +121,7 @@ class AnyJSON(SpecAdapter):
 
     def write(self, chunk: Any, texts: Sequence[str], *, ends: bool = True) -> Any | None:
         """Return `chunk` with `texts` in place of its own."""
-        if isinstance(chunk, str):
+        if self._is_answer(chunk):
             return self.text.write(chunk, texts)
         return super().write(chunk, texts, ends=ends)
 
@@ -125,7 +131,10 @@ class AnyJSON(SpecAdapter):
 
     def without_unknown(self, chunk: Any) -> Any:
         """Return `chunk` without text, unless it is answer text."""
-        return chunk if isinstance(chunk, str) else super().without_unknown(chunk)
+        return chunk if self._is_answer(chunk) else super().without_unknown(chunk)
+
+    def _is_answer(self, chunk: Any) -> bool:
+        return self._has_answer and isinstance(chunk, str)
 
     def kept(self) -> None:
         """Report at the end what was not reported yet; no chunk is kept."""
