@@ -235,6 +235,7 @@ async def _aclose_all(sources: list[object]) -> None:
 
 async def _aclose(source: object) -> None:
     close = getattr(source, "aclose", None) or getattr(source, "close", None)
+    close = close or getattr(source, "cancel", None)  # of a call of gRPC
     if close is None:
         return
     before = _cancellations()

@@ -257,13 +257,14 @@ class SyncGuardedStream(Outcome[C], SyncContext):
 
 
 def close_source(*sources: object) -> bool:
-    """Close each source that has a `close`; an error while closing is dropped.
+    """Close each source that has a `close`, or a `cancel`, as a call of gRPC; an error while
+    closing is dropped.
 
     Return False if one is a generator that is still open, because another thread is reading it.
     """
     closed = True
     for source in sources:
-        close = getattr(source, "close", None)
+        close = getattr(source, "close", None) or getattr(source, "cancel", None)
         if close is not None:
             with suppress(Exception):
                 close()

@@ -592,3 +592,27 @@ def test_a_stream_that_is_dropped_at_the_end_of_its_loop_does_not_break_the_loop
 
     for backend in ["asyncio", *["trio"] * 20]:  # in trio, tasks end in random order
         assert anyio.run(leave, backend=backend) == CHUNKS[0]
+
+
+async def test_a_call_that_can_only_be_cancelled_is() -> None:
+    """As one of gRPC."""
+
+    class Call:
+        cancelled = 0
+
+        def __aiter__(self) -> Any:
+            return agen(CHUNKS)
+
+        def __iter__(self) -> Any:
+            return iter(CHUNKS)
+
+        def cancel(self) -> bool:
+            self.cancelled += 1
+            return True
+
+    calls = Call(), Call()
+    async with guard().wrap(calls[0]) as stream:
+        await anext(stream)
+    with guard().wrap_sync(calls[1]) as sync_stream:
+        next(sync_stream)
+    assert [call.cancelled for call in calls] == [1, 1]
