@@ -14,7 +14,7 @@ from guardstream import AdapterError, Guard, Policy, StageError
 from guardstream.providers import OpenAIChat, detect
 from guardstream.stream.result import ToolCall
 from tests.providers.chunks import accumulate, call, chunk, model, whole
-from tests.providers.laws import GUARD, events, in_any_cut, left_raw
+from tests.providers.laws import GUARD, cuttings, events, in_any_cut, left_raw
 from tests.support.sources import Source, broken_guard
 
 POLICY = """
@@ -977,3 +977,28 @@ def test_chunks_of_the_guards_own_have_no_usage_and_no_citations() -> None:
     out = guarded(source)
     assert finishes(out) == [(0, "content_filter")]
     assert out[-1].keys() == source[0].keys()
+
+
+def test_reasoning_may_be_an_object() -> None:
+    """As in the chunks of any-llm."""
+    for pieces in cuttings("so a secret."):
+        chunks = [chunk({"reasoning": {"content": piece}}) for piece in pieces]
+        sent = guarded(chunks)
+        said = [each["choices"][0]["delta"]["reasoning"]["content"] for each in plain(sent)]
+        assert "".join(said) == "so a ******."
+        assert not left_raw(sent)
+
+
+def test_a_token_beside_the_choices_repeats_the_text() -> None:
+    """As in completions of Together, whose choices have a delta, too."""
+    for pieces in cuttings("so a secret."):
+        sent = guarded(
+            [
+                {**chunk({"content": piece}), "token": {"id": 7, "text": piece, "logprob": -0.5}}
+                for piece in pieces
+            ]
+        )
+        assert "".join(each.get("content", "") for each in deltas(sent)) == "so a ******."
+        assert not left_raw(sent)
+        kept = [each["token"]["text"] for each in plain(sent) if each["token"]]
+        assert all(piece in "so a ******." for piece in kept)

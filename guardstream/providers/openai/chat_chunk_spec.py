@@ -115,13 +115,16 @@ def said_twice(kind: Kind) -> dict[str, Spec]:
     }
 
 
+_REASONING = Leaf("delta", "thinking", "reasoning")
+
 _DELTA: Spec = {
     **dict.fromkeys(("role", "tool_call_id", "images"), KEEP),
     **dict.fromkeys(("channel", "name"), META),
     "content": Either(Leaf("delta", "text", "content"), _parts("content")),
     "refusal": Leaf("delta", "refusal", "refusal"),
     "reasoning_content": Leaf("delta", "thinking", "reasoning_content"),  # DeepSeek, vLLM
-    "reasoning": Leaf("delta", "thinking", "reasoning"),  # OpenRouter, Groq, newer vLLM
+    # OpenRouter, Groq, newer vLLM; an object in any-llm
+    "reasoning": Either(_REASONING, {"content": _REASONING}),
     "reasoning_details": _parts("reasoning_details"),
     "audio": {
         **dict.fromkeys(("id", "data", "expires_at"), KEEP),
@@ -180,6 +183,7 @@ CHUNK: Spec = {
     "system": Tree(Leaf("copy", "text", f"{BESIDE}system"), frozenset({"id", "more_info"})),
     "timings": dict.fromkeys(_TIMINGS, NUMBER),
     "__verbose": ABOUT,  # llama.cpp's own form of the chunk, once more
+    "token": ABOUT,  # Together's completions
     "x_groq": GROQ,
     "usage_breakdown": USED,
     "prompt_filter_results": [FILTERED],
