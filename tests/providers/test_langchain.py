@@ -447,6 +447,30 @@ def test_messages_as_json_are_masked_in_any_cut() -> None:
         assert (stream.result.text, stream.result.finish) == (masked, "stop")
 
 
+def as_events(message: dict[str, Any]) -> Any:
+    return event("on_chat_model_stream", "m", chunk=message)
+
+
+def as_messages(message: dict[str, Any]) -> Any:
+    return ("messages", (message, {}))
+
+
+@pytest.mark.parametrize("wrapped", [as_events, as_messages])
+@pytest.mark.parametrize("word", ["secret", "forbidden"])
+def test_calls_in_the_json_of_chunks_are_those_of_their_arguments(
+    wrapped: Callable[[dict[str, Any]], Any], word: str
+) -> None:
+    derived = {"tool_calls", "invalid_tool_calls"}
+    for pieces in cuttings(f'{{"q": "a {word}, no sec"}}'):
+        source = [say(tool_call_chunks=args("", name="find", id="c"))]
+        source += [say(tool_call_chunks=args(piece)) for piece in pieces]
+        stream = GUARD.wrap_sync([wrapped(each.model_dump()) for each in source])
+        out = [each["data"]["chunk"] if "data" in each else each[1][0] for each in stream]
+        for each in out:
+            for name in derived & each.keys():
+                assert each[name] == AIMessageChunk(**each).model_dump()[name]
+
+
 def test_what_a_run_repeats_after_its_end_is_made_of_what_was_released() -> None:
     source = [
         event("on_chat_model_stream", "m", chunk=say("a sec")),
