@@ -432,6 +432,19 @@ def test_values_that_a_chain_streams_do_not_show_all_of_a_word_that_they_cut(sha
         assert "secret" not in "".join(text_of(each["data"]["chunk"]) for each in out)
 
 
+def test_tokens_in_values_that_a_chain_streams_do_not_spell_all_of_a_word() -> None:
+    for pieces in cuttings("a secret, no sec"):
+        source = []
+        for piece in pieces:
+            token = {"token": piece, "bytes": list(piece.encode()), "logprob": -1.0}
+            metadata = {"logprobs": {"content": [{**token, "top_logprobs": [token]}]}}
+            source.append(event("on_chain_stream", "c", chunk=[say(response_metadata=metadata)]))
+        out = [each["data"]["chunk"][0].response_metadata for each in GUARD.wrap_sync(source)]
+        told = [each["logprobs"]["content"][0] for each in out if each.get("logprobs")]
+        assert "secret" not in "".join(each["token"] for each in told)
+        assert "secret" not in "".join(each["top_logprobs"][0]["token"] for each in told)
+
+
 def test_messages_as_json_are_masked_in_any_cut() -> None:
     """Servers send events as JSON, LangServe for one."""
     for pieces in cuttings("a secret, no sec"):
