@@ -48,8 +48,10 @@ STEPS_PER_CHARACTER = 1_000
 be saved up."""
 
 AT_ONCE = 64
-"""Of how many places in a row a search asks at once whether a keyword stands before them. To ask of
-one takes as long as to read thousands of characters, if the text is full of what looks like one."""
+"""Of how many places in a row a search asks at once whether a keyword stands before them, or of a
+quarter of those up to here, all of which is read again from there: so that is read four times. To
+ask of one takes as long as to read thousands of characters, if the text is full of what looks like
+a keyword."""
 
 _NOTHING_MASKED: Mapping[tuple[int, int, int], int] = {}
 """Shared by the searches of which nothing is written yet."""
@@ -449,12 +451,16 @@ class PatternScan:
         first character. After a long one, all of which would be read again for each character, it
         may be where the next one is announced. A masked group may be further on."""
         compiled, begin = self._set.patterns[match.pattern], match.start + 1
-        confirm, end = compiled.confirm, begin + AT_ONCE
+        confirm, end = compiled.confirm, self._asked_upto(begin)
         if match.end < end or confirm is None or confirm.keywords is None or compiled.group:
             return begin
         near = self._near(begin, confirm.reach, window)
         missed = self.offset - len(near)
         return missed + confirm.announced(near, begin - missed, end - missed)
+
+    def _asked_upto(self, begin: int) -> int:
+        """Before which place a search stops asking for keywords that began to ask at `begin`."""
+        return begin + max(AT_ONCE, (self.offset - begin) // 4)
 
     def _near(self, begin: int, reach: int, window: Window) -> str:
         """The text from up to `reach` characters before `begin` up to here, as patterns read it."""
@@ -672,7 +678,7 @@ class PatternScan:
         if compiled.confirm is None or compiled.confirm.keywords is None or compiled.group:
             return
         confirm, keywords = compiled.confirm, compiled.confirm.keywords
-        last = self._waits(pattern) + AT_ONCE
+        last = self._asked_upto(self._waits(pattern))
         while self._horizon() <= (hold := self._waits(pattern)) < min(self.offset, last):
             near, at = self._near(hold, confirm.reach, window), self.offset
             if not keywords.are_missing(near):
