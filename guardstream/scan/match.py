@@ -26,6 +26,16 @@ class Confirm(NamedTuple):
     reach: int = 0
     keywords: Announcing | None = None
 
+    def announced(self, text: str, begin: int, end: int) -> int:
+        """The first place in a text, from `begin` on, where no match is refused for its keywords;
+        `end` if there is none before."""
+        if self.keywords is None:
+            return begin
+        for at in range(begin, end):
+            if self.keywords.stand_before(text[max(at - self.reach, 0) : at]):
+                return at
+        return end
+
 
 class Match(NamedTuple):
     """A settled span of a rule: offsets in code points from the text's start, end exclusive.

@@ -432,6 +432,19 @@ def test_values_that_a_chain_streams_do_not_show_all_of_a_word_that_they_cut(sha
         assert "secret" not in "".join(text_of(each["data"]["chunk"]) for each in out)
 
 
+def test_tokens_in_values_that_a_chain_streams_do_not_spell_all_of_a_word() -> None:
+    for pieces in cuttings("a secret, no sec"):
+        source = []
+        for piece in pieces:
+            token = {"token": piece, "bytes": list(piece.encode()), "logprob": -1.0}
+            metadata = {"logprobs": {"content": [{**token, "top_logprobs": [token]}]}}
+            source.append(event("on_chain_stream", "c", chunk=[say(response_metadata=metadata)]))
+        out = [each["data"]["chunk"][0].response_metadata for each in GUARD.wrap_sync(source)]
+        told = [each["logprobs"]["content"][0] for each in out if each.get("logprobs")]
+        assert "secret" not in "".join(each["token"] for each in told)
+        assert "secret" not in "".join(each["top_logprobs"][0]["token"] for each in told)
+
+
 def test_messages_as_json_are_masked_in_any_cut() -> None:
     """Servers send events as JSON, LangServe for one."""
     for pieces in cuttings("a secret, no sec"):
@@ -445,6 +458,30 @@ def test_messages_as_json_are_masked_in_any_cut() -> None:
         assert "".join(each["chunk"]["content"] for each in out[1:-1]) == masked
         assert out[-1]["output"]["content"] == masked
         assert (stream.result.text, stream.result.finish) == (masked, "stop")
+
+
+def as_events(message: dict[str, Any]) -> Any:
+    return event("on_chat_model_stream", "m", chunk=message)
+
+
+def as_messages(message: dict[str, Any]) -> Any:
+    return ("messages", (message, {}))
+
+
+@pytest.mark.parametrize("wrapped", [as_events, as_messages])
+@pytest.mark.parametrize("word", ["secret", "forbidden"])
+def test_calls_in_the_json_of_chunks_are_those_of_their_arguments(
+    wrapped: Callable[[dict[str, Any]], Any], word: str
+) -> None:
+    derived = {"tool_calls", "invalid_tool_calls"}
+    for pieces in cuttings(f'{{"q": "a {word}, no sec"}}'):
+        source = [say(tool_call_chunks=args("", name="find", id="c"))]
+        source += [say(tool_call_chunks=args(piece)) for piece in pieces]
+        stream = GUARD.wrap_sync([wrapped(each.model_dump()) for each in source])
+        out = [each["data"]["chunk"] if "data" in each else each[1][0] for each in stream]
+        for each in out:
+            for name in derived & each.keys():
+                assert each[name] == AIMessageChunk(**each).model_dump()[name]
 
 
 def test_what_a_run_repeats_after_its_end_is_made_of_what_was_released() -> None:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from guardstream.events import Finding
 from guardstream.scan.match import Confirm
-from guardstream.scan.regex.search import PatternScan
+from guardstream.scan.regex.search import AT_ONCE, PatternScan
 from guardstream.stages.confirm import confirmation_of
 from guardstream.stages.redact import RuleSet
 from guardstream.stages.rules import OnOverflow, Rule
@@ -202,6 +202,37 @@ def test_a_group_may_be_announced_after_what_hides_its_match(native: bool) -> No
     rule = Rule("r", patterns=("(?:1|2 pin )([23])",), group=1, keywords=("pin",))
     with searching(native):
         assert joined(play(RuleSet([rule]).stage(), one_by_one("12 pin 3"))) == "12 pin [r]"
+
+
+@pytest.mark.parametrize("native", FORMS)
+@pytest.mark.parametrize("pattern", [r"\S+", r"(\w)\w*\1"])
+def test_a_long_match_is_refused_in_time(native: bool, pattern: str) -> None:
+    """All of it would be read again for each of its characters otherwise, more than is paid for."""
+    rule = Rule("r", patterns=(pattern,), keywords=("no",))
+    text = f"{'knob' * 900} ok"
+    with searching(native):
+        rules = RuleSet([rule], max_holdback=4000)
+        assert findings(rules, text) == []
+        assert len(findings(rules, f"{text} no {'knob' * 100}")) == 1
+
+
+def test_no_character_waits_until_all_that_is_held_is_asked_for_a_keyword(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked = []
+
+    def stand_before(*_: object) -> bool:
+        asked.append(1)
+        return False
+
+    monkeypatch.setattr(type(confirm_after("no").keywords), "stand_before", stand_before)
+    stage = RuleSet([Rule("r", patterns=(r"\w+",), keywords=("no",))], max_holdback=1000).stage()
+    most = 0
+    for letter in "knob" * 700:
+        asked.clear()
+        stage.feed(letter)
+        most = max(most, len(asked))
+    assert 0 < most <= max(AT_ONCE, 1000 // 4)
 
 
 NUMBERS = (

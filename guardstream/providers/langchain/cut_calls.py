@@ -6,8 +6,10 @@ tool. A bracket that closes nothing makes them an `invalid_tool_call`, which no 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
+
+from pydantic_core import from_json
 
 
 def refusing(args: str) -> str:
@@ -39,6 +41,33 @@ def refused_whole(
             new = {**new, "args": args + refusing(args)}
         made.append(new)
     return made
+
+
+def derived(
+    chunks: Sequence[Mapping[str, Any]], names: Collection[str]
+) -> dict[str, list[dict[str, Any]]]:
+    """Return those of a message's fields `names` that LangChain derives from `tool_call_chunks`.
+
+    A message in JSON has them too, though nothing derives them there.
+    """
+    found: dict[str, list[dict[str, Any]]] = {"tool_calls": [], "invalid_tool_calls": []}
+    for chunk in chunks:
+        name, args, known = chunk.get("name"), chunk.get("args"), chunk.get("id")
+        value = _completed(args or "{}")
+        if isinstance(value, dict):
+            call = {"name": name or "", "args": value, "id": known, "type": "tool_call"}
+            found["tool_calls"].append(call)
+        else:
+            call = {"name": name, "args": args, "id": known, "error": None}
+            found["invalid_tool_calls"].append({**call, "type": "invalid_tool_call"})
+    return {name: calls for name, calls in found.items() if name in names}
+
+
+def _completed(args: str) -> Any:
+    try:
+        return from_json(args, allow_partial="trailing-strings")
+    except ValueError:
+        return None
 
 
 def _scanned(args: str) -> tuple[list[str], bool, bool]:

@@ -1,7 +1,8 @@
 """LangChain's messages as they stream: text, thinking and tool calls of `AIMessageChunk`s.
 
-What a message derives from its `tool_call_chunks` is made anew with them. Messages that come at the
-same time are told apart by their ids; what the caller wrote, human and system messages, passes.
+What a message derives from its `tool_call_chunks` is made anew with them, in JSON as well. Messages
+that come at the same time are told apart by their ids; what the caller wrote, human and system
+messages, passes.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from typing import Any
 
 from guardstream.events import FinishReason
 from guardstream.providers.adapter import Call, Piece, Reading, Released, Slot, Unknown
-from guardstream.providers.langchain.cut_calls import refused_whole, refusing
+from guardstream.providers.langchain.cut_calls import derived, refused_whole, refusing
 from guardstream.providers.langchain.spec import JSON_SPEC, SPEC
 from guardstream.providers.spec import Leaf, Path, Spec, VariedSpecAdapter, sibling
 from guardstream.providers.toolkit.fields import fields_of, only, replaced
@@ -105,12 +106,14 @@ class Messages(VariedSpecAdapter):
         fields = dict(fields_of(written))
         old = fields_of(chunk).get("tool_call_chunks")
         same = fields.get("tool_call_chunks") == old or fields.get("type") != "AIMessageChunk"
-        if same or isinstance(chunk, dict):
+        if same:
             return written
+        made = refused_whole(old or (), fields["tool_call_chunks"])
+        if isinstance(chunk, dict):
+            return replaced(written, {"tool_call_chunks": made, **derived(made, fields)})
         for name in ("tool_calls", "invalid_tool_calls"):
             fields.pop(name, None)
-        fields["tool_call_chunks"] = refused_whole(old or (), fields["tool_call_chunks"])
-        return type(chunk)(**fields)
+        return type(chunk)(**{**fields, "tool_call_chunks": made})
 
     def extra(self, chunk: Any, slot: Slot, text: str, released: Released) -> Sequence[Any]:
         """Return a chunk of the message with only `text`, placed as `chunk` has such text."""

@@ -200,4 +200,4 @@ JSON_SPEC = OneOf(
         },
     },
 )
-"""The same as JSON, in which nothing is made anew."""
+"""The same as JSON, in which what is derived may be another text than the chunks."""

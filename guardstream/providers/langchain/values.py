@@ -113,8 +113,10 @@ class Values:
             return text if passes else visit(Piece(_MARK, text, "mark"))
 
         def tokens(logprobs: Any, path: str) -> Any:
-            texts = [spelled_whole(logprobs), *spelled(logprobs)]
-            same = [change(text, path) == text for text in texts if text]
+            # Tokens that stand at other places, such as alternative ones, continue others.
+            texts = {path: spelled_whole(logprobs)}
+            texts |= {f"{path}[{n}]": text for n, text in enumerate(spelled(logprobs))}
+            same = [change(text, place) == text for place, text in texts.items() if text]
             return logprobs if all(same) else None
 
         return _mapped(value, _Changes(change, argument, rename, mark, tokens))

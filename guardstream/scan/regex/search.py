@@ -47,6 +47,12 @@ STEPS_PER_CHARACTER = 1_000
 """How many steps of confirming each character that is read pays for; at most those of a window can
 be saved up."""
 
+AT_ONCE = 64
+"""Of how many places in a row a search asks at once whether a keyword stands before them, or of a
+quarter of those up to here, all of which is read again from there: so that is read four times. To
+ask of one takes as long as to read thousands of characters, if the text is full of what looks like
+a keyword."""
+
 _NOTHING_MASKED: Mapping[tuple[int, int, int], int] = {}
 """Shared by the searches of which nothing is written yet."""
 
@@ -421,8 +427,7 @@ class PatternScan:
                 rule = compiled.rule
                 return [Match(rule, start, end, began, judged=False) for start, end in spans]
             if not self._holds_true(pattern, spans, window):
-                # It hides nothing then: the search goes on after its first character.
-                self._restart(pattern, began + 1, window, ended=ended)
+                self._restart(pattern, self._after_refused(match, window), window, ended=ended)
                 return []
         if match.late:
             self._restart(pattern, match.end, window, ended=ended)
@@ -440,6 +445,22 @@ class PatternScan:
         if begin < self._horizon():
             return False
         return confirm.keywords.are_missing(self._near(begin, confirm.reach, window))
+
+    def _after_refused(self, match: OpenMatch, window: Window) -> int:
+        """Where the search goes on after a match that is refused: it hides nothing, so after its
+        first character. After a long one, all of which would be read again for each character, it
+        may be where the next one is announced. A masked group may be further on."""
+        compiled, begin = self._set.patterns[match.pattern], match.start + 1
+        confirm, end = compiled.confirm, self._asked_upto(begin)
+        if match.end < end or confirm is None or confirm.keywords is None or compiled.group:
+            return begin
+        near = self._near(begin, confirm.reach, window)
+        missed = self.offset - len(near)
+        return missed + confirm.announced(near, begin - missed, end - missed)
+
+    def _asked_upto(self, begin: int) -> int:
+        """Before which place a search stops asking for keywords that began to ask at `begin`."""
+        return begin + max(AT_ONCE, (self.offset - begin) // 4)
 
     def _near(self, begin: int, reach: int, window: Window) -> str:
         """The text from up to `reach` characters before `begin` up to here, as patterns read it."""
@@ -470,7 +491,7 @@ class PatternScan:
                 found += [Match(compiled.rule, start, end, match.start) for start, end in spans]
                 self._restart(pattern, match.end, window, ended=ended)
                 return False
-            begin = match.start + 1
+            begin = self._after_refused(match, window)
         # An older start may have accepted in place of one that lives: those before the last end are
         # looked at once they are older than what lives.
         end = max(each.end for each in matches)
@@ -651,21 +672,21 @@ class PatternScan:
                 self._stands(Match(rule, self.offset, self.offset, failed=True))
 
     def _let_go(self, pattern: int, window: Window, budget: Budget) -> None:
-        """Let go of a pattern's candidates that hold text and have no keyword before them. A masked
-        group may be captured once more behind one."""
+        """Let go of a pattern's candidates that hold text and have no keyword before them, of the
+        oldest at least. A masked group may be captured once more behind one."""
         compiled = self._set.patterns[pattern]
         if compiled.confirm is None or compiled.confirm.keywords is None or compiled.group:
             return
-        keywords, reach = compiled.confirm.keywords, compiled.confirm.reach
-        while self._horizon() <= (hold := self._waits(pattern)) < self.offset:
-            near = self._near(hold, reach, window)
-            first, end = len(near) - (self.offset - hold), len(near)
+        confirm, keywords = compiled.confirm, compiled.confirm.keywords
+        last = self._asked_upto(self._waits(pattern))
+        while self._horizon() <= (hold := self._waits(pattern)) < min(self.offset, last):
+            near, at = self._near(hold, confirm.reach, window), self.offset
             if not keywords.are_missing(near):
-                befores = ((at, near[max(at - reach, 0) : at]) for at in range(first, end))
-                end = next((at for at, before in befores if keywords.stand_before(before)), end)
-            if end == first or budget.left() < len(near) - end + 1:
+                missed = at - len(near)
+                at = missed + confirm.announced(near, hold - missed, min(at, last) - missed)
+            if at == hold or budget.left() < self.offset - at + 1:
                 return
-            self._restart(pattern, hold + end - first, window)
+            self._restart(pattern, at, window)
 
     def _stands(self, *matches: Match) -> None:
         """Let these be settled next."""
