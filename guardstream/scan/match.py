@@ -7,14 +7,19 @@ from typing import NamedTuple, Protocol
 
 
 class Announcing(Protocol):
-    """What has to stand before a match, so that one is refused as soon as it begins."""
+    """What has to stand in the `reach` characters before a match, so that one is refused as soon as
+    it begins."""
 
-    def stand_before(self, text: str) -> bool:
-        """Whether a match after this text is not refused for that."""
-        ...
+    reach: int
 
     def are_missing(self, text: str) -> bool:
-        """Whether every match is that begins in this text; False where that takes a closer look."""
+        """Whether every match that begins in this text is refused; False where that takes a closer
+        look."""
+        ...
+
+    def announced(self, text: str, begin: int, end: int) -> int:
+        """The first place in a text, from `begin` on, where no match is refused; `end` if there is
+        none before."""
         ...
 
 
@@ -25,16 +30,6 @@ class Confirm(NamedTuple):
     judge: Callable[[str, str], bool]
     reach: int = 0
     keywords: Announcing | None = None
-
-    def announced(self, text: str, begin: int, end: int) -> int:
-        """The first place in a text, from `begin` on, where no match is refused for its keywords;
-        `end` if there is none before."""
-        if self.keywords is None:
-            return begin
-        for at in range(begin, end):
-            if self.keywords.stand_before(text[max(at - self.reach, 0) : at]):
-                return at
-        return end
 
 
 class Match(NamedTuple):

@@ -253,6 +253,13 @@ class _Keywords:
         begin = max(len(seen) - self._distance, 0)
         return any(_stands(word, seen, begin) for word in self._possible(seen[begin:]))
 
+    def announced(self, text: str, begin: int, end: int) -> int:
+        """Return the first place in a text before which a keyword stands; see `Announcing`."""
+        for at in range(begin, end):
+            if self.stand_before(text[max(at - self.reach, 0) : at]):
+                return at
+        return end
+
     def are_missing(self, text: str) -> bool:
         """Return whether none of the keywords can stand before anything in a text."""
         if text.isascii():

@@ -17,7 +17,7 @@ from string import ascii_lowercase
 from typing import NamedTuple
 
 from guardstream.errors import PatternError
-from guardstream.scan.match import Match, Window
+from guardstream.scan.match import Announcing, Match, Window
 from guardstream.scan.regex import forms
 from guardstream.scan.regex.alphabet import CharSets
 from guardstream.scan.regex.analysis import counts, may_be_empty, spells
@@ -106,6 +106,7 @@ class PatternSet:
             )
             for pattern, program in zip(patterns, programs, strict=True)
         ]
+        self.announcing = [_announcing(pattern) for pattern in self.patterns]
         self._matchers: dict[int, Matcher] = {}
         self._tails: dict[int, Matcher] = {}
         handling = [self._handling(index) for index in range(len(patterns))]
@@ -210,6 +211,11 @@ class PatternSet:
             after = self.patterns[index].after
             known = self._tails[index] = self._form.matcher(after or Cat(()), 0)
         return known.ends_at(text, start, end, from_start, budget) is not None
+
+
+def _announcing(pattern: Pattern) -> Announcing | None:
+    """What announces all that a pattern masks; a masked group may be captured further on."""
+    return pattern.confirm.keywords if pattern.confirm and not pattern.group else None
 
 
 def _look_back(pattern: Pattern) -> int:
@@ -370,7 +376,7 @@ class PatternScan:
             return [Match(rule, match.hold, end)]
         try:
             base = window.base
-            text = self._read_as(window)[: self.offset - base]
+            text = self._as_read(window.text)[: self.offset - base]
             matcher = self._set.matcher(match.pattern)
             for start in range(max(match.start, base), match.end):
                 spans = matcher.ends_at(text, start - base, match.end - base, base == 0, self)
@@ -437,26 +443,29 @@ class PatternScan:
 
     def _is_refused(self, match: OpenMatch, window: Window) -> bool:
         """Whether a match is refused, and with it all that begin after it, up to here: then what it
-        hides need not be looked for. A masked group may open after here."""
-        compiled, begin = self._set.patterns[match.pattern], match.start
-        confirm = compiled.confirm
-        if confirm is None or confirm.keywords is None or compiled.group:
+        hides need not be looked for."""
+        keywords = self._set.announcing[match.pattern]
+        if keywords is None or match.start < self._horizon():
             return False
-        if begin < self._horizon():
-            return False
-        return confirm.keywords.are_missing(self._near(begin, confirm.reach, window))
+        return keywords.are_missing(self._near(match.start, keywords.reach, window))
 
     def _after_refused(self, match: OpenMatch, window: Window) -> int:
         """Where the search goes on after a match that is refused: it hides nothing, so after its
         first character. After a long one, all of which would be read again for each character, it
-        may be where the next one is announced. A masked group may be further on."""
-        compiled, begin = self._set.patterns[match.pattern], match.start + 1
-        confirm, end = compiled.confirm, self._asked_upto(begin)
-        if match.end < end or confirm is None or confirm.keywords is None or compiled.group:
+        may be where the next one is announced."""
+        keywords, begin = self._set.announcing[match.pattern], match.start + 1
+        end = self._asked_upto(begin)
+        if keywords is None or match.end < end:
             return begin
-        near = self._near(begin, confirm.reach, window)
+        return self._announced(keywords, begin, end, window)
+
+    def _announced(self, keywords: Announcing, begin: int, end: int, window: Window) -> int:
+        """The first offset from `begin` on where a match may begin, as far as `end`."""
+        near = self._near(begin, keywords.reach, window)
+        if keywords.are_missing(near):
+            return self.offset
         missed = self.offset - len(near)
-        return missed + confirm.announced(near, begin - missed, end - missed)
+        return missed + keywords.announced(near, begin - missed, end - missed)
 
     def _asked_upto(self, begin: int) -> int:
         """Before which place a search stops asking for keywords that began to ask at `begin`."""
@@ -464,8 +473,7 @@ class PatternScan:
 
     def _near(self, begin: int, reach: int, window: Window) -> str:
         """The text from up to `reach` characters before `begin` up to here, as patterns read it."""
-        text, table = window.slice(max(begin - reach, window.base), self.offset), self._set.table
-        return text if table is None else table.translated(text)
+        return self._as_read(window.slice(max(begin - reach, window.base), self.offset))
 
     def _horizon(self) -> int:
         """What lies before may no longer be known, however the text was cut."""
@@ -508,13 +516,11 @@ class PatternScan:
         confirm = self._set.patterns[pattern].confirm
         if confirm is None:
             return True
-        table, (judge, reach, _) = self._set.table, confirm
+        judge, reach = confirm.judge, confirm.reach
         for start, end in spans:
             if start < end:
                 near = max(start - reach, window.base)
-                text = window.slice(near, end)
-                if table is not None:
-                    text = table.translated(text)
+                text = self._as_read(window.slice(near, end))
                 if judge(text[start - near :], text[: start - near]):
                     return True
         return False
@@ -533,7 +539,7 @@ class PatternScan:
             end = match.end - compiled.tail
             return [(match.hold, end)] if match.hold < end else []
         # What comes after is not known yet, however the text is cut.
-        text = self._read_as(window)[: self.offset - base]
+        text = self._as_read(window.text)[: self.offset - base]
         end, horizon = match.end - base, self._horizon()
         if known and compiled.after is not None:
             ends = [
@@ -572,7 +578,7 @@ class PatternScan:
     ) -> OpenMatch | None:
         """The first match that begins at one of the starts."""
         base = window.base
-        text = self._read_as(window)[: self.offset - base]
+        text = self._as_read(window.text)[: self.offset - base]
         matcher = self._set.matcher(pattern)
         for start in starts:
             found = matcher.match(text, start - base, base == 0, budget)
@@ -617,9 +623,10 @@ class PatternScan:
         if self._spent > STEPS_PER_CHARACTER * (read + 1):
             raise OverBudgetError
 
-    def _read_as(self, window: Window) -> str:
+    def _as_read(self, text: str) -> str:
+        """A text as patterns read it."""
         table = self._set.table
-        return window.text if table is None else table.translated(window.text)
+        return text if table is None else table.translated(text)
 
     # Holding back
 
@@ -673,17 +680,13 @@ class PatternScan:
 
     def _let_go(self, pattern: int, window: Window, budget: Budget) -> None:
         """Let go of a pattern's candidates that hold text and have no keyword before them, of the
-        oldest at least. A masked group may be captured once more behind one."""
-        compiled = self._set.patterns[pattern]
-        if compiled.confirm is None or compiled.confirm.keywords is None or compiled.group:
+        oldest at least."""
+        keywords = self._set.announcing[pattern]
+        if keywords is None:
             return
-        confirm, keywords = compiled.confirm, compiled.confirm.keywords
-        last = self._asked_upto(self._waits(pattern))
-        while self._horizon() <= (hold := self._waits(pattern)) < min(self.offset, last):
-            near, at = self._near(hold, confirm.reach, window), self.offset
-            if not keywords.are_missing(near):
-                missed = at - len(near)
-                at = missed + confirm.announced(near, hold - missed, min(at, last) - missed)
+        last = min(self.offset, self._asked_upto(self._waits(pattern)))
+        while self._horizon() <= (hold := self._waits(pattern)) < last:
+            at = self._announced(keywords, hold, last, window)
             if at == hold or budget.left() < self.offset - at + 1:
                 return
             self._restart(pattern, at, window)
@@ -696,7 +699,7 @@ class PatternScan:
         """Whether more text may change what matches at `start`; so it is if nothing lives."""
         if start > self.offset or start < window.base:
             return True
-        text, base = self._read_as(window), window.base
+        text, base = self._as_read(window.text), window.base
         text = text[: self.offset - base]
         return self._set.matcher(pattern).can_go_on(text, start - base, base == 0, budget)
 
