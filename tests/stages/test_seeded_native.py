@@ -49,25 +49,25 @@ BUGS = {
         "",
     ),
     "a lookbehind of several patterns tells nothing when it wakes": Change(
-        "stream.h", "if (machine->awake[wake[-1].pattern] != machine->clock", "if (0"
+        "step.h", "if (machine->awake[wake[-1].pattern] != machine->clock", "if (0"
     ),
     "a lookbehind of several patterns tells nothing on the way": Change(
-        "stream.h",
+        "step.h",
         "if (machine_tells(machine, run->pattern, cache->edge[edge].target) < 0) {",
         "if (0) {",
     ),
     "a search that goes on anew knows nothing of what several patterns look back at": Change(
-        "stream.h",
+        "again.h",
         "if (machine_tells(machine, run.pattern, cache->edge[edge].target) < 0",
         "if (0",
     ),
     "a joint state forgets what lookbehinds told": Change(
-        "stream.h",
+        "step.h",
         "    self->now.last = joints->joint[leap->target].last;\n",
         "    self->now.last = class;\n",
     ),
     "a stream does not know what it has read last once classes are forgotten": Change(
-        "stream.h",
+        "stand.h",
         "stands[which]->last = last < 0 ? BEGIN : last;",
         "stands[which]->last = BEGIN;",
     ),
@@ -96,7 +96,7 @@ BUGS = {
         "dfa.h", "[thread.item].ends == ENDS)", "[thread.item].ends == ENDS_NOT)"
     ),
     "a pattern that is awake is woken again": Change(
-        "stream.h", "if (machine->awake[wake->pattern] == machine->clock", "if (0"
+        "step.h", "if (machine->awake[wake->pattern] == machine->clock", "if (0"
     ),
     "a match settles although an older candidate lives": Change(
         "stream.h",
@@ -114,15 +114,15 @@ BUGS = {
         "int64_t began = run_oldest(self, run, 1);",
     ),
     "a match that waits holds no text": Change(
-        "stream.h", "if (!open->written && open->hold < oldest) {", "if (0) {"
+        "step.h", "if (!open->written && open->hold < oldest) {", "if (0) {"
     ),
     "a joint state forgets a hold-back": Change(
-        "stream.h",
+        "step.h",
         "joint->holds = holds->count - first;",
         "joint->holds = holds->count - first > 1;",
     ),
     "a joint state forgets a hold-back of fixed length": Change(
-        "stream.h", "joint->distance = distance;", "joint->distance = 0;"
+        "step.h", "joint->distance = distance;", "joint->distance = 0;"
     ),
     "a word ends where it goes on": Change(
         "wordlist.h", "if (low == after) {", "if (low <= after) {"
@@ -140,7 +140,7 @@ BUGS = {
         "words.h", "uint64_t begins = !self->node[node].joined,", "uint64_t begins = 1,"
     ),
     "a longer match does not take the place of a shorter one": Change(
-        "stream.h", ".start >= new->start) {", ".start > new->start) {"
+        "step.h", ".start >= new->start) {", ".start > new->start) {"
     ),
     "text is not held where a match settles on the way": Change(
         "reader.h",
@@ -156,7 +156,7 @@ BUGS = {
         "reader.h", "if (self->busy || given->length == 0", "if (given->length == 0"
     ),
     "an offset is taken from the next character": Change(
-        "stream.h",
+        "stand.h",
         "to[index] = least_of(move + 1, move[0], from, offset);",
         "to[index] = least_of(move + 1, move[0], from, offset + 1);",
     ),
@@ -173,13 +173,13 @@ BUGS = {
         "joints.h", "source < 0 ? source : at + source", "source"
     ),
     "what is open is not looked at where a joint state is known": Change(
-        "stream.h", "self->hits.count | self->now.open.count", "self->hits.count"
+        "step.h", "self->hits.count | self->now.open.count", "self->hits.count"
     ),
     "patterns that are awake share their registers": Change(
-        "stream.h", "        filled += edge->registers;\n", ""
+        "step.h", "        filled += edge->registers;\n", ""
     ),
     "all patterns that are awake tell a class apart as the first one does": Change(
-        "stream.h", "int32_t local = locals[run->pattern];", "int32_t local = locals[0];"
+        "step.h", "int32_t local = locals[run->pattern];", "int32_t local = locals[0];"
     ),
     "a short text is read from its beginning again": Change(
         "reader.h", ": given->codes[index];", ": given->codes[0];"
@@ -193,7 +193,7 @@ BUGS = {
         "joints.h", "if (leap->class == class) {", "if (leap->class != NONE) {"
     ),
     "what is awake wakes once more": Change(
-        "stream.h", "machine->awake[wake->pattern] == machine->clock", "0"
+        "step.h", "machine->awake[wake->pattern] == machine->clock", "0"
     ),
     "all patterns tell a class apart as the first one does": Change(
         "machine.h", "    return locals[pattern];", "    return locals[0];"
@@ -210,7 +210,7 @@ BUGS = {
         "joints.h", "key->at[0] = kind;", "key->at[0] = 0;"
     ),
     "a stream keeps its joint state when a search goes on elsewhere": Change(
-        "stream.h",
+        "again.h",
         "    self->other.count = 0;\n    if (stand_leave(self->machine, &self->now) < 0) {\n",
         "    self->other.count = 0;\n    if (0) {\n",
     ),

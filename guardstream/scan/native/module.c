@@ -14,7 +14,8 @@
        characters.h                     the sets that characters are in: alphabet
        automaton.h, closure.h, dfa.h    one pattern's automaton: nfa, closure, context, dfa, registers
        joints.h, machine.h              what streams share: joints, machine
-       stream.h                         one stream's patterns: stepper
+       matches.h, stand.h, step.h       one stream's patterns: stepper; the matches that are not
+       again.h, stream.h                settled, where it stands, reading, reading again, the object
        matcher.h                        captures and back-references: matcher
        wordlist.h, words.h              words: aho_corasick, words/forms
        reader.h                         all searches of a stream: reader */
