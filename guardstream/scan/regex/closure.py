@@ -57,27 +57,33 @@ NOTHING: frozenset[Obligation] = frozenset()
 NO_ITEMS: frozenset[Item] = frozenset()
 
 
-class Item:
-    """A place in a pattern after a character, and the thread's obligations.
+class Item(dict[int, Steps]):
+    """A place in a pattern after a character, and the thread's obligations. It has what characters
+    lead to, by what is asked of their signatures (`asks`).
 
     `accepts`: the pattern has matched here. `alive`: it can go on, or wait for a lookahead. `ends`:
     it matches here if the text ends. `ahead` are the numbers of all that can become of it: of two
     items with the same, one is needless. `asks` are the bits of the next character that matter:
     those that it asks for itself, and the pattern's `behind`, which may be asked for after that.
+    `alone` are the steps that lead here only, if any do.
     """
 
     __slots__ = (
         "accepts",
         "ahead",
         "alive",
+        "alone",
         "asks",
         "ends",
         "entries",
         "left",
         "obligations",
         "place",
-        "steps",
     )
+
+    # Two items are never the same, whatever they lead to.
+    __eq__ = object.__eq__
+    __hash__ = object.__hash__  # type: ignore[assignment]
 
     def __init__(
         self,
@@ -105,7 +111,7 @@ class Item:
         for _, condition, begun, _ in entries:
             self.asks |= condition.needs | condition.bars | _asked(begun)
         self.ends = False
-        self.steps: dict[int, Steps] = {}
+        self.alone: Steps | None = None
 
 
 def _asked(obligations: Iterable[Obligation]) -> int:
@@ -133,6 +139,7 @@ class Items:
         self._finals = (program.matched, program.pending) if cuts else ()
         # By the numbers of places: the garbage collector does not track tuples of ints.
         self._closures: dict[tuple[int, int], list[Entry]] = {}
+        self._entries: dict[tuple[int, int, int, bool], Entry] = {}
         self._looking: dict[int, bool] = {}  # the places for which it matters what stands before
         self._items: dict[tuple[object, ...], Item] = {}
         self._ahead: dict[tuple[object, ...], int] = {}
@@ -181,9 +188,9 @@ class Items:
         """What a character of this signature leads to. With it stand the bits of the lookbehinds
         that match after it."""
         signature &= item.asks
-        steps = item.steps.get(signature)
+        steps = item.get(signature)
         if steps is None:
-            steps = item.steps[signature] = self._step(item, signature)
+            steps = item[signature] = self._step(item, signature)
         return steps
 
     def _step(self, item: Item, signature: int) -> Steps:
@@ -209,7 +216,7 @@ class Items:
                 ways[way.item] = way
             elif known is not None and way.opens and not self.cuts:
                 ways[way.item] = known._replace(opens=True)
-        return Steps(tuple(ways.values()), matched) if ways or matched else DEAD_END
+        return _steps(tuple(ways.values()), matched)
 
     def _way(self, entry: Entry, signature: int, obligations: frozenset[Obligation]) -> Way:
         """Where the entry leads: on, or to where a match only waits for its obligations."""
@@ -308,7 +315,32 @@ class Items:
             ]
         # Whatever stands before, the way to the first place that looks back is the same.
         self._looking[first.number] = looked_back
-        return [Entry(*key, opened) for key, opened in found.items()]
+        return [self._entry(*key, opened) for key, opened in found.items()]
+
+    def _entry(
+        self, place: Place, condition: Condition, begun: frozenset[Obligation], opens: bool
+    ) -> Entry:
+        if begun:
+            return Entry(place, condition, begun, opens)
+        # Many places lead to the same: equal ones are one object.
+        key = place.number, condition.needs, condition.bars, opens
+        entry = self._entries.get(key)
+        if entry is None:
+            entry = self._entries[key] = Entry(place, condition, begun, opens)
+        return entry
+
+
+def _steps(ways: tuple[Way, ...], matched: bool) -> Steps:
+    """What a character leads to. It is nearly always nothing or one item, for which all share one
+    object."""
+    if not (ways or matched):
+        return DEAD_END
+    if matched or len(ways) > 1 or ways[0].opens or ways[0].ends:
+        return Steps(ways, matched)
+    item = ways[0].item
+    if item.alone is None:
+        item.alone = Steps(ways, matched)
+    return item.alone
 
 
 def _leads_out(loop: Place, way: Place) -> bool:

@@ -24,19 +24,20 @@ class Context(dict[int, "Context"]):
     It holds the contexts that a character leads to, by what is asked of its signature (`asks`); a
     missing one is built when it is first needed. `root` is the item in which a match begins here,
     `roots` are those in which the lookbehinds do. Where no lookbehind is under way or matches, the
-    context is `idle`.
+    context is `idle`. `number` no other context of the program has or had.
     """
 
-    __slots__ = ("asks", "contexts", "idle", "left", "root", "roots", "sides")
+    __slots__ = ("asks", "contexts", "idle", "left", "number", "root", "roots", "sides")
 
     # Two contexts are never the same, whatever they lead to.
     __eq__ = object.__eq__
     __hash__ = object.__hash__  # type: ignore[assignment]
 
-    def __init__(self, contexts: Contexts, left: int, sides: Sides) -> None:
+    def __init__(self, contexts: Contexts, left: int, sides: Sides, number: int) -> None:
         items = contexts.items
         program = items.program
         self.contexts = contexts
+        self.number = number
         self.left = left
         self.sides = sides
         self.root = items.at(program.first, left)
@@ -95,7 +96,7 @@ class Contexts:
     def _of(self, left: int, sides: Sides) -> Context:
         context = self._known.get((left, sides))
         if context is None:
-            context = self._known[left, sides] = Context(self, left, sides)
+            context = self._known[left, sides] = Context(self, left, sides, len(self._known))
             # A long lookbehind may have come to as many items as it has characters.
             self.weight += 4 + sum(map(len, sides)) // 2
         return context

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from functools import reduce
+from itertools import count
 from operator import or_
 from typing import TypeAlias
 
@@ -50,10 +51,10 @@ pattern fails: each character would cost milliseconds."""
 MAX_SHARE = 4
 """An automaton that takes more than such a part of the weight is flushed alone."""
 
-Transition: TypeAlias = "tuple[State, tuple[Least, ...] | None, tuple[Accept, ...]]"
+Transition: TypeAlias = "tuple[State, tuple[Least, ...] | None, tuple[Accept, ...], int]"
 """Where a character leads: the state, what each of its registers is the least of (None if they stay
-as they are), and the matches that the character completes. To unpack a plain tuple takes a third of
-the time that it takes with a NamedTuple."""
+as they are), and the matches that the character completes; and a number that only equal ones have.
+To unpack a plain tuple takes a third of the time that it takes with a NamedTuple."""
 
 
 def moved(
@@ -86,6 +87,7 @@ class State(dict[Asked, Transition]):
     `starts` and `holds` tell where its candidates and their hold-backs began, for which it has
     `size` registers. An `idle` state has no candidate: it depends on the last character alone.
     `pattern` is its automaton's number; `told` is the bit of a lookbehind that matches here.
+    `number` no other state or transition has or had.
     """
 
     __slots__ = (
@@ -95,6 +97,7 @@ class State(dict[Asked, Transition]):
         "generation",
         "holds",
         "idle",
+        "number",
         "pattern",
         "size",
         "starts",
@@ -106,8 +109,11 @@ class State(dict[Asked, Transition]):
     __eq__ = object.__eq__
     __hash__ = object.__hash__  # type: ignore[assignment]
 
-    def __init__(self, automaton: Automaton, threads: tuple[Thread, ...], context: Context) -> None:
+    def __init__(
+        self, automaton: Automaton, threads: tuple[Thread, ...], context: Context, number: int
+    ) -> None:
         self.automaton = automaton
+        self.number = number
         self.pattern = automaton.number
         self.generation = automaton.generation
         self.threads = threads
@@ -162,6 +168,7 @@ class Caches:
         self.share = share
         self.weight = 0
         self.automata: list[Automaton] = []
+        self.numbers = count()  # of states and transitions
         self.flushed: list[Callable[[Automaton], None]] = []
 
     def bound(self) -> None:
@@ -192,17 +199,22 @@ class Automaton:
     def _start(self, generation: int) -> None:
         items = Items(self.program, cuts=self.cuts)
         contexts = Contexts(items)
-        # Each state in a transition that only leads to it: most share that one.
-        states: dict[tuple[object, ...], Transition] = {}
+        # Each state in a transition that only leads to it: most share that one. Here and below keys
+        # are numbers wherever there are many: the garbage collector does not track tuples of ints.
+        states: dict[tuple[int, ...], Transition] = {}
+        others: dict[tuple[object, ...], Transition] = {}
         idle: dict[int, State] = {}
-        threads: dict[Thread, Thread] = {}
+        threads: dict[Thread, int] = {}
+        numbered: list[Thread] = []
         # All of them or none, also where memory runs out: they belong together.
         self.generation = generation
         self.items = items
         self._contexts = contexts
         self._states = states
+        self._others = others
         self._idle = idle
         self._threads = threads
+        self._numbered = numbered
         self._counted = 0
 
     def weigh(self, weight: int) -> None:
@@ -225,7 +237,7 @@ class Automaton:
         self.caches.weight, self._weight = left, 0
         for forget in self.caches.flushed:
             forget(self)
-        for state, _, _ in states.values():
+        for state, *_ in states.values():
             state.clear()
         contexts.forget()
 
@@ -236,7 +248,8 @@ class Automaton:
         left &= self.program.last
         state = self._idle.get(left)
         if state is None:
-            state = self._idle[left] = self._state((), self._contexts.beginning(left))
+            with self.caches.lock:
+                state = self._idle[left] = self._state((), self._contexts.beginning(left))
         return state
 
     def after(self, left: int, signatures: Iterable[int]) -> State:
@@ -255,13 +268,24 @@ class Automaton:
         return self._to(threads, context)[0]
 
     def _to(self, threads: tuple[Thread, ...], context: Context) -> Transition:
-        transition = self._states.get((threads, context))
+        known = self._threads
+        numbers = [known.get(thread) or self._number(thread) for thread in threads]
+        key = context.number, *numbers
+        transition = self._states.get(key)
         if transition is None:
             # Many states have the same threads: equal ones are one object.
-            same = self._threads.setdefault
-            key = tuple([same(thread, thread) for thread in threads]), context
-            transition = self._states[key] = State(self, *key), None, ()
+            same = tuple([self._numbered[number] for number in numbers])
+            state = State(self, same, context, next(self.caches.numbers))
+            transition = self._states[key] = state, None, (), state.number
         return transition
+
+    def _number(self, thread: Thread) -> int:
+        number = self._threads.get(thread)
+        if number is None:
+            number = len(self._numbered)
+            self._numbered.append(thread)
+            self._threads[thread] = number
+        return number
 
     def _renewed(self, state: State) -> State:
         """The state as it is known now, after older ones have been forgotten."""
@@ -324,9 +348,15 @@ class Automaton:
             raise TooManyThreadsError(self.number)
         threads, moves = renumbered(step.threads)
         transition = self._to(threads, context)
-        if moves or step.accepts:
-            return transition[0], moves, tuple(step.accepts)
-        return transition
+        if not (moves or step.accepts):
+            return transition
+        target, accepts = transition[0], tuple(step.accepts)
+        key = target.number, moves, accepts
+        known = self._others.get(key)
+        if known is None:
+            number = next(self.caches.numbers)
+            known = self._others[key] = target, moves, accepts, number
+        return known
 
     def ended(self, thread: Thread) -> Accept:
         """The accept of a thread whose match is decided by the next character."""

@@ -126,9 +126,9 @@ class Joint(dict[str, Leap]):
     """The transitions by character; a missing one is looked for when it is first needed.
 
     `kind` is what the sleeping patterns ask of the last character. `states` are those of the
-    patterns that are awake, in order, and `numbers` tell of each which registers its own are.
-    `asks` are the bits that they ask of the next character, `sides` those of them that are
-    lookbehinds'. `serial` no other joint state has or had.
+    patterns that are awake, in order, and `numbers` tell of each which registers its own are; equal
+    ones have the same name in `names`. `asks` are the bits that they ask of the next character.
+    `serial` no other joint state has or had.
     """
 
     __slots__ = (
@@ -138,10 +138,10 @@ class Joint(dict[str, Leap]):
         "known_began",
         "known_held",
         "known_waits",
+        "names",
         "numbers",
         "owner",
         "serial",
-        "sides",
         "states",
     )
 
@@ -151,6 +151,7 @@ class Joint(dict[str, Leap]):
         kind: int,
         states: tuple[State, ...],
         numbers: tuple[tuple[int, ...], ...],
+        names: tuple[int, ...],
         serial: int,
     ) -> None:
         self.owner = owner
@@ -158,9 +159,7 @@ class Joint(dict[str, Leap]):
         self.kind = kind
         self.states = states
         self.numbers = numbers
-        self.sides: Sequence[State] = ()
-        if states and states[-1].pattern >= owner.machine.patterns:
-            self.sides = [state for state in states if state.pattern >= owner.machine.patterns]
+        self.names = names
         self.asks = reduce(or_, [state.asks for state in states], 0)
         self.known_began: dict[int, Live] = {}
         self.known_waits: dict[int, Live] = {}
@@ -169,6 +168,13 @@ class Joint(dict[str, Leap]):
 
     def __missing__(self, character: str) -> Leap:
         return self.owner.leap(self, character)
+
+    def sides(self) -> Sequence[State]:
+        """The states that are lookbehinds', which are the last."""
+        patterns = self.owner.machine.patterns
+        if not self.states or self.states[-1].pattern < patterns:
+            return ()
+        return [state for state in self.states if state.pattern >= patterns]
 
     def began(self, pattern: int) -> Live:
         """Where a pattern's candidates began."""
@@ -235,12 +241,14 @@ class Joints:
         self.machine = machine
         self.read = 0
         self.rest = 0
-        # Each joint state in a transition that only leads to it: most share that one.
-        self._known: dict[tuple[object, ...], Leap] = {}
+        # Each joint state in a transition that only leads to it: most share that one. All keys are
+        # numbers: the garbage collector does not track tuples of ints.
+        self._known: dict[tuple[int, ...], Leap] = {}
         # By the joint state, what wakes, and what is asked of the character.
         self._leaps: dict[tuple[int, int, int], Leap] = {}
         # By what wakes, and by the transitions and the registers of the patterns that are awake.
-        self._alike: dict[tuple[object, ...], Leap] = {}
+        self._alike: dict[tuple[int, ...], Leap] = {}
+        self._names: dict[tuple[int, ...], int] = {}  # of registers
         self._serials = count()
         self._weight = 0
         self._missed = 0
@@ -253,6 +261,7 @@ class Joints:
             known, self._known, self._weight = self._known, {}, 0
             self._leaps.clear()
             self._alike.clear()
+            self._names.clear()
             for joint, _ in known.values():
                 joint.clear()
 
@@ -272,12 +281,21 @@ class Joints:
     def _to(
         self, kind: int, states: tuple[State, ...], numbers: tuple[tuple[int, ...], ...]
     ) -> Leap:
-        key = kind, states, numbers
+        known = self._names
+        names = tuple([known.get(own) or self._name(own) for own in numbers])
+        key = kind, *[state.number for state in states], *names
         leap = self._known.get(key)
         if leap is None:
             self._weight += 8 + len(states) // 4
-            leap = self._known[key] = Joint(self, *key, next(self._serials)), None
+            joint = Joint(self, kind, states, numbers, names, next(self._serials))
+            leap = self._known[key] = joint, None
         return leap
+
+    def _name(self, registers: tuple[int, ...]) -> int:
+        name = self._names.get(registers)
+        if name is None:
+            name = self._names[registers] = next(self._serials)
+        return name
 
     def leap(self, joint: Joint, character: str) -> Leap:
         """The transition of a joint state on a character, which is entered.
@@ -287,7 +305,7 @@ class Joints:
         """
         machine = self.machine
         with building(machine.caches.lock):
-            signature, waking = machine.read(joint.kind, character, joint.sides)
+            signature, waking = machine.read(joint.kind, character, joint.sides())
             key = joint.serial, waking.number, signature & joint.asks
             leap = self._leaps.get(key)
             if leap is None:
@@ -317,13 +335,15 @@ class Joints:
         woken = waking.steps
         steps: list[Transition] = []
         owned: list[tuple[int, ...]] = []  # the numbers of their registers here
-        for state, own in zip(joint.states, joint.numbers, strict=True):
+        alike = [waking.number]
+        for state, own, name in zip(joint.states, joint.numbers, joint.names, strict=True):
             step = state[signature & state.asks]
             # One that ends here may be kept from waking by what came before.
             if not step[0].idle or step[2] or state.pattern in woken:
                 steps.append(step)
                 owned.append(own)
-        key = waking.number, tuple(steps), tuple(owned)
+                alike += step[3], name
+        key = tuple(alike)
         leap = self._alike.get(key)
         if leap is None:
             self._weight += 2 + len(steps) // 4
@@ -344,7 +364,7 @@ class Joints:
         numbers: list[tuple[int, ...]] = []
         registers: dict[Least, int] = {}  # their numbers, by what they become
         accepts: list[tuple[int, Accept]] = []
-        for pattern, (target, moves, accepted), own in steps:
+        for pattern, (target, moves, accepted, _), own in steps:
             if accepted:
                 accepts += [(pattern, accept.of(own)) for accept in accepted]
             if target.idle:

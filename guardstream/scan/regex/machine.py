@@ -136,7 +136,7 @@ class Machine:
                 self._beginning.setdefault(condition, []).append(index)
         self._starters: dict[int, list[int]] = {}
         self.wakes = Wakes(self)
-        self._numbers: dict[tuple[object, ...], int] = {}
+        self._numbers: dict[tuple[int, ...], int] = {}
         self._fresh = count()
         self._read_by: dict[int, list[int]] = {}  # the lookbehinds of a pattern
         caches.flushed.append(lambda _: self.forget())
@@ -165,13 +165,14 @@ class Machine:
         steps: dict[int, Transition] = {}
         for index in self._starting(signature):
             transition = self.automata[index].idle(kind).on(signature)
-            target, _, accepts = transition
+            target, _, accepts, _ = transition
             if accepts or not target.idle:
                 steps[index] = transition
         after = self.kind(signature)
-        key = after, frozenset(steps.values())
+        key = after, *[number for *_, number in steps.values()]
         same = self._numbers.setdefault(key, next(self._fresh))
-        return Waking(same, after, steps, [state for state, _, _ in steps.values() if state.told])
+        told = tuple([state for state, *_ in steps.values() if state.told])
+        return Waking(same, after, steps, told)
 
     # Lookbehinds
 

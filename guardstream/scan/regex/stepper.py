@@ -276,13 +276,13 @@ class Stepper:
         after: dict[int, Run] = {}
         found: list[OpenMatch] = []
         for pattern, (state, registers) in awake.items():
-            target, moves, accepts = state[signature & state.asks]
+            target, moves, accepts, _ = state[signature & state.asks]
             if accepts:
                 found += [accepted(pattern, accept, registers, offset) for accept in accepts]
             if not target.idle:
                 after[pattern] = target, moved(moves, registers, offset) if moves else registers
         off = self._off
-        for pattern, (target, moves, accepts) in waking.steps.items():
+        for pattern, (target, moves, accepts, _) in waking.steps.items():
             if pattern not in awake and pattern not in off:
                 if accepts:
                     found += [accepted(pattern, accept, (), offset) for accept in accepts]
@@ -582,7 +582,7 @@ class Stepper:
         registers: tuple[int, ...] = ()
         for offset, signature in enumerate(signatures, base + at):
             asked = signature & state.asks
-            state, moves, accepts = state[asked if offset > until else (asked, False)]
+            state, moves, accepts, _ = state[asked if offset > until else (asked, False)]
             for accept in accepts:
                 self._file(accepted(pattern, accept, registers, offset))
             if moves:
