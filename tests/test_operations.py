@@ -384,6 +384,23 @@ async def test_a_reload_that_cannot_be_carried_out_changes_nothing(
     assert await followed.wrap(Source([TEXT])).text() == "a ****** and vile words"
 
 
+async def test_a_reload_that_a_server_refuses_changes_nothing(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path, log = tmp_path / "policy.yaml", tmp_path / "audit.jsonl"
+    path.write_text(RULES + "concurrency: {at_once: 1, queue: 0}")
+    followed = Guard.load(path, reload=True)
+    followed.keep_sections(["serve"], "restart the application")
+    async with followed.wrap(Source(["a", "b"])) as held:
+        await anext(held)
+        sections = f"concurrency: {{at_once: 9}}\naudit: {{path: {log}}}\nserve: {{grace: 3s}}\n"
+        path.write_text(RULES + sections)
+        with pytest.raises(LimiterError):  # the limiter is the one that `held` has its place of
+            await followed.wrap(Source(["a"])).text()
+    assert "policy.yaml:4:1: restart the application to apply a change of 'serve'" in caplog.text
+    assert not log.exists()
+
+
 def test_nothing_looks_at_what_a_vault_restores() -> None:
     async def go_on(_: str) -> Any: ...
 
@@ -432,7 +449,40 @@ def test_guards_made_of_one_share_what_stands_around_it(tmp_path: Path) -> None:
     section = f"audit: {{path: {tmp_path / 'audit.jsonl'}}}\nconcurrency: {{at_once: 1}}\n"
     one = guard(section + "reload: true\n")
     for other in (one.pinned(), one.with_stages([]), one.with_tools({}), one.with_vault(None)):
-        assert other._operations is one._operations
+        assert other._operating(one.policy) is one._operating(one.policy)
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [lambda one: one.with_stages([]), lambda one: one.with_on_block("error")],
+    ids=["stages", "on_block"],
+)
+async def test_guards_made_of_one_share_what_a_reload_brings(
+    tmp_path: Path, changed: Callable[[Guard], Guard]
+) -> None:
+    path = tmp_path / "policy.yaml"
+    path.write_text(RULES + "concurrency: {at_once: 2, queue: 0}")
+    one = Guard.load(path, reload=True)
+    other = changed(one)
+    path.write_text(RULES + "concurrency: {at_once: 1, queue: 0}")
+    async with one.wrap(Source(["a", "b"])) as held:
+        await anext(held)
+        with pytest.raises(LimiterError):
+            await other.wrap(Source(["a"])).text()
+    assert await other.wrap(Source(["a"])).text() == "a"
+
+
+async def test_a_guard_that_keeps_its_policy_keeps_what_stands_around_it(tmp_path: Path) -> None:
+    path = tmp_path / "policy.yaml"
+    path.write_text(RULES + "concurrency: {at_once: 1, queue: 0}")
+    followed = Guard.load(path, reload=True)
+    kept = followed.pinned()
+    async with kept.wrap(Source(["a", "b"])) as held:
+        await anext(held)
+        path.write_text(RULES + "concurrency: {at_once: 2, queue: 0}")
+        assert await followed.wrap(Source(["a"])).text() == "a"
+        with pytest.raises(LimiterError):
+            await kept.wrap(Source(["a"])).text()
 
 
 @pytest.mark.parametrize("sections", ["", "retry: {attempts: 2}\n"], ids=["once", "retried"])
