@@ -148,11 +148,17 @@ class Guard:
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle the current policy, the settings, stages and observers.
 
-        The copy does not reload files. Raises TypeError for a guard that has a vault.
+        The copy does not reload files. Raises TypeError for a guard that has a vault, or the gates
+        of `with_gates`.
         """
         if self._vault_use != VaultUse():
             raise TypeError(
                 "a guard with a vault cannot be pickled: open the vault in the other process"
+            )
+        if self._given_operations is not None:
+            raise TypeError(
+                "a guard with gates of with_gates cannot be pickled: give them to it in the other "
+                "process"
             )
         settings = (self._stages, self._observers, self._observer_errors, self._rules_only)
         return _revived, (self._loaded, *settings, self._on_block)

@@ -114,6 +114,8 @@ def test_what_cannot_be_pickled_says_why() -> None:
         pickle.dumps(parsed.input)
     with pytest.raises(TypeError, match="open the vault in the other process"):
         pickle.dumps(Guard(parsed).with_vault(Vault(b"k" * 16)))
+    with pytest.raises(TypeError, match="give them to it in the other process"):
+        pickle.dumps(Guard(parsed, rules_only=True).with_gates([]))
 
 
 @pytest.mark.parametrize(
