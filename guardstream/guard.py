@@ -365,7 +365,8 @@ class Guard:
         return SyncGuardedStream(stream, make_flow, self.options(policy, options))
 
     def check(self, text: str, channel: str = "text") -> Result:
-        """Guard a complete text. The result is the same as for a stream of it, in any chunking.
+        """Guard a complete text. The result is the same as for a stream of it, in any chunking,
+        except that stand-ins of a vault stay.
 
         `channel` is `text`, `thinking`, `tool_args` or `refusal`; a rule may apply to some of them.
         Raises ValueError for any other channel, TypeError for a text that is not a str, StageError
@@ -457,8 +458,9 @@ class Guard:
     def with_vault(self, vault: Vault | None) -> Guard:
         """Return a guard for one request and its answer, which masks and restores with `vault`.
 
-        This applies to all of its methods, including `flow` and `guardstream.http`. With None it
-        masks irreversibly, even if the policy has a `vault`.
+        This applies to `check_messages`, `wrap`, `wrap_sync`, `flow` and `guardstream.http`;
+        `check` and `session` apply the rules alone. With None it masks irreversibly, even if the
+        policy has a `vault`.
         """
         guard = self._with_policy(self.policy)
         guard._vault_use = VaultUse(vault, is_refused=vault is None)
