@@ -603,8 +603,9 @@ class Guard:
         """
         from guardstream.operations import Operations
 
-        guard = copy(self)
-        guard._given_operations = Operations(self.policy, gates=tuple(gates))
+        guard, policy = copy(self), self.policy
+        gates = tuple(gate.of(policy) for gate in gates)
+        guard._given_operations = Operations(policy, gates=gates)
         return guard
 
     def for_policy(self, policy: Policy) -> Guard:

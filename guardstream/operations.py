@@ -101,9 +101,10 @@ def operations(policy: Policy, before: Operations | None = None) -> Operations |
         same = before is not None and getattr(was.policy.file, name) == getattr(file, name)
         return known if same else make()
 
+    gates = kept("gate", was.gates, lambda: _gates(policy))
     return Operations(
         policy,
-        gates=kept("gate", was.gates, lambda: _gates(policy)),
+        gates=tuple(gate.of(policy) for gate in gates),
         limiter=kept("concurrency", was.limiter, lambda: _limiter(file.concurrency)),
         by=file.concurrency.by if file.concurrency else None,
         retry=_retry(policy),

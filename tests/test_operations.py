@@ -384,6 +384,26 @@ async def test_a_reload_that_cannot_be_carried_out_changes_nothing(
     assert await followed.wrap(Source([TEXT])).text() == "a ****** and vile words"
 
 
+@pytest.mark.parametrize("modes", [("shadow", "enforce"), ("enforce", "shadow")])
+async def test_gates_have_the_mode_of_the_policy_as_it_is_now(
+    modes: tuple[str, str], tmp_path: Path
+) -> None:
+    path = tmp_path / "policy.yaml"
+    path.write_text(f"mode: {modes[0]}\n{RULES}{GATE}")
+    followed = Guard.load(path, reload=True, allow_code=["judging:check"])
+    served = Guard.load(path, reload=True, allow_code=["judging:check"], rules_only=True)
+    gates = followed.gates
+    for mode in modes:
+        path.write_text(f"mode: {mode}\n{RULES}{GATE}")
+        for guarded in (followed, served.pinned().with_gates(gates)):
+            stream = guarded.wrap(Source(["all vile"]))
+            blocks = mode == "enforce"
+            assert (await stream.text(), stream.finish) == (
+                ("", "content_filter") if blocks else ("all vile", "stop")
+            )
+            assert [found.action for found in stream.findings] == ["block" if blocks else "monitor"]
+
+
 async def test_a_reload_that_a_server_refuses_changes_nothing(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
