@@ -10,6 +10,7 @@ import logging
 from collections.abc import AsyncIterable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from secrets import token_hex
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from guardstream.errors import PolicyError
@@ -307,7 +308,8 @@ def _limiter(section: ConcurrencyFile | None) -> Callable[[], Limiter] | None:
 
     from guardstream.resilience.limiter import Limiter
 
-    of_loop: RunVar[Limiter] = RunVar("guardstream.limiter")
+    # Before anyio 4.10, variables of one name are one variable.
+    of_loop: RunVar[Limiter] = RunVar(f"guardstream.limiter.{token_hex(8)}")
     each = section.per_key
 
     def limiter() -> Limiter:

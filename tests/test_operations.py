@@ -58,6 +58,18 @@ def judging(monkeypatch: pytest.MonkeyPatch) -> None:
 GATE = "gate: [{use: 'judging:check', id: house, action: block, window: 100}]\n"
 
 
+class ByName(anyio.lowlevel.RunVar[Any]):
+    """A variable of an event loop as before anyio 4.10: those of one name are the same."""
+
+    __slots__ = ()
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, ByName) and self._name == other._name
+
+    def __hash__(self) -> int:
+        return hash(self._name)
+
+
 # Retry
 
 
@@ -165,6 +177,17 @@ def test_a_guard_is_for_any_number_of_event_loops() -> None:
 
     for backend in ("asyncio", "trio", "asyncio"):
         assert anyio.run(read, backend=backend) == "a ****** and vile words"
+
+
+async def test_guards_have_limiters_of_their_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("anyio.lowlevel.RunVar", ByName)
+    section = "concurrency: {at_once: 1, queue: 0}"
+    one, other = guard(section), guard(section)
+    async with one.wrap(Source(["a", "b"])) as held:
+        await anext(held)
+        assert await other.wrap(Source(["a"])).text() == "a"
+        with pytest.raises(LimiterError):
+            await one.wrap(Source(["a"])).text()
 
 
 async def test_a_stream_without_the_attribute_is_refused() -> None:
