@@ -107,6 +107,17 @@ def text_of(events: Iterable[Event]) -> str:
     return "".join([event.text for event in events if isinstance(event, Text)])
 
 
+def joined(events: Iterable[Event]) -> list[Event]:
+    """Return the events with adjacent texts joined: they are the same in every chunking."""
+    found: list[Event] = []
+    for event in events:
+        if found and isinstance(event, Text) and isinstance(found[-1], Text):
+            found[-1] = Text(found[-1].text + event.text)
+        else:
+            found.append(event)
+    return found
+
+
 def ends_by_rule(events: Sequence[Event]) -> bool:
     """Return whether the last of some events says that a rule stops the text."""
     return bool(events) and isinstance(events[-1], Finish) and events[-1].by_rule

@@ -131,15 +131,14 @@ class Guard:
             check_observer(observer)
         self._observer_errors = observer_errors
         self._rules_only = rules_only
-        self._operations: Operations | None = None
-        self._operations_of: object = None
-        self._lock = kept_across_forks(Lock())
+        self._current_operations = _CurrentOperations()
+        self._given_operations: Operations | None = None  # those of `with_gates`
         self._vault_use = VaultUse()
         self._on_block: OnBlock = "finish"
         self._format_hints = FormatHints()
         self._operating(self.policy)
         if self._watched is not None and not rules_only:
-            self._watched.checks.append(self._operating)
+            self._watched.checks.append(self._current_operations.of)
         if not _EVENT_LOOPS.isdisjoint(sys.modules):
             _asynchronous()  # so that the first stream waits for no import
 
@@ -149,11 +148,17 @@ class Guard:
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle the current policy, the settings, stages and observers.
 
-        The copy does not reload files. Raises TypeError for a guard that has a vault.
+        The copy does not reload files. Raises TypeError for a guard that has a vault, or the gates
+        of `with_gates`.
         """
         if self._vault_use != VaultUse():
             raise TypeError(
                 "a guard with a vault cannot be pickled: open the vault in the other process"
+            )
+        if self._given_operations is not None:
+            raise TypeError(
+                "a guard with gates of with_gates cannot be pickled: give them to it in the other "
+                "process"
             )
         settings = (self._stages, self._observers, self._observer_errors, self._rules_only)
         return _revived, (self._loaded, *settings, self._on_block)
@@ -360,7 +365,8 @@ class Guard:
         return SyncGuardedStream(stream, make_flow, self.options(policy, options))
 
     def check(self, text: str, channel: str = "text") -> Result:
-        """Guard a complete text. The result is the same as for a stream of it, in any chunking.
+        """Guard a complete text. The result is the same as for a stream of it, in any chunking,
+        except that stand-ins of a vault stay.
 
         `channel` is `text`, `thinking`, `tool_args` or `refusal`; a rule may apply to some of them.
         Raises ValueError for any other channel, TypeError for a text that is not a str, StageError
@@ -452,8 +458,9 @@ class Guard:
     def with_vault(self, vault: Vault | None) -> Guard:
         """Return a guard for one request and its answer, which masks and restores with `vault`.
 
-        This applies to all of its methods, including `flow` and `guardstream.http`. With None it
-        masks irreversibly, even if the policy has a `vault`.
+        This applies to `check_messages`, `wrap`, `wrap_sync`, `flow` and `guardstream.http`;
+        `check` and `session` apply the rules alone. With None it masks irreversibly, even if the
+        policy has a `vault`.
         """
         guard = self._with_policy(self.policy)
         guard._vault_use = VaultUse(vault, is_refused=vault is None)
@@ -497,7 +504,7 @@ class Guard:
     def with_rules_only(self) -> Guard:
         """Return a guard that applies only the rules, as with `rules_only`."""
         guard = copy(self)
-        guard._rules_only, guard._operations = True, None
+        guard._rules_only, guard._given_operations = True, None
         return guard
 
     def pinned(self) -> Guard:
@@ -596,8 +603,9 @@ class Guard:
         """
         from guardstream.operations import Operations
 
-        guard = copy(self)
-        guard._operations = Operations(self.policy, gates=tuple(gates))
+        guard, policy = copy(self), self.policy
+        gates = tuple(gate.of(policy) for gate in gates)
+        guard._given_operations = Operations(policy, gates=gates)
         return guard
 
     def for_policy(self, policy: Policy) -> Guard:
@@ -652,20 +660,14 @@ class Guard:
         """Return a copy for a policy with the same sections, which includes the guard's stages."""
         guard = copy(self)
         guard._policy, guard._watched, guard._stages = policy, None, ()
+        guard._current_operations = copy(self._current_operations)
         return guard
 
     def _operating(self, policy: Policy) -> Operations | None:
-        """Return the policy's `Operations`, created when it is first seen; None if it has none."""
-        if self._rules_only or policy.built is self._operations_of:
-            return self._operations
-        with self._lock:
-            if policy.built is not self._operations_of:
-                if self._operations is not None or policy.operational:
-                    from guardstream.operations import operations
-
-                    self._operations = operations(policy, self._operations)
-                self._operations_of = policy.built
-            return self._operations
+        """Return the objects around the rules of a policy; None if there are none."""
+        if self._rules_only or self._given_operations is not None:
+            return self._given_operations
+        return self._current_operations.of(policy)
 
     def _refuse_operations(
         self, policy: Policy, what: str, sections: Iterable[str] = ONLY_BY_WRAP
@@ -714,6 +716,36 @@ class Guard:
                 "only a guard with a vault restores something: give it one by with_vault(vault)"
             )
         return replace(self._vault_use, part=part)
+
+
+class _CurrentOperations:
+    """The `Operations` of the policy that applies now.
+
+    Guards that follow the same files share one: after a reload, too, they have one limiter and one
+    audit log. A guard that keeps its policy has a copy, which a reload does not change.
+    """
+
+    def __init__(self) -> None:
+        self._lock = kept_across_forks(Lock())
+        self._last: tuple[object, Operations | None] = (None, None)  # a built policy, and its own
+
+    def of(self, policy: Policy) -> Operations | None:
+        """Return those of a policy, created when it is first seen; None if it has none.
+
+        Sections in which it equals the last policy keep their objects.
+        """
+        built, made = self._last
+        if built is policy.built:
+            return made
+        with self._lock:
+            built, made = self._last
+            if built is not policy.built:
+                if made is not None or policy.operational:
+                    from guardstream.operations import operations
+
+                    made = operations(policy, made)
+                self._last = policy.built, made
+            return made
 
 
 @cache

@@ -10,6 +10,7 @@ import logging
 from collections.abc import AsyncIterable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from secrets import token_hex
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from guardstream.errors import PolicyError
@@ -101,9 +102,10 @@ def operations(policy: Policy, before: Operations | None = None) -> Operations |
         same = before is not None and getattr(was.policy.file, name) == getattr(file, name)
         return known if same else make()
 
+    gates = kept("gate", was.gates, lambda: _gates(policy))
     return Operations(
         policy,
-        gates=kept("gate", was.gates, lambda: _gates(policy)),
+        gates=tuple(gate.of(policy) for gate in gates),
         limiter=kept("concurrency", was.limiter, lambda: _limiter(file.concurrency)),
         by=file.concurrency.by if file.concurrency else None,
         retry=_retry(policy),
@@ -306,7 +308,8 @@ def _limiter(section: ConcurrencyFile | None) -> Callable[[], Limiter] | None:
 
     from guardstream.resilience.limiter import Limiter
 
-    of_loop: RunVar[Limiter] = RunVar("guardstream.limiter")
+    # Before anyio 4.10, variables of one name are one variable.
+    of_loop: RunVar[Limiter] = RunVar(f"guardstream.limiter.{token_hex(8)}")
     each = section.per_key
 
     def limiter() -> Limiter:

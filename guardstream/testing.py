@@ -15,7 +15,7 @@ from random import Random
 from typing import Any, TypeVar
 
 from guardstream.errors import StageError
-from guardstream.events import Event, Finding, FinishReason, Text, text_of
+from guardstream.events import Event, Finding, FinishReason, Text, joined, text_of
 from guardstream.guard import Guard
 from guardstream.policy import Policy
 from guardstream.providers import Adapter
@@ -160,7 +160,7 @@ def _played(stage: Checked, chunks: Sequence[str], most: int | None) -> list[Eve
     for event in events:
         if isinstance(event, Finding) and event.kind != "overflow" and event.end > fed:
             raise AssertionError(f"a finding extends beyond the text's end at {fed}: {event}")
-    return _joined(events)
+    return joined(events)
 
 
 def _check_held(held: int, fed: int, most: int | None) -> None:
@@ -168,16 +168,6 @@ def _check_held(held: int, fed: int, most: int | None) -> None:
         raise AssertionError(f"{held} characters are held, {fed} were fed")
     if most is not None and held > most:
         raise AssertionError(f"{held} characters are held, {most} are allowed")
-
-
-def _joined(events: Iterable[Event]) -> list[Event]:
-    joined: list[Event] = []
-    for event in events:
-        if joined and isinstance(event, Text) and isinstance(joined[-1], Text):
-            joined[-1] = Text(joined[-1].text + event.text)
-        else:
-            joined.append(event)
-    return joined
 
 
 @dataclass(frozen=True, slots=True)

@@ -230,6 +230,18 @@ async def test_words_of_one_stream_do_not_reach_another() -> None:
     assert shared.check("canary-1").text == "canary-1"
 
 
+async def test_words_of_a_stream_come_on_top_of_those_of_its_policy() -> None:
+    rules = "rules: [{id: a, words: [one]}, {id: b, words: [two]}]"
+    wide = Guard(Policy.parse(rules).with_words({"a": ["three"]}).with_words({"a": ["four"]}))
+    text = "one two three four five six"
+    assert wide.check(text).text == "[a] [b] [a] [a] five six"
+    for words, shown in (
+        ({"b": ["five"]}, "[a] [b] [a] [a] [b] six"),
+        ({"a": ["five"], "b": ["six"]}, "[a] [b] [a] [a] [a] [b]"),
+    ):
+        assert await wide.wrap(agen(one_by_one(text)), words=words).text() == shown
+
+
 async def test_words_that_cannot_be_searched_are_refused() -> None:
     with pytest.raises(PolicyError, match="words for 'word': "):
         guard().wrap(agen([]), words={"word": [""]})

@@ -58,6 +58,18 @@ def judging(monkeypatch: pytest.MonkeyPatch) -> None:
 GATE = "gate: [{use: 'judging:check', id: house, action: block, window: 100}]\n"
 
 
+class ByName(anyio.lowlevel.RunVar[Any]):
+    """A variable of an event loop as before anyio 4.10: those of one name are the same."""
+
+    __slots__ = ()
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, ByName) and self._name == other._name
+
+    def __hash__(self) -> int:
+        return hash(self._name)
+
+
 # Retry
 
 
@@ -165,6 +177,17 @@ def test_a_guard_is_for_any_number_of_event_loops() -> None:
 
     for backend in ("asyncio", "trio", "asyncio"):
         assert anyio.run(read, backend=backend) == "a ****** and vile words"
+
+
+async def test_guards_have_limiters_of_their_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("anyio.lowlevel.RunVar", ByName)
+    section = "concurrency: {at_once: 1, queue: 0}"
+    one, other = guard(section), guard(section)
+    async with one.wrap(Source(["a", "b"])) as held:
+        await anext(held)
+        assert await other.wrap(Source(["a"])).text() == "a"
+        with pytest.raises(LimiterError):
+            await one.wrap(Source(["a"])).text()
 
 
 async def test_a_stream_without_the_attribute_is_refused() -> None:
@@ -384,6 +407,43 @@ async def test_a_reload_that_cannot_be_carried_out_changes_nothing(
     assert await followed.wrap(Source([TEXT])).text() == "a ****** and vile words"
 
 
+@pytest.mark.parametrize("modes", [("shadow", "enforce"), ("enforce", "shadow")])
+async def test_gates_have_the_mode_of_the_policy_as_it_is_now(
+    modes: tuple[str, str], tmp_path: Path
+) -> None:
+    path = tmp_path / "policy.yaml"
+    path.write_text(f"mode: {modes[0]}\n{RULES}{GATE}")
+    followed = Guard.load(path, reload=True, allow_code=["judging:check"])
+    served = Guard.load(path, reload=True, allow_code=["judging:check"], rules_only=True)
+    gates = followed.gates
+    for mode in modes:
+        path.write_text(f"mode: {mode}\n{RULES}{GATE}")
+        for guarded in (followed, served.pinned().with_gates(gates)):
+            stream = guarded.wrap(Source(["all vile"]))
+            blocks = mode == "enforce"
+            assert (await stream.text(), stream.finish) == (
+                ("", "content_filter") if blocks else ("all vile", "stop")
+            )
+            assert [found.action for found in stream.findings] == ["block" if blocks else "monitor"]
+
+
+async def test_a_reload_that_a_server_refuses_changes_nothing(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path, log = tmp_path / "policy.yaml", tmp_path / "audit.jsonl"
+    path.write_text(RULES + "concurrency: {at_once: 1, queue: 0}")
+    followed = Guard.load(path, reload=True)
+    followed.keep_sections(["serve"], "restart the application")
+    async with followed.wrap(Source(["a", "b"])) as held:
+        await anext(held)
+        sections = f"concurrency: {{at_once: 9}}\naudit: {{path: {log}}}\nserve: {{grace: 3s}}\n"
+        path.write_text(RULES + sections)
+        with pytest.raises(LimiterError):  # the limiter is the one that `held` has its place of
+            await followed.wrap(Source(["a"])).text()
+    assert "policy.yaml:4:1: restart the application to apply a change of 'serve'" in caplog.text
+    assert not log.exists()
+
+
 def test_nothing_looks_at_what_a_vault_restores() -> None:
     async def go_on(_: str) -> Any: ...
 
@@ -432,7 +492,40 @@ def test_guards_made_of_one_share_what_stands_around_it(tmp_path: Path) -> None:
     section = f"audit: {{path: {tmp_path / 'audit.jsonl'}}}\nconcurrency: {{at_once: 1}}\n"
     one = guard(section + "reload: true\n")
     for other in (one.pinned(), one.with_stages([]), one.with_tools({}), one.with_vault(None)):
-        assert other._operations is one._operations
+        assert other._operating(one.policy) is one._operating(one.policy)
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [lambda one: one.with_stages([]), lambda one: one.with_on_block("error")],
+    ids=["stages", "on_block"],
+)
+async def test_guards_made_of_one_share_what_a_reload_brings(
+    tmp_path: Path, changed: Callable[[Guard], Guard]
+) -> None:
+    path = tmp_path / "policy.yaml"
+    path.write_text(RULES + "concurrency: {at_once: 2, queue: 0}")
+    one = Guard.load(path, reload=True)
+    other = changed(one)
+    path.write_text(RULES + "concurrency: {at_once: 1, queue: 0}")
+    async with one.wrap(Source(["a", "b"])) as held:
+        await anext(held)
+        with pytest.raises(LimiterError):
+            await other.wrap(Source(["a"])).text()
+    assert await other.wrap(Source(["a"])).text() == "a"
+
+
+async def test_a_guard_that_keeps_its_policy_keeps_what_stands_around_it(tmp_path: Path) -> None:
+    path = tmp_path / "policy.yaml"
+    path.write_text(RULES + "concurrency: {at_once: 1, queue: 0}")
+    followed = Guard.load(path, reload=True)
+    kept = followed.pinned()
+    async with kept.wrap(Source(["a", "b"])) as held:
+        await anext(held)
+        path.write_text(RULES + "concurrency: {at_once: 2, queue: 0}")
+        assert await followed.wrap(Source(["a"])).text() == "a"
+        with pytest.raises(LimiterError):
+            await kept.wrap(Source(["a"])).text()
 
 
 @pytest.mark.parametrize("sections", ["", "retry: {attempts: 2}\n"], ids=["once", "retried"])

@@ -42,12 +42,13 @@ def redact(
       that asks for several keeps what it does below `if __name__ == "__main__":`.
     - `report`: counts what is found.
 
-    A text that a rule blocks keeps what precedes the match. Raises PolicyError for a policy
+    A policy that is reloaded when its files change is not reloaded until all batches are done. A
+    text that a rule blocks keeps what precedes the match. Raises PolicyError for a policy
     that cannot be used, BulkError for a column that is missing or that holds bytes, StageError if
     a stage fails, TypeError for a batch of another type, ValueError if `jobs` is less than 1.
     """
     check_count("jobs", jobs)
-    guard = guard_of(policy)
+    guard = guard_of(policy).pinned()
     if columns is not None:
         check_listed("columns", columns)
     named = None if columns is None else tuple(columns)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from pathlib import PurePosixPath
 from secrets import token_hex
@@ -98,10 +98,14 @@ class File:
 def run(job: Job, progress: Progress | None = None) -> Report:
     """Run a job; return what it has found.
 
-    `progress` is given the reports of the parts as they are done, and how many there will be.
+    `progress` is given the reports of the parts as they are done, and how many there will be. A
+    policy that is reloaded when its files change is not reloaded during the run.
+
     Raises BulkError for files that cannot be read or are there already, PolicyError for a policy
     that cannot be used, StageError if a stage fails; what is done stays for the next run.
     """
+    before = None if job.before is None else job.before.pinned()
+    job = replace(job, guard=job.guard.pinned(), before=before)
     files = _planned(job)
     parts = [part for file in files for part in file.parts]
     work = Work(job.guard, job.before, job.columns, job.source, job.target and _folder(job.target))

@@ -161,7 +161,9 @@ def diff(
     code: Sequence[str] = (),
 ) -> int:
     """Print the texts whose output differs, and a count for each rule; return the exit status."""
-    old, new = (Guard.load(name, allow_code=code, rules_only=True) for name in (before, after))
+    old, new = (
+        Guard.load(name, reload=False, allow_code=code, rules_only=True) for name in (before, after)
+    )
     tally = Tally()
     for example in shown(read(dataset), "comparing"):
         tally.add(example.line, old.check(example.text), new.check(example.text), show)

@@ -77,7 +77,7 @@ def measured(options: Options) -> Outcome:
     """Return the results. DatasetError if there is no data, or none that a bound applies to."""
     if options.dataset is None and options.harmless is None:
         raise DatasetError("nothing to measure with: name a dataset, or a folder with --harmless")
-    guard = Guard.load(options.policy, allow_code=options.code, rules_only=True)
+    guard = Guard.load(options.policy, reload=False, allow_code=options.code, rules_only=True)
     sources: dict[str, Counts] = {}
     if options.dataset:
         examples = shown(read(options.dataset), "evaluating")

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 
 import anyio
 
-from guardstream.cli.installed import check_installed
+from guardstream.cli.installed import PROXY, check_installed
 from guardstream.cli.output import MachineError, UsageError
 
 _NEEDED = {"grpc": "grpcio", "grpc_health": "grpcio-health-checking", "envoy": "xds-protos"}
-_NEEDED |= {"httpx": "httpx", "starlette": "starlette"}
+_NEEDED |= {"httpx": "httpx", **PROXY}
 
 UPSTREAM = "http://envoy"
 """Stands where an upstream is named: Envoy knows where requests go."""

@@ -7,6 +7,16 @@ from collections.abc import Mapping
 
 from guardstream.cli.output import UsageError
 
+PROXY = {
+    "aiohttp": "aiohttp",
+    "certifi": "certifi",
+    "python_multipart": "python-multipart",
+    "starlette": "starlette",
+    "uvicorn": "uvicorn",
+    "yarl": "yarl",
+}
+"""The modules that the proxy imports, and their names on PyPI."""
+
 
 def is_installed(module: str) -> bool:
     """Return whether a top-level module can be imported."""

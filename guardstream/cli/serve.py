@@ -6,7 +6,7 @@ import os
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
-from guardstream.cli.installed import check_installed
+from guardstream.cli.installed import PROXY, check_installed
 from guardstream.cli.output import MachineError, UsageError, note
 from guardstream.hints import nearest
 from guardstream.policy.serving import address_of
@@ -70,7 +70,7 @@ def serve(
 
 
 def _check_installed(*, metrics: bool) -> None:
-    check_installed("serve", {name: name for name in ("aiohttp", "starlette", "uvicorn")}, "serve")
+    check_installed("serve", PROXY, "serve")
     if metrics:
         check_installed("--metrics", {"prometheus_client": "prometheus-client"}, "prometheus")
 

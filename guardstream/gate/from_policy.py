@@ -8,7 +8,7 @@ from __future__ import annotations
 import importlib
 import inspect
 from collections.abc import AsyncIterable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 from guardstream.errors import PolicyError
@@ -40,12 +40,21 @@ OWN = {
 
 @dataclass(frozen=True, slots=True)
 class Gate:
-    """One check of a policy, and how it is called."""
+    """One check of a policy, and how it is called; `shadow` is the policy's mode."""
 
     file: GateFile
     check: Check
-    blocks: bool
     cache: Cache | None
+    shadow: bool
+
+    @property
+    def blocks(self) -> bool:
+        """Whether its verdicts decide; otherwise they are only reported."""
+        return self.file.action == "block" and not self.shadow
+
+    def of(self, policy: Policy) -> Gate:
+        """Return the same check, with its cache, for a policy that may have another mode."""
+        return replace(self, shadow=policy.shadow)
 
     @property
     def rule(self) -> str:
@@ -110,8 +119,7 @@ def gates(policy: Policy) -> Sequence[Gate]:
             problems.append(f"{built.source.name}:{mark.line}:{mark.column}: {error}")
         else:
             cache = Cache(file.cache.size) if file.cache else None
-            blocks = file.action == "block" and not policy.shadow
-            found.append(Gate(file, check, blocks, cache))
+            found.append(Gate(file, check, cache, policy.shadow))
     if problems:
         raise PolicyError("\n".join(problems))
     return tuple(found)

@@ -13,6 +13,7 @@ import os
 import re
 import secrets
 import threading
+import weakref
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
@@ -48,7 +49,8 @@ class AuditLog:
       closed, a line has a token about the chain so far. Lines after the last token are not
       protected from anyone who can write the file: `guardstream.receipts.verify_audit` counts them.
 
-    If the file is moved away, as log rotation does, it is created again. An OSError, such as a full
+    A log that is dropped is closed. If the file is moved away, as log rotation does, it is created
+    again. An OSError, such as a full
     disk, is reported or raised as the guard's `observer_errors` says. It can be used from any
     thread.
     """
@@ -80,10 +82,15 @@ class AuditLog:
         self._sign = sign
         self._every = every
         if sign is not None:
-            atexit.register(self.close)
+            atexit.register(_close, weakref.ref(self))
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {str(self.path)!r}>"
+
+    def __del__(self) -> None:
+        # Such as after a reload with another log: nobody else closes this one.
+        if getattr(self, "_file", None) is not None:
+            self.close()
 
     def open(self) -> None:
         """Open the file now, so that an error in its path is raised at once. OSError."""
@@ -167,6 +174,13 @@ class AuditLog:
         file, self._file = self._file, None
         if file is not None:
             os.close(file)
+
+
+def _close(log: weakref.ref[AuditLog]) -> None:
+    """Close a log at the end of the process, if it is still there."""
+    found = log()
+    if found is not None:
+        found.close()
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,6 @@ from typing import Any
 
 from guardstream.observability.record import HELD_CHARACTERS, TOKENS_PER_SECOND
 from guardstream.stream.observers import StreamRecord, StreamStart
-from guardstream.stream.usage import tokens_in, tokens_out
 
 __all__ = ["OpenTelemetry"]
 
@@ -118,12 +117,11 @@ class OpenTelemetry:
             self._released.record(stats.first_released, policy)
         self._held.record(stats.held_seconds, policy)
         self._held_characters.record(stats.held_max, policy)
-        made = tokens_out(record.usage)
-        for kind, count in (("input", tokens_in(record.usage)), ("output", made)):
+        for kind, count in (("input", stats.tokens_in), ("output", stats.tokens_out)):
             if count is not None:
                 self._tokens.record(count, {**attributes, "gen_ai.token.type": kind})
-        if made is not None and stats.seconds > 0:
-            self._speed.record(made / stats.seconds, policy)
+        if stats.tokens_per_second is not None:
+            self._speed.record(stats.tokens_per_second, policy)
 
 
 def _policy(start: StreamStart) -> dict[str, Any]:
@@ -158,8 +156,8 @@ def _details(record: StreamRecord) -> dict[str, Any]:
     details: dict[str, Any] = {
         **_outcome(record),
         "gen_ai.response.finish_reasons": (record.finish,),
-        "gen_ai.usage.input_tokens": tokens_in(record.usage),
-        "gen_ai.usage.output_tokens": tokens_out(record.usage),
+        "gen_ai.usage.input_tokens": stats.tokens_in,
+        "gen_ai.usage.output_tokens": stats.tokens_out,
         "guardstream.blocked_by": record.blocked_by,
         "guardstream.characters.received": stats.characters_in,
         "guardstream.characters.released": stats.characters_out,

@@ -15,7 +15,6 @@ from pathlib import Path
 
 from guardstream.observability.record import HELD_CHARACTERS, TOKENS_PER_SECOND
 from guardstream.stream.observers import StreamRecord, StreamStart
-from guardstream.stream.usage import tokens_out
 
 __all__ = ["MULTIPROCESS", "Prometheus"]
 
@@ -97,9 +96,8 @@ class Prometheus:
             self._received.labels(*policy).observe(stats.first_received)
         if stats.first_released is not None:
             self._released.labels(*policy).observe(stats.first_released)
-        tokens = tokens_out(record.usage)
-        if tokens is not None and stats.seconds > 0:
-            self._tokens.labels(*policy).observe(tokens / stats.seconds)
+        if stats.tokens_per_second is not None:
+            self._tokens.labels(*policy).observe(stats.tokens_per_second)
 
     def answered(self, status: int | None, upstream: str | None, error: str | None) -> None:
         """Count a completed request to the proxy.

@@ -7,7 +7,6 @@ from typing import Any
 
 from guardstream.events import Finding
 from guardstream.stream.observers import StreamRecord, StreamStart
-from guardstream.stream.usage import tokens_in, tokens_out
 
 VERSION = 1
 """The version of these fields; it grows when one is renamed or changes its meaning."""
@@ -39,8 +38,8 @@ def as_dict(record: StreamRecord) -> dict[str, Any]:
         "held_mean": _rounded(stats.held_mean),
         "held_max": stats.held_max,
         "held_seconds": _rounded(stats.held_seconds),
-        "input_tokens": tokens_in(record.usage),
-        "output_tokens": tokens_out(record.usage),
+        "input_tokens": stats.tokens_in,
+        "output_tokens": stats.tokens_out,
         "findings": [_finding(finding) for finding in record.findings],
     }
 

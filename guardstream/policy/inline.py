@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from random import Random
 
-from guardstream.events import Event, Finding, Text, text_of
+from guardstream.events import Event, Finding, joined, text_of
 from guardstream.policy.build import CHANNELS, CompiledPolicy
 from guardstream.policy.document import Mark
 from guardstream.policy.model import CaseFile, ReplacementFile
@@ -123,11 +123,4 @@ def _splits(text: str) -> Iterator[Sequence[str]]:
 def _played(rules: RuleSet, chunks: Sequence[str]) -> list[Event]:
     """Return the events of a text in chunks, with adjacent texts joined."""
     stage = rules.stage()
-    events: list[Event] = []
-    for event in [*(e for chunk in chunks for e in stage.feed(chunk)), *stage.finish()]:
-        last = events[-1] if events else None
-        if isinstance(event, Text) and isinstance(last, Text):
-            events[-1] = Text(last.text + event.text)
-        else:
-            events.append(event)
-    return events
+    return joined([*(e for chunk in chunks for e in stage.feed(chunk)), *stage.finish()])

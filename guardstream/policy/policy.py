@@ -50,18 +50,22 @@ class Policy:
             )
         self._built = built
         self._veiled = veiled
-        self._words = words
+        self._words = words or {}
         self._plans = plans
-        self._rulesets = built.rulesets
-        if words:
-            self._rulesets = _with_words(built, words)
+        self._tools = tools
+        self._worded = _with_words(built, built.rulesets, self._words)
+        self._input = Policy(built.input) if built.input else None
+        self._set_rules()
+
+    def _set_rules(self) -> None:
+        """Set what the pipelines need, which follows from everything else."""
+        built, veiled = self._built, self._veiled
+        self._rulesets = self._worded
         if veiled is not None:
             self._rulesets = veiled.rulesets(self._rulesets, build.ruleset_of(built.file, ()))
-        self._tools = tools
         self._json = json_section.guarding(built.json, self._rulesets)
-        if tools is not None:
-            self._json = json_section.asked_for(self._json, built.file.json_, tools)
-        self._input = Policy(built.input) if built.input else None
+        if self._tools is not None:
+            self._json = json_section.asked_for(self._json, built.file.json_, self._tools)
 
     def __repr__(self) -> str:
         name = self.name or self._built.source.name
@@ -209,15 +213,20 @@ class Policy:
     def with_words(self, words: Mapping[str, Sequence[str]]) -> Policy:
         """Return this policy with further words for some of its rules, by rule id.
 
-        Compiled rules are shared. Raises PolicyError for an unknown rule, and for words that cannot
-        be matched; TypeError for words that are not a list.
+        Words of earlier calls stay. Compiled rules are shared. Raises PolicyError for an unknown
+        rule, and for words that cannot be matched; TypeError for words that are not a list.
         """
         if not isinstance(words, Mapping):
             given = type(words).__qualname__
             raise TypeError(
                 f"words are lists by rule, as in {{'rule-id': ['word']}}, not {given!r}"
             )
-        return self._but(words={rule: _listed(rule, listed) for rule, listed in words.items()})
+        more = {rule: _listed(rule, listed) for rule, listed in words.items()}
+        known = self._words
+        return self._but(
+            _words={**known, **{rule: [*known.get(rule, ()), *more[rule]] for rule in more}},
+            _worded=_with_words(self._built, self._worded, more),
+        )
 
     @property
     def needs_request(self) -> bool:
@@ -235,20 +244,18 @@ class Policy:
         A schema of None is for a tool whose arguments are not JSON. Only a policy with
         `tools: from_request` uses them. Raises SchemaError for a schema that cannot be used.
         """
-        return self._but(tools=tools)
+        return self._but(_tools=tools)
 
     def with_veil(self, veiled: Veiled) -> Policy:
         """Return this policy for texts with a vault's stand-ins."""
-        return self._but(veiled=veiled)
+        return self._but(_veiled=veiled)
 
     def _but(self, **changes: Any) -> Policy:
-        now = {
-            "words": self._words,
-            "plans": self._plans,
-            "tools": self._tools,
-            "veiled": self._veiled,
-        }
-        return Policy(self._built, **{**now, **changes})
+        """Return a copy with other attributes; `__reduce__` would compile everything again."""
+        policy = object.__new__(Policy)
+        vars(policy).update({**vars(self), **changes})
+        policy._set_rules()
+        return policy
 
     def with_stages(self, stages: Iterable[Callable[[], CustomStage] | StagePlan]) -> Policy:
         """Return this policy with your own stages, after those that it names.
@@ -256,7 +263,7 @@ class Policy:
         Each entry is called for every pipeline and returns a stage, which runs after the rules; a
         StagePlan sets another position. Raises TypeError for an entry that is not callable.
         """
-        return self._but(plans=(*self._plans, *planned(stages)))
+        return self._but(_plans=(*self._plans, *planned(stages)))
 
     def stages(self, channel: str, tool: str | None = None, form: Form = "json") -> list[Stage]:
         """Return new stages for one pipeline of `channel`; none if nothing applies to it.
@@ -317,7 +324,10 @@ def _listed(rule: str, listed: Iterable[object]) -> list[str]:
     return words
 
 
-def _with_words(built: CompiledPolicy, words: Mapping[str, Sequence[str]]) -> Mapping[str, RuleSet]:
+def _with_words(
+    built: CompiledPolicy, rulesets: Mapping[str, RuleSet], words: Mapping[str, Sequence[str]]
+) -> Mapping[str, RuleSet]:
+    """Return the rules of each channel with further words."""
     enabled = {rule.id for rule in built.rules}
     unknown = [rule for rule in words if rule not in enabled]
     if unknown:
@@ -325,7 +335,7 @@ def _with_words(built: CompiledPolicy, words: Mapping[str, Sequence[str]]) -> Ma
         meant = f", did you mean {close!r}?" if close else ""
         raise PolicyError(f"words for {unknown[0]!r}, which is not a rule of the policy{meant}")
     extended: dict[int, RuleSet] = {}
-    for channel, ruleset in built.rulesets.items():
+    for channel, ruleset in rulesets.items():
         if id(ruleset) in extended:
             continue
         here = {
@@ -337,4 +347,4 @@ def _with_words(built: CompiledPolicy, words: Mapping[str, Sequence[str]]) -> Ma
             extended[id(ruleset)] = ruleset.with_words(here) if here else ruleset
         except RuleError as error:
             raise PolicyError(f"words for {error.rule!r}: {error}") from error
-    return {channel: extended[id(ruleset)] for channel, ruleset in built.rulesets.items()}
+    return {channel: extended[id(ruleset)] for channel, ruleset in rulesets.items()}

@@ -76,7 +76,7 @@ class Watched:
                 where = policy.place(changed[0])
                 raise PolicyError(f"{where}: {what} to apply a change of {changed[0]!r}")
 
-        self.checks.append(check)
+        self.checks.insert(0, check)  # others may apply the policy, which this one refuses
 
     def _reload(self) -> None:
         policy, files = self._load()

@@ -42,7 +42,9 @@ class Stats:
     @property
     def tokens_per_second(self) -> float | None:
         """The provider's output tokens per second since `wrap`; None without a usage."""
-        return self.tokens_out / self.seconds if self.tokens_out and self.seconds > 0 else None
+        if self.tokens_out is None or self.seconds <= 0:
+            return None
+        return self.tokens_out / self.seconds
 
 
 @dataclass(frozen=True, slots=True)

@@ -96,7 +96,9 @@ class Vaults:
             "max_bytes": max_bytes,
             "tools": tools,
         }
-        self._limiters: RunVar[CapacityLimiter] = RunVar("guardstream.vault")
+        # Before anyio 4.10, variables of one name are one variable.
+        name = f"guardstream.vault.{secrets.token_hex(8)}"
+        self._limiters: RunVar[CapacityLimiter] = RunVar(name)
         Vault(self._id_key, **self._options)  # says now what is wrong with them
 
     def open(self, conversation: str | None = None, caller: str = "") -> Vault:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from io import BytesIO
-from pathlib import PurePath
+from pathlib import Path, PurePath
 from typing import Any
 from uuid import UUID
 
@@ -261,6 +261,15 @@ def test_batches_are_read_as_they_are_needed() -> None:
     next(made)
     assert len(read) < 10
     made.close()
+
+
+def test_all_batches_get_one_policy_though_its_file_changes(tmp_path: Path) -> None:
+    policy = tmp_path / "policy.yaml"
+    policy.write_text("rules: [{id: bird, words: [bluebird]}]")
+    made = redact([["bluebird"], ["bluebird"]], Guard.load(policy, reload=True))
+    assert next(made) == ["[bird]"]
+    policy.write_text("rules: []")
+    assert next(made) == ["[bird]"]
 
 
 def test_what_cannot_be_guarded_says_so(tmp_path: Any) -> None:

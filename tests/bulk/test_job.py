@@ -581,6 +581,20 @@ def test_a_file_that_changes_while_it_is_read_is_not_mixed(tmp_path: Path, chang
     assert not target.exists()
 
 
+def test_a_run_applies_one_policy_though_its_file_changes(tmp_path: Path) -> None:
+    source, target, policy = (tmp_path / name for name in ("in.jsonl", "out.jsonl", "policy.yaml"))
+    source.write_bytes(lines(ROWS))
+    policy.write_text(POLICY)
+
+    def changes(reports: Any, _total: int) -> Any:
+        for report in reports:
+            policy.write_text("rules: []")
+            yield report
+
+    run(job(source, target, guard=Guard.load(policy, reload=True), part_size=300), changes)
+    assert read(target) == [shown(row) for row in ROWS]
+
+
 def test_a_file_that_is_removed_while_it_is_read_is_named(tmp_path: Path) -> None:
     source, target = tmp_path / "in.jsonl", tmp_path / "out.jsonl"
     source.write_bytes(lines(ROWS))

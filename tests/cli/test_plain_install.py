@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -15,8 +16,10 @@ EXTRAS = (
 )
 """What only an extra installs."""
 
-WITHOUT = f"""
+WITHOUT = """
 import sys
+
+EXTRAS = sys.argv.pop(1).split(",")
 
 class Without:
     def __init__(self, finder):
@@ -26,24 +29,26 @@ class Without:
         return getattr(self._finder, name)
 
     def find_spec(self, name, path=None, target=None):
-        missing = name.partition(".")[0] in {EXTRAS!r}
+        missing = name.partition(".")[0] in EXTRAS
         return None if missing else self._finder.find_spec(name, path, target)
 
 sys.meta_path[:] = map(Without, sys.meta_path)
 from guardstream.cli import main
 sys.exit(main())
 """
-"""Runs a command in an interpreter that finds no extra."""
+"""Runs a command in an interpreter that does not find some modules."""
 
 POLICY = 'rules: [{id: word, words: [secret], tests: [{input: secret, output: "[word]"}]}]\n'
 
 
-def run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+def run(
+    folder: Path, *arguments: str, without: Sequence[str] = EXTRAS
+) -> subprocess.CompletedProcess[str]:
     (folder / "policy.yaml").write_text(POLICY, "utf-8")
     (folder / "text").write_text("{}", "utf-8")
     (folder / "words.txt").write_text("secret\n", "utf-8")
     (folder / "data.jsonl").write_text('{"text": "a secret", "label": 1}\n', "utf-8")
-    command = [sys.executable, "-c", WITHOUT, *arguments]
+    command = [sys.executable, "-c", WITHOUT, ",".join(without), *arguments]
     return subprocess.run(command, capture_output=True, text=True, cwd=folder)
 
 
@@ -86,3 +91,24 @@ def test_any_other_names_its_extra_in_a_line(tmp_path: Path, command: str, extra
     assert done.returncode == 2
     assert done.stderr.count("\n") == 1
     assert done.stderr.endswith(f": pip install 'guardstream[{extra}]'\n")
+
+
+ON_PYPI = {"python_multipart": "python-multipart", "grpc": "grpcio", "envoy": "xds-protos"}
+PROXY = ("aiohttp", "certifi", "python_multipart", "starlette", "uvicorn", "yarl")
+
+
+@pytest.mark.parametrize(
+    ("command", "module"),
+    [
+        *(("serve policy.yaml", module) for module in PROXY),
+        *(("extproc policy.yaml", module) for module in (*PROXY, "grpc", "envoy", "httpx")),
+        *(("play", module) for module in ("httpx", "starlette", "uvicorn")),
+    ],
+)
+def test_an_extra_of_which_a_package_is_missing_is_named_too(
+    tmp_path: Path, command: str, module: str
+) -> None:
+    done = run(tmp_path, *command.split(), without=[module])
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert ": pip install 'guardstream[" in done.stderr
+    assert ON_PYPI.get(module, module) in done.stderr.partition(":")[0]

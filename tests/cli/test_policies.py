@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple, Protocol
 from xml.etree import ElementTree
@@ -12,6 +13,7 @@ import pytest
 
 from guardstream import Guard, Policy
 from guardstream.cli import main
+from guardstream.cli.datasets import Example, read
 from guardstream.cli.importing import convert
 from guardstream.policy import schema
 from tests.support.corpora import CORPORA, needs_corpora
@@ -352,6 +354,27 @@ def test_eval_fails_where_any_source_misses_a_bound(
     done = cli("eval", policy, path, "--fail-under", bound)
     assert done.status == status
     assert ("failed" in done.out) == (status == 1)
+
+
+@pytest.mark.parametrize("command", ["evaluate", "diff"])
+def test_a_policy_that_changes_meanwhile_is_measured_as_it_was(
+    command: str, cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    policy, other, data = (tmp_path / name for name in ("p.yaml", "other.yaml", "data.jsonl"))
+    policy.write_text("reload: true\nrules: [{id: word, words: [secret]}]")
+    other.write_text("rules: []")
+    data.write_text('{"text": "a secret", "label": 1}\n' * 2)
+
+    def changing(path: Path) -> Iterator[Example]:
+        for example in read(path):
+            yield example
+            policy.write_text("reload: true\nrules: []")
+
+    monkeypatch.setattr(f"guardstream.cli.{command}.read", changing)
+    if command == "evaluate":
+        assert "100.0 % (2/2) of the positives" in cli("eval", policy, data).out
+    else:
+        assert "2 of 2 texts change" in cli("diff", policy, other, data).out
 
 
 def test_eval_needs_something_to_measure_with(cli: Cli, policy: Path, tmp_path: Path) -> None:

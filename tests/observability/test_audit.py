@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import random
@@ -94,6 +95,17 @@ def test_a_log_goes_on_where_it_was(tmp_path: Path) -> None:
         stream(log)
         log.close()
     assert len(read(path)) == 4
+
+
+def test_a_log_that_is_dropped_closes_its_file(tmp_path: Path) -> None:
+    log = AuditLog(tmp_path / "audit.jsonl")
+    log.open()
+    file = log._file
+    assert file is not None
+    del log
+    gc.collect()
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        os.fstat(file)
 
 
 def test_a_log_that_was_moved_away_is_made_anew(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import gc
 import json
 import os
 import subprocess
@@ -148,6 +149,22 @@ def test_with_a_key_a_log_without_a_signature_does_not_pass(tmp_path: Path) -> N
     for more, status in (([], 0), (["--key", str(public)], 1)):
         done = subprocess.run([*command, *more], capture_output=True, text=True, check=False)
         assert (done.returncode, "no line is signed" in done.stdout) == (status, bool(status))
+
+
+def test_a_log_that_a_reload_replaces_is_signed_to_its_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AUDIT_KEY", key())
+    policy, old, new = tmp_path / "policy.yaml", tmp_path / "old.jsonl", tmp_path / "new.jsonl"
+    section = f"rules: []\naudit: {{path: {old}, sign: '${{AUDIT_KEY}}'}}"
+    policy.write_text(section)
+    guard = Guard.load(policy, reload=True)
+    guard.wrap_sync(gen(["a"])).text()
+    assert b"checkpoint" not in old.read_bytes()
+    policy.write_text(section.replace(str(old), str(new)))
+    guard.wrap_sync(gen(["a"])).text()
+    gc.collect()
+    assert b"checkpoint" in lines(old)[-1]
 
 
 def test_a_log_goes_on_when_its_key_is_replaced(log: Path) -> None:

@@ -30,6 +30,7 @@ class Telemetry:
 
     observer: OpenTelemetry
     tracer: TracerProvider
+    meter: MeterProvider
     exported: InMemorySpanExporter
     reader: InMemoryMetricReader
 
@@ -56,7 +57,7 @@ def telemetry() -> Iterator[Telemetry]:
     exported, reader = InMemorySpanExporter(), InMemoryMetricReader()
     tracer, meter = TracerProvider(), MeterProvider([reader])
     tracer.add_span_processor(SimpleSpanProcessor(exported))
-    yield Telemetry(OpenTelemetry(tracer, meter), tracer, exported, reader)
+    yield Telemetry(OpenTelemetry(tracer, meter), tracer, meter, exported, reader)
     tracer.shutdown()
     meter.shutdown()
 
@@ -164,5 +165,12 @@ def test_an_end_without_a_beginning_is_measured(telemetry: Telemetry) -> None:
     assert telemetry.points()["guardstream.streams"][0].value == 1
 
 
-def test_the_global_providers_are_the_default() -> None:
+def test_the_global_providers_are_the_default(
+    telemetry: Telemetry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("opentelemetry.trace.get_tracer_provider", lambda: telemetry.tracer)
+    meters = "opentelemetry.metrics._internal.get_meter_provider"
+    monkeypatch.setattr(meters, lambda: telemetry.meter)
     watched(OpenTelemetry()).wrap_sync(gen(["a"])).text()
+    assert telemetry.span.name == "guardstream.stream"
+    assert telemetry.points()["guardstream.streams"][0].value == 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from random import Random
 from typing import Any
 
@@ -228,6 +229,11 @@ def test_tokens_are_those_of_the_providers_usage() -> None:
         usage["completion_tokens"],
     )
     assert stats.tokens_per_second == pytest.approx(stats.tokens_out / stats.seconds)
+
+
+def test_an_answer_of_no_tokens_has_a_speed() -> None:
+    stats = replace(GUARD.wrap_sync([]).stats, tokens_out=0, seconds=2.0)
+    assert stats.tokens_per_second == 0
 
 
 def test_there_are_no_tokens_where_nobody_counts_them() -> None:
