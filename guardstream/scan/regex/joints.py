@@ -62,6 +62,8 @@ class Accepting:
         raise AcceptsError
 
 
+_Key: TypeAlias = tuple[int, tuple[int, ...], tuple[tuple[int, ...], ...]]
+
 Leap: TypeAlias = "tuple[Joint, Moves | Accepting | None]"
 """A transition: the joint state that it leads to, and what it does besides."""
 
@@ -126,9 +128,9 @@ class Joint(dict[str, Leap]):
     """The transitions by character; a missing one is looked for when it is first needed.
 
     `kind` is what the sleeping patterns ask of the last character. `states` are those of the
-    patterns that are awake, in order, and `numbers` tell of each which registers its own are; equal
-    ones have the same name in `names`. `asks` are the bits that they ask of the next character.
-    `serial` no other joint state has or had.
+    patterns that are awake, in order, and `numbers` tell of each which registers its own are.
+    `asks` are the bits that they ask of the next character. `serial` no other joint state has or
+    had.
     """
 
     __slots__ = (
@@ -138,7 +140,6 @@ class Joint(dict[str, Leap]):
         "known_began",
         "known_held",
         "known_waits",
-        "names",
         "numbers",
         "owner",
         "serial",
@@ -151,7 +152,6 @@ class Joint(dict[str, Leap]):
         kind: int,
         states: tuple[State, ...],
         numbers: tuple[tuple[int, ...], ...],
-        names: tuple[int, ...],
         serial: int,
     ) -> None:
         self.owner = owner
@@ -159,7 +159,6 @@ class Joint(dict[str, Leap]):
         self.kind = kind
         self.states = states
         self.numbers = numbers
-        self.names = names
         self.asks = reduce(or_, [state.asks for state in states], 0)
         self.known_began: dict[int, Live] = {}
         self.known_waits: dict[int, Live] = {}
@@ -241,14 +240,13 @@ class Joints:
         self.machine = machine
         self.read = 0
         self.rest = 0
-        # Each joint state in a transition that only leads to it: most share that one. All keys are
-        # numbers: the garbage collector does not track tuples of ints.
-        self._known: dict[tuple[int, ...], Leap] = {}
+        # Each joint state in a transition that only leads to it: most share that one. All keys
+        # consist of ints: the garbage collector does not track tuples of them, nor tuples of these.
+        self._known: dict[_Key, Leap] = {}
         # By the joint state, what wakes, and what is asked of the character.
         self._leaps: dict[tuple[int, int, int], Leap] = {}
         # By what wakes, and by the transitions and the registers of the patterns that are awake.
-        self._alike: dict[tuple[int, ...], Leap] = {}
-        self._names: dict[tuple[int, ...], int] = {}  # of registers
+        self._alike: dict[_Key, Leap] = {}
         self._serials = count()
         self._weight = 0
         self._missed = 0
@@ -261,7 +259,6 @@ class Joints:
             known, self._known, self._weight = self._known, {}, 0
             self._leaps.clear()
             self._alike.clear()
-            self._names.clear()
             for joint, _ in known.values():
                 joint.clear()
 
@@ -281,21 +278,13 @@ class Joints:
     def _to(
         self, kind: int, states: tuple[State, ...], numbers: tuple[tuple[int, ...], ...]
     ) -> Leap:
-        known = self._names
-        names = tuple([known.get(own) or self._name(own) for own in numbers])
-        key = kind, *[state.number for state in states], *names
+        key = kind, tuple([state.number for state in states]), numbers
         leap = self._known.get(key)
         if leap is None:
             self._weight += 8 + len(states) // 4
-            joint = Joint(self, kind, states, numbers, names, next(self._serials))
+            joint = Joint(self, kind, states, numbers, next(self._serials))
             leap = self._known[key] = joint, None
         return leap
-
-    def _name(self, registers: tuple[int, ...]) -> int:
-        name = self._names.get(registers)
-        if name is None:
-            name = self._names[registers] = next(self._serials)
-        return name
 
     def leap(self, joint: Joint, character: str) -> Leap:
         """The transition of a joint state on a character, which is entered.
@@ -335,15 +324,13 @@ class Joints:
         woken = waking.steps
         steps: list[Transition] = []
         owned: list[tuple[int, ...]] = []  # the numbers of their registers here
-        alike = [waking.number]
-        for state, own, name in zip(joint.states, joint.numbers, joint.names, strict=True):
+        for state, own in zip(joint.states, joint.numbers, strict=True):
             step = state[signature & state.asks]
             # One that ends here may be kept from waking by what came before.
             if not step[0].idle or step[2] or state.pattern in woken:
                 steps.append(step)
                 owned.append(own)
-                alike += step[3], name
-        key = tuple(alike)
+        key = waking.number, tuple([step[3] for step in steps]), tuple(owned)
         leap = self._alike.get(key)
         if leap is None:
             self._weight += 2 + len(steps) // 4
