@@ -90,6 +90,12 @@ def test_a_block_in_any_channel_closes_its_item(
     assert not any(has_word("forbidden", event) for event in out)
 
 
+def test_the_end_of_a_call_that_is_cut_names_the_function(make: Make) -> None:
+    out = guarded(stream(call("find", '{"q": "', "forbidden", '"}')), make)
+    done = next(each for each in out if types([each]) == ["function_call_arguments.done"])
+    assert plain(done)["name"] == "find"
+
+
 def test_a_block_in_what_a_tool_says_ends_the_response(make: Make) -> None:
     search = {**SEARCH, "action": {"type": "search", "query": "forbidden place"}}
     out = guarded(stream(whole(search), text("unread")), make)
@@ -124,6 +130,14 @@ def test_a_block_message_is_not_in_a_message_whose_part_is_over(make: Make) -> N
     messages = [item for item in final(out)["output"] if item["type"] == "message"]
     assert [item["content"][0]["text"] for item in messages] == ["a", " sorry"]
     assert said(out) == "a sorry"
+
+
+def test_a_block_message_is_not_in_reasoning_that_has_parts_of_its_own(make: Make) -> None:
+    begun, events, done = thinking("a forbidden thing")
+    reasoning = ({**begun, "content": []}, events, done)
+    out = guarded(stream(reasoning), make, Guard(Policy.parse(f"block_message: sorry\n{POLICY}")))
+    assert [item["type"] for item in final(out)["output"]] == ["reasoning", "message"]
+    assert said(out) == "sorry"
 
 
 def test_a_stop_completes_the_response(make: Make) -> None:

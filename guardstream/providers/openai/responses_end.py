@@ -83,6 +83,8 @@ class _Open:
         recorded."""
         if slot in self.slots:
             return True
+        if slot.field not in _CHANNELS:  # that of a block's message, which no part has
+            return False
         texts, place = _announced_texts(self.item, slot.field), slot.number % PARTS
         if place >= len(texts):
             return False
@@ -276,6 +278,8 @@ class Ending:
         rest: dict[str, Any] = {STREAMED[name][2]: text}
         if name == "output_text":
             rest["logprobs"] = []
+        if name == "function_call_arguments":
+            rest["name"] = fields_of(self._open[slot.number // PARTS].item).get("name", "")
         events = [self._event(chunk, f"{name}.done", slot, rest)]
         if part is not None:
             holder = "reasoning_summary_part" if slot.field == "summary" else "content_part"
