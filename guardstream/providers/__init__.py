@@ -38,6 +38,7 @@ ADAPTERS: Mapping[str, type[Any]] = LazyMapping(
         "openai_chat": "guardstream.providers.openai.chat:OpenAIChat",
         "openai_chat_events": "guardstream.providers.openai.chat_events:OpenAIChatEvents",
         "openai_completions": "guardstream.providers.openai.completions:OpenAICompletions",
+        "openrouter_responses": "guardstream.providers.openrouter:OpenRouterResponses",
         "openai_responses": "guardstream.providers.openai.responses:OpenAIResponses",
         "openai_realtime": "guardstream.providers.openai.realtime:Realtime",
         "openai_media": "guardstream.providers.openai.media:OpenAIMedia",
