@@ -56,6 +56,7 @@ ADAPTERS: Mapping[str, type[Any]] = LazyMapping(
         "mistral_conversations": "guardstream.providers.mistral.conversations:Conversations",
         "mistral_responses": "guardstream.providers.mistral.responses:MistralResponses",
         "mistral_transcription": "guardstream.providers.mistral.transcriptions:Transcriptions",
+        "langchain_chains": "guardstream.providers.langchain.chains:LangChainChains",
         "langchain": "guardstream.providers.langchain.chunks:LangChain",
         "langchain_events": "guardstream.providers.langchain.events:LangChainEvents",
         "langchain_protocol": "guardstream.providers.langchain.protocol:LangChainProtocol",
