@@ -44,6 +44,18 @@ def fake(*answers: str) -> GenericFakeChatModel:
     return GenericFakeChatModel(messages=iter([AIMessage(answer) for answer in answers]))
 
 
+@pytest.mark.parametrize("pair", [False, True])
+def test_a_whole_message_after_its_pieces_repeats_them(pair: bool) -> None:
+    for pieces in cuttings("a sec, a secret"):
+        messages = [*map(say, pieces), AIMessage("a sec, a secret", id="run-1")]
+        source: list[Any] = [(each, {}) for each in messages] if pair else messages
+        stream = GUARD.wrap_sync(source)
+        out = [each[0] if pair else each for each in stream]
+        assert summed(out[:-1]).content == out[-1].content == "a sec, a ######"
+        assert type(out[-1]) is AIMessage
+        assert stream.result.text == "a sec, a ######"
+
+
 def test_calls_that_take_the_same_index_are_told_apart_by_their_ids() -> None:
     source = [
         say(tool_call_chunks=args('{"q": "a', name="find", id="a")),
