@@ -44,6 +44,24 @@ def fake(*answers: str) -> GenericFakeChatModel:
     return GenericFakeChatModel(messages=iter([AIMessage(answer) for answer in answers]))
 
 
+@pytest.mark.parametrize("made", [str, lambda piece: {"chunk": piece}])
+def test_what_a_step_dispatches_in_pieces_never_comes_out_whole(made: Any) -> None:
+    base = {"event": "on_custom_event", "run_id": "r", "name": "token", "tags": [], "metadata": {}}
+    for pieces in cuttings("the secret"):
+        told = [{**base, "data": made(piece)} for piece in pieces]
+        other = [{**base, "name": "step", "data": made("one")} for _ in told]
+        out = list(
+            GUARD.wrap_sync([each for both in zip(told, other, strict=True) for each in both])
+        )
+        data = [each["data"] for each in out if each["name"] == "token"]
+        said = "".join(each if isinstance(each, str) else each.get("chunk", "") for each in data)
+        assert "secret" not in said
+        assert "[word]" in said or "######" in said
+        assert [each["data"] for each in out if each["name"] == "step"] == [made("one")] * len(told)
+        with pytest.raises(AdapterError, match="dispatches"):
+            list(GUARD.wrap_sync(told, unknown="refuse"))
+
+
 @pytest.mark.parametrize("pair", [False, True])
 def test_a_whole_message_after_its_pieces_repeats_them(pair: bool) -> None:
     for pieces in cuttings("a sec, a secret"):

@@ -27,11 +27,13 @@ from guardstream.providers.adapter import (
 from guardstream.providers.generic.text import PlainText
 from guardstream.providers.langchain.chunks import TEXT, LangChain, is_message
 from guardstream.providers.langchain.values import Values
-from guardstream.providers.toolkit.fields import has_text
+from guardstream.providers.toolkit.fields import fields_of, has_text
 
 _GROWING = Slot(0, "text", "$.data.chunk")
 """What a parser gives as it grows: its values repeat text, but not to the letter."""
 _MODELS = ("on_chat_model_", "on_llm_")
+_CUSTOM = "on_custom_event"
+"""What steps dispatch themselves: values of their own, under names of their own."""
 _TURN = 1000
 """A slot's number is its own in its run, and this for each run before it that is choice 0."""
 
@@ -50,7 +52,7 @@ class LangChainEvents:
         self._asked = False  # whether a model was asked
         self._tools: set[str] = set()  # runs of tools
         self._slots: dict[str, set[Slot]] = {}  # of the runs that have not ended
-        self._streams: dict[str, int] = {}  # runs that stream other values than text and messages
+        self._streams: dict[str, int] = {}  # runs and names of what streams other values
         self._values = Values()
         self._passes: Passes = passes_any
 
@@ -74,10 +76,10 @@ class LangChainEvents:
             self._tools.add(str(chunk["run_id"]))
         if event.endswith("_stream") and _streams(data.get("chunk")):
             return self._stream(chunk, data["chunk"])
-        if event.endswith("_stream") and self._unknown == "refuse" and has_text(data):
+        if _continues(event) and self._unknown == "refuse" and has_text(data):
             raise AdapterError(
-                "langchain: values that a parser or a chain streams cannot be guarded: put the "
-                "guard before it"
+                "langchain: values that a parser or a chain streams, or that it dispatches, cannot "
+                "be guarded: put the guard before it"
             )
         if event.endswith("_start") and not chunk.get("parent_ids"):
             self._values.note_given(data.get("input"))
@@ -100,7 +102,7 @@ class LangChainEvents:
 
     def without_unknown(self, chunk: Mapping[str, Any]) -> Any:
         """Return an event whose message has no unknown text."""
-        inner = chunk["data"].get("chunk")
+        inner = fields_of(chunk["data"]).get("chunk")
         if chunk["run_id"] not in self._runs or isinstance(inner, str) or not _streams(inner):
             return chunk
         return _with_chunk(chunk, self._runs[chunk["run_id"]][1].without_unknown(inner))
@@ -128,15 +130,17 @@ class LangChainEvents:
     def _pieces(self, chunk: Mapping[str, Any]) -> list[Piece]:
         """Return the texts of an event that streams neither text nor a message.
 
-        Those of a value that streams are parts, of which nobody knows what continues what.
+        Those of a value that streams, or of custom events of one name, are parts, of which nobody
+        knows what continues what.
         """
         event, data = chunk["event"], chunk["data"]
-        if not event.endswith("_stream") or self._unknown == "pass":
+        if not _continues(event) or self._unknown == "pass":
             return self._values.pieces(data)
         if event == "on_parser_stream":
             pieces = self._values.pieces(data)
             return [Piece(_GROWING, piece.text, "unknown") for piece in pieces]
-        number = self._streams.setdefault(str(chunk["run_id"]), len(self._streams))
+        of = f"{_CUSTOM} {chunk.get('name')}" if event == _CUSTOM else str(chunk["run_id"])
+        number = self._streams.setdefault(of, len(self._streams))
         return self._values.pieces(data, Slot(0, "text", "$.data", number))
 
     def _stream(self, chunk: Mapping[str, Any], inner: Any) -> Reading:
@@ -194,6 +198,11 @@ class LangChainEvents:
         """Return the adapter of what the run streams: text, or messages."""
         is_text = isinstance(chunk["data"]["chunk"], str)
         return PlainText() if is_text else self._runs[chunk["run_id"]][1]
+
+
+def _continues(event: str) -> bool:
+    """Return whether an event's value may continue the one before."""
+    return event.endswith("_stream") or event == _CUSTOM
 
 
 def _streams(value: Any) -> bool:
