@@ -80,10 +80,15 @@ class LangChainChains:
         found: list[Reading] = []
 
         def visit(path: str, value: Any) -> Any:
-            found.append(self._read(path, value))
+            result = self._result(path, value) if _streams(chunk, value) else None
+            found.append(self._read(path, value, result))
             return value
 
-        _mapped(chunk, visit)
+        def rename(name: str) -> str:
+            found.append(Reading(self._values.pieces(name, _KEYS), ()))
+            return name
+
+        _mapped(chunk, visit, rename)
         self._begun = bool(self._results)
         finished: dict[int, FinishReason] = {}
         calls: dict[Slot, Call] = {}
@@ -105,16 +110,16 @@ class LangChainChains:
         rest = iter(texts)
 
         def visit(path: str, value: Any) -> Any:
+            if not _streams(chunk, value):
+                return self._values.map(value, lambda _: next(rest), self._slot_at(path))
             if isinstance(value, str):
                 return (next(rest) or _GONE) if value else value
-            if not is_message(value):
-                return self._values.map(value, lambda _: next(rest), self._slot_at(path))
             messages = self._results[path].messages
             own = list(islice(rest, len(messages.pieces(value))))
             written = messages.write(value, own, ends=ends)
             return _GONE if written is None else written
 
-        written = _mapped(chunk, visit)
+        written = _mapped(chunk, visit, lambda _: next(rest))
         return None if written is _GONE else written
 
     def without_unknown(self, chunk: Any) -> Any:
@@ -149,12 +154,11 @@ class LangChainChains:
         made = result.messages.end(last, 0, reason, lambda each: released(result.here(each)))
         return [_at(chunk, path, each) for each in made]
 
-    def _read(self, path: str, value: Any) -> Reading:
-        if not isinstance(value, str) and not is_message(value):
+    def _read(self, path: str, value: Any, result: _Result | None) -> Reading:
+        if result is None:
             if self._unknown == "refuse" and has_text(value):
                 raise AdapterError(f"langchain: {path} is neither a text nor a message")
             return Reading(self._values.pieces(value, self._slot_at(path)), ())
-        result = self._result(path, value)
         if isinstance(value, str):
             pieces = [Piece(result.here(TEXT), value)] if value else []
             return Reading(pieces, (result.choice,))
@@ -200,6 +204,8 @@ class LangChainChains:
 
 Visit = Callable[[str, Any], Any]
 """Returns what takes the place of a value, given its path."""
+Rename = Callable[[str], str]
+_KEYS = Slot(0, "text", "$~")
 
 
 def _adds_up(value: Any) -> bool:
@@ -208,22 +214,30 @@ def _adds_up(value: Any) -> bool:
     return kind.__name__ == "AddableDict" and kind.__module__.startswith("langchain_core.")
 
 
+def _streams(chunk: Any, value: Any) -> bool:
+    """Return whether a value in a chunk is a piece of a message, or of a text that is added up."""
+    return is_message(value) or (isinstance(value, str) and _adds_up(chunk))
+
+
 def _is_piece(value: Any) -> bool:
     return not isinstance(value, dict) and fields_of(value).get("type") == "AIMessageChunk"
 
 
-def _mapped(chunk: Any, visit: Visit, path: str = "$") -> Any:
-    """Visit each value of a dict of pieces, and of those within it.
+def _mapped(chunk: Any, visit: Visit, rename: Rename | None = None, path: str = "$") -> Any:
+    """Visit each value of a dict of pieces, and of those within it; `rename` its own keys, if they
+    may be anything.
 
-    Return the dict itself if none changed, and `_GONE` if all of them are gone.
+    Return the dict itself if nothing changed, and `_GONE` if nothing is left.
     """
     kept: dict[str, Any] = {}
     for name, value in chunk.items():
+        named = name and isinstance(name, str) and not _adds_up(chunk)
+        key = rename(name) if rename is not None and named else name
         inner = f"{path}.{name}"
-        new = _mapped(value, visit, inner) if _adds_up(value) else visit(inner, value)
-        if new is not _GONE:
-            kept[name] = new
-    if len(kept) == len(chunk) and all(kept[name] is chunk[name] for name in chunk):
+        new = _mapped(value, visit, None, inner) if _adds_up(value) else visit(inner, value)
+        if new is not _GONE and (key or not named):
+            kept[key] = new
+    if len(kept) == len(chunk) and all(kept.get(name) is chunk[name] for name in chunk):
         return chunk
     return type(chunk)(kept) if kept else _GONE
 
