@@ -283,6 +283,22 @@ def test_a_call_that_a_block_cuts_is_invalid_so_that_no_agent_makes_it(cut: str)
         assert "forbidden" not in str(message)
 
 
+@pytest.mark.parametrize("ended", [True, False])
+def test_a_call_that_a_block_cuts_in_a_later_run_is_invalid_too(ended: bool) -> None:
+    def calls(run: str, *pieces: str) -> list[Any]:
+        begun = args("", name="find", id=run)
+        chunks = [say(tool_call_chunks=each) for each in (begun, *map(args, pieces))]
+        return [event("on_chat_model_stream", run, chunk=each) for each in chunks]
+
+    for pieces in cuttings('{"q": "so forbidden"}'):
+        first = calls("a", '{"q": "fine"}')
+        first += [event("on_chat_model_end", "a", output=say())] if ended else []
+        out = list(GUARD.wrap_sync([*first, *calls("b", *pieces)]))
+        message = summed([each["data"]["chunk"] for each in out if each["run_id"] == "b"])
+        assert message.tool_calls == []
+        assert [call["id"] for call in message.invalid_tool_calls] == ["b"]
+
+
 def test_a_limit_cuts_a_call_like_a_block() -> None:
     guard = Guard(Policy.parse("limits: {max_chars: 9}"))
     parts = ('{"q": "ab', 'cd"}')

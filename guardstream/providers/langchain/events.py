@@ -9,6 +9,7 @@ What the caller gave passes, where it comes unchanged; any other text in an even
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from guardstream.errors import AdapterError
@@ -114,7 +115,8 @@ class LangChainEvents:
         inner = chunk["data"].get("chunk")
         if not _streams(inner):
             raise AdapterError("langchain: the run has streamed nothing that could be continued")
-        made = self._adapter(chunk).extra(inner, self._own(chunk, slot), text, released)
+        own = self._own(chunk, slot)
+        made = self._adapter(chunk).extra(inner, own, text, self._released(chunk, released))
         return [_with_chunk(chunk, each) for each in made]
 
     def end(
@@ -124,7 +126,7 @@ class LangChainEvents:
         inner = chunk["data"].get("chunk")
         if not _streams(inner):
             return []
-        made = self._adapter(chunk).end(inner, choice, reason, released)
+        made = self._adapter(chunk).end(inner, choice, reason, self._released(chunk, released))
         return [_with_chunk(chunk, each) for each in made]
 
     def _pieces(self, chunk: Mapping[str, Any]) -> list[Piece]:
@@ -151,15 +153,12 @@ class LangChainEvents:
             made.judge_marks(self._passes)
             self._runs[run] = (self._choice(run, chunk), made)
         choice, adapter = self._runs[run]
-        turn = self._turns.get(run, 0) * _TURN
         if isinstance(inner, str):
             reading = Reading([Piece(TEXT, inner)] if inner else [], (0,))
         else:
             reading = adapter.read(inner)
 
-        def here(slot: Slot) -> Slot:
-            return slot._replace(choice=choice, number=slot.number + turn)
-
+        here = partial(self._here, run)
         pieces = [piece._replace(slot=here(piece.slot)) for piece in reading.pieces]
         self._values.streamed.note(pieces)
         slots = {piece.slot for piece in pieces}
@@ -188,6 +187,16 @@ class LangChainEvents:
             self._turns[run] = len(self._turns)
             return 0
         return len(self._runs) + 1
+
+    def _released(self, chunk: Mapping[str, Any], released: Released) -> Released:
+        """Return what was released in a slot of an event's run, as the adapter of that knows it."""
+        here = partial(self._here, str(chunk["run_id"]))
+        return lambda slot: released(here(slot))
+
+    def _here(self, run: str, slot: Slot) -> Slot:
+        """Return a slot of the adapter of a run as it is in the stream."""
+        turn = self._turns.get(run, 0) * _TURN
+        return slot._replace(choice=self._runs[run][0], number=slot.number + turn)
 
     def _own(self, chunk: Mapping[str, Any], slot: Slot) -> Slot:
         """Return a slot as the adapter of its run knows it."""
