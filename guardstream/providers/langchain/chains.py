@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from itertools import islice
-from typing import Any, NamedTuple
+from typing import Any
 
 from guardstream.errors import AdapterError
 from guardstream.events import FinishReason
@@ -27,20 +27,10 @@ from guardstream.providers.adapter import (
 from guardstream.providers.langchain.chunks import TEXT, LangChain, is_message
 from guardstream.providers.langchain.values import Values
 from guardstream.providers.toolkit.fields import fields_of, has_text
+from guardstream.providers.toolkit.nested import Nested
 
 _GONE: Any = object()
 """What becomes of a value of which nothing is left."""
-
-
-class _Result(NamedTuple):
-    """A result that streams: its choice, and the adapter of its messages."""
-
-    choice: int
-    messages: LangChain
-
-    def here(self, slot: Slot) -> Slot:
-        """Return a slot of a message in the choice."""
-        return slot._replace(choice=self.choice)
 
 
 class LangChainChains:
@@ -56,7 +46,8 @@ class LangChainChains:
 
     def __init__(self, *, unknown: Unknown = "guard") -> None:
         self._unknown = unknown
-        self._results: dict[str, _Result] = {}  # by path
+        self._results: dict[str, Nested] = {}  # by path
+        self._messages: dict[str, LangChain] = {}  # the adapters of their messages
         self._answers = False  # whether there is a choice 0
         self._begun = False  # whether a chunk before had a text or a message
         self._values = Values()
@@ -114,7 +105,7 @@ class LangChainChains:
                 return self._values.map(value, lambda _: next(rest), self._slot_at(path))
             if isinstance(value, str):
                 return (next(rest) or _GONE) if value else value
-            messages = self._results[path].messages
+            messages = self._messages[path]
             own = list(islice(rest, len(messages.pieces(value))))
             written = messages.write(value, own, ends=ends)
             return _GONE if written is None else written
@@ -128,7 +119,7 @@ class LangChainChains:
         def visit(path: str, value: Any) -> Any:
             if not is_message(value):
                 return value
-            return self._results[path].messages.without_unknown(value)
+            return self._messages[path].without_unknown(value)
 
         return _mapped(chunk, visit)
 
@@ -137,10 +128,7 @@ class LangChainChains:
         path, last = self._last(chunk, slot.choice)
         if isinstance(last, str):
             return [_at(chunk, path, text)]
-        result = self._results[path]
-        made = result.messages.extra(
-            last, slot._replace(choice=0), text, lambda each: released(result.here(each))
-        )
+        made = self._results[path].extra(last, slot, text, released)
         return [_at(chunk, path, each) for each in made]
 
     def end(
@@ -150,11 +138,10 @@ class LangChainChains:
         path, last = self._last(chunk, choice)
         if isinstance(last, str):
             return []
-        result = self._results[path]
-        made = result.messages.end(last, 0, reason, lambda each: released(result.here(each)))
+        made = self._results[path].end(last, reason, released)
         return [_at(chunk, path, each) for each in made]
 
-    def _read(self, path: str, value: Any, result: _Result | None) -> Reading:
+    def _read(self, path: str, value: Any, result: Nested | None) -> Reading:
         if result is None:
             if self._unknown == "refuse" and has_text(value):
                 raise AdapterError(f"langchain: {path} is neither a text nor a message")
@@ -162,27 +149,18 @@ class LangChainChains:
         if isinstance(value, str):
             pieces = [Piece(result.here(TEXT), value)] if value else []
             return Reading(pieces, (result.choice,))
-        reading = result.messages.read(value)
-        here = result.here
-        return reading._replace(
-            pieces=[piece._replace(slot=here(piece.slot)) for piece in reading.pieces],
-            choices=(result.choice,),
-            finished=dict(zip((result.choice,), reading.finished.values(), strict=False)),
-            closed=[here(slot) for slot in reading.closed],
-            calls={here(slot): call for slot, call in reading.calls.items()},
-            complete=[here(slot) for slot in reading.complete],
-        )
+        return result.read(value)
 
-    def _result(self, path: str, value: Any) -> _Result:
+    def _result(self, path: str, value: Any) -> Nested:
         """Return the result at a path, which may begin here."""
         found = self._results.get(path)
         if found is None:
             given = isinstance(value, str) and value and not self._begun
             answers = not (given or self._answers)
             self._answers = self._answers or answers
-            messages = LangChain(unknown=self._unknown)
+            self._messages[path] = messages = LangChain(unknown=self._unknown)
             messages.judge_marks(self._passes)
-            found = _Result(0 if answers else len(self._results) + 1, messages)
+            found = Nested(messages, 0 if answers else len(self._results) + 1)
             self._results[path] = found
         return found
 
