@@ -116,6 +116,16 @@ def test_a_block_ends_every_message() -> None:
             assert messages[-1].response_metadata == {"finish_reason": "content_filter"}
 
 
+def test_a_block_message_is_not_said_in_what_a_chain_was_given() -> None:
+    guard = Guard(
+        Policy.parse("block_message: sorry\nrules: [{id: word, words: [secret], action: block}]")
+    )
+    given = AddableDict(asked="a sec")
+    chunks = [AddableDict(text=piece) for piece in ("", "so ", "secret", " more")]
+    assert summed(list(guard.wrap_sync([given, *chunks]))) == {"asked": "a ", "text": "so sorry"}
+    assert summed(list(guard.wrap_sync([given, *chunks[:2]]))) == {"asked": "a sec", "text": "so "}
+
+
 def test_a_value_that_is_neither_text_nor_message_is_never_whole_in_pieces() -> None:
     chunks = [AddableDict(answer={"a": "a sec"}), AddableDict(answer={"a": "ret"})]
     assert list(GUARD.wrap_sync(chunks))[-1] == {"answer": {"a": "[word]"}}

@@ -48,6 +48,7 @@ class LangChainChains:
         self._unknown = unknown
         self._results: dict[str, Nested] = {}  # by path
         self._messages: dict[str, LangChain] = {}  # the adapters of their messages
+        self._given: set[str] = set()  # where a text stood that the chain was probably given
         self._answers = False  # whether there is a choice 0
         self._begun = False  # whether a chunk before had a text or a message
         self._values = Values()
@@ -148,7 +149,7 @@ class LangChainChains:
             return Reading(self._values.pieces(value, self._slot_at(path)), ())
         if isinstance(value, str):
             pieces = [Piece(result.here(TEXT), value)] if value else []
-            return Reading(pieces, (result.choice,))
+            return Reading(pieces, () if path in self._given else (result.choice,))
         return result.read(value)
 
     def _result(self, path: str, value: Any) -> Nested:
@@ -156,6 +157,8 @@ class LangChainChains:
         found = self._results.get(path)
         if found is None:
             given = isinstance(value, str) and value and not self._begun
+            if given:
+                self._given.add(path)
             answers = not (given or self._answers)
             self._answers = self._answers or answers
             self._messages[path] = messages = LangChain(unknown=self._unknown)
