@@ -7,6 +7,7 @@ import json
 from collections.abc import Callable
 from typing import Any
 
+import openai.types.responses
 import pytest
 
 from guardstream import Guard, Policy
@@ -213,6 +214,24 @@ def test_a_patch_is_guarded_and_closed(make: Make) -> None:
     out = guarded(stream(item), make)
     assert final(out)["output"][0]["operation"]["diff"] == "+ my ****** "
     assert types(out)[-1] == "incomplete"
+
+
+def test_a_command_ends_without_its_event_where_a_package_has_no_class_for_it(
+    make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kind, at = "response.shell_call_command", {"command_index": 0}
+    begun = {"id": "sh", "type": "shell_call", "call_id": "c", "status": "in_progress"}
+    begun |= {"action": {"commands": []}}
+    between = [
+        {"type": f"{kind}.added", **at, "command": ""},
+        {"type": f"{kind}.delta", **at, "delta": "cat forbidden "},
+    ]
+    source = [make(event) for event in stream((begun, between, begun))]
+    monkeypatch.delattr(openai.types.responses, "ResponseShellCallCommandDoneEvent")
+    out = list(GUARD.wrap_sync(source))
+    ends = ["shell_call_command.done"] if isinstance(source[0], dict) else []
+    assert types(out)[-len(ends) - 2 :] == [*ends, "output_item.done", "incomplete"]
+    assert final(out)["output"][0]["action"]["commands"] == ["cat "]
 
 
 MESSAGE = {"type": "message", "role": "assistant"}
