@@ -176,7 +176,7 @@ class SpecAdapter:
         self._alike: Alike | None = None
         self._passes: Passes = passes_any
         self._is_harmless: Callable[[str], bool] | None = None
-        self._kinds: dict[tuple[tuple[str, ...], tuple[int, ...]], int] = {}
+        self._kinds: dict[tuple[tuple[tuple[str, str], ...], tuple[int, ...]], int] = {}
         self._compared_last: Any = None  # the last chunk, if it was read by comparison
         self._patience = PATIENCE if self.steady else 0
 
@@ -403,10 +403,10 @@ class SpecAdapter:
         That is the kind of event, and its position in lists: samples and blocks that stream at the
         same time have different positions, or an index.
         """
-        found = [event.get(name) for name in KINDS]
-        kind = tuple(each if isinstance(each, str) else "" for each in found)
+        found = [(name, event[name]) for name in KINDS if name in event]
+        kind = tuple([each for each in found if each[1] and isinstance(each[1], str)])
         places = indices(event, steps)
-        if not (places or any(kind)):
+        if not (places or kind):
             return 0
         if (kind, places) not in self._kinds and len(self._kinds) == _MOST_KINDS:
             return 0

@@ -855,6 +855,18 @@ def of_agno(out: Sequence[Any]) -> tuple[str, str]:
     return texts, "".join(each.reasoning_content or "" for each in said)
 
 
+@pytest.mark.parametrize("made", [str, lambda piece: {"said": piece}])
+def test_the_content_of_a_tools_own_events_never_comes_out_whole(made: Any) -> None:
+    for pieces in cuttings("a secret"):
+        told = [RunEvent(event="CustomEvent", content=made(piece)) for piece in pieces]
+        out, _ = guarded([RunContentEvent(content="so"), *told])
+        assert "secret" not in "".join(
+            each.content if isinstance(each.content, str) else each.content["said"]
+            for each in out
+            if each.content is not None
+        )
+
+
 def test_what_a_workflow_tells_of_its_steps_is_made_of_what_was_released() -> None:
     messages = [{"role": "user", "content": "forbidden"}, {"role": "assistant", "content": TEXT}]
     for pieces in cuttings(TEXT):

@@ -44,6 +44,36 @@ def fake(*answers: str) -> GenericFakeChatModel:
     return GenericFakeChatModel(messages=iter([AIMessage(answer) for answer in answers]))
 
 
+@pytest.mark.parametrize("made", [str, lambda piece: {"chunk": piece}])
+def test_what_a_step_dispatches_in_pieces_never_comes_out_whole(made: Any) -> None:
+    base = {"event": "on_custom_event", "run_id": "r", "name": "token", "tags": [], "metadata": {}}
+    for pieces in cuttings("the secret"):
+        told = [{**base, "data": made(piece)} for piece in pieces]
+        other = [{**base, "name": "step", "data": made("one")} for _ in told]
+        out = list(
+            GUARD.wrap_sync([each for both in zip(told, other, strict=True) for each in both])
+        )
+        data = [each["data"] for each in out if each["name"] == "token"]
+        said = "".join(each if isinstance(each, str) else each.get("chunk", "") for each in data)
+        assert "secret" not in said
+        assert "[word]" in said or "######" in said
+        assert [each["data"] for each in out if each["name"] == "step"] == [made("one")] * len(told)
+        with pytest.raises(AdapterError, match="dispatches"):
+            list(GUARD.wrap_sync(told, unknown="refuse"))
+
+
+@pytest.mark.parametrize("pair", [False, True])
+def test_a_whole_message_after_its_pieces_repeats_them(pair: bool) -> None:
+    for pieces in cuttings("a sec, a secret"):
+        messages = [*map(say, pieces), AIMessage("a sec, a secret", id="run-1")]
+        source: list[Any] = [(each, {}) for each in messages] if pair else messages
+        stream = GUARD.wrap_sync(source)
+        out = [each[0] if pair else each for each in stream]
+        assert summed(out[:-1]).content == out[-1].content == "a sec, a ######"
+        assert type(out[-1]) is AIMessage
+        assert stream.result.text == "a sec, a ######"
+
+
 def test_calls_that_take_the_same_index_are_told_apart_by_their_ids() -> None:
     source = [
         say(tool_call_chunks=args('{"q": "a', name="find", id="a")),
@@ -251,6 +281,22 @@ def test_a_call_that_a_block_cuts_is_invalid_so_that_no_agent_makes_it(cut: str)
         assert [call["id"] for call in message.tool_calls] == ["a"]
         assert [call["id"] for call in message.invalid_tool_calls] == ["b"]
         assert "forbidden" not in str(message)
+
+
+@pytest.mark.parametrize("ended", [True, False])
+def test_a_call_that_a_block_cuts_in_a_later_run_is_invalid_too(ended: bool) -> None:
+    def calls(run: str, *pieces: str) -> list[Any]:
+        begun = args("", name="find", id=run)
+        chunks = [say(tool_call_chunks=each) for each in (begun, *map(args, pieces))]
+        return [event("on_chat_model_stream", run, chunk=each) for each in chunks]
+
+    for pieces in cuttings('{"q": "so forbidden"}'):
+        first = calls("a", '{"q": "fine"}')
+        first += [event("on_chat_model_end", "a", output=say())] if ended else []
+        out = list(GUARD.wrap_sync([*first, *calls("b", *pieces)]))
+        message = summed([each["data"]["chunk"] for each in out if each["run_id"] == "b"])
+        assert message.tool_calls == []
+        assert [call["id"] for call in message.invalid_tool_calls] == ["b"]
 
 
 def test_a_limit_cuts_a_call_like_a_block() -> None:

@@ -7,6 +7,7 @@ import json
 from collections.abc import Callable
 from typing import Any
 
+import openai.types.responses
 import pytest
 
 from guardstream import Guard, Policy
@@ -90,6 +91,12 @@ def test_a_block_in_any_channel_closes_its_item(
     assert not any(has_word("forbidden", event) for event in out)
 
 
+def test_the_end_of_a_call_that_is_cut_names_the_function(make: Make) -> None:
+    out = guarded(stream(call("find", '{"q": "', "forbidden", '"}')), make)
+    done = next(each for each in out if types([each]) == ["function_call_arguments.done"])
+    assert plain(done)["name"] == "find"
+
+
 def test_a_block_in_what_a_tool_says_ends_the_response(make: Make) -> None:
     search = {**SEARCH, "action": {"type": "search", "query": "forbidden place"}}
     out = guarded(stream(whole(search), text("unread")), make)
@@ -124,6 +131,14 @@ def test_a_block_message_is_not_in_a_message_whose_part_is_over(make: Make) -> N
     messages = [item for item in final(out)["output"] if item["type"] == "message"]
     assert [item["content"][0]["text"] for item in messages] == ["a", " sorry"]
     assert said(out) == "a sorry"
+
+
+def test_a_block_message_is_not_in_reasoning_that_has_parts_of_its_own(make: Make) -> None:
+    begun, events, done = thinking("a forbidden thing")
+    reasoning = ({**begun, "content": []}, events, done)
+    out = guarded(stream(reasoning), make, Guard(Policy.parse(f"block_message: sorry\n{POLICY}")))
+    assert [item["type"] for item in final(out)["output"]] == ["reasoning", "message"]
+    assert said(out) == "sorry"
 
 
 def test_a_stop_completes_the_response(make: Make) -> None:
@@ -199,6 +214,24 @@ def test_a_patch_is_guarded_and_closed(make: Make) -> None:
     out = guarded(stream(item), make)
     assert final(out)["output"][0]["operation"]["diff"] == "+ my ****** "
     assert types(out)[-1] == "incomplete"
+
+
+def test_a_command_ends_without_its_event_where_a_package_has_no_class_for_it(
+    make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kind, at = "response.shell_call_command", {"command_index": 0}
+    begun = {"id": "sh", "type": "shell_call", "call_id": "c", "status": "in_progress"}
+    begun |= {"action": {"commands": []}}
+    between = [
+        {"type": f"{kind}.added", **at, "command": ""},
+        {"type": f"{kind}.delta", **at, "delta": "cat forbidden "},
+    ]
+    source = [make(event) for event in stream((begun, between, begun))]
+    monkeypatch.delattr(openai.types.responses, "ResponseShellCallCommandDoneEvent")
+    out = list(GUARD.wrap_sync(source))
+    ends = ["shell_call_command.done"] if isinstance(source[0], dict) else []
+    assert types(out)[-len(ends) - 2 :] == [*ends, "output_item.done", "incomplete"]
+    assert final(out)["output"][0]["action"]["commands"] == ["cat "]
 
 
 MESSAGE = {"type": "message", "role": "assistant"}

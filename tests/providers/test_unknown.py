@@ -711,7 +711,9 @@ def test_what_exceptions_say_is_guarded(error: Exception) -> None:
     assert out["error"] is fine
 
 
-@pytest.mark.parametrize("field", ["type", "event", "kind", "role"])
+@pytest.mark.parametrize(
+    "field", ["type", "event", "kind", "role", "agent", "model", "source", "runId", "message_id"]
+)
 def test_each_kind_of_event_goes_on_with_its_own_text(field: str) -> None:
     for told in (
         [("a", "blue "), ("b", "so"), ("a", "bird")],

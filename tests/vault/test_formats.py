@@ -11,6 +11,7 @@ from typing import Any
 import anyio
 import pytest
 from langchain_core.messages import AIMessageChunk
+from langchain_core.runnables.utils import AddableDict
 from pydantic_ai import Agent
 from pydantic_ai.models.function import FunctionModel
 
@@ -172,6 +173,7 @@ FORMATS: dict[str, Make] = {
     "openai_chat_events": _chat_events,
     "openai_completions": _between(None, test_openai_completions.chunk),
     "openai_responses": lambda pieces: responses.stream(responses.text(*pieces)),
+    "openrouter_responses": lambda pieces: responses.stream(responses.text(*pieces)),
     "openai_realtime": test_realtime.answer,
     "openai_media": lambda pieces: test_openai_media.transcript(list(pieces)),
     "anthropic": lambda pieces: messages.message(messages.text(*pieces)),
@@ -199,6 +201,7 @@ FORMATS: dict[str, Make] = {
     "openai_agent_sessions": test_agent_sessions.answer,
     "anthropic_sessions": test_anthropic_sessions.answer,
     "langchain": _langchain,
+    "langchain_chains": lambda pieces: [AddableDict(said=each) for each in ["", *pieces]],
     "langchain_events": _chain_events,
     "langgraph": lambda pieces: [("messages", each) for each in test_langgraph.messages(pieces)],
     "langgraph_events": _graph_events,

@@ -17,6 +17,7 @@ from guardstream.providers.spec import (
     META,
     NAME,
     REQUEST,
+    UNKNOWN,
     Either,
     Leaf,
     OneOf,
@@ -96,6 +97,7 @@ _SPECS: dict[str, Spec] = {
     "RunIntermediateContent": _spec(Leaf("delta", "text", "intermediate")),
     "ReasoningContentDelta": _spec(_ERROR, Leaf("delta", "thinking", "thinking")),
     "RunError": _spec(_ERROR),
+    "CustomEvent": {**_WHOLE, "content": UNKNOWN},  # a tool's own, which may come in pieces
 }
 
 _OVER = frozenset({"RunContentCompleted", "RunCompleted", "RunError", "RunCancelled"})

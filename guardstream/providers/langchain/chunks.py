@@ -69,6 +69,10 @@ class LangChain:
         text = fields_of(chunk)["text"]
         return Reading([Piece(TEXT, text)] if text else [], (0,))
 
+    def pieces(self, message: Any) -> Sequence[Piece]:
+        """Return the pieces of a message as `read` finds them, in slots of its own."""
+        return self._messages.pieces(message, fields_of(message))
+
     def write(self, chunk: Any, texts: Sequence[str], *, ends: bool = True) -> Any | None:
         """Return a chunk whose message has `texts`; None if nothing is left in it."""
         message = _message(chunk)

@@ -9,6 +9,7 @@ What the caller gave passes, where it comes unchanged; any other text in an even
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from guardstream.errors import AdapterError
@@ -27,11 +28,13 @@ from guardstream.providers.adapter import (
 from guardstream.providers.generic.text import PlainText
 from guardstream.providers.langchain.chunks import TEXT, LangChain, is_message
 from guardstream.providers.langchain.values import Values
-from guardstream.providers.toolkit.fields import has_text
+from guardstream.providers.toolkit.fields import fields_of, has_text
 
 _GROWING = Slot(0, "text", "$.data.chunk")
 """What a parser gives as it grows: its values repeat text, but not to the letter."""
 _MODELS = ("on_chat_model_", "on_llm_")
+_CUSTOM = "on_custom_event"
+"""What steps dispatch themselves: values of their own, under names of their own."""
 _TURN = 1000
 """A slot's number is its own in its run, and this for each run before it that is choice 0."""
 
@@ -50,7 +53,7 @@ class LangChainEvents:
         self._asked = False  # whether a model was asked
         self._tools: set[str] = set()  # runs of tools
         self._slots: dict[str, set[Slot]] = {}  # of the runs that have not ended
-        self._streams: dict[str, int] = {}  # runs that stream other values than text and messages
+        self._streams: dict[str, int] = {}  # runs and names of what streams other values
         self._values = Values()
         self._passes: Passes = passes_any
 
@@ -74,10 +77,10 @@ class LangChainEvents:
             self._tools.add(str(chunk["run_id"]))
         if event.endswith("_stream") and _streams(data.get("chunk")):
             return self._stream(chunk, data["chunk"])
-        if event.endswith("_stream") and self._unknown == "refuse" and has_text(data):
+        if _continues(event) and self._unknown == "refuse" and has_text(data):
             raise AdapterError(
-                "langchain: values that a parser or a chain streams cannot be guarded: put the "
-                "guard before it"
+                "langchain: values that a parser or a chain streams, or that it dispatches, cannot "
+                "be guarded: put the guard before it"
             )
         if event.endswith("_start") and not chunk.get("parent_ids"):
             self._values.note_given(data.get("input"))
@@ -100,7 +103,7 @@ class LangChainEvents:
 
     def without_unknown(self, chunk: Mapping[str, Any]) -> Any:
         """Return an event whose message has no unknown text."""
-        inner = chunk["data"].get("chunk")
+        inner = fields_of(chunk["data"]).get("chunk")
         if chunk["run_id"] not in self._runs or isinstance(inner, str) or not _streams(inner):
             return chunk
         return _with_chunk(chunk, self._runs[chunk["run_id"]][1].without_unknown(inner))
@@ -112,7 +115,8 @@ class LangChainEvents:
         inner = chunk["data"].get("chunk")
         if not _streams(inner):
             raise AdapterError("langchain: the run has streamed nothing that could be continued")
-        made = self._adapter(chunk).extra(inner, self._own(chunk, slot), text, released)
+        own = self._own(chunk, slot)
+        made = self._adapter(chunk).extra(inner, own, text, self._released(chunk, released))
         return [_with_chunk(chunk, each) for each in made]
 
     def end(
@@ -122,21 +126,23 @@ class LangChainEvents:
         inner = chunk["data"].get("chunk")
         if not _streams(inner):
             return []
-        made = self._adapter(chunk).end(inner, choice, reason, released)
+        made = self._adapter(chunk).end(inner, choice, reason, self._released(chunk, released))
         return [_with_chunk(chunk, each) for each in made]
 
     def _pieces(self, chunk: Mapping[str, Any]) -> list[Piece]:
         """Return the texts of an event that streams neither text nor a message.
 
-        Those of a value that streams are parts, of which nobody knows what continues what.
+        Those of a value that streams, or of custom events of one name, are parts, of which nobody
+        knows what continues what.
         """
         event, data = chunk["event"], chunk["data"]
-        if not event.endswith("_stream") or self._unknown == "pass":
+        if not _continues(event) or self._unknown == "pass":
             return self._values.pieces(data)
         if event == "on_parser_stream":
             pieces = self._values.pieces(data)
             return [Piece(_GROWING, piece.text, "unknown") for piece in pieces]
-        number = self._streams.setdefault(str(chunk["run_id"]), len(self._streams))
+        of = f"{_CUSTOM} {chunk.get('name')}" if event == _CUSTOM else str(chunk["run_id"])
+        number = self._streams.setdefault(of, len(self._streams))
         return self._values.pieces(data, Slot(0, "text", "$.data", number))
 
     def _stream(self, chunk: Mapping[str, Any], inner: Any) -> Reading:
@@ -147,15 +153,12 @@ class LangChainEvents:
             made.judge_marks(self._passes)
             self._runs[run] = (self._choice(run, chunk), made)
         choice, adapter = self._runs[run]
-        turn = self._turns.get(run, 0) * _TURN
         if isinstance(inner, str):
             reading = Reading([Piece(TEXT, inner)] if inner else [], (0,))
         else:
             reading = adapter.read(inner)
 
-        def here(slot: Slot) -> Slot:
-            return slot._replace(choice=choice, number=slot.number + turn)
-
+        here = partial(self._here, run)
         pieces = [piece._replace(slot=here(piece.slot)) for piece in reading.pieces]
         self._values.streamed.note(pieces)
         slots = {piece.slot for piece in pieces}
@@ -185,6 +188,16 @@ class LangChainEvents:
             return 0
         return len(self._runs) + 1
 
+    def _released(self, chunk: Mapping[str, Any], released: Released) -> Released:
+        """Return what was released in a slot of an event's run, as the adapter of that knows it."""
+        here = partial(self._here, str(chunk["run_id"]))
+        return lambda slot: released(here(slot))
+
+    def _here(self, run: str, slot: Slot) -> Slot:
+        """Return a slot of the adapter of a run as it is in the stream."""
+        turn = self._turns.get(run, 0) * _TURN
+        return slot._replace(choice=self._runs[run][0], number=slot.number + turn)
+
     def _own(self, chunk: Mapping[str, Any], slot: Slot) -> Slot:
         """Return a slot as the adapter of its run knows it."""
         turn = self._turns.get(chunk["run_id"], 0) * _TURN
@@ -194,6 +207,11 @@ class LangChainEvents:
         """Return the adapter of what the run streams: text, or messages."""
         is_text = isinstance(chunk["data"]["chunk"], str)
         return PlainText() if is_text else self._runs[chunk["run_id"]][1]
+
+
+def _continues(event: str) -> bool:
+    """Return whether an event's value may continue the one before."""
+    return event.endswith("_stream") or event == _CUSTOM
 
 
 def _streams(value: Any) -> bool:

@@ -19,6 +19,7 @@ from guardstream.providers.toolkit.fields import fields_of, only, replaced
 from guardstream.providers.toolkit.parsed import same_value
 from guardstream.providers.toolkit.reused import Reused
 from guardstream.providers.toolkit.runs import Runs
+from guardstream.providers.toolkit.streamed import Streamed
 
 _ENDS = ("finish_reason", "stop_reason", "done_reason", "stopReason")
 
@@ -63,6 +64,7 @@ class Messages(VariedSpecAdapter):
         self._reused = Reused()
         self._indices: list[Any] = []
         self._live: dict[Hashable, set[Slot]] = {}  # the slots of each open message
+        self._said: dict[Hashable, Streamed] = {}  # what each message that has an id has streamed
         self._called: set[Hashable] = set()
 
     def spec_of(self, chunk: Any) -> Spec:
@@ -77,24 +79,36 @@ class Messages(VariedSpecAdapter):
         slots, calls, whole = self._calls_in(key, event)
         numbers, block_calls = self._block_calls_in(key, event, slots)
         found = [_in_slot(piece, slots, numbers, event) for piece in pieces]
+        if event.get("type") == "ai" and key in self._said:
+            found = [self._repeated(key, piece) for piece in found]
         found, closed, complete = self._runs.number(found, key)
+        again = {piece.slot for piece in found if piece.kind == "copy"}
         live = self._live.setdefault(key, set())
         live |= {piece.slot for piece in found if piece.kind == "delta"}
+        if key is not None:
+            self._said.setdefault(key, Streamed()).note(found)
         reason = self._reason(key, event)
         finished: dict[int, FinishReason] = {}
         if reason is not None:
-            complete += self._live.pop(key)
+            complete += self._live.pop(key) - again
             if not self._live:
                 finished[0] = reason
         return Reading(
             found,
             (0,),
             finished,
-            closed=closed,
+            closed=[*closed, *again],
             calls=calls | block_calls,
             usage=event.get("usage_metadata"),
             complete=(*complete, *whole),
         )
+
+    def _repeated(self, key: Hashable, piece: Piece) -> Piece:
+        """Return a text of a whole message as a copy, if all of it has streamed in pieces."""
+        if piece.kind != "delta" or piece.slot.channel == "tool_args":
+            return piece
+        slot = self._said[key].find(piece, channel=piece.slot.channel)
+        return piece if slot is None else piece._replace(slot=slot, kind="copy")
 
     def write(self, chunk: Any, texts: Sequence[str], *, ends: bool = True) -> Any | None:
         """Return a message with `texts`, and what it derives from them."""

@@ -33,8 +33,6 @@ _CLASSES = {
 }
 """The package's classes of the events that the guard may add, by their types."""
 
-_ARGUMENTS_DONE = "response.function_call_arguments.done"
-
 
 class MistralResponses(Envelope):
     """The adapter for frames."""
@@ -44,7 +42,6 @@ class MistralResponses(Envelope):
 
     def __init__(self, *, unknown: Unknown = "guard") -> None:
         super().__init__(OpenAIResponses(unknown=unknown), unknown=unknown)
-        self._names: dict[Any, Any] = {}  # of the functions that are called, by item
 
     @staticmethod
     def accepts(chunk: object) -> bool:
@@ -70,21 +67,12 @@ class MistralResponses(Envelope):
             return {name: value for name, value in beside.items() if name != "event"}
         return beside
 
-    def passed(self, chunk: Any) -> None:
-        """Remember the released text of each item, and which function it calls."""
-        super().passed(chunk)
-        item = self.inner_of(chunk).get("item")
-        if item and "name" in item:
-            self._names[item.get("id")] = item["name"]
-
     def with_added(self, chunk: Any, inner: Any) -> Any:
         """Return a frame like `chunk` with an event that the guard adds. AdapterError if the
         package has no class for it."""
         event: Event = inner
         kind: str = event["type"]
         data = fields_of(chunk)["data"]
-        if kind == _ARGUMENTS_DONE:
-            event = {"name": self._names.get(event.get("item_id"), ""), **event}
         if isinstance(data, dict):
             return replaced(chunk, {"event": kind, "data": event})
         package = type(data).__module__.rpartition(".")[0]

@@ -83,6 +83,8 @@ class _Open:
         recorded."""
         if slot in self.slots:
             return True
+        if slot.field not in _CHANNELS:  # that of a block's message, which no part has
+            return False
         texts, place = _announced_texts(self.item, slot.field), slot.number % PARTS
         if place >= len(texts):
             return False
@@ -271,12 +273,17 @@ class Ending:
 
     def _part_ends(self, chunk: Any, slot: Slot, part: Any, text: str) -> list[Any]:
         name = self._name(slot)
-        if slot.field == "diff" and not isinstance(chunk, dict):
-            return []  # the package has no class for it
         rest: dict[str, Any] = {STREAMED[name][2]: text}
         if name == "output_text":
             rest["logprobs"] = []
-        events = [self._event(chunk, f"{name}.done", slot, rest)]
+        if name == "function_call_arguments":
+            rest["name"] = fields_of(self._open[slot.number // PARTS].item).get("name", "")
+        try:
+            events = [self._event(chunk, f"{name}.done", slot, rest)]
+        except AdapterError:
+            if slot.field not in ("commands", "diff"):
+                raise
+            return []  # no package has a class for the latter, older ones have none for either
         if part is not None:
             holder = "reasoning_summary_part" if slot.field == "summary" else "content_part"
             events.append(self._event(chunk, f"{holder}.done", slot, {"part": part}))
@@ -292,11 +299,14 @@ class Ending:
         event: dict[str, Any] = {"type": f"response.{name}", **rest}
         if slot is not None:
             event |= self._place(name, slot)
-        if self._sequence is not None:
-            self._sequence += 1
-            event["sequence_number"] = self._sequence
+        number = None if self._sequence is None else self._sequence + 1
+        if number is not None:
+            event["sequence_number"] = number
         words = name.replace("output_text", "text").replace(".", "_").split("_")
-        return self._made(chunk, f"Response{''.join(word.title() for word in words)}Event", event)
+        kind = f"Response{''.join(word.title() for word in words)}Event"
+        made = self._made(chunk, kind, event)
+        self._sequence = number
+        return made
 
     def _place(self, name: str, slot: Slot) -> dict[str, Any]:
         output, part = divmod(slot.number, PARTS)

@@ -27,8 +27,12 @@ LISTS = (list, tuple, set, frozenset, deque)
 
 BYTES = (bytes, bytearray, memoryview)
 
-KINDS = ("type", "event", "event_type", "kind", "object", "channel", "role", "name")
-"""Fields that distinguish kinds of events in unknown formats."""
+KINDS = (
+    *("type", "event", "event_type", "kind", "object", "channel", "role", "name"),
+    *("agent", "agent_id", "agentId", "agent_name", "agentName", "author", "model", "node"),
+    *("sender", "source", "speaker", "message_id", "messageId", "run_id", "runId"),
+)
+"""Fields that distinguish kinds of events in unknown formats, and who says a text."""
 
 _SLOTS: dict[type[Any], tuple[str, ...] | None] = {}
 """The fields of a class's objects that are not in their `__dict__`; None for mappings."""
