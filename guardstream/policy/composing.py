@@ -37,7 +37,7 @@ def documents(text: str, convert: Convert) -> list[object]:
     if not BUILT:
         return []
     try:
-        reader = _Reader(iter(list(yaml.parse(text, Loader=CLoader))), convert)
+        reader = _Reader(yaml.parse(text, Loader=CLoader), convert)
         return list(reader.documents())
     except (yaml.YAMLError, ValueError, KeyError):
         return []
