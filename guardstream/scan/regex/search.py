@@ -347,7 +347,7 @@ class PatternScan:
 
     def stop(self, window: Window) -> list[Match]:
         """See `Scan.stop`."""
-        self.prune(window)
+        self.prune(-1, window)
         found, self._standing = list(self._standing), ()
         for pattern in self.steps.waiting():
             found += self._settled(pattern, window, last=True, ended=False)
@@ -670,12 +670,12 @@ class PatternScan:
         """See `Scan.holders`."""
         return [self._set.patterns[entry[1]].rule for entry in self._held() if entry[0] <= hold]
 
-    def prune(self, window: Window) -> None:
+    def prune(self, upto: int, window: Window) -> None:
         """See `Scan.prune`: what is approximated may make text wait for nothing, and so may what no
         keyword announces, or what a match hides of which all is written."""
         budget = ReservingBudget(self, self._allowance() // 2)
         for pattern in {pattern for _, pattern in self._held()}:
-            self._let_go(pattern, window, budget)
+            self._let_go(pattern, upto, window, budget)
             if self._hides(pattern):
                 self._let_hidden_go(pattern, window, budget)
         for pattern in self._set.approximated:
@@ -694,14 +694,19 @@ class PatternScan:
                 rule = self._set.patterns[pattern].rule
                 self._stands(Match(rule, self.offset, self.offset, failed=True))
 
-    def _let_go(self, pattern: int, window: Window, budget: Budget) -> None:
+    def _let_go(self, pattern: int, upto: int, window: Window, budget: Budget) -> None:
         """Let go of a pattern's candidates that hold text and have no keyword before them, of the
-        oldest at least."""
+        oldest and of those that are held from `upto` or before at least."""
         keywords = self._set.announcing[pattern]
         if keywords is None:
             return
-        last = min(self.offset, self._asked_upto(self._waits(pattern)))
-        while self._horizon() <= (hold := self._waits(pattern)) < last:
+        last = self._asked_upto(self._waits(pattern))
+        while self._horizon() <= (hold := self._waits(pattern)) < self.offset:
+            if hold >= last:
+                if hold > upto:
+                    return
+                last = self._asked_upto(hold)
+            last = min(last, self.offset)
             at = self._announced(keywords, hold, last, window)
             if at == hold or budget.left() < self.offset - at + 1:
                 return
@@ -882,7 +887,7 @@ class PatternScan:
     def overflowing(self, window: Window) -> bool:
         """See `Scan.overflowing`."""
         if self.steps.lost():
-            self.prune(window)
+            self.prune(-1, window)
         return bool(self.steps.lost())
 
     def disable(self, rule: int) -> None:
