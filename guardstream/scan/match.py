@@ -157,10 +157,10 @@ class Scan(Protocol):
         """Hold the candidates up to `hold` no more: drop them, or only watch them live on."""
         ...
 
-    def prune(self, window: Window) -> None:
+    def prune(self, upto: int, window: Window) -> None:
         """Settle candidates that can no longer match, or match otherwise, where that is known only
         approximately: their matches are settled next. Let go of those that are refused whatever
-        follows."""
+        follows, of those at least whose hold-back begins at `upto` or before."""
         ...
 
     def wrote(self, upto: int, window: Window) -> None:

@@ -246,9 +246,9 @@ class Fork:
         """The last character that is seen up to an offset of the source."""
         return self._steps.offsets.before(source + 1) - 1
 
-    def prune(self, window: Window) -> None:  # noqa: ARG002
+    def prune(self, upto: int, window: Window) -> None:  # noqa: ARG002
         """See `Scan.prune`."""
-        self._inner.prune(self._steps.window)
+        self._inner.prune(self._last(upto), self._steps.window)
 
     def wrote(self, upto: int, window: Window) -> None:  # noqa: ARG002
         """See `Scan.wrote`."""

@@ -87,6 +87,16 @@ def test_patterns_mean_what_they_mean_elsewhere(pattern, allowed, refused):
         (r"^(?=(a))a\1$", ("aa",), ("a",)),
         (r"^(?=(a))?a\1$", ("a",), ("aa",)),
         (r"^([[(])?a\1$", ("a", "[a[", "(a("), ("[a", "(a")),
+        # Each round of these sets the group, or the reference follows it in the round.
+        (r"^(b+)+\1$", ("bb", "bbb", "bbbbb"), ("b",)),
+        (r"^(?:x|(b+)+\1{1,2})$", ("x", "bbb"), ("b", "xb")),
+        (r"^(?:(a|bb)c)*\1$", ("", "aca", "acbbcbb"), ("ac", "bbcac")),
+        (r"^(?:([\"'])(?:(?!\1).)*\1)+$", ("'a'\"b'c\"",), ("'a'\"b'",)),
+        (r"^(?:(?=(.))\1b?)+$", ("abc",), ("b\n",)),
+        # And these match in one way only, in whichever direction.
+        (r"(?<=(a)b)c\1", ("abca",), ("abc", "bca")),
+        (r"^(a)b(?<=\1b)$", ("ab",), ("bb",)),
+        (r"a(?<=\B(a)?a)", ("baa",), ("ab",)),
     ],
 )
 def test_a_reference_to_a_group_that_has_not_matched_matches_the_empty_text(
@@ -112,6 +122,35 @@ def test_a_reference_to_a_group_that_has_not_matched_matches_the_empty_text(
 )
 def test_only_a_group_that_may_not_have_matched_is_followed_by_one_that_tells(pattern, read):
     assert regrouped(pattern) == read
+
+
+@pytest.mark.parametrize(
+    ("pattern", "reason"),
+    [
+        # A round of ECMA-262 forgets what the one before has matched.
+        (r"^(?:(a)|b)*\1$", "a group that a repeat may leave out or forget"),
+        (r"^(?:(a)?b\1){2}$", "a group that a repeat may leave out or forget"),
+        (r"^(?:\1a|(b))+$", "a group that a repeat may leave out or forget"),
+        (r"^(?:(?:(a)b?)?c)+\1$", "a group that a repeat may leave out or forget"),
+        (r"^(?=(?:(a)|b)+)\1$", "a group that a repeat may leave out or forget"),
+        # And it is no round, unless it has to be, if it reads nothing.
+        (r"^(a|b?)*\1$", "a group that a repeat may leave out or forget"),
+        (r"^(\u0061?){2,3}b\1$", "a group that a repeat may leave out or forget"),
+        (r"^(?:(a)|b)*(?:x|\1c)$", "a group that a repeat may leave out or forget"),
+        # A lookbehind of ECMA-262 is matched from its end.
+        (r"(?<=(a+)b)c\1", "a group in a lookbehind"),
+        (r"(?<=\1(a))b", "a group in a lookbehind"),
+        (r"(?<=(a)\1)b", "a group in a lookbehind"),
+    ],
+)
+def test_a_reference_that_the_engine_would_follow_otherwise_is_refused(pattern, reason):
+    with pytest.raises(SchemaError, match=reason):
+        check(pattern)
+
+
+def test_a_reference_to_no_group_is_refused():
+    with pytest.raises(SchemaError, match="not a regular expression"):
+        check(r"^(?:(a)|(b))\1\3$")
 
 
 def test_a_reference_to_a_group_that_has_matched_takes_no_more_steps():

@@ -314,5 +314,17 @@ def test_only_what_is_announced_overflows(
             assert found == findings(RuleSet([rule], max_holdback=300), text)
 
 
+@pytest.mark.parametrize("native", FORMS)
+def test_what_began_while_another_rule_overflowed_overflows_only_if_announced(native: bool) -> None:
+    """However many places have to be asked for a keyword, of which parts are everywhere."""
+    other = Rule("other", patterns=(r"\w+(?=!)",), replacement="*")
+    rule = Rule("r", patterns=("k.*?!",), keywords=("no",), replacement="*")
+    with searching(native):
+        rules = RuleSet([other, rule], max_holdback=6)
+        text = f"{'knob' * 60} {'.' * 40}"
+        assert [(each.rule, each.kind) for each in findings(rules, text)] == [("other", "overflow")]
+        assert joined(play(rules.stage(), [text]))[240:] == text[240:]
+
+
 def findings(rules: RuleSet, text: str) -> list[Finding]:
     return [each for each in play(rules.stage(), one_by_one(text)) if isinstance(each, Finding)]

@@ -13,17 +13,16 @@ stream_file(Stream *self, const OpenMatch *new)
 {
     Piles *open = &self->now.open;
     Pile *pile = pile_of(open, new->pattern);
-    if (pile == NULL) {
-        return pile_push(open, new);
-    }
     if (self->machine->flags[new->pattern] & LOOSE) {
-        return match_inserted(open, pile, new);
+        return pile == NULL ? pile_push(open, new) : match_inserted(open, pile, new);
     }
     /* An accepting thread undoes what threads after it had accepted. Where it may be refused, it is
-       held from where the first of them is, since they come back then. */
+       held from where the first of them is, since they come back then, and so does what it cuts. */
     Automaton *automaton = &self->machine->automata[new->pattern];
     OpenMatch held = *new;
-    while (pile->count > pile->head && pile->at[pile->count - 1].start >= new->start) {
+    held.written &= !automaton->least_hold;
+    while (pile != NULL && pile->count > pile->head
+           && pile->at[pile->count - 1].start >= new->start) {
         const OpenMatch *undone = &pile->at[--pile->count];
         pile->waiting -= !undone->written;
         if (automaton->least_hold && !undone->written && undone->hold < held.hold) {

@@ -28,6 +28,11 @@ class OpenMatch(NamedTuple):
     late: bool
     written: bool = False
 
+    @property
+    def outlived(self) -> bool:
+        """Whether text waits only for what the match hides: all that it masks is written."""
+        return self.hold >= self.end
+
     def masked(self, handling: Handling) -> tuple[int, int, int]:
         """What of the match is masked: its label, start and end."""
         if handling.tail == NO_GROUP:

@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from functools import partial, reduce
+from itertools import takewhile
 from operator import and_
 from string import ascii_lowercase
 from typing import NamedTuple
@@ -346,7 +347,7 @@ class PatternScan:
 
     def stop(self, window: Window) -> list[Match]:
         """See `Scan.stop`."""
-        self.prune(window)
+        self.prune(-1, window)
         found, self._standing = list(self._standing), ()
         for pattern in self.steps.waiting():
             found += self._settled(pattern, window, last=True, ended=False)
@@ -433,13 +434,24 @@ class PatternScan:
                 rule = compiled.rule
                 return [Match(rule, start, end, began, judged=False) for start, end in spans]
             if not self._holds_true(pattern, spans, window):
-                self._restart(pattern, self._after_refused(match, window), window, ended=ended)
+                self._go_on_after(match, window, ended=ended)
                 return []
         if match.late:
             self._restart(pattern, match.end, window, ended=ended)
         if len(spans) == 1:
             return [Match(compiled.rule, *spans[0], began)]
         return [Match(compiled.rule, start, end, began) for start, end in spans]
+
+    def _go_on_after(self, match: OpenMatch, window: Window, *, ended: bool) -> None:
+        """Let the search go on after a match that is refused. What comes back holds nothing before
+        the match's hold-back: that has overflowed."""
+        pattern, at = match.pattern, self._after_refused(match, window)
+        if not self._hides(pattern):
+            self._restart(pattern, at, window, ended=ended)
+            return
+        until = match.hold - 1 if self._set.releases else -1
+        self._restart(pattern, at, window, ended=ended, until=until)
+        self._hold_from(pattern, match.hold)
 
     def _is_refused(self, match: OpenMatch, window: Window) -> bool:
         """Whether a match is refused, and with it all that begin after it, up to here: then what it
@@ -533,7 +545,9 @@ class PatternScan:
         # Where the group began the automaton knows, unless the hold-back is another match's too, as
         # it may be where matches are refused. What is released may have been the group's beginning.
         automaton = self._set.automata[pattern]
-        shared = automaton.least_hold and (self._set.releases or self.steps.blurred(pattern))
+        shared = automaton.least_hold and (
+            match.outlived or self._set.releases or self.steps.blurred(pattern)
+        )
         known = automaton.program.exact and not shared
         if known and compiled.tail is not None:
             end = match.end - compiled.tail
@@ -559,10 +573,10 @@ class PatternScan:
                 # left the group may have captured nothing.
                 opened = match.hold < match.end
                 found = matcher.opened_at(text, match.hold - base, end, self) if opened else []
-        elif match.hold >= horizon:
+        elif match.hold >= horizon and not match.outlived:
             found = matcher.opened_at(text, match.hold - base, end, self)
         if found is None:
-            return [(match.hold, match.end)]
+            return [(match.start if match.outlived else match.hold, match.end)]
         return [(first + base, last + base) for first, last in found]
 
     # Reading again
@@ -656,12 +670,14 @@ class PatternScan:
         """See `Scan.holders`."""
         return [self._set.patterns[entry[1]].rule for entry in self._held() if entry[0] <= hold]
 
-    def prune(self, window: Window) -> None:
+    def prune(self, upto: int, window: Window) -> None:
         """See `Scan.prune`: what is approximated may make text wait for nothing, and so may what no
-        keyword announces."""
+        keyword announces, or what a match hides of which all is written."""
         budget = ReservingBudget(self, self._allowance() // 2)
         for pattern in {pattern for _, pattern in self._held()}:
-            self._let_go(pattern, window, budget)
+            self._let_go(pattern, upto, window, budget)
+            if self._hides(pattern):
+                self._let_hidden_go(pattern, window, budget)
         for pattern in self._set.approximated:
             try:
                 while not self._can_go_on(
@@ -678,18 +694,83 @@ class PatternScan:
                 rule = self._set.patterns[pattern].rule
                 self._stands(Match(rule, self.offset, self.offset, failed=True))
 
-    def _let_go(self, pattern: int, window: Window, budget: Budget) -> None:
+    def _let_go(self, pattern: int, upto: int, window: Window, budget: Budget) -> None:
         """Let go of a pattern's candidates that hold text and have no keyword before them, of the
-        oldest at least."""
+        oldest and of those that are held from `upto` or before at least."""
         keywords = self._set.announcing[pattern]
         if keywords is None:
             return
-        last = min(self.offset, self._asked_upto(self._waits(pattern)))
-        while self._horizon() <= (hold := self._waits(pattern)) < last:
+        last = self._asked_upto(self._waits(pattern))
+        while self._horizon() <= (hold := self._waits(pattern)) < self.offset:
+            if hold >= last:
+                if hold > upto:
+                    return
+                last = self._asked_upto(hold)
+            last = min(last, self.offset)
             at = self._announced(keywords, hold, last, window)
             if at == hold or budget.left() < self.offset - at + 1:
                 return
             self._restart(pattern, at, window)
+
+    def _hides(self, pattern: int) -> bool:
+        """Whether what a match of the pattern has cut may come back when all that the match masks
+        is written: it may be refused, and a group may end before an older thread does."""
+        automaton = self._set.automata[pattern]
+        return automaton.cuts and automaton.least_hold
+
+    def _hold_from(self, pattern: int, out: int) -> None:
+        """Let text wait for a pattern's matches no earlier than from `out`, before which all is
+        written; where it is masked, one that goes on needs to know where its group began. What is
+        no longer kept neither comes back."""
+        matches = self._open(pattern)
+        kept = [
+            match._replace(hold=out)
+            if match.hold < out and (match.end <= out or self._set.releases)
+            else match
+            for match in matches
+            if match.end >= self._horizon()
+        ]
+        if kept != matches:
+            self.steps.keep(pattern, kept)
+
+    def _let_hidden_go(self, pattern: int, window: Window, budget: Budget) -> None:
+        """Let text wait for a pattern's oldest matches, if nothing is masked of them any more, only
+        where it waits for something that they hide."""
+        matches = self._open(pattern)
+        try:
+            silent = list(takewhile(partial(self._is_silent, window=window), matches))
+            if not silent:
+                return
+            hold = self._hidden(silent[0], min(match.hold for match in silent), window, budget)
+        except OverBudgetError:
+            return
+        kept = [match._replace(hold=max(match.hold, hold)) for match in silent]
+        self.steps.keep(pattern, [*kept, *matches[len(silent) :]])
+
+    def _is_silent(self, match: OpenMatch, window: Window) -> bool:
+        """Whether nothing is masked of a match, or all that is has been written."""
+        return match.outlived or not self._spans(match.pattern, match, window)
+
+    def _hidden(self, first: OpenMatch, out: int, window: Window, budget: Budget) -> int:
+        """Where text waits for what a match hides, and those that begin after it, as it would if
+        they were refused; before `out` all is written. Raises OverBudgetError where more would be
+        read again than is kept."""
+        pattern, hold, horizon = first.pattern, self.offset, self._horizon()
+        spare = min(budget.left(), self._set.window)
+        scan = self.fork(self.scope.rules)
+        assert scan is not None  # it looks for its own rules
+        refused: OpenMatch | None = first
+        while refused is not None:
+            spare -= self.offset - max(refused.start, horizon)
+            if spare < 0:
+                raise OverBudgetError
+            scan._restart(pattern, refused.start + 1, window)
+            self._spent = scan._spent
+            matches = scan._open(pattern)
+            holds = [each.hold for each in matches if each.end > out]
+            hold = min([hold, scan.steps.waits(pattern), *holds])
+            refused = next((each for each in matches if each.end <= out), None)
+        return max(hold, out)
 
     def _stands(self, *matches: Match) -> None:
         """Let these be settled next."""
@@ -730,6 +811,9 @@ class PatternScan:
             else:
                 self.steps.lose(pattern, hold)
                 # What has matched ends before the present, so that all of it has been written.
+                if self._hides(pattern):
+                    self._hold_from(pattern, self.offset)
+                    continue
                 over = [match for match in self._unwritten(pattern) if match.hold <= hold]
                 self.steps.write(pattern, over)
 
@@ -776,8 +860,11 @@ class PatternScan:
             elif began >= self._horizon():
                 # A candidate that has not opened its group lives on, and so does a younger one.
                 self._restart(pattern, began, window, until=hold)
+                self._hold_from(pattern, hold + 1)
             else:
                 self.steps.drop(pattern, hold)
+                kept = [match for match in self._open(pattern) if match.hold > hold]
+                self.steps.keep(pattern, kept)
 
     def _oldest_match(
         self, pattern: int, start: int, hold: int, window: Window
@@ -800,7 +887,7 @@ class PatternScan:
     def overflowing(self, window: Window) -> bool:
         """See `Scan.overflowing`."""
         if self.steps.lost():
-            self.prune(window)
+            self.prune(-1, window)
         return bool(self.steps.lost())
 
     def disable(self, rule: int) -> None:

@@ -324,6 +324,9 @@ class Stepper:
             if match not in known:
                 self.keep(match.pattern, sorted((*known, match)))
             return
+        if match.written and self._machine.automata[match.pattern].least_hold:
+            # What it hides comes back if it is refused.
+            match = match._replace(written=False)
         if pile is not None:
             # An accepting thread undoes what threads after it had accepted.
             undone: list[OpenMatch] = []

@@ -804,7 +804,7 @@ class WordScan:
         else:
             self._lost = hold
 
-    def prune(self, window: Window) -> None:
+    def prune(self, upto: int, window: Window) -> None:
         """See `Scan.prune`: of words all is known."""
 
     def wrote(self, upto: int, window: Window) -> None:

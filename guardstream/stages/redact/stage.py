@@ -427,7 +427,7 @@ class Redact:
         """Reduce the held text to its bound."""
         self._searches.wake_forks()
         for scan in self._searches.scans:
-            scan.prune(self._window)
+            scan.prune(self.reader.written, self._window)
         found = self._searches.settled()
         if self._report(events, found, self._oldest_hold()):
             return
