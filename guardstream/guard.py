@@ -169,6 +169,10 @@ class Guard:
         guard.__dict__.update(self.__dict__)
         return guard
 
+    def __deepcopy__(self, memo: dict[int, Any]) -> Guard:
+        """Do what `__copy__` does: a limiter, an audit log and followed files stay shared."""
+        return self.__copy__()
+
     @classmethod
     @known_arguments
     def load(

@@ -6,6 +6,7 @@ import gc
 import logging
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
+from copy import deepcopy
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -497,8 +498,8 @@ def test_guards_made_of_one_share_what_stands_around_it(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "changed",
-    [lambda one: one.with_stages([]), lambda one: one.with_on_block("error")],
-    ids=["stages", "on_block"],
+    [lambda one: one.with_stages([]), lambda one: one.with_on_block("error"), deepcopy],
+    ids=["stages", "on_block", "deepcopy"],
 )
 async def test_guards_made_of_one_share_what_a_reload_brings(
     tmp_path: Path, changed: Callable[[Guard], Guard]
