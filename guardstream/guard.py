@@ -658,7 +658,7 @@ class Guard:
         return self._staged[1]
 
     def _policy_with(self, words: Mapping[str, Sequence[str]] | None) -> Policy:
-        return self.policy.with_words(words) if words else self.policy
+        return self.policy if words is None or words == {} else self.policy.with_words(words)
 
     def _with_policy(self, policy: Policy) -> Guard:
         """Return a copy for a policy with the same sections, which includes the guard's stages."""
