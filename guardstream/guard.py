@@ -467,7 +467,7 @@ class Guard:
         policy has a `vault`.
         """
         guard = self._with_policy(self.policy)
-        guard._vault_use = VaultUse(vault, is_refused=vault is None)
+        guard._vault_use = replace(self._vault_use, vault=vault, is_refused=vault is None)
         return guard
 
     def without_restoring(self) -> Guard:
