@@ -74,6 +74,16 @@ class Operations:
     metrics: Sequence[Observer] = ()
     vaults: Vaults | None = None
 
+    @property
+    def binding(self) -> Sequence[Observer]:
+        """The audits whose errors end a stream."""
+        return self.audits if self.strict else ()
+
+    @property
+    def reported(self) -> Sequence[Observer]:
+        """The audits whose errors are reported."""
+        return () if self.strict else self.audits
+
     def key(self, attributes: Mapping[str, str]) -> str:
         """Return the key of a stream; PolicyError if it lacks the attribute."""
         if self.by is None:
