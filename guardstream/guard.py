@@ -135,6 +135,7 @@ class Guard:
         self._given_operations: Operations | None = None  # those of `with_gates`
         self._vault_use = VaultUse()
         self._on_block: OnBlock = "finish"
+        self._outer: Guard | None = None  # the one of `for_policy`
         self._format_hints = FormatHints()
         self._operating(self.policy)
         if self._watched is not None and not rules_only:
@@ -161,13 +162,17 @@ class Guard:
                 "process"
             )
         settings = (self._stages, self._observers, self._observer_errors, self._rules_only)
-        return _revived, (self._loaded, *settings, self._on_block)
+        return _revived, (self._loaded, *settings, self._on_block, self._outer)
 
     def __copy__(self) -> Guard:
         """Return a guard that shares everything with this one; `__reduce__` would rebuild it."""
         guard = object.__new__(type(self))
         guard.__dict__.update(self.__dict__)
         return guard
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Guard:
+        """Do what `__copy__` does: a limiter, an audit log and followed files stay shared."""
+        return self.__copy__()
 
     @classmethod
     @known_arguments
@@ -463,7 +468,7 @@ class Guard:
         policy has a `vault`.
         """
         guard = self._with_policy(self.policy)
-        guard._vault_use = VaultUse(vault, is_refused=vault is None)
+        guard._vault_use = replace(self._vault_use, vault=vault, is_refused=vault is None)
         return guard
 
     def without_restoring(self) -> Guard:
@@ -509,18 +514,15 @@ class Guard:
 
     def pinned(self) -> Guard:
         """Return a guard that keeps the current policy and does not reload it."""
-        return self if self._watched is None else self._with_policy(self.policy)
+        guard = self if self._watched is None else self._with_policy(self.policy)
+        return guard if self._outer is None else guard._beside(self._outer.pinned())
 
     async def apinned(self) -> Guard:
         """Return `pinned()`. Files that have changed are loaded in a thread, because that may take
         seconds, in which other streams should not wait."""
-        if self._watched is None:
-            return self
-        if not self._watched.changed():
-            return self._with_policy(self._with_own_stages(self._watched.loaded))
-        from anyio import to_thread
-
-        return await to_thread.run_sync(self.pinned, abandon_on_cancel=True)
+        if self._outer is not None:
+            return (await self._apinned())._beside(await self._outer.apinned())
+        return await self._apinned()
 
     # For servers and transports, which drive streams themselves
 
@@ -575,14 +577,27 @@ class Guard:
         return options_of(policy, options, observing)
 
     def observing(self, policy: Policy, options: Delivering) -> Observing:
-        """For servers: return the observers of a stream, those of the guard and of its policy."""
+        """For servers: return the observers of a stream, those of the guard and of its policy.
+
+        A guard of `for_policy` adds those of the other guard's current policy.
+        """
         around = self._operating(policy)
-        audits = around.audits if around else ()
-        strict = around is not None and around.strict
+        metrics: Sequence[Observer] = ()
+        reported: Sequence[Observer] = ()
+        strict: Sequence[Observer] = ()
+        if around is not None:
+            metrics, reported, strict = around.metrics, around.reported, around.binding
+        if self._outer is not None:
+            outer = self._outer._operating(self._outer.policy)
+            if outer is not None:
+                known = {type(each) for each in outer.metrics}  # two would count a stream twice
+                own = (each for each in metrics if type(each) not in known)
+                metrics = (*outer.metrics, *own)
+                reported, strict = (*outer.reported, *reported), (*outer.binding, *strict)
         return Observing(
-            (*self._observers, *(around.metrics if around else ()), *(() if strict else audits)),
+            (*self._observers, *metrics, *reported),
             self._observer_errors,
-            strict=audits if strict else (),
+            strict=strict,
             policy=policy.name,
             fingerprint=policy.fingerprint,
             shadow=policy.shadow,
@@ -608,17 +623,27 @@ class Guard:
         guard._given_operations = Operations(policy, gates=gates)
         return guard
 
-    def for_policy(self, policy: Policy) -> Guard:
-        """For servers: return a guard for another policy, with the observers of this guard and its
-        policy."""
-        around = self._operating(self.policy)
-        audits, metrics = (around.audits, around.metrics) if around else ((), ())
-        strict = self._observer_errors == "raise" or (around is not None and around.strict)
-        return Guard(
+    @property
+    def follows_files(self) -> bool:
+        """For servers: whether the policy is reloaded when its files change."""
+        return self._watched is not None
+
+    def for_policy(self, policy: Policy | Watched, *, own_stages: bool = True) -> Guard:
+        """For servers: return a guard for another policy, which serves some of the same paths.
+
+        It has this guard's observers, those of its policy as that is now, its `on_block` and
+        `rules_only`, and with `own_stages` the stages that the program gave it.
+        """
+        guard = Guard(
             policy,
-            observers=(*self._observers, *metrics, *audits),
-            observer_errors="raise" if strict else "report",
+            stages=self._stages if own_stages else (),
+            observers=self._observers,
+            observer_errors=self._observer_errors,
+            rules_only=self._rules_only,
         )
+        guard._on_block = self._on_block
+        guard._outer = self
+        return guard
 
     def keep_sections(self, names: Iterable[str], what: str) -> None:
         """For servers: refuse to reload a policy in which one of these sections has changed.
@@ -629,13 +654,20 @@ class Guard:
         if self._watched is not None:
             self._watched.keep(names, what)
 
-    def refuse_operations(self, what: str, sections: Iterable[str] = ONLY_BY_WRAP) -> None:
+    def refuse_operations(
+        self, what: str, sections: Iterable[str] = ONLY_BY_WRAP, *, in_reloads: bool = False
+    ) -> None:
         """For servers: raise PolicyError if the policy has one of these sections, which `what`
         cannot apply.
 
-        A section is never ignored silently; `rules_only` ignores it on purpose.
+        A section is never ignored silently; `rules_only` ignores it on purpose. With `in_reloads`,
+        a changed policy that has one is not loaded, and the last valid one stays.
         """
         self._refuse_operations(self.policy, what, sections)
+        if in_reloads and self._watched is not None:
+            self._watched.checks.insert(
+                0, lambda policy: self._refuse_operations(policy, what, sections)
+            )
 
     # Parts of the above
 
@@ -654,13 +686,29 @@ class Guard:
         return self._staged[1]
 
     def _policy_with(self, words: Mapping[str, Sequence[str]] | None) -> Policy:
-        return self.policy.with_words(words) if words else self.policy
+        return self.policy if words is None or words == {} else self.policy.with_words(words)
 
     def _with_policy(self, policy: Policy) -> Guard:
         """Return a copy for a policy with the same sections, which includes the guard's stages."""
         guard = copy(self)
         guard._policy, guard._watched, guard._stages = policy, None, ()
         guard._current_operations = copy(self._current_operations)
+        return guard
+
+    async def _apinned(self) -> Guard:
+        if self._watched is None:
+            return self
+        if not self._watched.changed():
+            return self._with_policy(self._with_own_stages(self._watched.loaded))
+        from anyio import to_thread
+
+        policy = await to_thread.run_sync(lambda: self.policy, abandon_on_cancel=True)
+        return self._with_policy(policy)
+
+    def _beside(self, outer: Guard) -> Guard:
+        """Return a copy whose streams are reported to the observers of `outer`'s policy, too."""
+        guard = copy(self)
+        guard._outer = outer
         return guard
 
     def _operating(self, policy: Policy) -> Operations | None:
@@ -757,7 +805,13 @@ def _asynchronous() -> type[GuardedStream[Any]]:
 
 
 def _revived(
-    policy: Policy, stages: Any, observers: Any, errors: Any, rules_only: bool, on_block: OnBlock
+    policy: Policy,
+    stages: Any,
+    observers: Any,
+    errors: Any,
+    rules_only: bool,
+    on_block: OnBlock,
+    outer: Guard | None,
 ) -> Guard:
     guard = Guard(
         policy,
@@ -766,7 +820,8 @@ def _revived(
         observer_errors=errors,
         rules_only=rules_only,
     )
-    return guard.with_on_block(on_block)
+    guard = guard.with_on_block(on_block)
+    return guard if outer is None else guard._beside(outer)
 
 
 def _check_beside_vault(

@@ -10,7 +10,6 @@ import logging
 from collections.abc import AsyncIterable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from secrets import token_hex
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from guardstream.errors import PolicyError
@@ -73,6 +72,16 @@ class Operations:
     strict: bool = False
     metrics: Sequence[Observer] = ()
     vaults: Vaults | None = None
+
+    @property
+    def binding(self) -> Sequence[Observer]:
+        """The audits whose errors end a stream."""
+        return self.audits if self.strict else ()
+
+    @property
+    def reported(self) -> Sequence[Observer]:
+        """The audits whose errors are reported."""
+        return () if self.strict else self.audits
 
     def key(self, attributes: Mapping[str, str]) -> str:
         """Return the key of a stream; PolicyError if it lacks the attribute."""
@@ -304,29 +313,21 @@ def _limiter(section: ConcurrencyFile | None) -> Callable[[], Limiter] | None:
     """
     if section is None:
         return None
-    from anyio.lowlevel import RunVar
-
+    from guardstream.per_loop import PerLoop
     from guardstream.resilience.limiter import Limiter
 
-    # Before anyio 4.10, variables of one name are one variable.
-    of_loop: RunVar[Limiter] = RunVar(f"guardstream.limiter.{token_hex(8)}")
     each = section.per_key
-
-    def limiter() -> Limiter:
-        found = of_loop.get(None)
-        if found is None:
-            found = Limiter(
-                section.at_once,
-                per_key=each.at_once if each else None,
-                rate=rate_of(section.rate) if section.rate else None,
-                key_rate=rate_of(each.rate) if each and each.rate else None,
-                queue=section.queue,
-                timeout=section.timeout,
-            )
-            of_loop.set(found)
-        return found
-
-    return limiter
+    return PerLoop(
+        partial(
+            Limiter,
+            section.at_once,
+            per_key=each.at_once if each else None,
+            rate=rate_of(section.rate) if section.rate else None,
+            key_rate=rate_of(each.rate) if each and each.rate else None,
+            queue=section.queue,
+            timeout=section.timeout,
+        )
+    )
 
 
 def _signer(policy: Policy, section: AuditFile) -> Callable[[Mapping[str, Any]], str] | None:

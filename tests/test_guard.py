@@ -247,6 +247,13 @@ async def test_words_that_cannot_be_searched_are_refused() -> None:
         guard().wrap(agen([]), words={"word": [""]})
 
 
+async def test_words_that_are_no_mapping_are_refused_even_if_there_are_none() -> None:
+    nothing: Any = []
+    with pytest.raises(TypeError, match="words are lists by rule"):
+        guard().wrap(agen([]), words=nothing)
+    assert await guard().wrap(agen(["a"]), words={}).text() == "a"
+
+
 async def test_words_reach_every_channel_of_their_rule() -> None:
     policy = "rules: [{id: a, words: [x1]}, {id: b, words: [y1], channels: [thinking]}]"
     wide = Policy.parse(policy).with_words({"a": ["x2"], "b": ["y2"]})

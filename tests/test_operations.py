@@ -6,9 +6,11 @@ import gc
 import logging
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
+from copy import deepcopy
 from pathlib import Path
 from types import ModuleType
 from typing import Any
+from weakref import ref
 
 import anyio
 import anyio.lowlevel
@@ -19,7 +21,7 @@ from guardstream import BlockedError, Guard, Policy, PolicyError, extract
 from guardstream.gate.stream import GatedStream
 from guardstream.observability import read_audit
 from guardstream.observability.prometheus import shared
-from guardstream.resilience import LimiterError, Retry, RetryingStream, retrying
+from guardstream.resilience import Limiter, LimiterError, Retry, RetryingStream, retrying
 from guardstream.stream.asynchronous import GuardedStream
 from guardstream.stream.protocol import ChunkStream
 from guardstream.vault import Vault
@@ -56,18 +58,6 @@ def judging(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 GATE = "gate: [{use: 'judging:check', id: house, action: block, window: 100}]\n"
-
-
-class ByName(anyio.lowlevel.RunVar[Any]):
-    """A variable of an event loop as before anyio 4.10: those of one name are the same."""
-
-    __slots__ = ()
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, ByName) and self._name == other._name
-
-    def __hash__(self) -> int:
-        return hash(self._name)
 
 
 # Retry
@@ -179,8 +169,7 @@ def test_a_guard_is_for_any_number_of_event_loops() -> None:
         assert anyio.run(read, backend=backend) == "a ****** and vile words"
 
 
-async def test_guards_have_limiters_of_their_own(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("anyio.lowlevel.RunVar", ByName)
+async def test_guards_have_limiters_of_their_own() -> None:
     section = "concurrency: {at_once: 1, queue: 0}"
     one, other = guard(section), guard(section)
     async with one.wrap(Source(["a", "b"])) as held:
@@ -188,6 +177,30 @@ async def test_guards_have_limiters_of_their_own(monkeypatch: pytest.MonkeyPatch
         assert await other.wrap(Source(["a"])).text() == "a"
         with pytest.raises(LimiterError):
             await one.wrap(Source(["a"])).text()
+
+
+async def test_a_loop_keeps_no_limiter_that_a_reload_has_replaced(tmp_path: Path) -> None:
+    path = tmp_path / "policy.yaml"
+    path.write_text(RULES + "concurrency: {at_once: 1}")
+    limited = Guard.load(path, reload=True)
+    before = ref(limiter_of(limited))
+    assert limiter_of(limited) is before()
+    async with limited.wrap(Source(["a", "b"])) as running:
+        await anext(running)
+        path.write_text(RULES + "concurrency: {at_once: 2}")
+        after = ref(limiter_of(limited))
+        assert before() is not None  # the stream has its place there
+    del running
+    del limited
+    gc.collect()
+    assert (before(), after()) == (None, None)
+
+
+def limiter_of(limited: Guard) -> Limiter:
+    operations = limited._operating(limited.policy)
+    assert operations is not None
+    assert operations.limiter is not None
+    return operations.limiter()
 
 
 async def test_a_stream_without_the_attribute_is_refused() -> None:
@@ -497,8 +510,8 @@ def test_guards_made_of_one_share_what_stands_around_it(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "changed",
-    [lambda one: one.with_stages([]), lambda one: one.with_on_block("error")],
-    ids=["stages", "on_block"],
+    [lambda one: one.with_stages([]), lambda one: one.with_on_block("error"), deepcopy],
+    ids=["stages", "on_block", "deepcopy"],
 )
 async def test_guards_made_of_one_share_what_a_reload_brings(
     tmp_path: Path, changed: Callable[[Guard], Guard]

@@ -58,6 +58,12 @@ class Recorder(RelayedOutcome, AsyncContext, Generic[C]):
         self._lock = RLock()  # `stop` may come from another thread
         self._started = 0.0
 
+    def __del__(self) -> None:
+        # Its consumer has left without closing it.
+        if getattr(self, "_file", None) is not None:
+            with suppress(OSError):
+                self._close("dropped")
+
     @property
     def finish(self) -> FinishReason | None:
         """Why the stream ended; None while it is open."""

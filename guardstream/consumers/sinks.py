@@ -12,6 +12,7 @@ import os
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from threading import Lock
 from types import TracebackType
 from typing import Any, Literal, Protocol, Self, TextIO
 
@@ -71,7 +72,12 @@ async def write_to(
     ValueError for another `on_error`.
     """
     check_known("on_error", on_error, ("raise", "report"))
-    writing = list(sinks)
+    writing, closing = list(sinks), Lock()
+
+    def close() -> list[Exception]:
+        first = closing.acquire(blocking=False)
+        return _each(writing, lambda sink: sink.close(stream.result)) if first else []
+
     try:
         async with stream:
             async for _ in stream:
@@ -79,9 +85,11 @@ async def write_to(
                     _settle(_each(writing, lambda sink: sink.write(stream.delta)), on_error)
     finally:
         with anyio.CancelScope(shield=True):
-            failures = await anyio.to_thread.run_sync(
-                _each, writing, lambda sink: sink.close(stream.result)
-            )
+            try:
+                failures = await anyio.to_thread.run_sync(close)
+            except BaseException:
+                close()  # a task's own `cancel` passes a shield, before a thread has begun
+                raise
     _settle(failures, on_error)
     return stream.result
 

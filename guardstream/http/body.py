@@ -44,6 +44,7 @@ def guard_body(
     with `raise_on_block`, and PolicyError for a policy with `gate` (see `aguard_body`), `retry` or
     `concurrency`.
     """
+    guard = guard.pinned()
     guard.refuse_operations("guarding a whole answer")
     return _guarded(guard, _adapter(guard, provider, body), body, options)
 
@@ -70,6 +71,7 @@ async def judged_body(
     guard: Guard, provider: str, body: dict[str, Any], beside: Beside, options: Delivering
 ) -> tuple[dict[str, Any], Result]:
     """Guard a whole answer like `aguard_body`; `beside` runs the rules."""
+    guard = await guard.apinned()
     guard.refuse_operations("guarding a whole answer", ("retry", "concurrency"))
     policy, gates = guard.policy, guard.gates
     check_callbacks(policy, gates, options)
@@ -156,9 +158,10 @@ def guard_error(guard: Guard, body: dict[str, Any]) -> dict[str, Any]:
     Raises AdapterError if a rule matches the name of a field, StageError if a stage fails,
     BlockedError if a rule blocks one and the guard's `on_block` is "error".
     """
+    pinned = guard.pinned()
 
     def shown(text: str) -> str:
-        return checked_text(guard, text)
+        return checked_text(pinned, text)
 
     try:
         guarded: dict[str, Any] = map_strings(body, shown)

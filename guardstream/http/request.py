@@ -45,7 +45,7 @@ def checked_request(guard: Guard, provider: str, body: bytes) -> bytes:
     stream, and so the format of the request. Raises RefusedError for a body that is not a JSON
     object, that cannot be reserialised, or that a rule blocks.
     """
-    request = object_of(body)
+    request, guard = object_of(body), guard.pinned()
     if guard.policy.input is None:
         return body
     _check_names(provider, request)

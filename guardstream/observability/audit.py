@@ -16,6 +16,7 @@ import threading
 import weakref
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -86,6 +87,18 @@ class AuditLog:
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {str(self.path)!r}>"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Copy and pickle the settings: a copy opens the file itself, and begins its own chain."""
+        settings: dict[str, Any] = {
+            "fsync": self._fsync,
+            "starts": self._starts,
+            "mode": self._mode,
+            "chain": self._chain is not None,
+            "sign": self._sign,
+            "every": None if self._sign is None else self._every,
+        }
+        return partial(type(self), **settings), (self.path,)
 
     def __del__(self) -> None:
         # Such as after a reload with another log: nobody else closes this one.

@@ -71,6 +71,14 @@ class Policy:
         name = self.name or self._built.source.name
         return f"<Policy {name!r}, rules: {len(self.rules)}, fingerprint {self.fingerprint}>"
 
+    def __copy__(self) -> Policy:
+        """Return this policy, which never changes; `__reduce__` would compile it again."""
+        return self
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Policy:
+        """Return this policy, as `__copy__` does."""
+        return self
+
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle the texts of the policy's files; unpickling compiles them again.
 

@@ -134,7 +134,7 @@ def _check_route(route: Route) -> None:
     """Raise PolicyError for a policy that cannot be applied, AdapterError for its provider."""
     for guard in (route.guard, route.inbound):
         if guard is not None:
-            guard.refuse_operations("the middleware")
+            guard.refuse_operations("the middleware", in_reloads=True)
     if route.guard is not None:
         choosing(route.guard.policy, route.provider, route.guard.policy.unknown)
 

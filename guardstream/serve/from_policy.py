@@ -10,6 +10,7 @@ from guardstream.guard import Guard
 from guardstream.policy import Policy, packs
 from guardstream.policy.model import PolicyFile
 from guardstream.policy.operational import revealed
+from guardstream.policy.reload import Watched
 from guardstream.policy.serving import ReplayFile, RouteFile, ServeFile, policy_path, route_of
 from guardstream.policy.sources import Loader, Source
 from guardstream.serve.journal import Replay
@@ -82,14 +83,16 @@ def routes_of(guard: Guard) -> Iterator[Route]:
     section = policy.file.serve
     if section is None:
         return
-    made: dict[str, Guard] = {}
+    made: dict[tuple[str, bool], Guard] = {}
     for path, entry in section.routes.items():
         file = route_of(entry)
         if file.upstream is not None:
             where = policy.place("serve", "routes", path, "upstream")
             raise PolicyError(f"{where}: the middleware has no upstreams: leave it out")
         of_route = _guard(guard, section, file.policy, made) if file.guard else None
-        inbound = _guard(guard, section, file.inbound, made) if file.inbound else None
+        inbound = None  # the program's own stages are for answers
+        if file.inbound:
+            inbound = _guard(guard, section, file.inbound, made, own_stages=False)
         try:
             route = _route(path, file, section, of_route, inbound)
         except ValueError as error:
@@ -119,15 +122,26 @@ def _route(
     return route_with(settings, path, guard)
 
 
-def _guard(guard: Guard, section: ServeFile, name: str | None, made: dict[str, Guard]) -> Guard:
-    """Return the guard of a route's policy, with the observers of the outer guard."""
+def _guard(
+    guard: Guard,
+    section: ServeFile,
+    name: str | None,
+    made: dict[tuple[str, bool], Guard],
+    *,
+    own_stages: bool = True,
+) -> Guard:
+    """Return the guard of a route's policy, which follows its files if the outer guard does."""
     if name is None:
         return guard
-    if name not in made:
+    key = name, own_stages
+    if key not in made:
         built = guard.policy.built
-        path = policy_path(section, built.source.folder, name)
-        made[name] = guard.for_policy(other_policy(Policy.load(path, allow_code=built.code)))
-    return made[name]
+        watched = Watched(policy_path(section, built.source.folder, name), allow_code=built.code)
+        policy = other_policy(watched.loaded)
+        follows = guard.follows_files or policy.file.reload
+        made[key] = guard.for_policy(watched if follows else policy, own_stages=own_stages)
+        made[key].keep_sections(["serve"], "restart the application")
+    return made[key]
 
 
 def other_policy(policy: Policy) -> Policy:

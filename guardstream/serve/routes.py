@@ -142,7 +142,7 @@ class Route:
                 )
 
     async def apinned(self) -> Route:
-        """Return this route with the current policy, so that a reload does not change it.
+        """Return this route with the current policies, so that a reload does not change them.
 
         Its guard ends blocked streams as `on_block` says, or else as the guard's own does.
         """
@@ -150,7 +150,8 @@ class Route:
             return self
         on_block = self.on_block or self.guard.on_block
         guard = (await self.guard.apinned()).with_on_block(on_block)
-        return replace(self, guard=guard, on_block=on_block)
+        inbound = None if self.inbound is None else await self.inbound.apinned()
+        return replace(self, guard=guard, inbound=inbound, on_block=on_block)
 
     @property
     def label(self) -> bytes:

@@ -70,6 +70,9 @@ class AsyncioLoop:
         async def run() -> object:
             return await function()
 
+        for left in _closing.copy():
+            if left.get_loop().is_closed():  # it never ends, and would keep its source for ever
+                _closing.discard(left)
         task = self.native.create_task(run())
         _closing.add(task)
         task.add_done_callback(_closing.discard)

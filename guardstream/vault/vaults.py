@@ -14,9 +14,9 @@ from typing import Any, Literal, TypeVar
 from uuid import UUID
 
 from anyio import CapacityLimiter, move_on_after, to_thread
-from anyio.lowlevel import RunVar
 
 from guardstream.hints import check_known
+from guardstream.per_loop import PerLoop
 from guardstream.vault.ids import Ids
 from guardstream.vault.sealing import AESGCM, Plain, Sealing
 from guardstream.vault.standin import named
@@ -96,9 +96,7 @@ class Vaults:
             "max_bytes": max_bytes,
             "tools": tools,
         }
-        # Before anyio 4.10, variables of one name are one variable.
-        name = f"guardstream.vault.{secrets.token_hex(8)}"
-        self._limiters: RunVar[CapacityLimiter] = RunVar(name)
+        self._limiter = PerLoop(partial(CapacityLimiter, _THREADS))
         Vault(self._id_key, **self._options)  # says now what is wrong with them
 
     def open(self, conversation: str | None = None, caller: str = "") -> Vault:
@@ -223,11 +221,7 @@ class Vaults:
 
     async def _in_thread(self, work: Callable[[], T], *, abandon: bool = False) -> T:
         """Run `work` in a thread; with `abandon`, a cancellation does not wait for it."""
-        try:
-            limiter = self._limiters.get()
-        except LookupError:
-            limiter = CapacityLimiter(_THREADS)
-            self._limiters.set(limiter)
+        limiter = self._limiter()
         request = object()
         with move_on_after(_PATIENCE) as waiting:
             await limiter.acquire_on_behalf_of(request)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import gc
 import json
 import logging
 from collections.abc import AsyncIterator
@@ -10,6 +12,7 @@ from typing import Any
 
 import anyio
 import anyio.lowlevel
+import anyio.to_thread
 import pytest
 from openai.types.chat import ChatCompletionChunk
 
@@ -440,6 +443,33 @@ async def test_a_recording_says_how_it_ended(tmp_path: Path) -> None:
     with pytest.raises(LookupError):
         [each async for each in recorder]
     assert json.loads(path.read_text().splitlines()[-1])["end"] == "LookupError"
+
+
+async def test_a_recording_that_is_dropped_is_closed_and_says_so(tmp_path: Path) -> None:
+    path = tmp_path / "recording.jsonl"
+    recorder = record(Source(["a", "b"]), path)
+    await anext(recorder)
+    del recorder
+    gc.collect()
+    assert json.loads(path.read_text().splitlines()[-1])["end"] == "dropped"
+
+
+def test_a_task_that_is_cancelled_while_it_waits_for_a_thread_closes_its_sinks(
+    tmp_path: Path,
+) -> None:
+    async def main() -> None:
+        threads = anyio.to_thread.current_default_thread_limiter()
+        threads.total_tokens = 1
+        threads.acquire_on_behalf_of_nowait("another")
+        stream, sink = GUARD.wrap(Source(["a secret"])), FileSink(tmp_path / "answer.txt")
+        task = asyncio.ensure_future(write_to(stream, sink))
+        await anyio.wait_all_tasks_blocked()
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    asyncio.run(main())
+    assert (tmp_path / "answer.txt").read_text() == "a ######"
 
 
 @pytest.mark.parametrize("line", ["{}", "no json", '{"t": 1}', '{"t": 1, "bytes": "%"}', "[]"])

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import sys
 from asyncio import CancelledError
+from collections.abc import Callable
 from pathlib import Path
 from random import Random
 from types import ModuleType
-from typing import Any
+from typing import Any, TypeVar
 
 import anyio
 import pytest
@@ -17,12 +18,15 @@ from guardstream.gate import Context, Verdict
 from guardstream.gate.judging import Cache
 from guardstream.gate.windows import Capped
 from guardstream.http import aguard_body, guard_body
+from guardstream.http.body import in_thread, judged_body
 from guardstream.stages.units import Paragraphs, Sentences, Whole
 from guardstream.stream.callbacks import CALLBACKS
 from tests.support.chunking import one_by_one, random_split
 from tests.support.sources import Source
 
 pytestmark = pytest.mark.anyio
+
+T = TypeVar("T")
 
 CODE = ["company_checks:check", "company_checks:made"]
 
@@ -167,6 +171,20 @@ async def test_a_whole_answer_raises_what_a_rule_has_blocked(
     with pytest.raises(BlockedError) as caught:
         await aguard_body(guard, "openai_chat", body, raise_on_block=True)
     assert caught.value.rule == rule
+
+
+async def test_a_whole_answer_is_judged_by_one_policy_as_it_was(tmp_path: Path) -> None:
+    path = tmp_path / "policy.yaml"
+    path.write_text("rules: [{id: word, words: [bad], action: block}]")
+    guard = Guard.load(path, reload=True, allow_code=CODE)
+
+    async def beside(work: Callable[[], T]) -> T:
+        path.write_text("gate: [{use: 'company_checks:check', id: mine, action: block}]")
+        return await in_thread(work)
+
+    body = {"choices": [{"index": 0, "message": {"content": "a bad"}, "finish_reason": "stop"}]}
+    _, result = await judged_body(guard, "openai_chat", body, beside, {})
+    assert result.blocked_by == "word"
 
 
 async def test_a_whole_answer_raises_what_a_gate_has_blocked() -> None:

@@ -5,11 +5,14 @@ from __future__ import annotations
 import gc
 import json
 import os
+import pickle
 import random
 import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
+from copy import copy, deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -106,6 +109,24 @@ def test_a_log_that_is_dropped_closes_its_file(tmp_path: Path) -> None:
     gc.collect()
     with pytest.raises(OSError, match="Bad file descriptor"):
         os.fstat(file)
+
+
+@pytest.mark.parametrize(
+    "copied",
+    [copy, deepcopy, lambda log: pickle.loads(pickle.dumps(log))],
+    ids=["copy", "deepcopy", "pickle"],
+)
+def test_a_copy_of_a_log_has_its_own_open_file(
+    tmp_path: Path, copied: Callable[[AuditLog], AuditLog]
+) -> None:
+    log = AuditLog(tmp_path / "audit.jsonl", starts=True, chain=True)
+    for observer in (log, copied(log)):
+        watched(observer).wrap_sync(["a"]).text()
+    other = copied(log)
+    log.close()
+    watched(other).wrap_sync(["a"]).text()
+    assert len(list(read_audit(log.path))) == 6
+    assert log._file is None
 
 
 def test_a_log_that_was_moved_away_is_made_anew(tmp_path: Path) -> None:

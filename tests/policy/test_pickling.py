@@ -5,6 +5,7 @@ from __future__ import annotations
 import pickle
 import subprocess
 import sys
+from copy import copy, deepcopy
 from dataclasses import replace
 from pathlib import Path
 from shutil import rmtree
@@ -41,11 +42,11 @@ def test_a_guard_needs_no_files_where_it_is_unpickled(policy: Path) -> None:
     data, said = pickle.dumps(guard), guard.check(TEXT)
     rmtree(policy.parent)
     pickling.revived.cache_clear()
-    copy: Guard = pickle.loads(data)
-    assert copy.check(TEXT) == said
+    copied: Guard = pickle.loads(data)
+    assert copied.check(TEXT) == said
     assert said.text == '"[bird] [oak] [email]"'
-    assert copy.check(f'"{"x" * 61}"').finish == "content_filter"
-    assert copy.policy.fingerprint == guard.policy.fingerprint
+    assert copied.check(f'"{"x" * 61}"').finish == "content_filter"
+    assert copied.policy.fingerprint == guard.policy.fingerprint
 
 
 def test_another_process_says_the_same(policy: Path) -> None:
@@ -65,10 +66,16 @@ def test_a_copy_is_compiled_once() -> None:
     assert pickle.loads(data).built is pickle.loads(data).built
 
 
+def test_a_copy_in_the_same_process_is_the_same_policy() -> None:
+    policy = Policy.parse("input: {rules: [{id: a, words: [x]}]}\nrules: []")
+    for each in (policy, policy.input):
+        assert copy(each) is deepcopy(each) is each
+
+
 def test_a_copy_has_the_words_and_settings() -> None:
     parsed = Policy.parse(FILES["base.yaml"]).with_words({"oak": ["elm"]})
-    copy: Guard = pickle.loads(pickle.dumps(Guard(parsed.with_words({"oak": ["ash"]}))))
-    assert copy.check("elm, oak, ash").text == "[oak], [oak], [oak]"
+    copied: Guard = pickle.loads(pickle.dumps(Guard(parsed.with_words({"oak": ["ash"]}))))
+    assert copied.check("elm, oak, ash").text == "[oak], [oak], [oak]"
 
 
 def test_a_copy_of_a_guard_that_follows_files_does_not(tmp_path: Path) -> None:
@@ -76,9 +83,9 @@ def test_a_copy_of_a_guard_that_follows_files_does_not(tmp_path: Path) -> None:
     path.write_text(FILES["base.yaml"])
     guard = Guard.load(path, reload=True)
     path.write_text("rules: [{id: elm, words: [elm]}]")
-    copy: Guard = pickle.loads(pickle.dumps(guard))
+    copied: Guard = pickle.loads(pickle.dumps(guard))
     path.write_text(FILES["base.yaml"])
-    assert copy.check("oak elm").text == "oak [elm]"
+    assert copied.check("oak elm").text == "oak [elm]"
     assert guard.check("oak elm").text == "[oak] elm"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +11,13 @@ import pytest
 
 from guardstream import Guard, Policy, PolicyError
 from guardstream.observability import read_audit
+from guardstream.observability.prometheus import shared
 from guardstream.serve import GuardMiddleware, MemoryReplay
+from guardstream.serve.from_policy import routes_of
 from tests.serve.apps import Upstream, streaming
 from tests.serve.test_replay import WORDS, fetch, ids, text
 from tests.serve.visit import Visit
+from tests.stages.test_custom import Upper
 
 pytestmark = pytest.mark.anyio
 
@@ -45,6 +49,73 @@ async def test_routes_are_guarded_as_they_say(tmp_path: Path) -> None:
     ]
     records: list[Any] = list(read_audit(tmp_path / "a.jsonl"))
     assert [record["policy"] for record in records] == ["other", "around"]
+
+
+async def test_a_route_of_another_policy_has_the_stages_of_the_program(tmp_path: Path) -> None:
+    around(tmp_path, "  routes: {/o: other.yaml}\n")
+    guard = Guard.load(tmp_path / "policy.yaml", stages=[Upper])
+    answer = await fetch(GuardMiddleware(streaming(Upstream(WORDS), SSE), guard), path="/o")
+    assert text(answer).split() == ["ONE", "222", "SECRET", "FOUR", "FIVE"]
+
+
+async def test_a_route_of_another_policy_ends_blocked_answers_as_the_guard_does(
+    tmp_path: Path,
+) -> None:
+    around(tmp_path, "  routes: {/o: bad.yaml}\n")
+    (tmp_path / "bad.yaml").write_text("rules: [{id: two, words: [two], action: block}]")
+    guard = Guard.load(tmp_path / "policy.yaml").with_on_block("error")
+    (route,) = routes_of(guard)
+    assert (await route.apinned()).on_block == "error"
+
+
+async def test_rules_only_is_for_all_routes(tmp_path: Path) -> None:
+    around(tmp_path, "  routes: {/o: logged.yaml}\n")
+    (tmp_path / "logged.yaml").write_text("rules: []\naudit: {path: logged.jsonl}")
+    guard = Guard.load(tmp_path / "policy.yaml", rules_only=True)
+    await fetch(GuardMiddleware(streaming(Upstream(WORDS), SSE), guard), path="/o")
+    assert not (tmp_path / "logged.jsonl").exists()
+
+
+async def test_routes_of_other_policies_follow_reloads(tmp_path: Path) -> None:
+    section = "  routes: {/o: other.yaml}\n"
+    app = around(tmp_path, section, "reload: true\naudit: {path: a.jsonl}")(WORDS)
+    await fetch(app, path="/o")
+    around(tmp_path, section, "reload: true\naudit: {path: b.jsonl}")
+    (tmp_path / "other.yaml").write_text("name: new\nrules: [{id: one, words: [one]}]")
+    assert text(await fetch(app, path="/o")).split()[:2] == ["[one]", "two"]
+    records = [list[Any](read_audit(tmp_path / name)) for name in ("a.jsonl", "b.jsonl")]
+    assert [[record["policy"] for record in log] for log in records] == [["other"], ["new"]]
+
+
+async def test_routes_of_other_policies_count_a_stream_once(tmp_path: Path) -> None:
+    around(tmp_path, "  routes: {/o: counted.yaml}\n", "metrics: {prometheus: true}")
+    name = tmp_path.name  # other tests count in the same registry
+    (tmp_path / "counted.yaml").write_text(f"name: {name}\nmetrics: {{prometheus: true}}")
+    guard = Guard.load(tmp_path / "policy.yaml")
+    await fetch(GuardMiddleware(streaming(Upstream(WORDS), SSE), guard), path="/o")
+    counted = re.findall(rf'streams_total\{{.*"{name}".*\}} (.*)', shared().render().decode())
+    assert counted == ["1.0"]
+
+
+async def test_a_connection_keeps_the_policy_of_its_inbound_messages(tmp_path: Path) -> None:
+    around(tmp_path, "  routes: {/ws: {websocket: text, inbound: other.yaml}}\n", "reload: true")
+    (route,) = routes_of(Guard.load(tmp_path / "policy.yaml"))
+    kept = (await route.apinned()).inbound
+    (tmp_path / "other.yaml").write_text("name: new\nrules: []")
+    assert route.inbound is not None
+    assert kept is not None
+    assert (kept.policy.name, route.inbound.policy.name) == ("other", "new")
+
+
+@pytest.mark.parametrize("name", ["policy.yaml", "other.yaml"])
+async def test_a_reload_that_the_middleware_cannot_apply_changes_nothing(
+    tmp_path: Path, name: str
+) -> None:
+    app = around(tmp_path, "  routes: {/o: other.yaml}\n", "reload: true")(WORDS)
+    with (tmp_path / name).open("a") as file:
+        file.write("\nretry: {attempts: 2}\n")
+    for path, expected in (("/o", "222"), ("/else", "two")):
+        assert text(await fetch(app, path=path)).split()[1] == expected
 
 
 async def test_events_are_kept_for_clients_that_come_back(tmp_path: Path) -> None:

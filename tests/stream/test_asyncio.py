@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from functools import wraps
 from types import ModuleType
 from typing import Any
+from weakref import ref
 
 import anyio
 import pytest
@@ -52,6 +54,22 @@ async def test_a_timeout_is_a_timeout() -> None:
         async with asyncio.timeout(0.01):
             await drain(guard().wrap(source))
     assert source.closed == 1
+
+
+def test_sources_that_were_not_closed_before_their_loop_ended_are_not_kept() -> None:
+    async def leave(source: Source) -> None:
+        stream = guard().wrap(source)
+        await anext(stream)
+        stream.stop()
+        await asyncio.sleep(0)
+
+    left = []
+    for _ in range(3):
+        source = LongToClose(["a ", "b"])
+        left.append(ref(source))
+        asyncio.run(leave(source))
+    gc.collect()
+    assert [each() for each in left[:-1]] == [None, None]
 
 
 class SlowToClose(Source):

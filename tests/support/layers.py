@@ -13,7 +13,7 @@ ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = ROOT / "guardstream"
 
 LAYERS: tuple[tuple[str, ...], ...] = (
-    ("amounts", "errors", "events", "forks", "hints", "jsonpath", "lazy", "version"),
+    ("amounts", "errors", "events", "forks", "hints", "jsonpath", "lazy", "per_loop", "version"),
     ("scan", "framing"),
     ("jsonstream",),
     ("stages",),

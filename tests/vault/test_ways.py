@@ -234,6 +234,14 @@ def test_a_value_that_a_rule_of_the_answer_masks_is_restored_all_the_same() -> N
     assert guard.wrap_sync([f"{shown} {MAIL}"], vault=here).text() == f"{MAIL} {'*' * len(MAIL)}"
 
 
+def test_a_guard_that_restores_nothing_does_so_with_any_vault() -> None:
+    before = vault()
+    (message,) = sent([user(MAIL)], before)
+    kept = GUARD.with_vault(before).without_restoring()
+    for guard in (kept, kept.with_vault(vault_after([user(MAIL)]))):
+        assert guard.wrap_sync([message["content"]]).text() == message["content"]
+
+
 def test_characters_of_private_use_come_through() -> None:
     here = vault_after([user(MAIL)])
     text = "\U000f0000 a \U0010fffd \U000f0001"
