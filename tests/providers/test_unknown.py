@@ -820,6 +820,23 @@ def test_a_text_goes_on_after_many_others_began() -> None:
     assert list(Guard(GUARD.policy).wrap_sync(source))[-1]["note"] == "[bird]"
 
 
+def test_what_is_the_same_everywhere_is_not_read_again_by_other_fields() -> None:
+    checked: list[str] = []
+
+    def check(text: str) -> list[Text]:
+        checked.append(text)
+        return [Text(text)]
+
+    texts = UnknownTexts(check, 64, lambda: False)
+    texts.judge("$.zone", "eu-west", beside=[("step", 3)])
+    for nr in range(200):
+        texts.judge("$.region", "eu-west", beside=[("step", nr % 3)])
+    assert len(checked) < 20
+    for step, text in [(0, "blue "), *[(nr % 2 + 1, "bird") for nr in range(60)], (0, "bird")]:
+        texts.judge("$.note", text, beside=[("step", step)])
+    assert "blue bird" in checked
+
+
 def test_fields_that_differ_in_each_event_keep_no_texts() -> None:
     apart = ToldApart(16)
     for nr in range(2000):

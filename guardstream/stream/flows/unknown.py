@@ -221,7 +221,10 @@ class UnknownTexts:
         told = self._apart.texts((path, source.of), before, source.beside)
         if may_recur:
             told = [each for each in told if each.tail.last != text]
-        found = [self._divided(each, text) for each in told if each.border]
+        read = [each for each in told if each.border]
+        if read and before.is_only(text):  # if each has only this, too, that was read at the path
+            read = [each for each in read if not each.tail.is_only(text)]
+        found = [self._divided(each, text) for each in read]
         for each in told:
             each.add(text)
         return [each for each in found if each is not None]
