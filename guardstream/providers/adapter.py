@@ -8,7 +8,7 @@ entry in `guardstream.providers.ADAPTERS`, or an entry point.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
 from typing import Any, Literal, NamedTuple, Protocol, TypeAlias, TypeVar
 
 from guardstream.events import FinishReason, Form
@@ -170,6 +170,10 @@ def passes_any(_place: Any, _mark: str) -> bool:
     return True
 
 
+Beside: TypeAlias = Sequence[tuple[str, Hashable]]
+"""The paths of fields beside a text, and their values: short strings, integers, flags, None, and
+tuples of these."""
+
 NONE: Mapping[Any, Any] = {}
 """An empty mapping of any types."""
 
@@ -197,6 +201,8 @@ class Reading(NamedTuple):
       beginning, and the missing text is sent.
     - `doubtful`: by slot, the values of a text that may be one text in pieces or several texts.
       Matches across their boundaries are found, too.
+    - `beside`: by slot of an unknown text, without a name, the fields beside it. Texts that
+      interleave may be told apart by one of them.
     """
 
     pieces: Sequence[Piece]
@@ -212,6 +218,7 @@ class Reading(NamedTuple):
     only_text: bool = False
     again: Mapping[Slot, Again] = NONE
     doubtful: Mapping[Slot, Sequence[str]] = NONE
+    beside: Mapping[Slot, Beside] = NONE
 
 
 Released: TypeAlias = Callable[[Slot], str]

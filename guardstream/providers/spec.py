@@ -18,6 +18,7 @@ from guardstream.errors import AdapterError
 from guardstream.events import UNKNOWN as UNKNOWN_CHANNEL
 from guardstream.events import FinishReason
 from guardstream.providers.adapter import (
+    Beside,
     Kind,
     Passes,
     Piece,
@@ -65,7 +66,16 @@ from guardstream.providers.toolkit.nodes import (
     Values,
 )
 from guardstream.providers.toolkit.parsed import map_parsed
-from guardstream.providers.toolkit.paths import GONE, Key, Steps, indices, keys, rebuilt, spoken
+from guardstream.providers.toolkit.paths import (
+    GONE,
+    Key,
+    Steps,
+    beside,
+    indices,
+    keys,
+    rebuilt,
+    spoken,
+)
 from guardstream.providers.toolkit.readers import (
     Findings,
     Found,
@@ -209,6 +219,8 @@ class SpecAdapter:
         self._last = None  # a source may change the object that it gave last, and give it again
         event = fields_of(chunk)
         reading = self.meaning(chunk, event, self.pieces(chunk, event))
+        if self._last is not None and "unknown" in self._last.kinds:
+            reading = reading._replace(beside=_fields_beside(self._last, event))
         return self._compare_next(reading) if self._patience else reading
 
     def compared(self) -> Alike | None:
@@ -590,6 +602,20 @@ def _map_value(value: Any, change: Callable[[str], str]) -> Any:
     except ValueError:
         return GONE
     return new
+
+
+def _fields_beside(read: Read, event: Mapping[str, Any]) -> dict[Slot, Beside]:
+    """Return the fields beside each unknown text, read once for those in one object."""
+    known: dict[Steps, Beside] = {}
+    found: dict[Slot, Beside] = {}
+    for owner, piece in zip(read.owners, read.pieces, strict=True):
+        steps = read.found[owner].steps
+        if piece.kind == "unknown" and steps and not _is_key(steps):
+            around = steps[0]
+            if around not in known:
+                known[around] = beside(event, around)
+            found[piece.slot] = known[around]
+    return found
 
 
 def named_by_type(chunk: Mapping[str, Any]) -> str:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 from collections import deque
+from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
+from random import Random
 from types import MappingProxyType, SimpleNamespace
 from typing import Any, NamedTuple
 
@@ -17,6 +19,8 @@ from guardstream import AdapterError, Guard, Policy, PolicyError
 from guardstream.events import Event, Finish, Text
 from guardstream.providers.adapter import Piece, Slot
 from guardstream.stream.flows import unknown
+from guardstream.stream.flows.recurring import Tail
+from guardstream.stream.flows.told_apart import ToldApart
 from guardstream.stream.flows.unknown import UnknownTexts
 from tests.providers.chunks import call, chunk, model
 from tests.support.effort import lines_executed
@@ -723,6 +727,126 @@ def test_each_kind_of_event_goes_on_with_its_own_text(field: str) -> None:
         source = [{field: kind, "note": text} for kind, text in told]
         out = [event["note"] for event in Guard(GUARD.policy).wrap_sync(source)]
         assert out == [*(text for _, text in told[:-1]), "[bird]"]
+
+
+@dataclass
+class Noted:
+    """An event of an application's own."""
+
+    task: int
+    note: str
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        lambda text, at, _: {"task_id": "ab"[at], "note": text},
+        lambda text, at, _: {"step": at, "note": text},
+        lambda text, at, _: {"left": at == 0, "note": text},
+        lambda text, at, _: {"node": {"name": "ab"[at]}, "note": text},
+        lambda text, at, _: {"meta": {"node": {"nr": at}}, "data": {"note": text}},
+        lambda text, at, _: {"data": {"task": "ab"[at], "note": text}},
+        lambda text, at, _: {"path": ["root", "ab"[at]], "note": text},
+        lambda text, at, _: {"items": [{"task": at, "note": text}]},
+        lambda text, at, _: {"items": [{"task": at, "note": text}, {"task": 2, "note": "so"}]},
+        lambda text, at, _: {"parent": None if at else "b", "note": text},
+        lambda text, at, _: {"note": text, "other": "so"} | ({"parent": 1} if at else {}),
+        lambda text, at, nr: {"seq": nr, "at": nr / 2, "task": at, "note": text},
+        lambda text, at, nr: {"type": "so", "task": at, "part": nr % 2, "note": text},
+        lambda text, at, _: {"task": at, "own": json.dumps({"note": text})},
+        lambda text, at, _: {"own": json.dumps({"task": at, "note": text})},
+        lambda text, at, _: {"data": json.dumps({"task": at, "note": text})},
+        lambda text, at, _: Noted(at, text),
+        lambda text, at, _: chunk({"dreams": {"task": at, "note": text}}),
+    ],
+)
+@pytest.mark.parametrize("seed", range(4))
+def test_texts_that_interleave_are_told_apart_by_any_field(said: Any, seed: int) -> None:
+    random = Random(seed)
+    rest = [cut("it is a blue bird here", random), cut("so it was, and so it is", random)]
+    source: list[tuple[int, Any]] = []
+    while any(rest):
+        at = random.randrange(2)
+        if rest[at]:
+            source.append((at, said(rest[at].pop(0), at, len(source))))
+    for events in (source, [each for each in source if each[0] == 0]):
+        stream = Guard(GUARD.policy).wrap_sync([event for _, event in events])
+        out = ["".join(notes(each)) for each in stream]
+        assert "bird" in {finding.rule for finding in stream.findings}
+        text = "".join(note for (at, _), note in zip(events, out, strict=True) if at == 0)
+        assert "blue bird" not in text.replace("so", "")
+
+
+def cut(text: str, random: Random) -> list[str]:
+    """Return a text in pieces of one to four characters."""
+    pieces = []
+    while text:
+        size = random.randrange(1, 5)
+        pieces.append(text[:size])
+        text = text[size:]
+    return pieces
+
+
+def notes(value: Any) -> Iterator[str]:
+    """Yield the notes in an event, also those in strings of JSON."""
+    if isinstance(value, str) and value.startswith("{"):
+        value = json.loads(value)
+    if isinstance(value, list):
+        for each in value:
+            yield from notes(each)
+    elif isinstance(value, (dict, Noted)):
+        for name, each in (value if isinstance(value, dict) else vars(value)).items():
+            if name == "note":
+                yield each
+            else:
+                yield from notes(each)
+
+
+@pytest.mark.parametrize("names", [None, "so"])
+@pytest.mark.parametrize("size", [1, 7, 1000])
+def test_texts_in_sse_that_interleave_are_told_apart(names: str | None, size: int) -> None:
+    told = [("a", "a bl"), ("b", "so"), ("a", "ue "), ("b", "it"), ("a", "bird")]
+    line = f"event: {names}\n" if names else ""
+    body = "".join(f"{line}data: {json.dumps({'task': t, 'note': n})}\n\n" for t, n in told)
+    source = [body[at : at + size].encode() for at in range(0, len(body), size)]
+    out = b"".join(Guard(GUARD.policy).wrap_sync(source)).decode()
+    said = [json.loads(line[6:])["note"] for line in out.splitlines() if line.startswith("data:")]
+    assert said == ["a bl", "so", "ue ", "it", "[bird]"]
+
+
+def test_a_text_goes_on_after_many_others_began() -> None:
+    others = [{"task": f"t{nr}", "note": "so "} for nr in range(200)]
+    source = [{"task": "a", "note": "blue "}, *others, {"task": "a", "note": "bird"}]
+    assert list(Guard(GUARD.policy).wrap_sync(source))[-1]["note"] == "[bird]"
+
+
+def test_what_is_the_same_everywhere_is_not_read_again_by_other_fields() -> None:
+    checked: list[str] = []
+
+    def check(text: str) -> list[Text]:
+        checked.append(text)
+        return [Text(text)]
+
+    texts = UnknownTexts(check, 64, lambda: False)
+    texts.judge("$.zone", "eu-west", beside=[("step", 3)])
+    for nr in range(200):
+        texts.judge("$.region", "eu-west", beside=[("step", nr % 3)])
+    assert len(checked) < 20
+    for step, text in [(0, "blue "), *[(nr % 2 + 1, "bird") for nr in range(60)], (0, "bird")]:
+        texts.judge("$.note", text, beside=[("step", step)])
+    assert "blue bird" in checked
+
+
+def test_fields_that_differ_in_each_event_keep_no_texts() -> None:
+    apart = ToldApart(16)
+    for nr in range(2000):
+        for each in apart.texts("$.note", Tail(16), [("seq", nr), ("task", nr % 3)]):
+            each.add("so")
+    assert len(apart.texts("$.note", Tail(16), [("seq", 2000), ("task", 0)])) == 1
+    for nr in range(20_000):
+        apart.texts(f"$.at{nr}", Tail(16), [("task", nr % 3)])
+        apart.texts("$.note", Tail(16), [("task", nr)])
+    assert len(apart) <= 16_384
 
 
 class Agent:

@@ -6,12 +6,24 @@ the value at `steps`. Only objects on the way to a change are copied.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
+from itertools import islice
 from typing import Any, NamedTuple, TypeAlias
 
+from guardstream.providers.adapter import Beside
 from guardstream.providers.toolkit.fields import LISTS, fields_of, listed, replaced, with_names
 
 Steps: TypeAlias = tuple[Any, ...]
+
+
+_MOST_BESIDE = 16
+"""How many fields beside a text are compared: more than tell apart its source in any event."""
+
+_DEEPEST_BESIDE = 3
+"""How deep in the event the objects are that are compared."""
+
+LONGEST_BESIDE = 128
+"""The maximum length of a value that tells apart texts, in code points."""
 
 
 class Key(NamedTuple):
@@ -53,6 +65,51 @@ def indices(event: Any, steps: Steps) -> tuple[int, ...]:
             found += [own] if type(own) is int else []
             event = fields_of(event).get(key)
     return tuple(found)
+
+
+def beside(event: Any, steps: Steps) -> Beside:
+    """Return the fields of the objects on the way to a text, and of objects in these, that may tell
+    which text it continues: outermost first, and no more than 16.
+
+    The names of fields have their paths, without positions in lists.
+    """
+    found: list[tuple[str, Hashable]] = []
+    way = ""
+    for key in [*keys(steps), None]:
+        if type(key) is int:
+            event = event[key] if isinstance(event, Sequence) else None  # a set has no positions
+            continue
+        fields = fields_of(event)
+        _add_telling(fields, way, key, found)
+        event = fields.get(key)
+        way = f"{way}.{key}"
+    return found
+
+
+def _add_telling(
+    fields: Mapping[str, Any], way: str, on: Any, found: list[tuple[str, Hashable]]
+) -> None:
+    """Add the fields of an object, and of those in it; not of the one that is `on` the way."""
+    for name, value in islice(fields.items(), _MOST_BESIDE):
+        if len(found) == _MOST_BESIDE:
+            return
+        path = f"{way}.{name}"
+        if isinstance(value, Mapping):
+            if name != on and path.count(".") <= _DEEPEST_BESIDE:
+                _add_telling(value, path, None, found)
+        elif _may_tell(value):
+            found.append((path, value))
+        elif type(value) in (list, tuple) and len(value) <= _MOST_BESIDE:
+            items = tuple(value)
+            if items and all(map(_may_tell, items)):
+                found.append((path, items))
+
+
+def _may_tell(value: Any) -> bool:
+    kind = type(value)
+    if kind is str:
+        return len(value) <= LONGEST_BESIDE
+    return kind is int or kind is bool or value is None
 
 
 def spoken(steps: Steps) -> str:

@@ -14,7 +14,7 @@ from typing import Any, Generic, TypeVar
 
 from guardstream.errors import AdapterError
 from guardstream.events import UNKNOWN, Event, Finding, Finish, FinishReason, Text
-from guardstream.providers.adapter import NEW, NONE, Adapter, Call, Piece, Reading, Slot
+from guardstream.providers.adapter import NEW, NONE, Adapter, Beside, Call, Piece, Reading, Slot
 from guardstream.providers.hooks import hooks_of, model_of
 from guardstream.stages.passthrough import Passthrough
 from guardstream.stream.flows.added import Added
@@ -374,7 +374,7 @@ class PieceFlow(Generic[C]):
                     finished.pop(slot.choice, None)  # it goes on
                     texts[index] += self._settle_lane(track.lane, finished)
             elif kind in ("unknown", "name"):
-                texts[index] = self._guard_unknown(pieces[index])
+                texts[index] = self._guard_unknown(pieces[index], incoming.reading.beside)
             elif kind == "whole":
                 texts[index] = self._guard_whole(pieces[index])
             if not self._goes_on(slot.choice):
@@ -420,11 +420,13 @@ class PieceFlow(Generic[C]):
             if index >= start and _is_key(piece) and self._unknown.is_harmless(piece.text):
                 incoming.texts[index] = piece.text
 
-    def _guard_unknown(self, piece: Piece) -> str:
+    def _guard_unknown(self, piece: Piece, beside: Mapping[Slot, Beside] = NONE) -> str:
         """Guard text of which only the path is known, or a name; its findings name the path."""
         path = piece.slot.field
         if piece.kind == "unknown":
-            events = self._unknown.judge(path, piece.text, piece.slot.number, piece.slot.name)
+            slot = piece.slot
+            others = beside.get(slot._replace(name=""), ())
+            events = self._unknown.judge(path, piece.text, slot.number, slot.name, others)
         else:
             events = self._unknown.judge_name(path, piece.text)
         return self._apply_events_at(path, piece.slot, events)

@@ -59,6 +59,10 @@ class Tail:
         while self._size - len(self._values[0]) >= self._memory:
             self._size -= len(self._values.popleft())
 
+    def is_only(self, value: str) -> bool:
+        """Return whether all of the last values are this one."""
+        return self._values.count(value) == len(self._values)
+
     def recurs(self, value: str) -> bool:
         """Return whether the last values are a few that recur, with or without the next `value`."""
         before, size = [*reversed(self._values)], len(self.text)

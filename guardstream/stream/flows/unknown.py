@@ -15,14 +15,16 @@ from collections import Counter
 from collections.abc import Callable, Collection, Hashable, Sequence
 from dataclasses import dataclass
 from itertools import chain
+from typing import NamedTuple
 
 from guardstream.errors import AdapterError
 from guardstream.events import Event, Finding, Finish, Text, text_of
-from guardstream.providers.adapter import Piece, Slot
-from guardstream.providers.toolkit.paths import spoken
+from guardstream.providers.adapter import Beside, Piece, Slot
+from guardstream.providers.toolkit.paths import LONGEST_BESIDE, spoken
 from guardstream.stream.flows.checks import CachedCheck, Check
 from guardstream.stream.flows.nested_json import Nested, strings, with_strings, written_in
 from guardstream.stream.flows.recurring import MASK, Tail, without
+from guardstream.stream.flows.told_apart import Divided, ToldApart
 
 PATHS = 65_536
 """How many unknown paths a stream may have: twice the number in the description of a large API."""
@@ -36,6 +38,10 @@ _PLACES = 256
 _HIDDEN = f'"{MASK}"'
 """Stands for a string of JSON that was changed: rules do not see their own replacements."""
 
+_FEW = 32
+"""How many strings and numbers JSON in a string may have, keys included, so that it may be an
+event: then each of them may tell which text the others continue."""
+
 _NAMING = 4
 """The minimum length of a string in JSON that may name a kind or a role, in code points."""
 
@@ -44,6 +50,15 @@ _ID = re.compile(r"(?=[^0-9]*[0-9])[\w.:|+/=-]{1,128}", re.ASCII)
 
 Random letters and digits match rules for numbers and keys by chance.
 """
+
+
+class _Source(NamedTuple):
+    """Where a value comes from: the number of its kind of event, the event's name, and the fields
+    beside it."""
+
+    of: int
+    name: str
+    beside: Beside
 
 
 class UnknownTexts:
@@ -58,6 +73,7 @@ class UnknownTexts:
         self._tails: dict[Hashable, Tail] = {}
         # By a path and one of: a kind of event; an event name; MASK, for text without its matches.
         self._tails_of: dict[Hashable, Tail] = {}
+        self._apart = ToldApart(memory)
         # By event name, or slot with one: the tail, and the offset of the last change of names.
         self._named: dict[Hashable, tuple[str, int]] = {}
         self._name_of: dict[Hashable, str] = {}  # the last event name, by slot without its name
@@ -83,25 +99,28 @@ class UnknownTexts:
             self._shown[path] = path if clean else "$"
         return self._shown[path]
 
-    def judge(self, path: str, text: str, of: int = 0, name: str = "") -> Sequence[Event]:
+    def judge(
+        self, path: str, text: str, of: int = 0, name: str = "", beside: Beside = ()
+    ) -> Sequence[Event]:
         """Return what a value becomes; AdapterError if there are too many paths.
 
         `of` is the number of its kind of event: if several kinds have text at a path, the text of
-        each kind is also joined separately. So is that of each event `name`, if it has one. If the
-        value is JSON, so are the strings in it, which escapes may hide and events may divide.
+        each kind is also joined separately. So is that of each event `name`, if it has one, and of
+        each kind with the same value in one of the fields `beside` it. If the value is JSON, so are
+        the strings in it, which escapes may hide and events may divide.
         """
         if self._passes_all():
             return [Text(text)]
         if path.endswith("~"):
             return self._check(text)  # no other key continues it
-        return self._judge_value(path, text, of, name)
+        return self._judge_value(path, text, _Source(of, name, beside))
 
     def _judge_value(
-        self, path: str, text: str, of: int, name: str, *, may_recur: bool = False
+        self, path: str, text: str, source: _Source, *, may_recur: bool = False
     ) -> Sequence[Event]:
         """Return what a value becomes, the strings in it if it is JSON, and all of it as it is
         written."""
-        judged = self._judge_strings(path, text, of, name)
+        judged = self._judge_strings(path, text, source)
         if judged and isinstance(judged[-1][1][-1], Finish):
             return [each for _, events in judged for each in events if not isinstance(each, Text)]
         changes = {
@@ -110,23 +129,27 @@ class UnknownTexts:
             if not _is_same(events, nested.value)
         }
         hidden = with_strings(text, dict.fromkeys(changes, _HIDDEN)) if changes else text
-        written = self._judge_written(path, hidden, of, name, may_recur=may_recur)
+        written = self._judge_written(path, hidden, source, may_recur=may_recur)
         found = _found_within(judged, changes, written)
         return [*found, *(_revealed(written, hidden, changes.values()) if changes else written)]
 
     def _judge_strings(
-        self, path: str, text: str, of: int, name: str
+        self, path: str, text: str, source: _Source
     ) -> list[tuple[Nested, Sequence[Event]]]:
         """Return the strings and numbers of a value that is JSON in which something is found, and
         what they become."""
         judged: list[tuple[Nested, Sequence[Event]]] = []
         masks: _Masks | None = None
-        for nested in strings(text):
+        found = strings(text)
+        if 0 < len(found) <= _FEW:
+            inside = [(each.path, each.value) for each in found if _may_tell(each)]
+            source = source._replace(beside=[*source.beside, *inside])
+        for nested in found:
             if nested.is_number:
                 masks = masks or _Masks(text, self._check(text))
                 events = self._judge_number(nested, masks)
             else:
-                events = self._judge_string(path, nested, of, name)
+                events = self._judge_string(path, nested, source)
             is_clean = all(isinstance(each, Text) for each in events)
             if not (is_clean and _is_same(events, nested.value)):
                 judged.append((nested, events))
@@ -134,18 +157,19 @@ class UnknownTexts:
                     break
         return judged
 
-    def _judge_string(self, path: str, nested: Nested, of: int, name: str) -> Sequence[Event]:
+    def _judge_string(self, path: str, nested: Nested, source: _Source) -> Sequence[Event]:
         if nested.is_key:
             return self._check(nested.value)
         inner = f"{path}(json){nested.path}"
         if inner not in self._tails and 2 * len(self._tails) >= PATHS:
             inner = f"{path}(json)"  # they are one, rather than too many
-        place = (of, nested.place)
+        place = (source.of, nested.place)
         number = self._places.get(place, 0)
         if not number and any(place) and len(self._places) < _PLACES:
             number = self._places[place] = len(self._places) + 1
         may_recur = len(nested.value) >= _NAMING and nested.around is not None
-        return self._judge_value(inner, nested.value, number, name, may_recur=may_recur)
+        source = source._replace(of=number)
+        return self._judge_value(inner, nested.value, source, may_recur=may_recur)
 
     def _judge_number(self, number: Nested, masks: _Masks) -> Sequence[Event]:
         """Return what a number becomes: it is unchanged if none of the text's masks cover it.
@@ -160,7 +184,7 @@ class UnknownTexts:
         return [*found, Text(f"[{found[0].rule}]")] if is_same else alone
 
     def _judge_written(
-        self, path: str, text: str, of: int, name: str, *, may_recur: bool
+        self, path: str, text: str, source: _Source, *, may_recur: bool
     ) -> Sequence[Event]:
         """Return what a value becomes as it is written.
 
@@ -175,16 +199,49 @@ class UnknownTexts:
         if rest != text and bare not in self._tails_of and len(self._tails_of) < REQUESTED:
             self._tails_of[bare] = self._tail(path).copy()
         added: dict[Hashable, str] = {path: text}
-        added |= {(path, each): text for each in (of, name) if self._several(path, each)}
+        told = self._told(path, text, source, may_recur=may_recur)
+        readings = (source.of, source.name)
+        added |= {(path, each): text for each in readings if self._several(path, each)}
         # What was masked may go on in later text, or may be over: then no match begins in it.
         if bare in self._tails_of:
             added[bare] = rest
         if may_recur:
             added = {key: new for key, new in added.items() if self._tail(key).last != new}
         joined = [across for key in added if (across := self._joined(key, text)) is not None]
+        joined += told
         for key, new in added.items():
             self._tail(key).add(new)
         return max(joined, key=_severity).of(alone) if joined else alone
+
+    def _told(self, path: str, text: str, source: _Source, *, may_recur: bool) -> list[_Across]:
+        """Return the matches with earlier text that has the same value in a field beside it."""
+        if not source.beside:
+            return []
+        before = self._tail_before(path, source.of)
+        told = self._apart.texts((path, source.of), before, source.beside)
+        if may_recur:
+            told = [each for each in told if each.tail.last != text]
+        read = [each for each in told if each.border]
+        if read and before.is_only(text):  # if each has only this, too, that was read at the path
+            read = [each for each in read if not each.tail.is_only(text)]
+        found = [self._divided(each, text) for each in read]
+        for each in told:
+            each.add(text)
+        return [each for each in found if each is not None]
+
+    def _tail_before(self, path: str, of: int) -> Tail:
+        place = (path, int)
+        alone = place not in self._mixed and self._sources.get(place, of) == of
+        tail = self._tails.get(path) if alone else self._tails_of.get((path, of))
+        return tail or Tail(self._memory)
+
+    def _divided(self, divided: Divided, text: str) -> _Across | None:
+        tail = divided.tail
+        joined = tail.text + text
+        across = _across(self._check(joined), divided.border, joined, len(tail.text))
+        if across is not None and across.overflows and tail.recurs(text):
+            return across.matches
+        return across
 
     def judge_named(self, name: str, text: str, *, changes: bool) -> Sequence[Event]:
         """Return what text of an event name becomes by its matches with earlier text that rules do
@@ -493,6 +550,10 @@ def _revealed(written: Sequence[Event], hidden: str, changes: Collection[str]) -
         left = ['""'] * len(parts)
     pairs = zip(left, parts, strict=False)
     return [Text("".join([first, *chain.from_iterable(pairs)])), *rest]
+
+
+def _may_tell(nested: Nested) -> bool:
+    return not nested.is_key and len(nested.value) <= LONGEST_BESIDE
 
 
 def _is_same(events: Sequence[Event], text: str) -> bool:

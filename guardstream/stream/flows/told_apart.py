@@ -1,0 +1,123 @@
+"""Texts at one path that interleave, told apart by the values of a field beside them.
+
+In a format that nobody knows, any field may say which text a piece continues: a task, a step, an
+agent's number. So the pieces with the same value of a field are also read as one text, each field
+by itself. Only its matches over pieces with other values count: without such pieces, the text is
+the same as that of the path.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+
+from guardstream.providers.adapter import Beside
+from guardstream.stream.flows.recurring import Tail
+
+_VALUES = 256
+"""How many values of a field are remembered, the latest ones; if none of them has recurred by then,
+the field is a counter, a time or an id of its own in each event, and tells no texts apart."""
+
+_FIELDS = 4096
+"""How many fields at all paths are told apart in one stream."""
+
+_TEXTS = 16_384
+"""How many texts are remembered in one stream."""
+
+
+class Divided:
+    """The text of one value: its last characters, and the offset in them of the last change to this
+    value from another one."""
+
+    __slots__ = ("border", "tail")
+
+    def __init__(self, tail: Tail) -> None:
+        self.tail = tail
+        self.border = 0
+
+    def add(self, text: str) -> None:
+        """Add a piece after those before it."""
+        size = len(self.tail.text) + len(text)
+        self.tail.add(text)
+        self.border = max(self.border - (size - len(self.tail.text)), 0)
+
+
+class _Field:
+    """The texts of a field's values at one path; none while it has had only one value."""
+
+    __slots__ = ("last", "recurs", "texts")
+
+    def __init__(self, value: Hashable) -> None:
+        self.last = value
+        self.texts: dict[Hashable, Divided] | None = {}
+        self.recurs = False
+
+
+class ToldApart:
+    """The texts of one stream by the fields beside them; `memory` is how many code points of each
+    are kept."""
+
+    def __init__(self, memory: int) -> None:
+        self._memory = memory
+        self._paths: dict[Hashable, dict[str, _Field]] = {}
+        self._fields = 0
+        self._texts = 0
+
+    def __len__(self) -> int:
+        """Return how many texts are remembered."""
+        return self._texts
+
+    def texts(self, place: Hashable, before: Tail, beside: Beside) -> list[Divided]:
+        """Return the texts that a piece may continue, so that it can be added to them.
+
+        `before` is the text at this place in the path, of all values.
+        """
+        if place not in self._paths and len(self._paths) == _FIELDS:
+            return []
+        fields = self._paths.setdefault(place, {})
+        values = {name: (type(value), value) for name, value in beside}
+        for name in fields.keys() - values.keys():
+            values[name] = (type(None), None)
+        found = [self._text(fields, name, value, before) for name, value in values.items()]
+        return [each for each in found if each is not None]
+
+    def _text(
+        self, fields: dict[str, _Field], name: str, value: Hashable, before: Tail
+    ) -> Divided | None:
+        field = fields.get(name)
+        if field is None:
+            first = (type(None), None) if before.text else value
+            if self._fields == _FIELDS:
+                return None
+            self._fields += 1
+            field = fields[name] = _Field(first)
+        texts = field.texts
+        if texts is None or (not texts and value == field.last):
+            return None
+        if not texts:
+            self._add(field, texts, field.last, before.copy())
+        text = texts.pop(value, None)
+        if text is None:
+            text = self._add(field, texts, value, Tail(self._memory))
+        else:
+            texts[value] = text  # the latest is the last
+            field.recurs = True
+            if value != field.last:
+                text.border = len(text.tail.text)
+        field.last = value
+        return text
+
+    def _add(
+        self, field: _Field, texts: dict[Hashable, Divided], value: Hashable, tail: Tail
+    ) -> Divided | None:
+        if len(texts) == _VALUES and not field.recurs:
+            field.texts = None
+            self._texts -= len(texts)
+            return None
+        if len(texts) == _VALUES or (self._texts == _TEXTS and texts):
+            del texts[next(iter(texts))]
+            self._texts -= 1
+        if self._texts == _TEXTS:
+            return None
+        self._texts += 1
+        texts[value] = text = Divided(tail)
+        return text
