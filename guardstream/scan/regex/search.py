@@ -655,7 +655,7 @@ class PatternScan:
         ]
         for pattern in steps.waiting():
             if pattern not in flowing and self._set.patterns[pattern].holds:
-                held += [(hold, pattern) for _, _, hold, *_ in steps.unwritten(pattern)]
+                held += [(hold, pattern) for _, _, hold, _, _, _ in steps.unwritten(pattern)]
         return held
 
     def hold(self) -> int:
@@ -722,14 +722,18 @@ class PatternScan:
         """Let text wait for a pattern's matches no earlier than from `out`, before which all is
         written; where it is masked, one that goes on needs to know where its group began. What is
         no longer kept neither comes back."""
-        matches = self._open(pattern)
-        kept = [
-            match._replace(hold=out)
-            if match.hold < out and (match.end <= out or self._set.releases)
-            else match
-            for match in matches
-            if match.end >= self._horizon()
-        ]
+        # There may be a thousand, at each overflow again.
+        horizon, releases = self._horizon(), self._set.releases
+        matches = list(self.steps.open_matches(pattern))
+        kept: list[OpenMatch] = []
+        for match in matches:
+            _, start, hold, end, late, written = match
+            if end < horizon:
+                continue
+            if hold < out and (end <= out or releases):
+                kept.append(OpenMatch(pattern, start, out, end, late, written))
+            else:
+                kept.append(match)
         if kept != matches:
             self.steps.keep(pattern, kept)
 
@@ -744,7 +748,7 @@ class PatternScan:
             hold = self._hidden(silent[0], min(match.hold for match in silent), window, budget)
         except OverBudgetError:
             return
-        kept = [match._replace(hold=max(match.hold, hold)) for match in silent]
+        kept = [match._replace(hold=hold) if match.hold < hold else match for match in silent]
         self.steps.keep(pattern, [*kept, *matches[len(silent) :]])
 
     def _is_silent(self, match: OpenMatch, window: Window) -> bool:
@@ -759,17 +763,17 @@ class PatternScan:
         spare = min(budget.left(), self._set.window)
         scan = self.fork(self.scope.rules)
         assert scan is not None  # it looks for its own rules
-        refused: OpenMatch | None = first
+        refused: int | None = first.start
         while refused is not None:
-            spare -= self.offset - max(refused.start, horizon)
+            spare -= self.offset - max(refused, horizon)
             if spare < 0:
                 raise OverBudgetError
-            scan._restart(pattern, refused.start + 1, window)
+            scan._restart(pattern, refused + 1, window)
             self._spent = scan._spent
-            matches = scan._open(pattern)
-            holds = [each.hold for each in matches if each.end > out]
+            matches = scan.steps.open_matches(pattern)
+            holds = [began for _, _, began, end, _, _ in matches if end > out]
             hold = min([hold, scan.steps.waits(pattern), *holds])
-            refused = next((each for each in matches if each.end <= out), None)
+            refused = next((start for _, start, _, end, _, _ in matches if end <= out), None)
         return max(hold, out)
 
     def _stands(self, *matches: Match) -> None:
@@ -881,7 +885,7 @@ class PatternScan:
 
     def _waits(self, pattern: int) -> int:
         """Where the oldest hold-back of a pattern began, of a candidate or a match."""
-        holds = [match.hold for match in self._unwritten(pattern)]
+        holds = [hold for _, _, hold, _, _, _ in self.steps.unwritten(pattern)]
         return min([self.steps.waits(pattern), *holds])
 
     def overflowing(self, window: Window) -> bool:
