@@ -51,9 +51,8 @@ class AuditLog:
       protected from anyone who can write the file: `guardstream.receipts.verify_audit` counts them.
 
     A log that is dropped is closed. If the file is moved away, as log rotation does, it is created
-    again. An OSError, such as a full
-    disk, is reported or raised as the guard's `observer_errors` says. It can be used from any
-    thread.
+    again. An OSError, such as a full disk, is reported or raised as the guard's `observer_errors`
+    says. It can be used from any thread.
     """
 
     def __init__(

@@ -729,6 +729,14 @@ def test_each_kind_of_event_goes_on_with_its_own_text(field: str) -> None:
         assert out == [*(text for _, text in told[:-1]), "[bird]"]
 
 
+def test_a_field_that_is_known_to_tell_texts_apart_may_stand_behind_many_others() -> None:
+    others = {f"other {number}": number for number in range(100)}
+    told = [("a", "blue "), ("b", "so"), ("a", "bird")]
+    source = [{**others, "agent": agent, "note": text} for agent, text in told]
+    out = [event["note"] for event in Guard(GUARD.policy).wrap_sync(source)]
+    assert out == ["blue ", "so", "[bird]"]
+
+
 @dataclass
 class Noted:
     """An event of an application's own."""

@@ -32,7 +32,8 @@ KINDS = (
     *("agent", "agent_id", "agentId", "agent_name", "agentName", "author", "model", "node"),
     *("sender", "source", "speaker", "message_id", "messageId", "run_id", "runId"),
 )
-"""Fields that distinguish kinds of events in unknown formats, and who says a text."""
+"""Fields that distinguish kinds of events in unknown formats, and who says a text. They are looked
+for in an event of any size; of all other fields (`paths.beside`) only some are compared."""
 
 _SLOTS: dict[type[Any], tuple[str, ...] | None] = {}
 """The fields of a class's objects that are not in their `__dict__`; None for mappings."""

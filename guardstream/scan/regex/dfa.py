@@ -87,7 +87,7 @@ class State(dict[Asked, Transition]):
     `starts` and `holds` tell where its candidates and their hold-backs began, for which it has
     `size` registers. An `idle` state has no candidate: it depends on the last character alone.
     `pattern` is its automaton's number; `told` is the bit of a lookbehind that matches here.
-    `number` no other state or transition has or had.
+    `number` is its own, and that of the transition that only leads to it: no other has or had it.
     """
 
     __slots__ = (
