@@ -11,8 +11,9 @@ from guardstream.scan.regex.alphabet import END, START, CharSets
 from guardstream.scan.regex.ast import Alt, Atomic, Cat, Char, Group, Look, Node, Reference, Repeat
 from guardstream.scan.regex.closure import Items
 from guardstream.scan.regex.dfa import Automaton, Caches, State
-from guardstream.scan.regex.nfa import Condition, Kind, Program
+from guardstream.scan.regex.nfa import Program
 from guardstream.scan.regex.parser import parse
+from guardstream.scan.regex.places import Condition, Kind
 from guardstream.scan.regex.registers import (
     AFTER,
     FIXED,
@@ -120,7 +121,7 @@ def test_an_assertion_about_the_end_is_a_condition() -> None:
     items = Items(made, cuts=True)
     [way] = items.advance(items.at(made.first, START), made.sets.signature("a")).ways
     [entry] = way.item.entries
-    assert (entry.place.kind, entry.condition) == (Kind.MATCH, Condition(END))
+    assert (made.places.kinds[entry.place], entry.condition) == (Kind.MATCH, Condition(END))
     assert way.item.ends
     assert not way.item.accepts
 

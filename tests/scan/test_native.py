@@ -572,33 +572,33 @@ def compiled(pattern: str) -> Any:
 
 
 def test_a_compiled_place_is_let_go_once_it_is_a_row() -> None:
-    program = compiled(r"key[\w-]{20,400}!")
-    assert not program.places
-    assert program.first.after is None
+    places = compiled(r"key[\w-]{20,400}!").places
+    assert not any((places.kinds, places.conditions, places.after, places.ways))
+    assert places.unwritten
 
 
 def test_a_place_may_be_asked_for_by_two_threads() -> None:
     program = compiled(r"key[\w-]{300}!")
-    [place], before = program._unwritten, program.count
+    [place], before = program.places.unwritten, len(program.places)
     asked = [program.more(place) for _ in range(2)]
     rows = [struct.unpack_from("11i", places) for _, _, places, _ in asked]
     assert [row[0] for row in rows] == [place, place]
-    assert [count for count, *_ in asked] == [program.count, program.count]
-    assert program.count > before
+    assert [count for count, *_ in asked] == [len(program.places), len(program.places)]
+    assert len(program.places) > before
 
 
 def test_a_large_choice_is_written_out_when_the_text_reaches_it() -> None:
     words = "|".join(f"word{number}" for number in range(1_000))
     program = compiled(rf"please\s+(?:{words})!")
-    [place] = program._unwritten
-    assert program.count < 20
+    [place] = program.places.unwritten
+    assert len(program.places) < 20
     program.more(place)
-    assert program.count > 5_000
+    assert len(program.places) > 5_000
 
 
 def test_a_large_choice_at_a_fixed_distance_is_written_out_at_once() -> None:
     words = "|".join(f"word{number}" for number in range(100))
-    assert not compiled(rf"please (?:{words})!")._unwritten
+    assert not compiled(rf"please (?:{words})!").places.unwritten
 
 
 def test_what_is_written_out_late_has_asked_for_its_sets_before() -> None:
@@ -606,6 +606,6 @@ def test_what_is_written_out_late_has_asked_for_its_sets_before() -> None:
     sets = CharSets()
     program = forms.native.NativeProgram(parse(rf"x+(?:{ways})").tree, sets)
     width, mask = sets.width, program.mask
-    for place in list(program._unwritten):
+    for place in list(program.places.unwritten):
         program.more(place)
     assert (sets.width, program.mask) == (width, mask)

@@ -16,7 +16,8 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from guardstream.scan.regex.alphabet import END
-from guardstream.scan.regex.nfa import FREE, Condition, Kind, Place, Program
+from guardstream.scan.regex.nfa import Program
+from guardstream.scan.regex.places import CHAR, FREE, NOWHERE, Condition, Kind
 
 
 class Obligation(NamedTuple):
@@ -30,7 +31,7 @@ class Entry(NamedTuple):
     """A place that may follow, under which condition, with which obligations from here on, and
     whether the masked group opens first."""
 
-    place: Place
+    place: int
     condition: Condition
     obligations: frozenset[Obligation]
     opens: bool
@@ -61,6 +62,7 @@ class Item(dict[int, Steps]):
     """A place in a pattern after a character, and the thread's obligations. It has what characters
     lead to, by what is asked of their signatures (`asks`).
 
+    `distance` and `opened` are the place's own, see `Places`.
     `accepts`: the pattern has matched here. `alive`: it can go on, or wait for a lookahead. `ends`:
     it matches here if the text ends. `ahead` are the numbers of all that can become of it: of two
     items with the same, one is needless. `asks` are the bits of the next character that matter:
@@ -74,10 +76,12 @@ class Item(dict[int, Steps]):
         "alive",
         "alone",
         "asks",
+        "distance",
         "ends",
         "entries",
         "left",
         "obligations",
+        "opened",
         "place",
     )
 
@@ -87,27 +91,31 @@ class Item(dict[int, Steps]):
 
     def __init__(
         self,
-        place: Place,
+        items: Items,
+        place: int,
         left: int,
         obligations: frozenset[Obligation],
         entries: Sequence[Entry],
-        behind: int,
-        finals: Sequence[Place],
     ) -> None:
+        places = items.program.places
         self.place = place
+        self.distance = places.distances[place]
+        self.opened = places.opened[place]
         self.left = left
         self.obligations = obligations
-        certain = [] if obligations else [n for n, e in enumerate(entries) if _is_certain(e)]
+        certain = []
+        if not obligations:
+            certain = [n for n, entry in enumerate(entries) if items.is_certain(entry)]
         self.accepts = bool(certain)
-        if certain and entries[certain[0]].place in finals:
+        if certain and entries[certain[0]].place in items.finals:
             # A match cuts what is less preferred; a lookaround may match in any way.
             entries = entries[: certain[0]]
         elif certain:
-            entries = [entry for entry in entries if not _is_certain(entry)]
+            entries = [entry for entry in entries if not items.is_certain(entry)]
         self.entries = entries
         self.alive = bool(entries)
         self.ahead: tuple[int, ...] = ()
-        self.asks = behind | _asked(obligations)
+        self.asks = items.program.behind | _asked(obligations)
         for _, condition, begun, _ in entries:
             self.asks |= condition.needs | condition.bars | _asked(begun)
         self.ends = False
@@ -123,21 +131,18 @@ def _asked(obligations: Iterable[Obligation]) -> int:
     return bits
 
 
-def _is_certain(entry: Entry) -> bool:
-    return entry.place.kind is Kind.MATCH and entry.condition == FREE and not entry.obligations
-
-
 class Items:
     """The items of one program, made when first reached.
 
-    `cuts`: a match ends the search for less preferred ones, as in `regex`.
+    `cuts`: a match ends the search for less preferred ones, as in `regex`, if it is at one of the
+    places `finals`.
     """
 
     def __init__(self, program: Program, *, cuts: bool) -> None:
         self.program = program
         self.cuts = cuts
-        self._finals = (program.matched, program.pending) if cuts else ()
-        # By the numbers of places: the garbage collector does not track tuples of ints.
+        self.finals = (program.matched, program.pending) if cuts else ()
+        self._kinds = program.places.kinds
         self._closures: dict[tuple[int, int], list[Entry]] = {}
         self._entries: dict[tuple[int, int, int, bool], Entry] = {}
         self._looking: dict[int, bool] = {}  # the places for which it matters what stands before
@@ -147,19 +152,23 @@ class Items:
     def __len__(self) -> int:
         return len(self._items)
 
-    def at(self, place: Place, left: int, obligations: frozenset[Obligation] = NOTHING) -> Item:
+    def is_certain(self, entry: Entry) -> bool:
+        """Whether the pattern, or what a lookaround looks for, has matched there."""
+        matched = self._kinds[entry.place] is Kind.MATCH
+        return matched and entry.condition == FREE and not entry.obligations
+
+    def at(self, place: int, left: int, obligations: frozenset[Obligation] = NOTHING) -> Item:
         """The item at `place`; `left` has the bits of what stands before it."""
         left &= self.program.behind
-        if left and not self._looking.get(place.number, True):
+        if left and not self._looking.get(place, True):
             left = 0
-        key = (place.number, left, obligations) if obligations else (place.number, left)
+        key = (place, left, obligations) if obligations else (place, left)
         item = self._items.get(key)
         if item is None:
             entries = self._closure(place, left)
-            if left and not self._looking[place.number]:
+            if left and not self._looking[place]:
                 return self.at(place, 0, obligations)
-            behind = self.program.behind
-            item = Item(place, left, obligations, entries, behind, self._finals)
+            item = Item(self, place, left, obligations, entries)
             item.ahead = tuple([self._what(entry, obligations) for entry in item.entries])
             # No place takes the end: this leads to no item.
             item.ends = self.advance(item, END).matched
@@ -169,7 +178,7 @@ class Items:
     def _what(self, entry: Entry, obligations: frozenset[Obligation]) -> int:
         """The number of what may become of an item by one of its entries."""
         place, condition, begun, _ = entry
-        key: tuple[object, ...] = place.number, condition.needs, condition.bars
+        key: tuple[object, ...] = place, condition.needs, condition.bars
         if begun or obligations:
             key = *key, begun, obligations
         return self._ahead.setdefault(key, len(self._ahead))
@@ -205,7 +214,7 @@ class Items:
             begun = self._advanced(entry.obligations, signature)
             if begun is None:
                 continue
-            if entry.place.kind is Kind.MATCH and not (kept or begun):
+            if self._kinds[entry.place] is Kind.MATCH and not (kept or begun):
                 matched = True
                 if self.cuts:
                     break
@@ -221,8 +230,9 @@ class Items:
     def _way(self, entry: Entry, signature: int, obligations: frozenset[Obligation]) -> Way:
         """Where the entry leads: on, or to where a match only waits for its obligations."""
         place = entry.place
-        if place.kind is Kind.CHAR:
-            return Way(self.at(place.after or place, signature, obligations), entry.opens, False)
+        if self._kinds[place] is CHAR:
+            after = self.program.places.after[place]
+            return Way(self.at(after, signature, obligations), entry.opens, False)
         pending = self.program.pending
         return Way(self.at(pending, 0, obligations), entry.opens, place is not pending)
 
@@ -259,71 +269,74 @@ class Items:
 
     # The epsilon closure
 
-    def _closure(self, place: Place, left: int) -> list[Entry]:
+    def _closure(self, place: int, left: int) -> list[Entry]:
         """What may follow, in order of preference."""
-        known = self._closures.get((place.number, left))
+        known = self._closures.get((place, left))
         if known is None:
             known = self._followed(place, left)
-            self._closures[place.number, left if self._looking[place.number] else 0] = known
+            self._closures[place, left if self._looking[place] else 0] = known
         return known
 
-    def _followed(self, first: Place, left: int) -> list[Entry]:  # noqa: C901 - one case a kind
-        found: dict[tuple[Place, Condition, frozenset[Obligation]], bool] = {}
+    def _followed(self, first: int, left: int) -> list[Entry]:  # noqa: C901 - one case a kind
+        places, kinds, leads_to = self.program.places, self._kinds, self.program.leads_to
+        found: dict[tuple[int, Condition, frozenset[Obligation]], bool] = {}
         looked_back = False
-        seen: set[tuple[Place, Condition, frozenset[Obligation], tuple[Place, ...]]] = set()
-        rounds: tuple[Place, ...] = ()  # those begun on the way in which nothing has been read yet
+        seen: set[tuple[int, Condition, frozenset[Obligation], tuple[int, ...]]] = set()
+        rounds: tuple[int, ...] = ()  # those begun on the way in which nothing has been read yet
         pending = [(first, FREE, NOTHING, False, rounds)]
         while pending:
             place, condition, begun, opened, rounds = pending.pop()
-            if place in rounds and place.out is not None:
+            if place in rounds:
                 # An empty round ends the loop, as in `regex`, whatever it has asked.
                 before = rounds[: rounds.index(place)]
-                pending.append((place.out, condition, begun, opened, before))
+                pending.append((places.out[place], condition, begun, opened, before))
                 continue
             key = place, condition, begun, rounds
             if key in seen:
                 continue
             seen.add(key)
-            if place.kind in (Kind.CHAR, Kind.MATCH):
-                entered = condition.and_(place.condition)
+            kind = kinds[place]
+            if kind in (CHAR, Kind.MATCH):
+                entered = condition.and_(places.conditions[place])
                 if not entered.needs & entered.bars:
                     found.setdefault((place, entered, begun), opened)
                 continue
-            if place.kind is Kind.BEHIND:
+            if kind is Kind.BEHIND:
                 looked_back = True
-                if not place.condition.holds(left):
+                if not places.conditions[place].holds(left):
                     continue
-            elif place.kind is Kind.AHEAD:
-                condition = condition.and_(place.condition)
-            elif place.kind in (Kind.OPEN, Kind.SHUT):
-                opened = place.kind is Kind.OPEN
-            elif place.kind is Kind.LOOK and place.aside is not None:
+            elif kind is Kind.AHEAD:
+                condition = condition.and_(places.conditions[place])
+            elif kind in (Kind.OPEN, Kind.SHUT):
+                opened = kind is Kind.OPEN
+            elif kind is Kind.LOOK:
                 looked_back = True
-                aside = self.at(place.aside, left)
-                if aside.accepts if place.negate else not (aside.accepts or aside.alive):
+                negate, aside = place in places.negated, self.at(places.aside[place], left)
+                if aside.accepts if negate else not (aside.accepts or aside.alive):
                     continue
                 if not aside.accepts and aside.alive:
-                    begun = begun | {Obligation(place.negate, frozenset((aside,)))}
-            inside = rounds
-            if place.kind is Kind.LOOP and place not in rounds:
+                    begun = begun | {Obligation(negate, frozenset((aside,)))}
+            inside, out = rounds, NOWHERE
+            if kind is Kind.LOOP:
+                out = places.out[place]
                 inside = (*rounds, place)
-            elif place.kind is Kind.ROUND and place.out is not None:
-                inside = (*rounds, place.out)
+            elif kind is Kind.ROUND:
+                inside = (*rounds, places.out[place])
             pending += [
-                (after, condition, begun, opened, rounds if _leads_out(place, after) else inside)
-                for after in reversed(place.leads_to())
+                (after, condition, begun, opened, rounds if after == out else inside)
+                for after in reversed(leads_to(place))
             ]
         # Whatever stands before, the way to the first place that looks back is the same.
-        self._looking[first.number] = looked_back
+        self._looking[first] = looked_back
         return [self._entry(*key, opened) for key, opened in found.items()]
 
     def _entry(
-        self, place: Place, condition: Condition, begun: frozenset[Obligation], opens: bool
+        self, place: int, condition: Condition, begun: frozenset[Obligation], opens: bool
     ) -> Entry:
         if begun:
             return Entry(place, condition, begun, opens)
         # Many places lead to the same: equal ones are one object.
-        key = place.number, condition.needs, condition.bars, opens
+        key = place, condition.needs, condition.bars, opens
         entry = self._entries.get(key)
         if entry is None:
             entry = self._entries[key] = Entry(place, condition, begun, opens)
@@ -341,8 +354,3 @@ def _steps(ways: tuple[Way, ...], matched: bool) -> Steps:
     if item.alone is None:
         item.alone = Steps(ways, matched)
     return item.alone
-
-
-def _leads_out(loop: Place, way: Place) -> bool:
-    """Whether a way of a loop leads out of it."""
-    return loop.kind is Kind.LOOP and way is loop.out

@@ -13,8 +13,9 @@ from guardstream.scan.match import Match, Window
 from guardstream.scan.regex.closure import Entry
 from guardstream.scan.regex.dfa import State
 from guardstream.scan.regex.forms import PYTHON
-from guardstream.scan.regex.nfa import Condition, Kind, Place, Program
+from guardstream.scan.regex.nfa import Program
 from guardstream.scan.regex.pattern import compile_pattern
+from guardstream.scan.regex.places import Condition, Kind
 from guardstream.scan.regex.search import PatternSet
 from guardstream.scan.regex.stepper import Stepper
 
@@ -76,11 +77,11 @@ def _threads(
 
 
 def _expected(entry: Entry, program: Program) -> str:
-    place = entry.place
-    if place.kind is Kind.MATCH:
+    if program.places.kinds[entry.place] is Kind.MATCH:
         return f"match before {conditions(entry.condition, program)}"
-    shown = readable(place.source.fragment) if place.source is not None else "?"
-    beyond = Condition(entry.condition.needs & ~place.condition.needs, entry.condition.bars)
+    taken = program.places.conditions[entry.place]
+    shown = readable(program.set_of(taken))
+    beyond = Condition(entry.condition.needs & ~taken.needs, entry.condition.bars)
     if beyond != Condition():
         shown += f" as {conditions(beyond, program)}"
     return f"({shown}" if entry.opens else shown
@@ -106,37 +107,42 @@ def dot(pattern: str, group: str | int | None = None) -> str:
     """The pattern's NFA in the language of Graphviz. Raises PatternError."""
     patterns = PatternSet([compile_pattern(pattern, group=group)], window=1, form=PYTHON)
     program = patterns.automata[0].program
-    numbers: dict[Place, int] = {program.first: 0}
+    places = program.places
+    numbers = {program.first: 0}
     pending, lines = [program.first], ["digraph pattern {", "  rankdir=LR;"]
     while pending:
         place = pending.pop(0)
         lines.append(f"  {numbers[place]} [{_looks(place, program)}];")
-        after = [place.out] if place.unwritten and place.out else list(place.leads_to())
-        for rank, follower in enumerate((*after, *([place.aside] if place.aside else ()))):
+        unwritten = places.unwritten.get(place)
+        after = [unwritten.after] if unwritten else list(places.following(place))
+        aside = places.aside.get(place)
+        for rank, follower in enumerate(after if aside is None else (*after, aside)):
             if follower not in numbers:
                 numbers[follower] = len(numbers)
                 pending.append(follower)
-            style = ' [style=dashed, label="looks"]' if follower is place.aside else ""
+            style = ' [style=dashed, label="looks"]' if follower == aside else ""
             label = f' [label="{rank + 1}"]' if len(after) > 1 and not style else ""
             lines.append(f"  {numbers[place]} -> {numbers[follower]}{style or label};")
     return "\n".join([*lines, "}"])
 
 
-def _looks(place: Place, program: Program) -> str:
-    match place.kind:
+def _looks(place: int, program: Program) -> str:
+    places = program.places
+    kind, condition = places.kinds[place], places.conditions[place]
+    match kind:
         case Kind.MATCH:
             return 'shape=doublecircle, label="match"'
-        case Kind.CHAR if place.source is not None:
-            text = readable(place.source.fragment)
+        case Kind.CHAR:
+            text = readable(program.set_of(condition))
         case Kind.AHEAD | Kind.BEHIND:
-            side = "before" if place.kind is Kind.AHEAD else "after"
-            text = f"{side} {conditions(place.condition, program)}"
+            side = "before" if kind is Kind.AHEAD else "after"
+            text = f"{side} {conditions(condition, program)}"
         case Kind.OPEN:
             text = "group"
         case Kind.LOOK:
-            text = "unless" if place.negate else "if"
+            text = "unless" if place in places.negated else "if"
         case _:
-            text = "written out late" if place.unwritten else ""
+            text = "written out late" if place in places.unwritten else ""
             return f'shape=point, xlabel="{text}"' if text else "shape=point"
     escaped = text.replace("\\", "\\\\").replace('"', '\\"')
     return f'shape=box, label="{escaped}"'

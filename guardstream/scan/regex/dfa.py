@@ -122,11 +122,11 @@ class State(dict[Asked, Transition]):
         self.idle = not threads and context.idle
         self.told = context.left & automaton.program.tells
         self.size = max([-1, *(max(t.start, t.hold, t.end) for t in threads)]) + 1
-        self.starts: Live = live((t.start, t.item.place.distance) for t in threads)
+        self.starts: Live = live((t.start, t.item.distance) for t in threads)
         self.holds: Live = self.starts
         if automaton.program.group:
             opened = (t for t in threads if t.hold != NOWHERE)
-            self.holds = live((t.hold, t.item.place.opened) for t in opened)
+            self.holds = live((t.hold, t.item.opened) for t in opened)
 
     def __missing__(self, asked: Asked) -> Transition:
         caches = self.automaton.caches

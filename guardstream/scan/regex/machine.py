@@ -13,7 +13,7 @@ from operator import or_
 from guardstream.scan.pages import SIZE
 from guardstream.scan.regex.alphabet import START, CharSets
 from guardstream.scan.regex.dfa import Automaton, Caches, State, Transition
-from guardstream.scan.regex.nfa import Condition
+from guardstream.scan.regex.places import Condition
 
 MAX_CHARACTERS = 50_000
 """How many characters' classes are remembered."""

@@ -26,15 +26,13 @@ from guardstream.scan.regex.fragments import numbers
 from guardstream.scan.regex.machine import Handling, Machine
 from guardstream.scan.regex.matcher import Attempt, Found, Matcher, Step
 from guardstream.scan.regex.matcher import Kind as StepKind
-from guardstream.scan.regex.nfa import Condition, Place, Program
+from guardstream.scan.regex.nfa import Program
+from guardstream.scan.regex.places import CHAR, FREE, NOWHERE, Kind
 from guardstream.scan.regex.rewrite import other_cases
 from guardstream.scan.words.normalize import Table
 
 UNIT = 100
 """How many bytes of the extension's tables weigh as much as a unit of `MAX_WEIGHT`."""
-
-NOWHERE = -1
-"""The number of no place."""
 
 MAX_CASES = 3
 """How many other cases a character has at most."""
@@ -55,8 +53,7 @@ class NativeProgram(Program):
     """A program as rows of ints for the extension.
 
     The places that it begins with are let go once they are rows, but for those of counters that are
-    not written out: of a large pattern they would take more memory than all else, and most of the
-    garbage collector's time.
+    not written out: of a large pattern they would take more memory than all else.
     """
 
     def __init__(self, tree: Node, sets: CharSets, group: int = 0) -> None:
@@ -65,26 +62,23 @@ class NativeProgram(Program):
         self._index = {bit: own for own, bit in enumerate(self._own)}
         self._size = (len(self._own) + 31) // 32 * 4
         self._signatures: dict[int, bytes] = {}
-        self._rows = self._places(self.places)
-        self._unwritten = {place.number: place for place in self.places if place.unwritten}
-        for place in self.places:
-            if not place.unwritten:
-                place.lead_nowhere()
-        self._let_go = self.count
-        self.places = []
+        # Of those that are written out late: their distances, and their ways.
+        self._distances: dict[int, tuple[int, int]] = {}
+        self._ways: dict[int, Sequence[int]] = {}
+        self._rows = self._given()
 
     def given(self, automaton: Automaton) -> tuple[object, ...]:
         """The program and the bits it asks for, for `Machine` in the extension."""
         behinds = array("i")
         for lookbehind in self.lookbehinds:
-            behinds.append(lookbehind.first.number)
+            behinds.append(lookbehind.first)
             behinds.append(self._index[lookbehind.bit.bit_length() - 1])
         return (
             array("i", self._own).tobytes(),
             self._rows,
             behinds.tobytes(),
-            self.first.number,
-            self.pending.number,
+            self.first,
+            self.pending,
             bool(self.group),
             automaton.cuts,
             automaton.least_hold,
@@ -94,40 +88,40 @@ class NativeProgram(Program):
 
     def more(self, number: int) -> _Places:
         """A place that is written out now that the text reaches it, and those that are new."""
-        late = number - self._let_go
-        place = self.places[late] if late >= 0 else self._unwritten[number]
-        known = len(self.places)
-        place.leads_to()
-        return self._places([place, *self.places[known:]])
+        if number in self.places.unwritten:
+            self._ways[number] = self.leads_to(number)
+        return self._given(number)
 
-    def _places(self, places: Sequence[Place]) -> _Places:
-        """Places, but for those that are not written out: how many there are of all, and
-        conditions, the places and their ways as rows of ints, see `Place` in `automaton.h`."""
-        conditions: dict[Condition, int] = {}
+    def _given(self, *late: int) -> _Places:
+        """Places that have been written out late, and new ones but for what is not written out: how
+        many there are of all, and conditions, the places and their ways as rows of ints, see
+        `Place` in `automaton.h`. The new ones are let go."""
+        places = self.places
+        numbers = {FREE: 0}  # of the conditions
         rows: list[int] = []
         ways: list[int] = []
-        for place in places:
-            if place.unwritten is not None:
-                continue
-            after, out, aside, first = place.after, place.out, place.aside, len(ways)
-            if after is None:
-                ways += [way.number for way in place.ways]
-            rows += (
-                place.number,
-                place.kind,
-                conditions.setdefault(place.condition, len(conditions)),
-                NOWHERE if after is None else after.number,
-                NOWHERE if out is None else out.number,
-                NOWHERE if aside is None else aside.number,
-                place.negate,
-                place.distance,
-                place.opened,
-                first,
-                len(ways) - first,
-            )
-        signatures = [self._signature(bits) for condition in conditions for bits in condition]
+        for place in late:
+            row = (place, Kind.SPLIT, 0, NOWHERE, NOWHERE, NOWHERE, False, *self._distances[place])
+            rows += (*row, len(ways), len(self._ways[place]))
+            ways += self._ways[place]
+        measured = zip(places.distances, places.opened, strict=True)
+        columns = zip(places.kinds, places.conditions, places.after, measured, strict=True)
+        for place, (kind, condition, after, distances) in enumerate(columns, places.first):
+            number = numbers.setdefault(condition, len(numbers))
+            if kind is CHAR:  # as most are
+                rows += (place, kind, number, after, NOWHERE, NOWHERE, 0, *distances, 0, 0)
+            elif place in places.unwritten:
+                self._distances[place] = distances
+            else:
+                follow = places.ways.get(place, ())
+                out, aside = places.out.get(place, NOWHERE), places.aside.get(place, NOWHERE)
+                row = (place, kind, number, after, out, aside, place in places.negated, *distances)
+                rows += (*row, len(ways), len(follow))
+                ways += follow
+        places.let_go()
+        signatures = [self._signature(bits) for condition in numbers for bits in condition]
         ints = array("i", rows).tobytes(), array("i", ways).tobytes()
-        return self.count, b"".join(signatures), *ints
+        return len(places), b"".join(signatures), *ints
 
     def _signature(self, bits: int) -> bytes:
         """Bits as the pattern numbers them."""

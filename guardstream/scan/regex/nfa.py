@@ -10,9 +10,7 @@ thread carries with it (`closure`).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from enum import IntEnum, auto
-from functools import lru_cache
+from dataclasses import replace
 from math import inf
 from typing import NamedTuple
 
@@ -41,6 +39,19 @@ from guardstream.scan.regex.ast import (
     Reference,
     Repeat,
 )
+from guardstream.scan.regex.places import (
+    BEFORE,
+    CHAR,
+    FREE,
+    NOWHERE,
+    UNKNOWN,
+    VARIABLE,
+    Condition,
+    Kind,
+    Places,
+    Unwritten,
+    same_condition,
+)
 from guardstream.scan.regex.rewrite import (
     captured,
     captures_of_group,
@@ -50,9 +61,6 @@ from guardstream.scan.regex.rewrite import (
     inside,
     reaching,
 )
-
-MAX_PLACES = 100_000
-"""How many places one pattern may have, without those that are written out late."""
 
 MAX_FIRSTS = 1_000
 """How many places a counter's rounds that may be empty may begin at, all together, each as often as
@@ -73,111 +81,11 @@ LARGE_CHOICE = 32
 AT_ONCE = 8
 """How many rounds of a single character are written out together."""
 
-UNKNOWN = -3
-"""A distance that has not been measured yet."""
-
-VARIABLE = -1
-"""A distance that differs from way to way."""
-
-BEFORE = -2
-"""The distance from the masked group's opening at a place before it."""
-
-
-class Condition(NamedTuple):
-    """What a neighbour must be: in all sets of `needs`, in none of `bars`."""
-
-    needs: int = 0
-    bars: int = 0
-
-    def holds(self, signature: int) -> bool:
-        return signature & self.needs == self.needs and not signature & self.bars
-
-    def and_(self, other: Condition) -> Condition:
-        """Both conditions; the same object where the other asks for nothing, as most do."""
-        if not (self.needs or self.bars):
-            return other
-        if not (other.needs or other.bars):
-            return self
-        return _same(self.needs | other.needs, self.bars | other.bars)
-
-
-_same = lru_cache(maxsize=4_096)(Condition)
-"""Equal ones are one object: many patterns ask for the same characters."""
-
-FREE = Condition()
-
-
-class Kind(IntEnum):
-    """What a place does. The extension has the same numbers (`automaton.h`)."""
-
-    CHAR = auto()  # takes one character that fulfils the condition
-    AHEAD = auto()  # asks for the next character, or the end
-    BEHIND = auto()  # asks for the last character, the start, or a lookbehind's bit
-    LOOK = auto()  # begins an obligation: `aside` must, or must not, match from here
-    OPEN = auto()  # the masked group begins
-    SHUT = auto()  # it ends, where it can be empty
-    SPLIT = auto()  # choices in order of preference
-    LOOP = auto()  # the same, for a body that can be empty: coming round again leads out
-    ROUND = auto()  # a counter's round begins: if nothing is read up to `out`, that leads out
-    MATCH = auto()  # the pattern, or what was looked for, has matched
-
-
-CHAR = Kind.CHAR
-"""By itself: to look it up takes as long as to make a place."""
-
-
-class Unwritten(NamedTuple):
-    """A choice or a counter that its program writes out when the text first reaches it: of a
-    counter `low` rounds are wanted then, and `more` may follow, None without end. `opens`: the
-    masked group may open in it."""
-
-    program: Program
-    node: Alt | Repeat
-    low: int
-    more: int | None
-    opens: bool
-
-
-@dataclass(slots=True, eq=False)
-class Place:
-    """A state of the NFA; it is called a place, since elsewhere a state is one of the DFA.
-
-    `after` is the next place, or `ways` are the choices, of which `out` leads out of a loop.
-    `number` is its index among the program's places. `distance` is how many characters the match
-    has here, `opened` how many since the masked group opened. `source` is the node that it was made
-    of. `unwritten` is what its ways are made of when the text first reaches it.
-    """
-
-    kind: Kind
-    number: int
-    condition: Condition = FREE
-    after: Place | None = None
-    ways: Sequence[Place] = ()
-    out: Place | None = None
-    aside: Place | None = None
-    negate: bool = False
-    distance: int = UNKNOWN
-    opened: int = UNKNOWN
-    source: Char | None = None
-    unwritten: Unwritten | None = None
-
-    def leads_to(self) -> Sequence[Place]:
-        """What comes after it, in order of preference."""
-        if self.unwritten is not None:
-            self.ways = self.unwritten.program.written(self, self.unwritten)
-            self.unwritten = None
-        return self.ways if self.after is None else (self.after,)
-
-    def lead_nowhere(self) -> None:
-        """Let go of what comes after it, which is kept elsewhere now."""
-        self.after = self.out = self.aside = self.source = None
-        self.ways = ()
-
 
 class Lookbehind(NamedTuple):
     """An NFA that runs along with the text; `bit` is set where it has matched."""
 
-    first: Place
+    first: int
     bit: int
 
 
@@ -191,7 +99,7 @@ class Program:
     its lookbehinds, must be at least. `lookbehinds` stand in the order in which they build on one
     another. `mask` has the bits of all sets that the pattern asks for, and of all its lookbehinds,
     `behind` of those that it asks the last character for, and `looks` of its own lookbehinds.
-    `places`, of which there have been `count`, grow while counters are written out.
+    `places` grow while counters are written out.
     """
 
     def __init__(self, tree: Node, sets: CharSets, group: int = 0) -> None:
@@ -203,24 +111,21 @@ class Program:
         self.behind = 0
         self.looks = 0
         self.lookbehinds: list[Lookbehind] = []
-        self.places: list[Place] = []
-        self._let_go = 0  # how many came before these
+        self.places = Places()
         self._taken: dict[str, Condition] = {}
-        self._limit: float = MAX_PLACES
-        self._distance = UNKNOWN
         self._lazy = is_larger(tree, WRITTEN_OUT)
         self._late_choices: set[int] = set()
         if self._lazy:
             self._postpone(tree, True)
         self._bits: dict[Look, int] = {}
         self._referred: dict[Reference, Node] = {}
-        self._besides: dict[tuple[Node, Place], Place] = {}
-        self._either_of: dict[tuple[Place, Place], Place] = {}
-        self._looked: Place | None = None
+        self._besides: dict[tuple[Node, int], int] = {}
+        self._either_of: dict[tuple[int, int], int] = {}
+        self._looked = NOWHERE
         self._asked = 0  # how many lookaheads have been compiled
         self._tree = tree
         self.tells = 0
-        self.matched = self._place(Kind.MATCH)
+        self.matched = self.places.add(Kind.MATCH)
         if isinstance(tree, Look):
             self.tells = self._followed(tree, sets.lookbehind(tree))
             self.first = self._split(())
@@ -229,101 +134,100 @@ class Program:
         if self._asked >= MAX_ASKING.bit_length():
             check_asking(tree)
         self._measure(BEFORE if group else 0)
-        self._limit, self._distance = inf, VARIABLE
+        self.places.most = inf
         # Where a match waits for what comes after it, how long ago it began is not fixed.
-        self.pending = self._place(Kind.MATCH)
+        self.pending = self.places.add(Kind.MATCH)
+        self.places.measure(VARIABLE)
         self.firsts = self._first_conditions()
         if not self._lazy:
             self._besides, self._either_of = {}, {}
-
-    @property
-    def count(self) -> int:
-        """How many places there have been."""
-        return self._let_go + len(self.places)
 
     @property
     def last(self) -> int:
         """Of the bits in `behind` those that are known without the program's own lookbehinds."""
         return self.behind & ~self.looks
 
+    def leads_to(self, place: int) -> Sequence[int]:
+        """What comes after a place, in order of preference; it is written out if need be."""
+        places = self.places
+        unwritten = places.unwritten.get(place)
+        if unwritten is not None:
+            places.ways[place] = self._written(unwritten)
+            places.measure(VARIABLE)
+            del places.unwritten[place]
+        return places.following(place)
+
+    def set_of(self, condition: Condition) -> str:
+        """The set of characters that a CHAR of this condition takes, as the pattern has it."""
+        return next(fragment for fragment, taken in self._taken.items() if taken == condition)
+
     def _first_conditions(self) -> list[Condition]:
+        places = self.places
         conditions: dict[Condition, None] = {}
-        seen: set[Place] = set()
+        seen: set[int] = set()
         pending = [self.first, *(lookbehind.first for lookbehind in self.lookbehinds)]
         while pending:
             place = pending.pop()
             if place in seen:
                 continue
             seen.add(place)
-            if place.kind is Kind.CHAR:
-                conditions[place.condition] = None
-            elif place.kind is Kind.LOOP and place.out is not None and place.out not in place.ways:
+            kind = places.kinds[place]
+            if kind is CHAR:
+                conditions[places.conditions[place]] = None
+            elif kind is Kind.LOOP and places.out[place] not in places.ways[place]:
                 # A round of a counter that has read nothing was the last.
-                pending.append(place.out)
+                pending.append(places.out[place])
             else:
-                pending += place.leads_to()
+                pending += self.leads_to(place)
         return list(conditions)
 
     # Distances
 
     def _measure(self, opened: int) -> None:
         """Give every place its distances."""
+        places = self.places
+        places.measure(UNKNOWN)
+        kinds, after, distances = places.kinds, places.after, places.distances
         reached = [(self.first, 0, opened)]
         while reached:
             place, distance, opened = reached.pop()
-            while _is_measured(place, distance, opened):
-                if place.kind is CHAR and place.after is not None:
+            while _is_measured(places, place, distance, opened):
+                following = after[place]
+                if kinds[place] is CHAR:
                     # The character counts, where the distance is known.
-                    distance, opened = place.distance, place.opened
+                    distance, opened = distances[place], places.opened[place]
                     distance += distance >= 0
                     opened += opened >= 0
-                    place = place.after
-                elif place.unwritten is not None and place.out is not None:
-                    stays_before = place.opened == BEFORE and not place.unwritten.opens
+                    place = following
+                elif place in places.unwritten:
+                    unwritten = places.unwritten[place]
+                    stays_before = places.opened[place] == BEFORE and not unwritten.opens
                     opened = BEFORE if stays_before else VARIABLE
-                    place, distance = place.out, VARIABLE
-                elif place.after is not None:
-                    distance, opened = _beyond(place)
-                    place = place.after
+                    place, distance = unwritten.after, VARIABLE
+                elif following >= 0:
+                    distance, opened = _beyond(places, place)
+                    place = following
                 else:
-                    ways = place.ways if place.out is None else (*place.ways, place.out)
-                    reached += [(way, place.distance, place.opened) for way in ways]
+                    ways, out = places.ways.get(place, ()), places.out.get(place)
+                    ways = ways if out is None else (*ways, out)
+                    reached += [(way, distances[place], places.opened[place]) for way in ways]
                     break
 
     # Compiling: each method takes what follows and returns what comes first
 
-    def _place(
-        self,
-        kind: Kind,
-        condition: Condition = FREE,
-        after: Place | None = None,
-        ways: Sequence[Place] = (),
-        source: Char | None = None,
-    ) -> Place:
-        number, distance = self._let_go + len(self.places), self._distance
-        if number >= self._limit:
-            message = f"the pattern needs over {MAX_PLACES} places; lower its counters"
-            raise PatternError(f"{message}, and give long lists of words as 'words'")
-        # In their order: names would take longer than all else here.
-        place = Place(
-            kind, number, condition, after, ways, None, None, False, distance, distance, source
-        )
-        self.places.append(place)
-        return place
-
-    def _character(self, node: Char, after: Place) -> Place:
+    def _character(self, node: Char, after: int) -> int:
         condition = self._taken.get(node.fragment) or self._taking(node.fragment)
-        return self._place(CHAR, condition, after, (), node)
+        return self.places.add(CHAR, condition, after)
 
-    def _asking(self, kind: Kind, condition: Condition, after: Place) -> Place:
+    def _asking(self, kind: Kind, condition: Condition, after: int) -> int:
         """An assertion about a neighbour."""
         bits = condition.needs | condition.bars
         self.mask |= bits
         if kind is Kind.BEHIND:
             self.behind |= bits
-        return self._place(kind, condition, after)
+        return self.places.add(kind, condition, after)
 
-    def _compile(self, node: Node, after: Place) -> Place:  # noqa: C901 - one case a kind
+    def _compile(self, node: Node, after: int) -> int:  # noqa: C901 - one case a kind
         match node:
             case Char():
                 return self._character(node, after)
@@ -343,7 +247,7 @@ class Program:
             case Group(item, number):
                 opens = number == self.group
                 inner = self._compile(item, self._shut(item, after) if opens else after)
-                return self._place(Kind.OPEN, FREE, inner) if opens else inner
+                return self.places.add(Kind.OPEN, FREE, inner) if opens else inner
             case Atomic(item):
                 if not has_choices(item):
                     return self._compile(item, after)
@@ -370,18 +274,20 @@ class Program:
         """What a character of this set must be; remembered, since many places ask for the same."""
         condition = self._taken.get(fragment)
         if condition is None:
-            condition = self._taken[fragment] = _same(self.sets.bit(fragment))
+            condition = self._taken[fragment] = same_condition(self.sets.bit(fragment))
             self.mask |= condition.needs
         return condition
 
-    def _shut(self, item: Node, after: Place) -> Place:
+    def _shut(self, item: Node, after: int) -> int:
         """What follows the masked group: if nothing was read in it, it has not opened."""
-        return self._place(Kind.SHUT, FREE, after) if may_be_empty(item) else after
+        return self.places.add(Kind.SHUT, FREE, after) if may_be_empty(item) else after
 
-    def _split(self, ways: Sequence[Place]) -> Place:
-        return self._place(Kind.SPLIT, ways=ways)
+    def _split(self, ways: Sequence[int]) -> int:
+        place = self.places.add(Kind.SPLIT)
+        self.places.ways[place] = tuple(ways)
+        return place
 
-    def _repeat(self, node: Repeat, after: Place) -> Place:
+    def _repeat(self, node: Repeat, after: int) -> int:
         low, high = node.low, node.high
         check_rounds(node)
         if self._lazy and is_larger(node, LARGE):
@@ -403,27 +309,28 @@ class Program:
             after = self._compile(node.item, after)
         return after
 
-    def _round(self, item: Node, after: Place, end: Place) -> Place:
+    def _round(self, item: Node, after: int, end: int) -> int:
         """A round of a counter that need not be. If nothing was read in it, it was the last, as in
         `regex`."""
         if after is end or not may_be_empty(item):
             return self._compile(item, after)
-        closed = self._place(Kind.LOOP, ways=(after,))
-        closed.out = end
-        begun = self._place(Kind.ROUND, FREE, self._compile(item, closed))
-        begun.out = closed
+        ways, out = self.places.ways, self.places.out
+        closed = self.places.add(Kind.LOOP)
+        ways[closed], out[closed] = (after,), end
+        begun = self.places.add(Kind.ROUND, FREE, self._compile(item, closed))
+        out[begun] = closed
         return begun
 
-    def _counted(self, node: Repeat, low: int, more: int | None, after: Place) -> Place:
+    def _counted(self, node: Repeat, low: int, more: int | None, after: int) -> int:
         """The counter from where `low` rounds are wanted and `more` may follow, written out when
         the text reaches it."""
         return self._later(node, low, more, after) if low or more else after
 
-    def _later(self, node: Alt | Repeat, low: int, more: int | None, after: Place) -> Place:
+    def _later(self, node: Alt | Repeat, low: int, more: int | None, after: int) -> int:
         """A place from which the node is written out when the text reaches it."""
-        place = self._place(Kind.SPLIT)
+        place = self.places.add(Kind.SPLIT)
         opens = bool(self.group) and self.group in captured(node)
-        place.unwritten, place.out = Unwritten(self, node, low, more, opens), after
+        self.places.unwritten[place] = Unwritten(node, low, more, opens, after)
         return place
 
     # What is written out when the text reaches it
@@ -450,17 +357,15 @@ class Program:
             fixed = fixed and max_width(node) == min_width(node)
         return fixed
 
-    def _unwritten_choice(self, node: Alt, after: Place) -> Place:
+    def _unwritten_choice(self, node: Alt, after: int) -> int:
         self._foresee(node)
         return self._later(node, 0, 0, after)
 
-    def written(self, place: Place, unwritten: Unwritten) -> Sequence[Place]:
+    def _written(self, unwritten: Unwritten) -> tuple[int, ...]:
         """The ways of a place that the text has reached."""
-        _, node, low, more, _ = unwritten
-        after = place.out
-        assert after is not None
+        node, low, more, _, after = unwritten
         if isinstance(node, Alt):
-            return [self._compile(item, after) for item in node.items]
+            return tuple([self._compile(item, after) for item in node.items])
         rounds = min(low or more or 0, AT_ONCE if isinstance(node.item, Char) else 1)
         if low:
             first = self._counted(node, low - rounds, more, after)
@@ -475,7 +380,7 @@ class Program:
 
     def _foresee(self, node: Node) -> None:
         """Number all sets that the node asks for, though it is compiled later."""
-        if self._limit == inf:
+        if self.places.most == inf:
             return  # the program has been made, and all of its sets are numbered
         left = [node]
         while left:
@@ -486,21 +391,22 @@ class Program:
                 case Cat() | Alt() | Repeat() | Group():
                     left += inside(part)
                 case _:
-                    self._compile(part, self._place(Kind.MATCH))
+                    self._compile(part, self.places.add(Kind.MATCH))
 
-    def _optional(self, inside: Place, skipped: Place, lazy: bool) -> Place:
+    def _optional(self, inside: int, skipped: int, lazy: bool) -> int:
         return self._split((skipped, inside) if lazy else (inside, skipped))
 
-    def _loop(self, node: Repeat, after: Place) -> tuple[Place, Place]:
+    def _loop(self, node: Repeat, after: int) -> tuple[int, int]:
         """A loop: where another round may begin or none, and where a round begins."""
-        loop = self._place(Kind.LOOP if may_be_empty(node.item) else Kind.SPLIT)
+        loop = self.places.add(Kind.LOOP if may_be_empty(node.item) else Kind.SPLIT)
         inside = self._compile(node.item, loop)
-        loop.ways, loop.out = ((after, inside) if node.lazy else (inside, after)), after
+        self.places.ways[loop] = (after, inside) if node.lazy else (inside, after)
+        self.places.out[loop] = after
         return loop, inside
 
     # Atomic groups
 
-    def _committed(self, node: Node, after: Place, held: Place) -> Place:
+    def _committed(self, node: Node, after: int, held: int) -> int:
         """The node inside an atomic group; `held` is what leads out of the group after it, beside
         the group.
 
@@ -519,14 +425,14 @@ class Program:
             case Group(item, number):
                 opens = number == self.group
                 inner = self._committed(item, self._shut(item, after) if opens else after, held)
-                return self._place(Kind.OPEN, FREE, inner) if opens else inner
+                return self.places.add(Kind.OPEN, FREE, inner) if opens else inner
             case Repeat():
                 check_rounds(node, commits=asks_in_each_way(node))
                 return self._committed_repeat(node, after, held)
             case _:
                 return self._compile(node, after)
 
-    def _first_of(self, ways: Sequence[Place], beside: Sequence[Place]) -> Place:
+    def _first_of(self, ways: Sequence[int], beside: Sequence[int]) -> int:
         """A choice between the ways of an atomic group, given what leads out of it beside each."""
         if not ways:
             return self._split(())
@@ -536,18 +442,23 @@ class Program:
             earlier = self._either(earlier, beside[index])
         return self._split(guarded)
 
-    def _unless(self, aside: Place, after: Place) -> Place:
+    def _unless(self, aside: int, after: int) -> int:
         self.late = True
-        look = self._place(Kind.LOOK, FREE, after)
-        look.aside, look.negate = aside, True
+        return self._looking(aside, True, after)
+
+    def _looking(self, aside: int, negate: bool, after: int) -> int:
+        look = self.places.add(Kind.LOOK, FREE, after)
+        self.places.aside[look] = aside
+        if negate:
+            self.places.negated.add(look)
         return look
 
-    def _committed_repeat(self, node: Repeat, after: Place, held: Place) -> Place:
+    def _committed_repeat(self, node: Repeat, after: int, held: int) -> int:
         item, lazy, end, out = node.item, node.lazy, after, held
         if node.high is None:
             after, held = self._split(()), self._beside(replace(node, low=0), held)
             inside, beside = self._committed(item, after, held), self._beside(item, held)
-            after.ways = (
+            self.places.ways[after] = (
                 (end, self._unless(out, inside)) if lazy else (inside, self._unless(beside, end))
             )
         for _ in range((node.high or node.low) - node.low):
@@ -564,29 +475,29 @@ class Program:
     # What stands beside a pattern: all ways of a part, which a lookahead looks for. They are made
     # once, however often the part is written out: what is asked for twice is then one obligation.
 
-    def _beside(self, node: Node, after: Place) -> Place:
+    def _beside(self, node: Node, after: int) -> int:
         """All ways of a node to what is `after` it."""
         known = self._besides.get((node, after))
         if known is None:
             known = self._besides[node, after] = self._compile(node, after)
         return known
 
-    def _either(self, first: Place, second: Place) -> Place:
+    def _either(self, first: int, second: int) -> int:
         """All ways of both."""
         known = self._either_of.get((first, second))
         if known is None:
             known = self._either_of[first, second] = self._split((first, second))
         return known
 
-    def _met(self) -> Place:
+    def _met(self) -> int:
         """Where all that a lookahead looks for has been read."""
-        if self._looked is None:
-            self._looked = self._place(Kind.MATCH)
+        if self._looked == NOWHERE:
+            self._looked = self.places.add(Kind.MATCH)
         return self._looked
 
     # Assertions
 
-    def _look(self, node: Look, after: Place) -> Place:
+    def _look(self, node: Look, after: int) -> int:
         if node.ahead and is_untold(node.item):
             # What a reference may be is more than what it is: a negative lookahead excludes nothing
             # then, and a match waits until all has come that the lookahead may look at.
@@ -611,18 +522,16 @@ class Program:
         bit = self._bits.get(look, 0)
         if not bit:
             bit = self._bits[look] = shared or self.sets.fresh()
-            first = self._compile(look.item, self._place(Kind.MATCH))
+            first = self._compile(look.item, self.places.add(Kind.MATCH))
             self.lookbehinds.append(Lookbehind(first, bit))
             self.looks |= bit
             self.mask |= bit
         return bit
 
-    def _obliged(self, item: Node, negate: bool, after: Place) -> Place:
+    def _obliged(self, item: Node, negate: bool, after: int) -> int:
         """A longer lookahead: an obligation of the threads that come through it."""
         self.late = True
-        look = self._place(Kind.LOOK, FREE, after)
-        look.aside, look.negate = self._beside(item, self._met()), negate
-        return look
+        return self._looking(self._beside(item, self._met()), negate, after)
 
     def _single(self, node: Node, edge: str) -> list[int] | None:
         """The bits of a one-character lookaround's alternatives, None if it is anything else."""
@@ -641,7 +550,7 @@ class Program:
             case _:
                 return None
 
-    def _assertion(self, node: Assert, after: Place) -> Place:
+    def _assertion(self, node: Assert, after: int) -> int:
         newline = Condition(self.sets.bit(r"\n"))
         match node.kind:
             case "start":
@@ -657,7 +566,7 @@ class Program:
             case _:
                 return self._word_edge(self.sets.bit(node.word), node.kind == "word", after)
 
-    def _word_edge(self, word: int, differs: bool, after: Place) -> Place:
+    def _word_edge(self, word: int, differs: bool, after: int) -> int:
         inside, outside = Condition(word), Condition(0, word)
         ways = []
         for behind, same in ((inside, inside), (outside, outside)):
@@ -685,24 +594,24 @@ def check_asking(tree: Node) -> None:
         raise PatternError(f"{message}; make a part of what stands between them mandatory")
 
 
-def _is_measured(place: Place, distance: int, opened: int) -> bool:
+def _is_measured(places: Places, place: int, distance: int, opened: int) -> bool:
     """Give a place distances at which it is reached; whether that says anything new."""
-    known, known_opened = place.distance, place.opened
+    known, known_opened = places.distances[place], places.opened[place]
     if known in (distance, VARIABLE) and known_opened in (opened, VARIABLE):
         return False
     if known != distance:
-        place.distance = distance if known == UNKNOWN else VARIABLE
+        places.distances[place] = distance if known == UNKNOWN else VARIABLE
     if known_opened != opened:
-        place.opened = opened if known_opened == UNKNOWN else VARIABLE
+        places.opened[place] = opened if known_opened == UNKNOWN else VARIABLE
     return True
 
 
-def _beyond(place: Place) -> tuple[int, int]:
+def _beyond(places: Places, place: int) -> tuple[int, int]:
     """The distances of what follows a place that takes no character."""
-    distance, opened = place.distance, place.opened
-    if place.kind is Kind.OPEN and opened == BEFORE:
+    kind, distance, opened = places.kinds[place], places.distances[place], places.opened[place]
+    if kind is Kind.OPEN and opened == BEFORE:
         opened = 0
-    elif place.kind is Kind.SHUT and opened == 0:
+    elif kind is Kind.SHUT and opened == 0:
         opened = BEFORE
     return distance, opened
 

@@ -13,7 +13,7 @@ from functools import lru_cache
 from typing import NamedTuple, TypeAlias
 
 from guardstream.scan.regex.closure import Item
-from guardstream.scan.regex.nfa import VARIABLE
+from guardstream.scan.regex.places import VARIABLE
 
 FIXED = -1
 """In a Thread: the item's distance says where it began."""
@@ -60,11 +60,10 @@ class Thread(NamedTuple):
 
     def began(self, registers: tuple[int, ...], offset: int) -> tuple[int, int]:
         """Where its match began, and where its group opened: after the text if nowhere yet."""
-        place = self.item.place
-        start = registers[self.start] if self.start >= 0 else offset - place.distance
+        start = registers[self.start] if self.start >= 0 else offset - self.item.distance
         if self.hold == NOWHERE:
             return start, offset + 1
-        return start, registers[self.hold] if self.hold >= 0 else offset - place.opened
+        return start, registers[self.hold] if self.hold >= 0 else offset - self.item.opened
 
 
 class Advanced(NamedTuple):
@@ -137,14 +136,14 @@ def together(lives: Iterable[tuple[Live, tuple[int, ...]]]) -> Live:
 
 def start_of(thread: Thread) -> Source:
     """Where the thread's match began, seen from the character after its state."""
-    return thread.start if thread.start >= 0 else back(thread.item.place.distance)
+    return thread.start if thread.start >= 0 else back(thread.item.distance)
 
 
 def hold_of(thread: Thread) -> Least | None:
     """Where the thread's group opened, seen from the character after its state."""
     if thread.hold == NOWHERE:
         return None
-    return (thread.hold,) if thread.hold >= 0 else (back(thread.item.place.opened),)
+    return (thread.hold,) if thread.hold >= 0 else (back(thread.item.opened),)
 
 
 def renumbered(
@@ -157,9 +156,9 @@ def renumbered(
     """
     used: dict[Least, None] = {}
     for item, start, hold, end in advanced:
-        if item.place.distance == VARIABLE:
+        if item.distance == VARIABLE:
             used[(start,)] = None
-        if hold is not None and item.place.opened == VARIABLE:
+        if hold is not None and item.opened == VARIABLE:
             used[hold] = None
         if end is not None:
             used[(end,)] = None
@@ -170,12 +169,8 @@ def renumbered(
         threads.append(
             Thread(
                 item,
-                numbers[(start,)] if item.place.distance == VARIABLE else FIXED,
-                NOWHERE
-                if hold is None
-                else numbers[hold]
-                if item.place.opened == VARIABLE
-                else FIXED,
+                numbers[(start,)] if item.distance == VARIABLE else FIXED,
+                NOWHERE if hold is None else numbers[hold] if item.opened == VARIABLE else FIXED,
                 NOWHERE if end is None else numbers[(end,)],
             )
         )

@@ -1,0 +1,149 @@
+"""What an NFA consists of: places for characters, choices and assertions.
+
+A place is a number: what it has stands in columns, or, if few places have it, by its number. A set
+of patterns has tens of thousands of them: as objects they would take three times as long to make,
+and each full garbage collection would look at all of them.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Sequence
+from enum import IntEnum, auto
+from functools import lru_cache
+from typing import NamedTuple
+
+from guardstream.errors import PatternError
+from guardstream.scan.regex.ast import Alt, Repeat
+
+MAX_PLACES = 100_000
+"""How many places one pattern may have, without those that are written out late."""
+
+NOWHERE = -1
+"""The number of no place."""
+
+UNKNOWN = -3
+"""A distance that has not been measured yet."""
+
+VARIABLE = -1
+"""A distance that differs from way to way."""
+
+BEFORE = -2
+"""The distance from the masked group's opening at a place before it."""
+
+
+class Condition(NamedTuple):
+    """What a neighbour must be: in all sets of `needs`, in none of `bars`."""
+
+    needs: int = 0
+    bars: int = 0
+
+    def holds(self, signature: int) -> bool:
+        return signature & self.needs == self.needs and not signature & self.bars
+
+    def and_(self, other: Condition) -> Condition:
+        """Both conditions; the same object where the other asks for nothing, as most do."""
+        if not (self.needs or self.bars):
+            return other
+        if not (other.needs or other.bars):
+            return self
+        return same_condition(self.needs | other.needs, self.bars | other.bars)
+
+
+same_condition = lru_cache(maxsize=4_096)(Condition)
+"""Equal conditions are one object: many patterns ask for the same characters."""
+
+FREE = Condition()
+
+
+class Kind(IntEnum):
+    """What a place does. The extension has the same numbers (`automaton.h`)."""
+
+    CHAR = auto()  # takes one character that fulfils the condition
+    AHEAD = auto()  # asks for the next character, or the end
+    BEHIND = auto()  # asks for the last character, the start, or a lookbehind's bit
+    LOOK = auto()  # begins an obligation: `aside` must, or must not, match from here
+    OPEN = auto()  # the masked group begins
+    SHUT = auto()  # it ends, where it can be empty
+    SPLIT = auto()  # choices in order of preference
+    LOOP = auto()  # the same, for a body that can be empty: coming round again leads out
+    ROUND = auto()  # a counter's round begins: if nothing is read up to `out`, that leads out
+    MATCH = auto()  # the pattern, or what was looked for, has matched
+
+
+CHAR = Kind.CHAR
+"""By itself: to look it up takes as long as to add a place."""
+
+
+class Unwritten(NamedTuple):
+    """A choice or a counter that its program writes out when the text first reaches it: of a
+    counter `low` rounds are wanted then, and `more` may follow, None without end. `opens`: the
+    masked group may open in it; `after` is what follows it."""
+
+    node: Alt | Repeat
+    low: int
+    more: int | None
+    opens: bool
+    after: int
+
+
+class Places:
+    """The places of a program.
+
+    Of each place `kinds` and `conditions` are known, and `after`, the next one: NOWHERE where it
+    has `ways`, which are choices, or is a MATCH. `out` leads out of a loop, or is a round's loop.
+    `aside` is where a lookaround begins, of which those of `negated` must not match. `distances`
+    are how many characters the match has at each place, `opened` how many since the masked group
+    opened. The ways of what is `unwritten` are made when the text first reaches it.
+
+    The columns have the places from `first` on. There may be `most`.
+    """
+
+    def __init__(self) -> None:
+        self.first = 0
+        self.most: float = MAX_PLACES
+        self.kinds: list[Kind] = []
+        self.conditions: list[Condition] = []
+        self.after = array("i")
+        self.distances = array("i")
+        self.opened = array("i")
+        self.ways: dict[int, tuple[int, ...]] = {}
+        self.out: dict[int, int] = {}
+        self.aside: dict[int, int] = {}
+        self.negated: set[int] = set()
+        self.unwritten: dict[int, Unwritten] = {}
+
+    def __len__(self) -> int:
+        return self.first + len(self.kinds)
+
+    def add(self, kind: Kind, condition: Condition = FREE, after: int = NOWHERE) -> int:
+        """A new place, without distances yet. Raises PatternError."""
+        kinds = self.kinds
+        place = self.first + len(kinds)
+        if place >= self.most:
+            message = f"the pattern needs over {MAX_PLACES} places; lower its counters"
+            raise PatternError(f"{message}, and give long lists of words as 'words'")
+        kinds.append(kind)
+        self.conditions.append(condition)
+        self.after.append(after)
+        return place
+
+    def measure(self, distance: int) -> None:
+        """Give all places that have no distances yet this one."""
+        for column in (self.distances, self.opened):
+            column.extend(array("i", [distance]) * (len(self.kinds) - len(column)))
+
+    def let_go(self) -> None:
+        """Let go of all places but for what is unwritten of them: they are kept elsewhere now."""
+        self.first = len(self)
+        for column in (self.kinds, self.conditions, self.after, self.distances, self.opened):
+            del column[:]
+        for few in (self.ways, self.out, self.aside, self.negated):
+            few.clear()
+
+    def following(self, place: int) -> Sequence[int]:
+        """What comes after a place that is written out, in order of preference."""
+        ways = self.ways.get(place)
+        if ways is None:
+            return (self.after[place],) if self.after[place] != NOWHERE else ()
+        return ways
