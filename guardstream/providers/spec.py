@@ -220,7 +220,7 @@ class SpecAdapter:
         event = fields_of(chunk)
         reading = self.meaning(chunk, event, self.pieces(chunk, event))
         if self._last is not None and "unknown" in self._last.kinds:
-            reading = reading._replace(beside=_fields_beside(self._last, event))
+            reading = reading._replace(beside=_fields_beside(self._last, chunk))
         return self._compare_next(reading) if self._patience else reading
 
     def compared(self) -> Alike | None:
@@ -604,17 +604,21 @@ def _map_value(value: Any, change: Callable[[str], str]) -> Any:
     return new
 
 
-def _fields_beside(read: Read, event: Mapping[str, Any]) -> dict[Slot, Beside]:
-    """Return the fields beside each unknown text, read once for those in one object."""
+def _fields_beside(read: Read, event: Any) -> dict[Slot, list[Beside]]:
+    """Return the fields beside each unknown text of a slot, read once for those in one object."""
     known: dict[Steps, Beside] = {}
-    found: dict[Slot, Beside] = {}
+    found: dict[Slot, list[Beside]] = {}
     for owner, piece in zip(read.owners, read.pieces, strict=True):
         steps = read.found[owner].steps
-        if piece.kind == "unknown" and steps and not _is_key(steps):
+        if piece.kind != "unknown":
+            continue
+        others: Beside = ()
+        if steps and not _is_key(steps):
             around = steps[0]
             if around not in known:
                 known[around] = beside(event, around)
-            found[piece.slot] = known[around]
+            others = known[around]
+        found.setdefault(piece.slot, []).append(others)
     return found
 
 

@@ -10,6 +10,7 @@ from enum import Enum
 from random import Random
 from types import MappingProxyType, SimpleNamespace
 from typing import Any, NamedTuple
+from uuid import UUID
 
 import pytest
 from openai.types.chat import ChatCompletionChunk
@@ -741,8 +742,29 @@ def test_a_field_that_is_known_to_tell_texts_apart_may_stand_behind_many_others(
 class Noted:
     """An event of an application's own."""
 
-    task: int
+    task: Any
     note: str
+
+
+class Who(Enum):
+    """Who says a text."""
+
+    A = "a"
+    B = "b"
+
+
+LAST = {"index": 0, "task": 2, "note": "so"}
+"""The last item of a list, with the same index as the one before it."""
+
+
+def turned(items: list[Any], nr: int) -> list[Any]:
+    """Return items in one order or the other."""
+    return items[::-1] if nr % 2 else items
+
+
+def json_of(value: Any) -> dict[str, Any]:
+    """Return an event with JSON in a string."""
+    return {"own": json.dumps(value)}
 
 
 @pytest.mark.parametrize(
@@ -764,7 +786,22 @@ class Noted:
         lambda text, at, _: {"task": at, "own": json.dumps({"note": text})},
         lambda text, at, _: {"own": json.dumps({"task": at, "note": text})},
         lambda text, at, _: {"data": json.dumps({"task": at, "note": text})},
+        lambda text, at, _: {"own": json.dumps({"left": at == 0, "note": text})},
+        lambda text, at, _: {"own": json.dumps([["so", "ab"[at]], {"note": text}])},
+        lambda text, at, _: {"ids": [["so", "ab"[at]]], "data": [{"note": text}]},
+        lambda text, at, _: {"ids": [{"id": at}], "note": text},
+        lambda text, at, _: {"on": [{"id": at}, {"note": text}]},
+        lambda text, at, _: [at, {"note": text}],
+        lambda text, at, _: {"a": {"b": {"c": {"d": {"task": at}}}}, "note": text},
+        lambda text, at, nr: {"type": "abc"[nr % 3], "task": at, "note": text},
+        lambda text, at, nr: {"own": json.dumps({"type": "abc"[nr % 3], "task": at, "note": text})},
+        lambda text, at, nr: {"items": turned([{"task": at, "note": text}, {"task": 2}], nr)},
+        lambda text, at, nr: json_of({"items": turned([{"id": at, "note": text}, {"id": 2}], nr)}),
+        lambda text, at, _: {"items": [{"index": 0, "task": at, "note": text}, LAST]},
         lambda text, at, _: Noted(at, text),
+        lambda text, at, _: Noted([Who.A, Who.B][at], text),
+        lambda text, at, _: Noted(UUID(int=at), text),
+        lambda text, at, _: Noted(Noted(at, "so"), text),
         lambda text, at, _: chunk({"dreams": {"task": at, "note": text}}),
     ],
 )
@@ -797,7 +834,7 @@ def cut(text: str, random: Random) -> list[str]:
 
 def notes(value: Any) -> Iterator[str]:
     """Yield the notes in an event, also those in strings of JSON."""
-    if isinstance(value, str) and value.startswith("{"):
+    if isinstance(value, str) and value.startswith(("{", "[")):
         value = json.loads(value)
     if isinstance(value, list):
         for each in value:
@@ -820,6 +857,56 @@ def test_texts_in_sse_that_interleave_are_told_apart(names: str | None, size: in
     out = b"".join(Guard(GUARD.policy).wrap_sync(source)).decode()
     said = [json.loads(line[6:])["note"] for line in out.splitlines() if line.startswith("data:")]
     assert said == ["a bl", "so", "ue ", "it", "[bird]"]
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        lambda text, at: ["ab"[at], text],
+        lambda text, at: {"said": ["ab"[at], text]},
+        lambda text, at: {"said": json.dumps(["ab"[at], text])},
+    ],
+)
+def test_texts_in_lists_are_told_apart_by_what_is_beside_them(said: Any) -> None:
+    told = [(0, "blue "), (1, "so"), (0, "bird")]
+    source = [said(text, at) for at, text in told]
+    lines = [f"{json.dumps(each)}\n".encode() for each in source]
+    assert "bird]" in str([*Guard(GUARD.policy).wrap_sync(source)][-1])
+    assert b"bird]" in [*Guard(GUARD.policy).wrap_sync(lines)][-1]
+
+
+def test_each_item_of_a_long_list_is_told_apart_by_its_own_fields() -> None:
+    others = [{"task": nr % 9, "note": "so"} for nr in range(300)]
+    told = [{"task": "a", "note": "blue "}, {"task": "b", "note": "so"}]
+    source = [
+        {"items": [*others, *told]},
+        {"items": [*others, told[1], {**told[0], "note": "bird"}]},
+    ]
+    out = [*Guard(GUARD.policy).wrap_sync(source)]
+    assert out[-1]["items"][-1]["note"] == "[bird]"
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        lambda text: {"note": text},
+        lambda text: {"note": text, "token": {"text": text}},
+        lambda text: {"note": text, "token": {"id": ord(text)}},
+        lambda text: [text],
+        lambda text: {"own": json.dumps({"note": text, "id": ord(text)})},
+    ],
+)
+def test_what_comes_with_one_piece_alone_tells_no_texts_apart(said: Any) -> None:
+    guard = Guard(Policy.parse("rules: [{id: pin, pattern: '1{4}', action: block}]"))
+    source = [said(text) for text in "1,1,1,1,1.1,1"]
+    assert [*guard.wrap_sync(source)] == source
+
+
+def test_a_piece_that_came_again_and_again_is_not_forgotten() -> None:
+    guard = Guard(Policy.parse("rules: [{id: pin, pattern: '1{4}2'}]"))
+    told = [("a", "1"), ("b", ",")] * 4 + [("a", "2")]
+    source = [{"task": task, "note": text} for task, text in told]
+    assert [*guard.wrap_sync(source)][-1]["note"] == "[pin]"
 
 
 def test_a_text_goes_on_after_many_others_began() -> None:
@@ -848,12 +935,12 @@ def test_what_is_the_same_everywhere_is_not_read_again_by_other_fields() -> None
 def test_fields_that_differ_in_each_event_keep_no_texts() -> None:
     apart = ToldApart(16)
     for nr in range(2000):
-        for each in apart.texts("$.note", Tail(16), [("seq", nr), ("task", nr % 3)]):
+        for each in apart.texts("$.note", "so", Tail(16), [("seq", nr), ("task", nr % 3)]):
             each.add("so")
-    assert len(apart.texts("$.note", Tail(16), [("seq", 2000), ("task", 0)])) == 1
+    assert len(apart.texts("$.note", "so", Tail(16), [("seq", 2000), ("task", 0)])) == 1
     for nr in range(20_000):
-        apart.texts(f"$.at{nr}", Tail(16), [("task", nr % 3)])
-        apart.texts("$.note", Tail(16), [("task", nr)])
+        apart.texts(f"$.at{nr}", "so", Tail(16), [("task", nr % 3)])
+        apart.texts("$.note", "so", Tail(16), [("task", nr)])
     assert len(apart) <= 16_384
 
 
