@@ -859,6 +859,30 @@ def test_texts_in_sse_that_interleave_are_told_apart(names: str | None, size: in
     assert said == ["a bl", "so", "ue ", "it", "[bird]"]
 
 
+RUN = {"run_id": "r", "name": "so", "tags": [], "metadata": {}, "parent_ids": []}
+
+
+@pytest.mark.parametrize(
+    ("provider", "said"),
+    [
+        ("langgraph", lambda value: ("custom", value)),
+        ("langgraph", lambda value: ((), "custom", {"deep": value})),
+        ("langgraph_events", lambda value: {"event": "custom", "data": value}),
+        ("langgraph_events", lambda value: {"event": "custom", "data": None} | value),
+        ("langchain_chains", lambda value: {"out": value}),
+        ("langchain_events", lambda value: {"event": "on_custom_event", "data": value} | RUN),
+        ("langchain_events", lambda value: {"event": "on_chain_stream", "data": value} | RUN),
+        ("sse_events", lambda value: {"data": json.dumps(FORMATS["openai_chat"]), **value}),
+    ],
+)
+def test_texts_in_what_other_formats_carry_are_told_apart(provider: str, said: Any) -> None:
+    told = [("a", "blue "), ("b", "so"), ("a", "bird")]
+    source = [said({"task": task, "note": text}) for task, text in told]
+    out = [*Guard(GUARD.policy).wrap_sync(source, provider=provider)]
+    assert out[:-1] == source[:-1]
+    assert "[bird]" in str(out[-1])
+
+
 @pytest.mark.parametrize(
     "said",
     [
