@@ -51,6 +51,7 @@ class LangChainEvents:
         self._turns: dict[str, int] = {}  # runs that are choice 0, in their order
         self._answering: str | None = None  # the one that has not ended
         self._asked = False  # whether a model was asked
+        self._has_begun = False  # whether an event came
         self._tools: set[str] = set()  # runs of tools
         self._slots: dict[str, set[Slot]] = {}  # of the runs that have not ended
         self._streams: dict[str, int] = {}  # runs and names of what streams other values
@@ -70,6 +71,7 @@ class LangChainEvents:
     def read(self, chunk: Mapping[str, Any]) -> Reading:
         """Find the text in what a run streams, and in what it was given or ends with."""
         event, data = str(chunk["event"]), chunk["data"]
+        begins, self._has_begun = not self._has_begun, True
         self._asked = self._asked or event.startswith(_MODELS)
         if event.endswith(("_end", "_error")):
             self._values.unfinished -= self._slots.pop(str(chunk["run_id"]), set())
@@ -82,7 +84,8 @@ class LangChainEvents:
                 "langchain: values that a parser or a chain streams, or that it dispatches, cannot "
                 "be guarded: put the guard before it"
             )
-        if event.endswith("_start") and not chunk.get("parent_ids"):
+        # In the first version of events, the steps of a chain do not tell their parents either.
+        if begins and event.endswith("_start") and not chunk.get("parent_ids"):
             self._values.note_given(data.get("input"))
             return Reading((), ())
         reading = self._values_of(chunk)
