@@ -19,6 +19,7 @@ from pydantic import BaseModel
 from guardstream import AdapterError, Guard, Policy, PolicyError
 from guardstream.events import Event, Finish, Text
 from guardstream.providers.adapter import Piece, Slot
+from guardstream.providers.toolkit import paths
 from guardstream.stream.flows import unknown
 from guardstream.stream.flows.recurring import Tail
 from guardstream.stream.flows.told_apart import ToldApart
@@ -908,6 +909,19 @@ def test_each_item_of_a_long_list_is_told_apart_by_its_own_fields() -> None:
     ]
     out = [*Guard(GUARD.policy).wrap_sync(source)]
     assert out[-1]["items"][-1]["note"] == "[bird]"
+
+
+def test_rows_of_a_long_list_are_not_compared_with_each_other() -> None:
+    rows = [{"id": nr, "note": "so"} for nr in range(40)]
+    assert paths.beside({"rows": rows}, (((), "rows"), 5)) == [
+        (".rows.id", 5),
+        (".rows.note", "so"),
+    ]
+
+
+def test_values_on_the_way_to_a_text_are_compared_before_others() -> None:
+    event = {"meta": {f"m{nr}": nr for nr in range(20)}, "data": {"task": 1, "note": "so"}}
+    assert paths.beside(event, ((), "data"))[:2] == [(".data.task", 1), (".data.note", "so")]
 
 
 @pytest.mark.parametrize(

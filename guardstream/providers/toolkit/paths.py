@@ -112,8 +112,8 @@ def _add_telling(
 ) -> None:
     """Add the values in an object or a list to those `found`, and what has more of them to those
     `aside`; not the one that is `on` the way."""
-    if isinstance(value, LISTS):
-        named: Iterable[tuple[Any, Any]] = enumerate(value)
+    if isinstance(value, LISTS):  # a long one has rows, of which none is about another
+        named: Iterable[tuple[Any, Any]] = enumerate(value) if len(value) <= _MOST_BESIDE else ()
     else:
         named = fields_of(value).items()
     for name, inner in islice(named, _MOST_BESIDE):
