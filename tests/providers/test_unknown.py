@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 import pytest
+from langchain_core.messages import AIMessageChunk
 from openai.types.chat import ChatCompletionChunk
 from pydantic import BaseModel
 
@@ -864,7 +865,7 @@ RUN = {"run_id": "r", "name": "so", "tags": [], "metadata": {}, "parent_ids": []
 
 
 @pytest.mark.parametrize(
-    ("provider", "said"),
+    ("provider", "carry"),
     [
         ("langgraph", lambda value: ("custom", value)),
         ("langgraph", lambda value: ((), "custom", {"deep": value})),
@@ -876,12 +877,24 @@ RUN = {"run_id": "r", "name": "so", "tags": [], "metadata": {}, "parent_ids": []
         ("sse_events", lambda value: {"data": json.dumps(FORMATS["openai_chat"]), **value}),
     ],
 )
-def test_texts_in_what_other_formats_carry_are_told_apart(provider: str, said: Any) -> None:
+def test_texts_in_what_other_formats_carry_are_told_apart(provider: str, carry: Any) -> None:
     told = [("a", "blue "), ("b", "so"), ("a", "bird")]
-    source = [said({"task": task, "note": text}) for task, text in told]
+    source = [carry({"task": task, "note": text}) for task, text in told]
     out = [*Guard(GUARD.policy).wrap_sync(source, provider=provider)]
     assert out[:-1] == source[:-1]
     assert "[bird]" in str(out[-1])
+
+
+def test_texts_beside_what_several_models_say_are_told_apart() -> None:
+    def event(run: str, **more: Any) -> dict[str, Any]:
+        said = AIMessageChunk("so ", id=run, additional_kwargs=more)
+        return {"event": "on_chat_model_stream", "data": {"chunk": said}} | RUN | {"run_id": run}
+
+    told = [("a", "blue "), ("b", "so"), ("a", "bird")]
+    dreams = [{"task": task, "note": text} for task, text in told]
+    source = [event("r0"), *(event("r1", dreams=each) for each in dreams)]
+    *_, last = Guard(GUARD.policy).wrap_sync(source)
+    assert last["data"]["chunk"].additional_kwargs["dreams"]["note"] == "[bird]"
 
 
 @pytest.mark.parametrize(

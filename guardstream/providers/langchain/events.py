@@ -178,6 +178,7 @@ class LangChainEvents:
             closed=[here(slot) for slot in reading.closed],
             calls=calls,
             complete=[here(slot) for slot in reading.complete],
+            beside={here(slot): told for slot, told in reading.beside.items()},
         )
 
     def _choice(self, run: str, chunk: Mapping[str, Any]) -> int:
