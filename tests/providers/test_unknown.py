@@ -995,6 +995,14 @@ def test_fields_that_differ_in_each_event_keep_no_texts() -> None:
     assert len(apart) <= 16_384
 
 
+def test_few_texts_are_kept_where_each_may_be_long() -> None:
+    apart = ToldApart(1_000_000)
+    for nr in range(1000):
+        told = apart.texts("$.note", "so", Tail(16), [("task", nr % 200), ("step", nr % 2)])
+        assert told or nr < 2
+    assert len(apart) <= 64
+
+
 class Agent:
     """An application's own object, which holds itself."""
 

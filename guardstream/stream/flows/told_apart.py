@@ -21,7 +21,12 @@ _FIELDS = 4096
 """How many fields at all paths are told apart in one stream."""
 
 _TEXTS = 16_384
-"""How many texts are remembered in one stream."""
+"""How many texts are remembered in one stream, if each has no more than 1024 code points."""
+
+_CHARACTERS = 1024 * _TEXTS
+"""How many code points may be remembered of all texts, if not fewer than 64 texts have them."""
+
+_FEWEST = 64
 
 
 class Divided:
@@ -78,6 +83,7 @@ class ToldApart:
 
     def __init__(self, memory: int) -> None:
         self._memory = memory
+        self._most = max(min(_TEXTS, _CHARACTERS // memory), _FEWEST)
         self._paths: dict[Hashable, dict[str, _Field]] = {}
         self._fields = 0
         self._texts = 0
@@ -92,7 +98,7 @@ class ToldApart:
         if not fields or to in self._paths or len(self._paths) == _FIELDS:
             return
         texts = sum(len(each.texts or ()) for each in fields.values())
-        if self._fields + len(fields) <= _FIELDS and self._texts + texts <= _TEXTS:
+        if self._fields + len(fields) <= _FIELDS and self._texts + texts <= self._most:
             self._paths[to] = {name: each.copy() for name, each in fields.items()}
             self._fields += len(fields)
             self._texts += texts
@@ -147,10 +153,10 @@ class ToldApart:
             field.texts = None
             self._texts -= len(texts)
             return None
-        if len(texts) == _VALUES or (self._texts == _TEXTS and texts):
+        if len(texts) == _VALUES or (self._texts == self._most and texts):
             del texts[next(iter(texts))]
             self._texts -= 1
-        if self._texts == _TEXTS:
+        if self._texts == self._most:
             return None
         self._texts += 1
         texts[value] = text = Divided(tail)
