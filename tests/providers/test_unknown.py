@@ -605,6 +605,7 @@ def test_a_log_says_once_how_to_describe_a_format(caplog: pytest.LogCaptureFixtu
     said = record.getMessage()
     assert (record.name, record.levelname) == ("guardstream", "WARNING")
     assert "$.data.say, $.kind" in said
+    assert "# by: what tells apart texts" in said
     described = said[said.index("formats:") :] + "\nrules: [{id: bird, words: [blue bird]}]"
     out = list(Guard(Policy.parse(described)).wrap_sync(UNDESCRIBED))
     assert "".join(event.get("data", {}).get("say", "") for event in out) == "the [bird] is"
