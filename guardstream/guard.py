@@ -509,7 +509,7 @@ class Guard:
     def with_rules_only(self) -> Guard:
         """Return a guard that applies only the rules, as with `rules_only`."""
         guard = copy(self)
-        guard._rules_only, guard._given_operations = True, None
+        guard._rules_only, guard._given_operations, guard._outer = True, None, None
         return guard
 
     def pinned(self) -> Guard:

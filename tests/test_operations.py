@@ -382,6 +382,15 @@ async def test_rules_only_leaves_it_out(tmp_path: Path) -> None:
     assert not log.exists()
 
 
+def test_rules_only_leaves_out_the_log_of_the_guard_around_it(tmp_path: Path) -> None:
+    around, log = audited(tmp_path, AUDIT)
+    route = around.for_policy(Policy.parse(RULES))
+    assert route.with_rules_only().wrap_sync([TEXT]).text() == "a ****** and vile words"
+    assert not list(read_audit(log))
+    route.wrap_sync([TEXT]).text()
+    assert len(list(read_audit(log))) == 1
+
+
 @pytest.mark.parametrize("section", ["retry: {attempts: 2}", "concurrency: {at_once: 1}"])
 def test_what_has_no_event_loop_refuses_what_needs_one(section: str) -> None:
     with pytest.raises(PolicyError, match=r"p.yaml:2:1: .*not applied by wrap_sync\(\)"):

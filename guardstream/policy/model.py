@@ -270,6 +270,8 @@ class FormatFile(Model):
     """The path of the next piece of thinking."""
     tool_args: _Paths = None
     """The path of the next piece of a tool call's arguments."""
+    by: PathText | None = None
+    """The path of what tells apart texts that come in turns: a task's id, an agent's name."""
     copies: _Paths = None
     """The path of the whole answer so far."""
     done: PathText | None = None
@@ -280,7 +282,7 @@ class FormatFile(Model):
     @model_validator(mode="after")
     def _apart(self) -> FormatFile:
         lists = (self.text, self.thinking, self.tool_args, self.copies, self.harmless)
-        paths = [path for each in lists for path in each or ()] + [self.done or ""]
+        paths = [path for each in lists for path in each or ()] + [self.by or "", self.done or ""]
         twice = sorted({path for path in paths if path and paths.count(path) > 1})
         if twice:
             raise ValueError(f"the path {twice[0]!r} is used for two things")

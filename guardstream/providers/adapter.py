@@ -171,7 +171,7 @@ def passes_any(_place: Any, _mark: str) -> bool:
 
 
 Beside: TypeAlias = Sequence[tuple[str, Hashable]]
-"""The paths of fields beside a text, and their values: short strings, integers, flags, None, and
+"""The paths of the values beside a text, and the values: short strings, integers, flags, None, and
 tuples of these."""
 
 NONE: Mapping[Any, Any] = {}
@@ -201,8 +201,8 @@ class Reading(NamedTuple):
       beginning, and the missing text is sent.
     - `doubtful`: by slot, the values of a text that may be one text in pieces or several texts.
       Matches across their boundaries are found, too.
-    - `beside`: by slot of an unknown text, without a name, the fields beside it. Texts that
-      interleave may be told apart by one of them.
+    - `beside`: by slot of unknown texts, without a name, what is beside each of them, in their
+      order. Texts that interleave may be told apart by one of these values.
     """
 
     pieces: Sequence[Piece]
@@ -218,7 +218,7 @@ class Reading(NamedTuple):
     only_text: bool = False
     again: Mapping[Slot, Again] = NONE
     doubtful: Mapping[Slot, Sequence[str]] = NONE
-    beside: Mapping[Slot, Beside] = NONE
+    beside: Mapping[Slot, Sequence[Beside]] = NONE
 
 
 Released: TypeAlias = Callable[[Slot], str]

@@ -18,6 +18,7 @@ from guardstream.errors import AdapterError
 from guardstream.events import UNKNOWN as UNKNOWN_CHANNEL
 from guardstream.events import FinishReason
 from guardstream.providers.adapter import (
+    NONE,
     Beside,
     Kind,
     Passes,
@@ -219,9 +220,26 @@ class SpecAdapter:
         self._last = None  # a source may change the object that it gave last, and give it again
         event = fields_of(chunk)
         reading = self.meaning(chunk, event, self.pieces(chunk, event))
-        if self._last is not None and "unknown" in self._last.kinds:
-            reading = reading._replace(beside=_fields_beside(self._last, event))
+        beside = self._told_by(chunk)
+        if beside:
+            reading = reading._replace(beside=beside)
         return self._compare_next(reading) if self._patience else reading
+
+    def added(self, reading: Reading, chunk: Any) -> Reading:
+        """Return the reading of another adapter with the pieces in `chunk` after its own."""
+        pieces = self.pieces(chunk, fields_of(chunk))
+        if not pieces:
+            return reading
+        beside = {slot: [*each] for slot, each in reading.beside.items()}
+        for slot, each in self._told_by(chunk).items():
+            beside.setdefault(slot, []).extend(each)
+        pieces = [*reading.pieces, *pieces]
+        return reading._replace(pieces=pieces, only_text=False, beside=beside)
+
+    def _told_by(self, chunk: Any) -> Mapping[Slot, list[Beside]]:
+        """Return what is beside each unknown text of the chunk that was read last."""
+        read = self._last
+        return NONE if read is None or "unknown" not in read.kinds else _fields_beside(read, chunk)
 
     def compared(self) -> Alike | None:
         """Return what later events are compared with, if the last one had a single text and nothing
@@ -604,17 +622,21 @@ def _map_value(value: Any, change: Callable[[str], str]) -> Any:
     return new
 
 
-def _fields_beside(read: Read, event: Mapping[str, Any]) -> dict[Slot, Beside]:
-    """Return the fields beside each unknown text, read once for those in one object."""
+def _fields_beside(read: Read, event: Any) -> dict[Slot, list[Beside]]:
+    """Return the fields beside each unknown text of a slot, read once for those in one object."""
     known: dict[Steps, Beside] = {}
-    found: dict[Slot, Beside] = {}
+    found: dict[Slot, list[Beside]] = {}
     for owner, piece in zip(read.owners, read.pieces, strict=True):
         steps = read.found[owner].steps
-        if piece.kind == "unknown" and steps and not _is_key(steps):
+        if piece.kind != "unknown":
+            continue
+        others: Beside = ()
+        if steps and not _is_key(steps):
             around = steps[0]
             if around not in known:
                 known[around] = beside(event, around)
-            found[piece.slot] = known[around]
+            others = known[around]
+        found.setdefault(piece.slot, []).append(others)
     return found
 
 

@@ -65,6 +65,64 @@ def test_a_word_is_masked_in_any_cut(guard: Guard) -> None:
         assert out[-1] == {"kind": "blue bird", "end": True}
 
 
+TURNS = "formats: {turns: {text: '$.parts[*].note', by: '$.parts[*].task', done: $.end}}"
+
+
+@pytest.mark.parametrize("tasks", [("a", "b"), (0, 1), (True, False), (None, "None")])
+@pytest.mark.parametrize("seed", range(4))
+def test_texts_in_turns_are_told_apart_by_a_field(tasks: tuple[Any, Any], seed: int) -> None:
+    random = Random(seed)
+    rest = ["so it is a blue bird, a blue", "a blue red bird and a blue bird"]
+    source: list[Any] = []
+    while any(rest):
+        at, size = random.randrange(2), random.randrange(1, 4)
+        if rest[at]:
+            source.append({"task": tasks[at], "note": rest[at][:size]})
+            rest[at] = rest[at][size:]
+    provider = JSONFormat("turns", text="$.note", by="$.task", done="$.end")
+    out = list(GUARD.wrap_sync([*source, {"end": True}], provider=provider))
+    assert out[-1] == {"end": True}
+    texts: dict[str, str] = {repr(task): "" for task in tasks}
+    for chunk in out[:-1]:
+        texts[repr(chunk["task"])] += chunk["note"]
+    assert [*texts.values()] == ["so it is a *********, a blue", "a blue red bird and a *********"]
+
+
+def test_texts_in_one_chunk_are_told_apart_by_their_fields() -> None:
+    guard = Guard(Policy.parse(TURNS + RULES))
+    told = [("a", "the blue "), ("b", "a blue"), ("a", "bird!"), ("b", " sea")]
+    pairs = [told[:2], told[2:][::-1]]
+    source = [{"parts": [{"task": t, "note": n} for t, n in pair]} for pair in pairs]
+    out = list(guard.wrap_sync([*source, {"end": True}]))
+    assert out == [
+        {"parts": [{"task": "a", "note": "the "}, {"task": "b", "note": "a "}]},
+        {"parts": [{"task": "b", "note": "blue sea"}, {"task": "a", "note": "*********!"}]},
+        {"end": True},
+    ]
+
+
+def test_each_text_has_a_copy_of_its_own() -> None:
+    provider = JSONFormat("turns", text="$.note", by="$.task", copies="$.full")
+    told = [("a", "blue "), ("b", "so "), ("a", "bird"), ("b", "blue")]
+    source = [
+        {"task": t, "note": n, "full": "".join(m for u, m in told[: at + 1] if u == t)}
+        for at, (t, n) in enumerate(told)
+    ]
+    assert list(GUARD.wrap_sync(source, provider=provider)) == [
+        {"task": "b", "note": "so ", "full": "so "},
+        {"task": "a", "note": "*********", "full": "*********"},
+        {"task": "b", "note": "blue", "full": "so blue"},
+    ]
+
+
+def test_too_many_texts_block() -> None:
+    provider = JSONFormat("turns", text="$.note", by="$.task")
+    stream = GUARD.wrap_sync([{"task": nr, "note": "so"} for nr in range(5000)], provider=provider)
+    with pytest.raises(AdapterError, match="more than 4096 texts"):
+        list(stream)
+    assert list(GUARD.wrap_sync([{"task": 5000, "note": "so"}], provider=provider))
+
+
 def test_a_declared_format_is_detected() -> None:
     stream = DECLARED.wrap_sync(told("the blue ", "bird!"))
     assert said(stream) == "the *********!"

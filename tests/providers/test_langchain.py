@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from functools import reduce
 from operator import add
-from typing import Any
+from typing import Any, Literal
 
 import anyio
 import pytest
@@ -365,12 +365,16 @@ PROMPT = ChatPromptTemplate.from_template("say {what}")
 
 
 def events(
-    runnable: Any, given: Any, guard: Guard = GUARD, **options: Any
+    runnable: Any,
+    given: Any,
+    guard: Guard = GUARD,
+    version: Literal["v1", "v2"] = "v2",
+    **options: Any,
 ) -> tuple[list[Any], Any]:
     """The guarded events of a chain, and the guarded stream."""
 
     async def run() -> tuple[list[Any], Any]:
-        stream = guard.wrap(runnable.astream_events(given, version="v2"), **options)
+        stream = guard.wrap(runnable.astream_events(given, version=version), **options)
         return [event async for event in stream], stream
 
     return anyio.run(run)
@@ -393,6 +397,22 @@ def test_every_event_of_a_chain_is_masked() -> None:
     assert ends["on_chat_model_end"]["output"].content == masked
     assert not left_raw(found)
     assert stream.result.text == masked
+
+
+@pytest.mark.filterwarnings("ignore::langchain_core._api.deprecation.LangChainDeprecationWarning")
+@pytest.mark.parametrize("version", ["v1", "v2"])
+def test_only_what_the_whole_chain_was_given_passes(version: Literal["v1", "v2"]) -> None:
+    @tool
+    def find(what: str) -> str:
+        """Find it."""
+        return f"no {what}"
+
+    chain = RunnableLambda(lambda _: {"what": "the secret"}) | find
+    found, _ = events(chain, "a secret", version=version)
+    assert found[0]["data"]["input"] == "a secret"
+    inner = [each["data"] for each in found if each["event"].startswith("on_tool")]
+    assert inner
+    assert not left_raw(inner)
 
 
 def test_the_answer_is_what_models_say() -> None:

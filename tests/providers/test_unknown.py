@@ -10,14 +10,17 @@ from enum import Enum
 from random import Random
 from types import MappingProxyType, SimpleNamespace
 from typing import Any, NamedTuple
+from uuid import UUID
 
 import pytest
+from langchain_core.messages import AIMessageChunk
 from openai.types.chat import ChatCompletionChunk
 from pydantic import BaseModel
 
 from guardstream import AdapterError, Guard, Policy, PolicyError
 from guardstream.events import Event, Finish, Text
 from guardstream.providers.adapter import Piece, Slot
+from guardstream.providers.toolkit import paths
 from guardstream.stream.flows import unknown
 from guardstream.stream.flows.recurring import Tail
 from guardstream.stream.flows.told_apart import ToldApart
@@ -602,6 +605,7 @@ def test_a_log_says_once_how_to_describe_a_format(caplog: pytest.LogCaptureFixtu
     said = record.getMessage()
     assert (record.name, record.levelname) == ("guardstream", "WARNING")
     assert "$.data.say, $.kind" in said
+    assert "# by: what tells apart texts" in said
     described = said[said.index("formats:") :] + "\nrules: [{id: bird, words: [blue bird]}]"
     out = list(Guard(Policy.parse(described)).wrap_sync(UNDESCRIBED))
     assert "".join(event.get("data", {}).get("say", "") for event in out) == "the [bird] is"
@@ -741,8 +745,29 @@ def test_a_field_that_is_known_to_tell_texts_apart_may_stand_behind_many_others(
 class Noted:
     """An event of an application's own."""
 
-    task: int
+    task: Any
     note: str
+
+
+class Who(Enum):
+    """Who says a text."""
+
+    A = "a"
+    B = "b"
+
+
+LAST = {"index": 0, "task": 2, "note": "so"}
+"""The last item of a list, with the same index as the one before it."""
+
+
+def turned(items: list[Any], nr: int) -> list[Any]:
+    """Return items in one order or the other."""
+    return items[::-1] if nr % 2 else items
+
+
+def json_of(value: Any) -> dict[str, Any]:
+    """Return an event with JSON in a string."""
+    return {"own": json.dumps(value)}
 
 
 @pytest.mark.parametrize(
@@ -764,7 +789,22 @@ class Noted:
         lambda text, at, _: {"task": at, "own": json.dumps({"note": text})},
         lambda text, at, _: {"own": json.dumps({"task": at, "note": text})},
         lambda text, at, _: {"data": json.dumps({"task": at, "note": text})},
+        lambda text, at, _: {"own": json.dumps({"left": at == 0, "note": text})},
+        lambda text, at, _: {"own": json.dumps([["so", "ab"[at]], {"note": text}])},
+        lambda text, at, _: {"ids": [["so", "ab"[at]]], "data": [{"note": text}]},
+        lambda text, at, _: {"ids": [{"id": at}], "note": text},
+        lambda text, at, _: {"on": [{"id": at}, {"note": text}]},
+        lambda text, at, _: [at, {"note": text}],
+        lambda text, at, _: {"a": {"b": {"c": {"d": {"task": at}}}}, "note": text},
+        lambda text, at, nr: {"type": "abc"[nr % 3], "task": at, "note": text},
+        lambda text, at, nr: {"own": json.dumps({"type": "abc"[nr % 3], "task": at, "note": text})},
+        lambda text, at, nr: {"items": turned([{"task": at, "note": text}, {"task": 2}], nr)},
+        lambda text, at, nr: json_of({"items": turned([{"id": at, "note": text}, {"id": 2}], nr)}),
+        lambda text, at, _: {"items": [{"index": 0, "task": at, "note": text}, LAST]},
         lambda text, at, _: Noted(at, text),
+        lambda text, at, _: Noted([Who.A, Who.B][at], text),
+        lambda text, at, _: Noted(UUID(int=at), text),
+        lambda text, at, _: Noted(Noted(at, "so"), text),
         lambda text, at, _: chunk({"dreams": {"task": at, "note": text}}),
     ],
 )
@@ -797,7 +837,7 @@ def cut(text: str, random: Random) -> list[str]:
 
 def notes(value: Any) -> Iterator[str]:
     """Yield the notes in an event, also those in strings of JSON."""
-    if isinstance(value, str) and value.startswith("{"):
+    if isinstance(value, str) and value.startswith(("{", "[")):
         value = json.loads(value)
     if isinstance(value, list):
         for each in value:
@@ -820,6 +860,105 @@ def test_texts_in_sse_that_interleave_are_told_apart(names: str | None, size: in
     out = b"".join(Guard(GUARD.policy).wrap_sync(source)).decode()
     said = [json.loads(line[6:])["note"] for line in out.splitlines() if line.startswith("data:")]
     assert said == ["a bl", "so", "ue ", "it", "[bird]"]
+
+
+RUN = {"run_id": "r", "name": "so", "tags": [], "metadata": {}, "parent_ids": []}
+
+
+@pytest.mark.parametrize(
+    ("provider", "carry"),
+    [
+        ("langgraph", lambda value: ("custom", value)),
+        ("langgraph", lambda value: ((), "custom", {"deep": value})),
+        ("langgraph_events", lambda value: {"event": "custom", "data": value}),
+        ("langgraph_events", lambda value: {"event": "custom", "data": None} | value),
+        ("langchain_chains", lambda value: {"out": value}),
+        ("langchain_events", lambda value: {"event": "on_custom_event", "data": value} | RUN),
+        ("langchain_events", lambda value: {"event": "on_chain_stream", "data": value} | RUN),
+        ("sse_events", lambda value: {"data": json.dumps(FORMATS["openai_chat"]), **value}),
+    ],
+)
+def test_texts_in_what_other_formats_carry_are_told_apart(provider: str, carry: Any) -> None:
+    told = [("a", "blue "), ("b", "so"), ("a", "bird")]
+    source = [carry({"task": task, "note": text}) for task, text in told]
+    out = [*Guard(GUARD.policy).wrap_sync(source, provider=provider)]
+    assert out[:-1] == source[:-1]
+    assert "[bird]" in str(out[-1])
+
+
+def test_texts_beside_what_several_models_say_are_told_apart() -> None:
+    def event(run: str, **more: Any) -> dict[str, Any]:
+        said = AIMessageChunk("so ", id=run, additional_kwargs=more)
+        return {"event": "on_chat_model_stream", "data": {"chunk": said}} | RUN | {"run_id": run}
+
+    told = [("a", "blue "), ("b", "so"), ("a", "bird")]
+    dreams = [{"task": task, "note": text} for task, text in told]
+    source = [event("r0"), *(event("r1", dreams=each) for each in dreams)]
+    *_, last = Guard(GUARD.policy).wrap_sync(source)
+    assert last["data"]["chunk"].additional_kwargs["dreams"]["note"] == "[bird]"
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        lambda text, at: ["ab"[at], text],
+        lambda text, at: {"said": ["ab"[at], text]},
+        lambda text, at: {"said": json.dumps(["ab"[at], text])},
+    ],
+)
+def test_texts_in_lists_are_told_apart_by_what_is_beside_them(said: Any) -> None:
+    told = [(0, "blue "), (1, "so"), (0, "bird")]
+    source = [said(text, at) for at, text in told]
+    lines = [f"{json.dumps(each)}\n".encode() for each in source]
+    assert "bird]" in str([*Guard(GUARD.policy).wrap_sync(source)][-1])
+    assert b"bird]" in [*Guard(GUARD.policy).wrap_sync(lines)][-1]
+
+
+def test_each_item_of_a_long_list_is_told_apart_by_its_own_fields() -> None:
+    others = [{"task": nr % 9, "note": "so"} for nr in range(300)]
+    told = [{"task": "a", "note": "blue "}, {"task": "b", "note": "so"}]
+    source = [
+        {"items": [*others, *told]},
+        {"items": [*others, told[1], {**told[0], "note": "bird"}]},
+    ]
+    out = [*Guard(GUARD.policy).wrap_sync(source)]
+    assert out[-1]["items"][-1]["note"] == "[bird]"
+
+
+def test_rows_of_a_long_list_are_not_compared_with_each_other() -> None:
+    rows = [{"id": nr, "note": "so"} for nr in range(40)]
+    assert paths.beside({"rows": rows}, (((), "rows"), 5)) == [
+        (".rows.id", 5),
+        (".rows.note", "so"),
+    ]
+
+
+def test_values_on_the_way_to_a_text_are_compared_before_others() -> None:
+    event = {"meta": {f"m{nr}": nr for nr in range(20)}, "data": {"task": 1, "note": "so"}}
+    assert paths.beside(event, ((), "data"))[:2] == [(".data.task", 1), (".data.note", "so")]
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        lambda text: {"note": text},
+        lambda text: {"note": text, "token": {"text": text}},
+        lambda text: {"note": text, "token": {"id": ord(text)}},
+        lambda text: [text],
+        lambda text: {"own": json.dumps({"note": text, "id": ord(text)})},
+    ],
+)
+def test_what_comes_with_one_piece_alone_tells_no_texts_apart(said: Any) -> None:
+    guard = Guard(Policy.parse("rules: [{id: pin, pattern: '1{4}', action: block}]"))
+    source = [said(text) for text in "1,1,1,1,1.1,1"]
+    assert [*guard.wrap_sync(source)] == source
+
+
+def test_a_piece_that_came_again_and_again_is_not_forgotten() -> None:
+    guard = Guard(Policy.parse("rules: [{id: pin, pattern: '1{4}2'}]"))
+    told = [("a", "1"), ("b", ",")] * 4 + [("a", "2")]
+    source = [{"task": task, "note": text} for task, text in told]
+    assert [*guard.wrap_sync(source)][-1]["note"] == "[pin]"
 
 
 def test_a_text_goes_on_after_many_others_began() -> None:
@@ -848,13 +987,21 @@ def test_what_is_the_same_everywhere_is_not_read_again_by_other_fields() -> None
 def test_fields_that_differ_in_each_event_keep_no_texts() -> None:
     apart = ToldApart(16)
     for nr in range(2000):
-        for each in apart.texts("$.note", Tail(16), [("seq", nr), ("task", nr % 3)]):
+        for each in apart.texts("$.note", "so", Tail(16), [("seq", nr), ("task", nr % 3)]):
             each.add("so")
-    assert len(apart.texts("$.note", Tail(16), [("seq", 2000), ("task", 0)])) == 1
+    assert len(apart.texts("$.note", "so", Tail(16), [("seq", 2000), ("task", 0)])) == 1
     for nr in range(20_000):
-        apart.texts(f"$.at{nr}", Tail(16), [("task", nr % 3)])
-        apart.texts("$.note", Tail(16), [("task", nr)])
+        apart.texts(f"$.at{nr}", "so", Tail(16), [("task", nr % 3)])
+        apart.texts("$.note", "so", Tail(16), [("task", nr)])
     assert len(apart) <= 16_384
+
+
+def test_few_texts_are_kept_where_each_may_be_long() -> None:
+    apart = ToldApart(1_000_000)
+    for nr in range(1000):
+        told = apart.texts("$.note", "so", Tail(16), [("task", nr % 200), ("step", nr % 2)])
+        assert told or nr < 2
+    assert len(apart) <= 64
 
 
 class Agent:

@@ -141,9 +141,7 @@ class _Messages(VariedSpecAdapter):
             return super().read(chunk)
         self._event = chunk
         reading = self._events.read(_event(chunk))
-        beside = self.pieces(chunk, fields_of(chunk))
-        if beside:
-            reading = reading._replace(pieces=[*reading.pieces, *beside], only_text=False)
+        reading = self.added(reading, chunk)
         self._streamed.note(reading.pieces)
         said = [piece.slot for piece in reading.pieces if piece.kind == "delta"]
         self._open = next((slot for slot in said if slot.field == "text"), self._open)

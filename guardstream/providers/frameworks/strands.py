@@ -216,9 +216,7 @@ class _Agent(VariedSpecAdapter):
             return super().read(chunk)
         self._has_model = True
         reading = self._model.read(chunk["event"])
-        beside = self.pieces(chunk, chunk)
-        if beside:
-            reading = reading._replace(pieces=[*reading.pieces, *beside], only_text=False)
+        reading = self.added(reading, chunk)
         self._streamed.note(reading.pieces)
         self._said = {piece.slot.channel: piece for piece in reading.pieces if piece.text}
         return reading

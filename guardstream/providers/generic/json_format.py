@@ -12,13 +12,17 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar, cast
 
+from guardstream.errors import AdapterError
 from guardstream.events import FinishReason
 from guardstream.jsonpath import check_apart, steps_of
 from guardstream.providers.adapter import Piece, Reading, Released, Slot, Unknown
 from guardstream.providers.spec import SpecAdapter
 from guardstream.providers.toolkit.fields import fields_of, is_record
-from guardstream.providers.toolkit.nodes import ABOUT, END, META, PASSED, Leaf, Spec
+from guardstream.providers.toolkit.nodes import ABOUT, END, META, PASSED, Leaf, Path, Spec
 from guardstream.providers.toolkit.paths import Steps, rebuilt
+
+_TEXTS = 4096
+"""How many texts a stream may have that are told apart."""
 
 _REASONS: dict[str, FinishReason] = {
     "length": "length",
@@ -34,12 +38,15 @@ class JSONFormat(SpecAdapter):
 
     - `name`: the name of the format, in results and errors.
     - `text`, `thinking`, `tool_args`: the path of the next piece of each.
+    - `by`: the path of what tells apart texts that come in turns, such as a task's id. Without it
+      there is one text.
     - `copies`: the path of the whole text so far, which is replaced by the released text.
     - `done`: the path of a value in the last chunk that is neither false, empty nor zero.
     - `harmless`: the paths of strings that are not text: ids, types, names.
     - `unknown`: how text at other paths is handled, as for `Guard.wrap`.
 
-    Each takes one path or several. Raises ValueError for an invalid path, or one given twice.
+    Each takes one path or several, but `by` and `done` only one. Raises ValueError for an invalid
+    path, or one given twice.
     """
 
     sse_end = "[DONE]"
@@ -61,6 +68,7 @@ class JSONFormat(SpecAdapter):
         text: str | Sequence[str],
         thinking: str | Sequence[str] = (),
         tool_args: str | Sequence[str] = (),
+        by: str | None = None,
         copies: str | Sequence[str] = (),
         done: str | None = None,
         harmless: str | Sequence[str] = (),
@@ -72,6 +80,7 @@ class JSONFormat(SpecAdapter):
             (thinking, Leaf("delta", "thinking", "thinking")),
             (tool_args, Leaf("delta", "tool_args", "arguments")),
             (copies, Leaf("copy", "text", "text")),
+            (by or (), META),
             (done or (), END),
             (harmless, self.harmless),
         ):
@@ -92,6 +101,8 @@ class JSONFormat(SpecAdapter):
         self.spec = _with_marks(spec, self.marks)  # type: ignore[misc]
         self.repeats = bool(copies)
         self._done = steps_of(done) if done else None
+        self._by = steps_of(by) if by else ()
+        self._numbers: dict[str, int] = {}  # of texts, by what tells them apart
         super().__init__(unknown=unknown)
 
     @property
@@ -111,6 +122,27 @@ class JSONFormat(SpecAdapter):
         self._last = None
         return any(each.leaf.kind in ("delta", "end") for each in found)
 
+    def slot(self, leaf: Leaf, event: Mapping[str, Any], path: Path) -> Slot:
+        """Return the slot of a text; AdapterError if there are too many texts."""
+        slot = Slot(0, leaf.channel, leaf.field)
+        return slot._replace(number=self._number(event, path)) if self._by else slot
+
+    def _number(self, event: Any, path: Path) -> int:
+        """Return the number of a text, given its positions in lists."""
+        places = iter(path)
+        for step in self._by:
+            if step is not None:
+                event = fields_of(event).get(step)
+            else:
+                place = next(places, None)
+                event = (
+                    event[place] if place is not None and isinstance(event, (list, tuple)) else None
+                )
+        value = repr(event)
+        if value not in self._numbers and len(self._numbers) == _TEXTS:
+            raise AdapterError(f"{self.name}: more than {_TEXTS} texts are told apart: blocked")
+        return self._numbers.setdefault(value, len(self._numbers))
+
     def meaning(self, chunk: Any, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:
         ends = [each.value for each in self._read(chunk, event).found if each.leaf is END]
         reason = _REASONS.get(str(ends[0]), "stop") if ends else "stop"
@@ -120,8 +152,9 @@ class JSONFormat(SpecAdapter):
         """Return a chunk like the last one with such text, which has only `text`."""
         updates: dict[Steps, Any] = {}
         given = False
-        for leaf, _, steps, _, _ in self._read(chunk, fields_of(chunk)).found:
-            mine = leaf.channel == slot.channel
+        event = fields_of(chunk)
+        for leaf, _, steps, path, _ in self._read(chunk, event).found:
+            mine = self.slot(leaf, event, path)[1:4] == slot[1:4]
             if leaf.kind == "delta":
                 updates[steps] = text if mine and not given else ""
                 given = given or mine

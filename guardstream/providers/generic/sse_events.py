@@ -128,10 +128,13 @@ class ServerSentEvents(Envelope):
                 reading = self._by_name(chunk, reading)
         if _kind(chunk) in _ENDS:
             reading = reading._replace(closed=[*reading.closed, *self._texts.values()])
-        around = self._around(chunk)
-        if not around:
+        beside = self.beside(chunk)
+        if beside:
+            reading = self._others.added(reading, beside)
+        marks = self._marks(chunk)
+        if not marks:
             return reading
-        return reading._replace(pieces=[*reading.pieces, *around], only_text=False)
+        return reading._replace(pieces=[*reading.pieces, *marks], only_text=False)
 
     def _around(self, chunk: Any) -> Sequence[Piece]:
         """Return what may be text outside of an event's data."""

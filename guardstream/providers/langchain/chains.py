@@ -77,7 +77,7 @@ class LangChainChains:
             return value
 
         def rename(name: str) -> str:
-            found.append(Reading(self._values.pieces(name, _KEYS), ()))
+            found.append(self._values.streaming(name, _KEYS))
             return name
 
         _mapped(chunk, visit, rename)
@@ -95,6 +95,7 @@ class LangChainChains:
             calls=calls,
             usage=next((each.usage for each in found if each.usage), None),
             complete=[slot for each in found for slot in each.complete],
+            beside={slot: told for each in found for slot, told in each.beside.items()},
         )
 
     def write(self, chunk: Any, texts: Sequence[str], *, ends: bool = True) -> Any | None:
@@ -146,11 +147,15 @@ class LangChainChains:
         if result is None:
             if self._unknown == "refuse" and has_text(value):
                 raise AdapterError(f"langchain: {path} is neither a text nor a message")
-            return Reading(self._values.pieces(value, self._slot_at(path)), ())
+            slot = self._slot_at(path)
+            return self._values.streaming(value, slot) if slot else self._whole(value)
         if isinstance(value, str):
             pieces = [Piece(result.here(TEXT), value)] if value else []
             return Reading(pieces, () if path in self._given else (result.choice,))
         return result.read(value)
+
+    def _whole(self, value: Any) -> Reading:
+        return Reading(self._values.pieces(value), ())
 
     def _result(self, path: str, value: Any) -> Nested:
         """Return the result at a path, which may begin here."""

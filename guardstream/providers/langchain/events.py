@@ -51,6 +51,7 @@ class LangChainEvents:
         self._turns: dict[str, int] = {}  # runs that are choice 0, in their order
         self._answering: str | None = None  # the one that has not ended
         self._asked = False  # whether a model was asked
+        self._has_begun = False  # whether an event came
         self._tools: set[str] = set()  # runs of tools
         self._slots: dict[str, set[Slot]] = {}  # of the runs that have not ended
         self._streams: dict[str, int] = {}  # runs and names of what streams other values
@@ -70,6 +71,7 @@ class LangChainEvents:
     def read(self, chunk: Mapping[str, Any]) -> Reading:
         """Find the text in what a run streams, and in what it was given or ends with."""
         event, data = str(chunk["event"]), chunk["data"]
+        begins, self._has_begun = not self._has_begun, True
         self._asked = self._asked or event.startswith(_MODELS)
         if event.endswith(("_end", "_error")):
             self._values.unfinished -= self._slots.pop(str(chunk["run_id"]), set())
@@ -82,16 +84,17 @@ class LangChainEvents:
                 "langchain: values that a parser or a chain streams, or that it dispatches, cannot "
                 "be guarded: put the guard before it"
             )
-        if event.endswith("_start") and not chunk.get("parent_ids"):
+        # In the first version of events, the steps of a chain do not tell their parents either.
+        if begins and event.endswith("_start") and not chunk.get("parent_ids"):
             self._values.note_given(data.get("input"))
             return Reading((), ())
-        pieces = self._pieces(chunk)
+        reading = self._values_of(chunk)
         run = self._runs.get(chunk["run_id"])
         if chunk["run_id"] == self._answering and event.endswith(("_end", "_error")):
             self._answering = None
         if run is None or not event.endswith(("_end", "_error")):
-            return Reading(pieces, ())
-        return Reading(pieces, (run[0],), {run[0]: "stop"})
+            return reading
+        return reading._replace(choices=(run[0],), finished={run[0]: "stop"})
 
     def write(self, chunk: Mapping[str, Any], texts: Sequence[str], *, ends: bool = True) -> Any:
         """Return an event with `texts` in place of its own; None if nothing is left in it."""
@@ -129,7 +132,7 @@ class LangChainEvents:
         made = self._adapter(chunk).end(inner, choice, reason, self._released(chunk, released))
         return [_with_chunk(chunk, each) for each in made]
 
-    def _pieces(self, chunk: Mapping[str, Any]) -> list[Piece]:
+    def _values_of(self, chunk: Mapping[str, Any]) -> Reading:
         """Return the texts of an event that streams neither text nor a message.
 
         Those of a value that streams, or of custom events of one name, are parts, of which nobody
@@ -137,13 +140,13 @@ class LangChainEvents:
         """
         event, data = chunk["event"], chunk["data"]
         if not _continues(event) or self._unknown == "pass":
-            return self._values.pieces(data)
+            return Reading(self._values.pieces(data), ())
         if event == "on_parser_stream":
             pieces = self._values.pieces(data)
-            return [Piece(_GROWING, piece.text, "unknown") for piece in pieces]
+            return Reading([Piece(_GROWING, piece.text, "unknown") for piece in pieces], ())
         of = f"{_CUSTOM} {chunk.get('name')}" if event == _CUSTOM else str(chunk["run_id"])
         number = self._streams.setdefault(of, len(self._streams))
-        return self._values.pieces(data, Slot(0, "text", "$.data", number))
+        return self._values.streaming(data, Slot(0, "text", "$.data", number))
 
     def _stream(self, chunk: Mapping[str, Any], inner: Any) -> Reading:
         """Read what a run streams, as the choice that it is."""
@@ -175,6 +178,7 @@ class LangChainEvents:
             closed=[here(slot) for slot in reading.closed],
             calls=calls,
             complete=[here(slot) for slot in reading.complete],
+            beside={here(slot): told for slot, told in reading.beside.items()},
         )
 
     def _choice(self, run: str, chunk: Mapping[str, Any]) -> int:

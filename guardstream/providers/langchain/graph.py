@@ -98,8 +98,7 @@ class LangGraph:
             return reading
         if mode in _STATES:
             return Reading(self._values.pieces(data), ())
-        held = _held(data)
-        return Reading(self._custom.pieces(held, held), ())
+        return self._custom.added(Reading((), ()), _held(data))
 
     def write(self, chunk: Any, texts: Sequence[str], *, ends: bool = True) -> Any | None:
         """Return a chunk with `texts`; None if nothing is left in it."""
@@ -119,9 +118,13 @@ class LangGraph:
             written = self._messages.write(data, texts, ends=ends)
         elif mode in _STATES:
             written = self._values.with_texts(data, texts)
+        elif not texts:
+            written = data
         else:
             held = self._custom.write(_held(data), texts, ends=ends)
             written = held if held is None or isinstance(data, dict) else held["data"]
+        if written is data:
+            return chunk
         return None if written is None else self._with(chunk, written)
 
     def without_unknown(self, chunk: Any) -> Any:
@@ -192,9 +195,7 @@ class LangGraphEvents(LangGraph):
         """Find the text in an event, and in what is beside it."""
         reading = self._read(chunk)
         beside = _beside(chunk)
-        if not beside:
-            return reading
-        return reading._replace(pieces=[*reading.pieces, *self._custom.pieces(beside, beside)])
+        return self._custom.added(reading, beside) if beside else reading
 
     def _read(self, chunk: Any) -> Reading:
         event = _event(chunk)

@@ -9,12 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from guardstream.providers.adapter import Passes, Piece, Slot, passes_any
+from guardstream.providers.adapter import Beside, Passes, Piece, Reading, Slot, passes_any
 from guardstream.providers.langchain.chunks import is_message
 from guardstream.providers.langchain.spec import TOOL_MESSAGES
 from guardstream.providers.toolkit.fields import fields_of, replaced, same_or
 from guardstream.providers.toolkit.logprobs import spelled, spelled_whole
 from guardstream.providers.toolkit.marks import is_mark
+from guardstream.providers.toolkit.paths import Steps, beside, keys
 from guardstream.providers.toolkit.streamed import Streamed
 
 _VALUE = Slot(0, "text", "value")
@@ -38,7 +39,7 @@ _PACKAGES = ("langchain", "langgraph")
 
 _LOGPROBS = frozenset({"logprobs", "logprobs_result", "logprobsResult", "prompt_logprobs"})
 
-Visit = Callable[[Piece], str]
+Visit = Callable[[Piece, Steps], str]
 
 
 class Values:
@@ -68,19 +69,39 @@ class Values:
             for item in fields_of(value).values():
                 self.note_given(item)
 
-    def pieces(self, value: Any, streams: Slot | None = None) -> list[Piece]:
-        """Return each text in a value: what it repeats, or a text of its own.
+    def pieces(self, value: Any) -> list[Piece]:
+        """Return each text in a value: what it repeats, or a text of its own."""
+        return [piece for piece, _ in self._found(value, None)]
 
-        Of a value that a run `streams`, each text that does not repeat a finished one may continue
-        the text before it at its place. Its slot is that one, with the place after its field.
+    def streaming(self, value: Any, streams: Slot) -> Reading:
+        """Return each text in a value that a run streams.
+
+        Each that does not repeat a finished one may continue the text before it at its place. Its
+        slot is that of `streams`, with the place after its field.
         """
-        found: list[Piece] = []
+        found = self._found(value, streams)
+        told: dict[Slot, list[Beside]] = {}
+        known: dict[Steps, Beside] = {}
+        for piece, steps in found:
+            if piece.kind != "unknown":
+                continue
+            others: Beside = ()
+            if steps:  # unlike keys
+                around = steps[0]
+                if around not in known:
+                    known[around] = beside(value, around)
+                others = known[around]
+            told.setdefault(piece.slot, []).append(others)
+        return Reading([piece for piece, _ in found], (), beside=told)
 
-        def collect(piece: Piece) -> str:
-            found.append(piece)
+    def _found(self, value: Any, streams: Slot | None) -> list[tuple[Piece, Steps]]:
+        found: list[tuple[Piece, Steps]] = []
+
+        def collect(piece: Piece, steps: Steps) -> str:
+            found.append((piece, steps))
             return piece.text
 
-        self.map(value, collect, streams)
+        self._map(value, collect, streams)
         return found
 
     def with_texts(self, value: Any, texts: Sequence[str]) -> Any:
@@ -88,34 +109,38 @@ class Values:
         rest = iter(texts)
         return self.map(value, lambda _: next(rest))
 
-    def map(self, value: Any, visit: Visit, streams: Slot | None = None) -> Any:
-        """Visit each text in a value; return the value itself if none changed."""
+    def map(self, value: Any, change: Callable[[Piece], str], streams: Slot | None = None) -> Any:
+        """Change each text in a value; return the value itself if none changed."""
+        return self._map(value, lambda piece, _: change(piece), streams)
 
-        def change(text: str, path: str, own: Slot = _VALUE) -> str:
+    def _map(self, value: Any, visit: Visit, streams: Slot | None) -> Any:
+        def change(text: str, steps: Steps, own: Slot = _VALUE) -> str:
             if text in self._given:
                 return text
             piece = Piece(own, text, "copy")
             slot = self.streamed.find(piece)
             if streams is not None and (slot is None or slot in self.unfinished):
-                slot = streams._replace(field=streams.field + path)
-                return same_or(text, visit(Piece(slot, text, "unknown")))
+                slot = streams._replace(field=streams.field + _path(steps))
+                return same_or(text, visit(Piece(slot, text, "unknown"), steps))
             slot = slot or own
-            return same_or(text, visit(piece._replace(slot=slot)))
+            return same_or(text, visit(piece._replace(slot=slot), steps))
 
-        def argument(text: str, path: str) -> str:
-            return change(text, path, _ARGUMENT)
+        def argument(text: str, steps: Steps) -> str:
+            return change(text, steps, _ARGUMENT)
 
         def rename(name: str) -> str:
-            return visit(Piece(_KEY, name, "unknown")) if name and isinstance(name, str) else name
+            if not name or not isinstance(name, str):
+                return name
+            return visit(Piece(_KEY, name, "unknown"), ())
 
         def mark(name: str, text: str) -> str:
             passes = is_mark(text) or text in self._given or self._passes(name, text)
-            return text if passes else visit(Piece(_MARK, text, "mark"))
+            return text if passes else visit(Piece(_MARK, text, "mark"), ())
 
-        def tokens(logprobs: Any, path: str) -> Any:
+        def tokens(logprobs: Any, steps: Steps) -> Any:
             # Tokens that stand at other places, such as alternative ones, continue others.
-            texts = {path: spelled_whole(logprobs)}
-            texts |= {f"{path}[{n}]": text for n, text in enumerate(spelled(logprobs))}
+            texts = {steps: spelled_whole(logprobs)}
+            texts |= {(steps, f"[{n}]"): text for n, text in enumerate(spelled(logprobs))}
             same = [change(text, place) == text for place, text in texts.items() if text]
             return logprobs if all(same) else None
 
@@ -126,39 +151,45 @@ class _Changes(NamedTuple):
     """What becomes of strings, of those in a call's arguments, of keys, of the marks under a name,
     and of log probabilities."""
 
-    text: Callable[[str, str], str]
-    argument: Callable[[str, str], str]
+    text: Callable[[str, Steps], str]
+    argument: Callable[[str, Steps], str]
     key: Callable[[str], str]
     mark: Callable[[str, str], str]
-    logprobs: Callable[[Any, str], Any]
+    logprobs: Callable[[Any, Steps], Any]
 
 
-def _mapped(value: Any, changes: _Changes, path: str = "", *, known: bool = False) -> Any:
+def _path(steps: Steps) -> str:
+    return "".join("[*]" if type(key) is int else f".{key}" for key in keys(steps))
+
+
+def _mapped(value: Any, changes: _Changes, steps: Steps = (), *, known: bool = False) -> Any:
     """Change each string in a value of any shape, but for what the caller wrote.
 
-    Those who change texts are told the path.
+    Those who change texts are told the steps to them.
 
     Keys of plain objects are changed, too; one of which nothing is left goes with its value. Only
     what is `known` has marks, as messages and what is in them, and objects of LangChain: fields of
     other values are named by applications and tools. There a whole number is a text, too.
     """
     if isinstance(value, str):
-        return changes.text(value, path) if value else value
+        return changes.text(value, steps) if value else value
     if isinstance(value, (list, tuple)):
-        items = [_mapped(item, changes, f"{path}[*]", known=known) for item in value]
+        items = [
+            _mapped(item, changes, (steps, place), known=known) for place, item in enumerate(value)
+        ]
         same = all(a is b for a, b in zip(items, value, strict=True))
         return value if same else getattr(type(value), "_make", type(value))(items)
     if value is None or isinstance(value, (bool, int, float)):
-        return _mapped_number(value, changes, path) if type(value) is int and not known else value
-    return _mapped_object(value, changes, path, known=known)
+        return _mapped_number(value, changes, steps) if type(value) is int and not known else value
+    return _mapped_object(value, changes, steps, known=known)
 
 
-def _mapped_number(value: int, changes: _Changes, path: str) -> Any:
-    new = changes.text(str(value), path)
+def _mapped_number(value: int, changes: _Changes, steps: Steps) -> Any:
+    new = changes.text(str(value), steps)
     return value if new == str(value) else new
 
 
-def _mapped_object(value: Any, changes: _Changes, path: str, *, known: bool) -> Any:
+def _mapped_object(value: Any, changes: _Changes, steps: Steps, *, known: bool) -> Any:
     fields: Mapping[str, Any] = fields_of(value)
     message = is_message(value)
     if message and fields["type"] in _CALLERS:
@@ -172,14 +203,14 @@ def _mapped_object(value: Any, changes: _Changes, path: str, *, known: bool) -> 
         if name in marks and isinstance(old, str) and old:
             return changes.mark(name, old)
         if name in _LOGPROBS:
-            return changes.logprobs(old, f"{path}.{name}")
+            return changes.logprobs(old, (steps, name))
         if type(old) is int and type(value) is not dict:
             return old  # its class may allow no string there
         inner = changes
         if message and name == "tool_calls":
             inner = changes._replace(text=changes.argument)
         is_known = name in _INTERRUPTS or (known and name not in own)
-        return _mapped(old, inner, f"{path}.{name}", known=is_known)
+        return _mapped(old, inner, (steps, name), known=is_known)
 
     mapped = {name: changed(name, old) for name, old in fields.items()}
     updates = {name: new for name, new in mapped.items() if new is not fields[name]}

@@ -79,10 +79,7 @@ class Envelope:
         """Find the text in the inner chunk and beside it."""
         reading = self._inner.read(self.inner_of(chunk))
         beside = self.beside(chunk)
-        if not beside:
-            return reading
-        pieces = [*reading.pieces, *self._others.pieces(beside, beside)]
-        return reading._replace(pieces=pieces, only_text=False)
+        return self._others.added(reading, beside) if beside else reading
 
     def write(self, chunk: Any, texts: Sequence[str], *, ends: bool = True) -> Any | None:
         """Return a chunk with `texts`; None if nothing is left in it."""

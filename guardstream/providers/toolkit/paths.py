@@ -6,24 +6,37 @@ the value at `steps`. Only objects on the way to a change are copied.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections import deque
+from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
+from enum import Enum
 from itertools import islice
 from typing import Any, NamedTuple, TypeAlias
+from uuid import UUID
 
 from guardstream.providers.adapter import Beside
-from guardstream.providers.toolkit.fields import LISTS, fields_of, listed, replaced, with_names
+from guardstream.providers.toolkit.fields import (
+    BYTES,
+    LISTS,
+    fields_of,
+    listed,
+    replaced,
+    with_names,
+)
 
 Steps: TypeAlias = tuple[Any, ...]
 
 
 _MOST_BESIDE = 16
-"""How many fields beside a text are compared: more than tell apart its source in any event."""
-
-_DEEPEST_BESIDE = 3
-"""How deep in the event the objects are that are compared."""
+"""How many values beside a text are compared: more than tell apart its source in any event. So many
+of each object and list are looked at, and so many of those beside the way."""
 
 LONGEST_BESIDE = 128
 """The maximum length of a value that tells apart texts, in code points."""
+
+_PLAIN = (str, int, bool, type(None))
+
+_UNTOLD = (str, float, type, *BYTES)
+"""What neither tells texts apart nor has parts that do."""
 
 
 class Key(NamedTuple):
@@ -68,48 +81,74 @@ def indices(event: Any, steps: Steps) -> tuple[int, ...]:
 
 
 def beside(event: Any, steps: Steps) -> Beside:
-    """Return the fields of the objects on the way to a text, and of objects in these, that may tell
-    which text it continues: outermost first, and no more than 16.
+    """Return the values beside those on the way to a text that may tell which text it continues,
+    outermost first, then those in objects and lists beside them: no more than 16.
 
-    The names of fields have their paths, without positions in lists.
+    Their names are their paths, without the positions of lists on the way.
     """
     found: list[tuple[str, Hashable]] = []
+    aside: deque[tuple[str, Any]] = deque()
     way = ""
     for key in [*keys(steps), None]:
-        if type(key) is int:
-            event = event[key] if isinstance(event, Sequence) else None  # a set has no positions
-            continue
-        fields = fields_of(event)
-        _add_telling(fields, way, key, found)
-        event = fields.get(key)
-        way = f"{way}.{key}"
+        _add_telling(event, way, key, found, aside)
+        if isinstance(event, LISTS):
+            event = event[key] if isinstance(event, Sequence) and key is not None else None
+        elif key is not None:
+            event, way = fields_of(event).get(key), f"{way}.{key}"
+    for _ in range(_MOST_BESIDE):
+        if not aside or len(found) == _MOST_BESIDE:
+            break
+        way, event = aside.popleft()
+        _add_telling(event, way, None, found, aside)
     return found
 
 
 def _add_telling(
-    fields: Mapping[str, Any], way: str, on: Any, found: list[tuple[str, Hashable]]
+    value: Any,
+    way: str,
+    on: Any,
+    found: list[tuple[str, Hashable]],
+    aside: deque[tuple[str, Any]],
 ) -> None:
-    """Add the fields of an object, and of those in it; not of the one that is `on` the way."""
-    for name, value in islice(fields.items(), _MOST_BESIDE):
+    """Add the values in an object or a list to those `found`, and what has more of them to those
+    `aside`; not the one that is `on` the way."""
+    if isinstance(value, LISTS):  # a long one has rows, of which none is about another
+        named: Iterable[tuple[Any, Any]] = enumerate(value) if len(value) <= _MOST_BESIDE else ()
+    else:
+        named = fields_of(value).items()
+    for name, inner in islice(named, _MOST_BESIDE):
+        path = f"{way}.{name}"
+        if _may_tell(inner):
+            told = _plain(inner)
+        elif name == on or isinstance(inner, _UNTOLD):
+            continue
+        elif isinstance(inner, LISTS) and _all_tell(inner):
+            told = tuple(map(_plain, inner))
+        else:
+            aside.append((path, inner))
+            continue
         if len(found) == _MOST_BESIDE:
             return
-        path = f"{way}.{name}"
-        if isinstance(value, Mapping):
-            if name != on and path.count(".") <= _DEEPEST_BESIDE:
-                _add_telling(value, path, None, found)
-        elif _may_tell(value):
-            found.append((path, value))
-        elif type(value) in (list, tuple) and len(value) <= _MOST_BESIDE:
-            items = tuple(value)
-            if items and all(map(_may_tell, items)):
-                found.append((path, items))
+        found.append((path, told))
 
 
 def _may_tell(value: Any) -> bool:
-    kind = type(value)
-    if kind is str:
+    if isinstance(value, str):
         return len(value) <= LONGEST_BESIDE
-    return kind is int or kind is bool or value is None
+    return value is None or isinstance(value, (int, Enum, UUID))
+
+
+def _all_tell(items: Collection[Any]) -> bool:
+    return 0 < len(items) <= _MOST_BESIDE and all(map(_may_tell, items))
+
+
+def _plain(value: Any) -> Hashable:
+    """Return a value that tells as one that can be a key."""
+    if type(value) in _PLAIN:
+        return value  # type: ignore[no-any-return]
+    if isinstance(value, Enum):
+        return value.name
+    return str(value)
 
 
 def spoken(steps: Steps) -> str:

@@ -215,6 +215,7 @@ def own_formats(policy: Policy, unknown: Unknown) -> Mapping[str, JSONFormat]:
             text=file.text,
             thinking=file.thinking or (),
             tool_args=file.tool_args or (),
+            by=file.by,
             copies=file.copies or (),
             done=file.done,
             harmless=file.harmless or (),

@@ -66,5 +66,6 @@ def _advice(path: str) -> str:
         return "only objects with text in their fields can be described as a format"
     return (
         f"if the answer is at {path}, describe the format in the policy:\n"
-        f'formats:\n  mine:\n    text: "{path}"'
+        f'formats:\n  mine:\n    text: "{path}"\n'
+        "    # by: what tells apart texts that come in turns, such as $.task_id"
     )

@@ -1,13 +1,16 @@
-"""JSON in a string: the strings and numbers in it, which are judged as texts of their own."""
+"""JSON in a string: the strings and numbers in it, which are judged as texts of their own, and what
+tells them apart."""
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Collection, Hashable, Mapping
 from dataclasses import dataclass
 from hashlib import blake2b
 
+from guardstream.providers.adapter import Beside
 from guardstream.providers.toolkit.fields import KINDS
 
 _BOM = "\ufeff"
@@ -76,7 +79,8 @@ class _Value:
 
 @dataclass(slots=True, eq=False)
 class Nested(_Value):
-    """A string, a key, or a number: what it says, and where it is in the text, with its quotes.
+    """A string, a key, a number or a constant: what it says, and where it is in the text, with its
+    quotes.
 
     A number says its digits, as they are written.
     """
@@ -86,6 +90,7 @@ class Nested(_Value):
     end: int = 0
     is_key: bool = False
     is_number: bool = False
+    is_constant: bool = False  # true, false, null
     is_open: bool = False  # the text ends in it
 
 
@@ -96,12 +101,12 @@ class _Open(_Value):
     `tells` has the strings that tell the kind of an event, and the integer that is its `index`.
     """
 
-    fields: dict[str, Nested | _Open | None] | None = None
+    fields: dict[str, Nested | _Open] | None = None
     size: int | None = None
     tells: dict[str, str] | None = None
 
-    def add(self, key: str | None, value: Nested | _Open | None) -> None:
-        """Note a value in it: a string, a number, or what opens; None for a constant."""
+    def add(self, key: str | None, value: Nested | _Open) -> None:
+        """Note a value in it: a string, a number, a constant, or what opens."""
         if self.size is not None:
             self.size += 1
         if self.fields is None or key is None:
@@ -127,8 +132,8 @@ class _Open(_Value):
 
 
 def strings(text: str) -> list[Nested]:
-    """Return the strings and numbers of a text that is JSON, or the beginning of an object or a
-    list.
+    """Return the strings, numbers and constants of a text that is JSON, or the beginning of an
+    object or a list.
 
     Several values may follow each other. A string alone is guarded as it is written: it may be the
     answer itself, which is read elsewhere.
@@ -139,6 +144,27 @@ def strings(text: str) -> list[Nested]:
         return _Reader().read(text)
     except ValueError:
         return []
+
+
+def values_beside(nested: Nested, telling: Collection[Nested]) -> Beside:
+    """Return which of some values tell what a string continues: those in the objects and lists
+    around it by their paths there, and the others by their paths and order."""
+    way = set()
+    around = nested.around if telling else None
+    while around is not None:
+        way.add(around)
+        around = around.around
+    found: list[tuple[str, Hashable]] = []
+    counts: Counter[str] = Counter()
+    for each in telling:
+        name = each.path
+        if each.around not in way:
+            counts[name] += 1
+            name += f"#{counts[name]}"
+        elif each.key is None:
+            name += f"#{each.position}"
+        found.append((name, each.value))
+    return found
 
 
 def with_strings(text: str, changes: Mapping[Nested, str]) -> str:
@@ -170,7 +196,7 @@ class _Reader:
         self._strings: list[Nested] = []
 
     def read(self, text: str) -> list[Nested]:
-        """Return the strings and numbers in it; ValueError if it is no JSON."""
+        """Return the strings, numbers and constants in it; ValueError if it is no JSON."""
         at = len(_BOM) * text.startswith(_BOM)
         for token in _TOKEN.finditer(text, at):
             if token.lastindex is None:
@@ -232,14 +258,13 @@ class _Reader:
 
     def _take_scalar(self, scalar: str, start: int, end: int) -> None:
         self._tell(scalar)
-        if not scalar[-1].isdigit():
-            self._end_value(None)
-            return
         around, key = self._around, self._key
         position = around.size if around is not None else None
-        number = Nested(around, key, position, value=scalar, start=start, end=end, is_number=True)
-        self._strings.append(number)
-        self._end_value(number)
+        value = Nested(around, key, position, value=scalar, start=start, end=end)
+        value.is_number = scalar[-1].isdigit()
+        value.is_constant = not value.is_number
+        self._strings.append(value)
+        self._end_value(value)
 
     def _open(self, kind: str) -> None:
         around = self._around
@@ -259,8 +284,8 @@ class _Reader:
         if around is not None and key is not None and key in _TELLING:
             around.tell(key, value)
 
-    def _end_value(self, value: Nested | _Open | None) -> None:
-        """Note a value: a string, a number, or what opens; None for a constant."""
+    def _end_value(self, value: Nested | _Open) -> None:
+        """Note a value: a string, a number, a constant, or what opens."""
         if self._around is not None:
             self._around.add(self._key, value)
             self._key = None

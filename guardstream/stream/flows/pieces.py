@@ -358,6 +358,7 @@ class PieceFlow(Generic[C]):
         """Guard each new piece; repeated text is filled in later, once everything is known."""
         lanes, pieces, cut = self._lanes, incoming.reading.pieces, self._choices.cut
         texts = incoming.texts = [""] * len(pieces)
+        beside = {slot: iter(each) for slot, each in incoming.reading.beside.items()}
         for index, (slot, text, kind) in enumerate(pieces):
             if self.ended or (cut and self._choices.all_cut):
                 self._keep_keys(incoming, index)
@@ -374,7 +375,8 @@ class PieceFlow(Generic[C]):
                     finished.pop(slot.choice, None)  # it goes on
                     texts[index] += self._settle_lane(track.lane, finished)
             elif kind in ("unknown", "name"):
-                texts[index] = self._guard_unknown(pieces[index], incoming.reading.beside)
+                others = next(beside.get(slot._replace(name=""), iter(())), ())
+                texts[index] = self._guard_unknown(pieces[index], others)
             elif kind == "whole":
                 texts[index] = self._guard_whole(pieces[index])
             if not self._goes_on(slot.choice):
@@ -420,13 +422,12 @@ class PieceFlow(Generic[C]):
             if index >= start and _is_key(piece) and self._unknown.is_harmless(piece.text):
                 incoming.texts[index] = piece.text
 
-    def _guard_unknown(self, piece: Piece, beside: Mapping[Slot, Beside] = NONE) -> str:
+    def _guard_unknown(self, piece: Piece, beside: Beside = ()) -> str:
         """Guard text of which only the path is known, or a name; its findings name the path."""
         path = piece.slot.field
         if piece.kind == "unknown":
             slot = piece.slot
-            others = beside.get(slot._replace(name=""), ())
-            events = self._unknown.judge(path, piece.text, slot.number, slot.name, others)
+            events = self._unknown.judge(path, piece.text, slot.number, slot.name, beside)
         else:
             events = self._unknown.judge_name(path, piece.text)
         return self._apply_events_at(path, piece.slot, events)

@@ -21,18 +21,29 @@ _FIELDS = 4096
 """How many fields at all paths are told apart in one stream."""
 
 _TEXTS = 16_384
-"""How many texts are remembered in one stream."""
+"""How many texts are remembered in one stream, if each has no more than 1024 code points."""
+
+_CHARACTERS = 1024 * _TEXTS
+"""How many code points may be remembered of all texts, if not fewer than 64 texts have them."""
+
+_FEWEST = 64
 
 
 class Divided:
     """The text of one value: its last characters, and the offset in them of the last change to this
-    value from another one."""
+    value from another one; `varies` as its field does."""
 
-    __slots__ = ("border", "tail")
+    __slots__ = ("border", "tail", "varies")
 
     def __init__(self, tail: Tail) -> None:
         self.tail = tail
         self.border = 0
+        self.varies = False
+
+    def copy(self) -> Divided:
+        copy = Divided(self.tail.copy())
+        copy.border = self.border
+        return copy
 
     def add(self, text: str) -> None:
         """Add a piece after those before it."""
@@ -42,14 +53,28 @@ class Divided:
 
 
 class _Field:
-    """The texts of a field's values at one path; none while it has had only one value."""
+    """The texts of a field's values at one path; none while it has had only one value.
 
-    __slots__ = ("last", "recurs", "texts")
+    It `varies` when one value has had different pieces. Until then it may be the piece itself once
+    more, its number in a vocabulary or its length: nothing that a text has in common.
+    """
+
+    __slots__ = ("last", "recurs", "texts", "varies")
 
     def __init__(self, value: Hashable) -> None:
         self.last = value
         self.texts: dict[Hashable, Divided] | None = {}
         self.recurs = False
+        self.varies = False
+
+    def copy(self) -> _Field:
+        copy = _Field(self.last)
+        copy.recurs, copy.varies = self.recurs, self.varies
+        if self.texts is None:
+            copy.texts = None
+        else:
+            copy.texts = {value: text.copy() for value, text in self.texts.items()}
+        return copy
 
 
 class ToldApart:
@@ -58,6 +83,7 @@ class ToldApart:
 
     def __init__(self, memory: int) -> None:
         self._memory = memory
+        self._most = max(min(_TEXTS, _CHARACTERS // memory), _FEWEST)
         self._paths: dict[Hashable, dict[str, _Field]] = {}
         self._fields = 0
         self._texts = 0
@@ -66,7 +92,18 @@ class ToldApart:
         """Return how many texts are remembered."""
         return self._texts
 
-    def texts(self, place: Hashable, before: Tail, beside: Beside) -> list[Divided]:
+    def copy(self, place: Hashable, to: Hashable) -> None:
+        """Remember for another place what is remembered for this one."""
+        fields = self._paths.get(place)
+        if not fields or to in self._paths or len(self._paths) == _FIELDS:
+            return
+        texts = sum(len(each.texts or ()) for each in fields.values())
+        if self._fields + len(fields) <= _FIELDS and self._texts + texts <= self._most:
+            self._paths[to] = {name: each.copy() for name, each in fields.items()}
+            self._fields += len(fields)
+            self._texts += texts
+
+    def texts(self, place: Hashable, piece: str, before: Tail, beside: Beside) -> list[Divided]:
         """Return the texts that a piece may continue, so that it can be added to them.
 
         `before` is the text at this place in the path, of all values.
@@ -77,11 +114,11 @@ class ToldApart:
         values = {name: (type(value), value) for name, value in beside}
         for name in fields.keys() - values.keys():
             values[name] = (type(None), None)
-        found = [self._text(fields, name, value, before) for name, value in values.items()]
+        found = [self._text(fields, name, value, piece, before) for name, value in values.items()]
         return [each for each in found if each is not None]
 
     def _text(
-        self, fields: dict[str, _Field], name: str, value: Hashable, before: Tail
+        self, fields: dict[str, _Field], name: str, value: Hashable, piece: str, before: Tail
     ) -> Divided | None:
         field = fields.get(name)
         if field is None:
@@ -95,6 +132,7 @@ class ToldApart:
             return None
         if not texts:
             self._add(field, texts, field.last, before.copy())
+            field.varies = not before.is_only(before.last)
         text = texts.pop(value, None)
         if text is None:
             text = self._add(field, texts, value, Tail(self._memory))
@@ -103,6 +141,8 @@ class ToldApart:
             field.recurs = True
             if value != field.last:
                 text.border = len(text.tail.text)
+            field.varies = field.varies or text.tail.last not in ("", piece)
+            text.varies = field.varies
         field.last = value
         return text
 
@@ -113,10 +153,10 @@ class ToldApart:
             field.texts = None
             self._texts -= len(texts)
             return None
-        if len(texts) == _VALUES or (self._texts == _TEXTS and texts):
+        if len(texts) == _VALUES or (self._texts == self._most and texts):
             del texts[next(iter(texts))]
             self._texts -= 1
-        if self._texts == _TEXTS:
+        if self._texts == self._most:
             return None
         self._texts += 1
         texts[value] = text = Divided(tail)

@@ -14,7 +14,7 @@ from bisect import bisect_left
 from collections import Counter
 from collections.abc import Callable, Collection, Hashable, Sequence
 from dataclasses import dataclass
-from itertools import chain
+from itertools import chain, islice
 from typing import NamedTuple
 
 from guardstream.errors import AdapterError
@@ -22,7 +22,13 @@ from guardstream.events import Event, Finding, Finish, Text, text_of
 from guardstream.providers.adapter import Beside, Piece, Slot
 from guardstream.providers.toolkit.paths import LONGEST_BESIDE, spoken
 from guardstream.stream.flows.checks import CachedCheck, Check
-from guardstream.stream.flows.nested_json import Nested, strings, with_strings, written_in
+from guardstream.stream.flows.nested_json import (
+    Nested,
+    strings,
+    values_beside,
+    with_strings,
+    written_in,
+)
 from guardstream.stream.flows.recurring import MASK, Tail, without
 from guardstream.stream.flows.told_apart import Divided, ToldApart
 
@@ -140,16 +146,18 @@ class UnknownTexts:
         what they become."""
         judged: list[tuple[Nested, Sequence[Event]]] = []
         masks: _Masks | None = None
-        found = strings(text)
-        if 0 < len(found) <= _FEW:
-            inside = [(each.path, each.value) for each in found if _may_tell(each)]
-            source = source._replace(beside=[*source.beside, *inside])
+        values = strings(text)
+        found = [each for each in values if not each.is_constant]
+        telling = [*islice(filter(_may_tell, values), _FEW)] if len(found) <= _FEW else []
         for nested in found:
             if nested.is_number:
                 masks = masks or _Masks(text, self._check(text))
                 events = self._judge_number(nested, masks)
+            elif nested.is_key:
+                events = self._check(nested.value)
             else:
-                events = self._judge_string(path, nested, source)
+                others = [*source.beside, *values_beside(nested, telling)]
+                events = self._judge_string(path, nested, source._replace(beside=others))
             is_clean = all(isinstance(each, Text) for each in events)
             if not (is_clean and _is_same(events, nested.value)):
                 judged.append((nested, events))
@@ -158,8 +166,6 @@ class UnknownTexts:
         return judged
 
     def _judge_string(self, path: str, nested: Nested, source: _Source) -> Sequence[Event]:
-        if nested.is_key:
-            return self._check(nested.value)
         inner = f"{path}(json){nested.path}"
         if inner not in self._tails and 2 * len(self._tails) >= PATHS:
             inner = f"{path}(json)"  # they are one, rather than too many
@@ -217,11 +223,26 @@ class UnknownTexts:
         """Return the matches with earlier text that has the same value in a field beside it."""
         if not source.beside:
             return []
-        before = self._tail_before(path, source.of)
-        told = self._apart.texts((path, source.of), before, source.beside)
+        first = self._sources.setdefault((path, int), source.of)
+        told = self._told_at((path, source.of), text, source, may_recur=may_recur)
+        if first != source.of and (path, int) not in self._mixed:
+            self._apart.copy((path, first), path)
+        elif (path, int) not in self._mixed:
+            return told
+        return told + self._told_at(path, text, source, may_recur=may_recur)
+
+    def _told_at(
+        self, place: str | tuple[str, int], text: str, source: _Source, *, may_recur: bool
+    ) -> list[_Across]:
+        """Return them with text at a path, or in one kind of event there."""
+        if isinstance(place, str):
+            before = self._tails.get(place) or Tail(self._memory)
+        else:
+            before = self._tail_before(*place)
+        told = self._apart.texts(place, text, before, source.beside)
         if may_recur:
             told = [each for each in told if each.tail.last != text]
-        read = [each for each in told if each.border]
+        read = [each for each in told if each.border and each.varies]
         if read and before.is_only(text):  # if each has only this, too, that was read at the path
             read = [each for each in read if not each.tail.is_only(text)]
         found = [self._divided(each, text) for each in read]
