@@ -261,6 +261,18 @@ def test_what_comes_out_is_json_at_every_moment(seed):
         assert all(0 <= start <= end <= len(text) for start, end in spans)
 
 
+@pytest.mark.parametrize("documents", ["many", "last"])
+@pytest.mark.parametrize("text", ["(1) ", "(1)(2)", "(0x1F)}", "(1)x"])
+def test_a_number_that_the_schema_refuses_ends_with_its_bracket(text, documents):
+    settings = Settings(
+        schema=Schema({"type": "object"}),
+        repair=USUAL,
+        on_violation="monitor",
+        documents=documents,
+    )
+    assert run(settings, [text])[:2] == run(settings, list(text))[:2]
+
+
 def test_a_violation_stands_where_it_stands_in_the_source():
     properties = {"a": {"type": "string"}, "ab": {}}
     schema = Schema({"properties": properties, "additionalProperties": False})
