@@ -67,11 +67,12 @@ _code = re.compile("`+|</?code\\b", re.IGNORECASE)
 
 # What may hold an address with spaces in it: tags of HTML that name one (the elements with URL
 # attributes, https://html.spec.whatwg.org/multipage/indices.html), attributes of any other that
-# do, strings of CSS, and targets in `<>` in Markdown.
+# do, strings of CSS, and targets and addresses in `<>` in Markdown, as Python-Markdown reads them.
 _TAGS = (
     "a|area|audio|base|blockquote|body|button|del|embed|form|frame|iframe|image|img|input|ins|link"
     "|math|meta|object|q|script|source|svg|table|td|track|use|video"
 )
+_autolink = re.compile(r"<(?:https?|ftps?)://", re.IGNORECASE)
 _anchor = re.compile("[<\"']|\\]\\(")  # each opening has one, at its beginning or its end
 _tag = re.compile(rf"<(?:{_TAGS})(?=[\s/])", re.IGNORECASE)
 _string = re.compile(
@@ -95,7 +96,8 @@ less in it than what looks like a tag, so each is followed as if it were the onl
 
 `b` in a tag before an attribute, `n` in its name, `e` after its `=`, `u` in its value, `d` and `s`
 in its value in double and in single quotes (as https://html.spec.whatwg.org/#tokenization says);
-`D` and `S` in other strings; `m` in a target in angle brackets, `x` after a backslash in one.
+`D` and `S` in other strings; `m` in a target in angle brackets, `x` after a backslash in one; `l`
+and `k` likewise in an address in them, which ends with its paragraph.
 
 In a target in parentheses, which for Python-Markdown may have spaces in it, and ends with its
 paragraph: `o` while it is relative, `z` after a slash; and if it may name a host, `p`, `q` and `r`
@@ -114,6 +116,8 @@ _STEPS: dict[str, dict[str, str]] = {
     "S": {"'": "", "": "S"},
     "m": {">": "", "\\": "x", "": "m"},
     "x": {"": "m"},
+    "l": {"<": "", ">": "", "\n": "", "\\": "k", "": "l"},
+    "k": {"\n": "", "": "l"},
     "o": {":": "p", "&": "p", "/": "z", "\\": "z", ")": "", "\n": "", "": "o"},
     "z": {":": "p", "&": "p", "/": "p", "\\": "p", ")": "", "\n": "", " ": "z", "": "o"},
     "p": {"(": "q", ")": "", '"': "t", "'": "t", "\n": "", "": "p"},
@@ -183,6 +187,8 @@ def _openings(text: str, start: int, end: int) -> dict[int, str]:
             continue
         before = text[max(at - _LONGEST_BEFORE, 0) : at].rstrip()
         if anchor[0] == "<":
+            if link := _autolink.match(text, at, last):
+                opened[link.end()] = "l"
             if before.endswith(("](", "]:")):
                 opened[at + 1] = "m"
         elif before.endswith(("(", "=", "t", "T")) and _string.search(before):
