@@ -76,7 +76,8 @@ _autolink = re.compile(r"<(?:https?|ftps?)://", re.IGNORECASE)
 _anchor = re.compile("[<\"']|\\]\\(")  # each opening has one, at its beginning or its end
 _tag = re.compile(rf"<(?:{_TAGS})(?=[\s/])", re.IGNORECASE)
 _string = re.compile(
-    r"(?:(?:url|image-set)\(|@import|[\s\"'/](?:style|(?:xlink:)?href)\s{0,8}=)\Z", re.IGNORECASE
+    r"(?:(?:url|image-set)\(|@import|[\s\"'/{:](?:style|src|(?:xlink:)?href)\s{0,8}=)\Z",
+    re.IGNORECASE,
 )
 _mark = regex.compile(
     r"(?P<blank>(?<=\n[ \t\r]{0,32})\n)|[<>\"'=/\\():&]|\n|[^\S\n]+|[^<>\"'=/\\():&\s]+"
@@ -84,6 +85,11 @@ _mark = regex.compile(
 _harmless_target = regex.compile(r"\](?:\(|:)\s{0,32}<(?:mailto|tel):[^?&<>]*\Z", regex.IGNORECASE)
 _harmless_link = regex.compile(r"\]\(\s*<?(?:mailto|tel):[^?&()]*\Z", regex.IGNORECASE)
 _harmless_value = regex.compile(r"\s*(?:mailto|tel):[^?&]*\Z", regex.IGNORECASE)
+
+# markdown2 reads all of the line as the address.
+_definition = regex.compile(
+    r"(?:\A|\n)[ ]{0,3}\[(?:(?!\]:)[^\n])++\]:[ \t]*+(?:\n[ \t]*+)?<?(\S++)[ \t][^\n]*+\Z"
+)
 
 LONGEST_OPENING = 64
 """Code points of what opens a tag, a string or a target, at most."""
@@ -101,8 +107,8 @@ and `k` likewise in an address in them, which ends with its paragraph.
 
 In a target in parentheses, which for Python-Markdown may have spaces in it, and ends with its
 paragraph: `o` while it is relative, `z` after a slash; and if it may name a host, `p`, `q` and `r`
-in one, two and more parentheses, `t` after a quote, and `T` after a second one, because only in
-front of a parenthesis is that the end of a title.
+in one, two and more parentheses, `v` and `w` after a backslash in one and two, `t` after a quote,
+and `T` after a second one, because only in front of a parenthesis is that the end of a title.
 """
 
 _STEPS: dict[str, dict[str, str]] = {
@@ -120,9 +126,11 @@ _STEPS: dict[str, dict[str, str]] = {
     "k": {"\n": "", "": "l"},
     "o": {":": "p", "&": "p", "/": "z", "\\": "z", ")": "", "\n": "", "": "o"},
     "z": {":": "p", "&": "p", "/": "p", "\\": "p", ")": "", "\n": "", " ": "z", "": "o"},
-    "p": {"(": "q", ")": "", '"': "t", "'": "t", "\n": "", "": "p"},
-    "q": {"(": "r", ")": "p", '"': "t", "'": "t", "\n": "", "": "q"},
+    "p": {"(": "q", ")": "", "\\": "v", '"': "t", "'": "t", "\n": "", "": "p"},
+    "q": {"(": "r", ")": "p", "\\": "w", '"': "t", "'": "t", "\n": "", "": "q"},
     "r": {'"': "t", "'": "t", "\n": "", "": "r"},
+    "v": {"\n": "", "": "p"},
+    "w": {"\n": "", "": "q"},
     "t": {'"': "T", "'": "T", "\n": "", "": "t"},
     "T": {")": "", '"': "T", "'": "T", "\n": "", "": "t"},
 }
@@ -215,6 +223,8 @@ def in_address(around: Around) -> bool:
     near = around.before[-REACH:]
     if ("`" in near or "<" in near) and _in_code_of_address(near):
         return True
+    if "]:" in near and _in_definition(near):
+        return True
     if not around.state and near[-1:] in _SPACES and near.rstrip()[-1:] != "(":
         return False  # nearly always a space is before it, and nothing is open
     if not all(_harmless(state, near) for state in around.state):
@@ -290,6 +300,13 @@ def _in_code_of_address(text: str) -> bool:
                 return True
             end = after
     return end >= 0 and not any(space in text[end:] for space in _SPACES)
+
+
+def _in_definition(text: str) -> bool:
+    """Return whether the line that ends `text` defines a link, after whose address it goes on."""
+    line = text.rfind("\n", 0, max(text.rfind("\n"), 0))  # and the one before
+    defined = _definition.search(text, max(line, 0))
+    return defined is not None and _address.search(defined[1]) is not None
 
 
 def _code_in(text: str, start: int) -> Iterator[tuple[int, int | None]]:
