@@ -89,11 +89,15 @@ _words = re.compile(r"""(?:(?!\s(?://|/\*|\#))[^,\[\]{}()"\n\r])*""").match
 _opening = re.compile(r"//|/\*").search
 """The beginning of a comment; `#` only begins one after a space."""
 
-_set = re.compile(r"\{[ \t\n\r]*'(?:[^'\\]|\\.)*'[ \t\n\r]*(.)", re.DOTALL).match
-"""The beginning of a Python set: a brace, a string, and the character after it."""
+_set = re.compile(
+    r"\{[ \t\n\r]*(?:(')(?:[^'\\]|\\.)*'|[-+]?\.?[0-9][-+.0-9a-zA-Z_]*+)[ \t\n\r]*+(.)", re.DOTALL
+).match
+"""The beginning of a Python set: a brace, a string or a number, and the character after it."""
 
 _set_begun = re.compile(
-    r"\{[ \t\n\r]*(?:'(?:[^'\\]|\\.)*(?:\\|'[ \t\n\r]*)?)?", re.DOTALL
+    r"\{[ \t\n\r]*(?:'(?:[^'\\]|\\.)*(?:\\|'[ \t\n\r]*)?"
+    r"|[-+]?\.?(?:[0-9][-+.0-9a-zA-Z_]*[ \t\n\r]*)?)?",
+    re.DOTALL,
 ).fullmatch
 """The beginning of one."""
 
@@ -290,12 +294,13 @@ class Repairer:
     def _open(self, text: str, index: int, final: bool) -> int | None:
         char = opened = text[index]
         python = "python_literals" in self._kinds
-        if char == "{" and python and "single_quotes" in self._kinds:
+        if char == "{" and python:
             ahead = text[index : index + _LONGEST]
             found = _set(ahead)
             if not found and not final and len(ahead) < _LONGEST and _set_begun(ahead):
                 return None
-            opened = "s" if found and found[1] in ",}" else char
+            if found and found[2] in ",}" and (not found[1] or "single_quotes" in self._kinds):
+                opened = "s"
         elif char == "(" and python:
             ahead = text[index : index + _LONGEST]
             if not final and len(ahead) < _LONGEST and not _item(ahead, 1):

@@ -105,6 +105,11 @@ class RepairedDocument(Document):
         tokens = self._lexed(self._repairer.finish())
         return tokens if self.ended or self.blank else [*tokens, *super().finish()]
 
+    def forgive(self) -> list[Token]:
+        """Continue as if there were no schema. Return the tokens read after the violation."""
+        tokens = super().forgive()
+        return tokens if self.ended else [*tokens, *self._end_of_number()]
+
     def part(self) -> tuple[str, tuple[Repair, ...]]:
         """Return the repaired text that was accepted since the last part, and its repairs."""
         start, self._given = self._given, max(self.offset, self._given)
@@ -118,11 +123,15 @@ class RepairedDocument(Document):
         self._text, self._text_at = repaired, self._text_at + len(self._text)
         self._repairs = self._repairer.repairs
         tokens = self.feed(repaired)
-        if self._repairer.done and not self.ended:
-            tokens = [*tokens, *super().finish()]  # a top-level number
+        if not self.ended:
+            tokens = [*tokens, *self._end_of_number()]
         if self.state.error:
             self._repairer.origins.end_at(self.state.error.offset)
         return tokens
+
+    def _end_of_number(self) -> list[Token]:
+        """End a number that is the whole document, if the source shows that it is complete."""
+        return super().finish() if self._repairer.done else []
 
     def _placed(self, error: DocumentError) -> DocumentError:
         # What closes a document comes after its end.

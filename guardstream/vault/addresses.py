@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import html
 import re
+from collections.abc import Iterator
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -23,7 +24,8 @@ _address = regex.compile(
     r"[a-z0-9+.\-]{2}:[/\\]|%3a(?:/|%2f)"
     r"|(?<![a-z0-9])(?:data|javascript|vbscript|blob|about|https?|wss?|ftps?|file|sms|smsto|mms|sips?"
     r"|xmpp|geo|intent|market|magnet|whatsapp|skype|facetime|tg|bitcoin|view-source|urn|cid):"
-    r"|(?<![^\W_])www\.|[\w\-][.．][\w\-]+(?::[0-9]{1,5})?[/?#]|(?<![^\W_])localhost(?::[0-9]+)?/"
+    r"|(?<![^\W_])www\.|[\w\-\p{So}][.．][\w\-\p{So}]+(?::[0-9]{1,5})?[/?#]"
+    r"|(?<![^\W_])localhost(?::[0-9]+)?/"
     r"|(?<![\w:/])//(?:[\w.\-]|\Z)|(?<!\\)\\\\[\w.\-]"
     r"|(?:\]\(|url\()(?!<?(?:mailto|tel):)"
     r"|(?:mailto|tel):[^?&]*[?&]",
@@ -55,17 +57,27 @@ _markup = regex.compile(
     regex.IGNORECASE,
 )
 
+# In an address linkify-it reads what is in brackets or quotes as a part of it, tags too.
+_CLOSES = {"(": ")", "[": "]", "{": "}", '"': '"', "'": "'"}
+_markup_or_bracket = regex.compile(
+    rf"(?P<markup>{_markup.pattern})|[()\[\]{{}}\"']", regex.IGNORECASE
+)
+
+_code = re.compile("`+|</?code\\b", re.IGNORECASE)
+
 # What may hold an address with spaces in it: tags of HTML that name one (the elements with URL
 # attributes, https://html.spec.whatwg.org/multipage/indices.html), attributes of any other that
-# do, strings of CSS, and targets in `<>` in Markdown.
+# do, strings of CSS, and targets and addresses in `<>` in Markdown, as Python-Markdown reads them.
 _TAGS = (
     "a|area|audio|base|blockquote|body|button|del|embed|form|frame|iframe|image|img|input|ins|link"
     "|math|meta|object|q|script|source|svg|table|td|track|use|video"
 )
+_autolink = re.compile(r"<(?:https?|ftps?)://", re.IGNORECASE)
 _anchor = re.compile("[<\"']|\\]\\(")  # each opening has one, at its beginning or its end
 _tag = re.compile(rf"<(?:{_TAGS})(?=[\s/])", re.IGNORECASE)
 _string = re.compile(
-    r"(?:(?:url|image-set)\(|@import|[\s\"'/](?:style|(?:xlink:)?href)\s{0,8}=)\Z", re.IGNORECASE
+    r"(?:(?:url|image-set)\(|@import|[\s\"'/{:](?:style|src|(?:xlink:)?href)\s{0,8}=)\Z",
+    re.IGNORECASE,
 )
 _mark = regex.compile(
     r"(?P<blank>(?<=\n[ \t\r]{0,32})\n)|[<>\"'=/\\():&]|\n|[^\S\n]+|[^<>\"'=/\\():&\s]+"
@@ -73,6 +85,11 @@ _mark = regex.compile(
 _harmless_target = regex.compile(r"\](?:\(|:)\s{0,32}<(?:mailto|tel):[^?&<>]*\Z", regex.IGNORECASE)
 _harmless_link = regex.compile(r"\]\(\s*<?(?:mailto|tel):[^?&()]*\Z", regex.IGNORECASE)
 _harmless_value = regex.compile(r"\s*(?:mailto|tel):[^?&]*\Z", regex.IGNORECASE)
+
+# markdown2 reads all of the line as the address.
+_definition = regex.compile(
+    r"(?:\A|\n)[ ]{0,3}\[(?:(?!\]:)[^\n])++\]:[ \t]*+(?:\n[ \t]*+)?<?(\S++)[ \t][^\n]*+\Z"
+)
 
 LONGEST_OPENING = 64
 """Code points of what opens a tag, a string or a target, at most."""
@@ -85,12 +102,13 @@ less in it than what looks like a tag, so each is followed as if it were the onl
 
 `b` in a tag before an attribute, `n` in its name, `e` after its `=`, `u` in its value, `d` and `s`
 in its value in double and in single quotes (as https://html.spec.whatwg.org/#tokenization says);
-`D` and `S` in other strings; `m` in a target in angle brackets, `x` after a backslash in one.
+`D` and `S` in other strings; `m` in a target in angle brackets, `x` after a backslash in one; `l`
+and `k` likewise in an address in them, which ends with its paragraph.
 
 In a target in parentheses, which for Python-Markdown may have spaces in it, and ends with its
 paragraph: `o` while it is relative, `z` after a slash; and if it may name a host, `p`, `q` and `r`
-in one, two and more parentheses, `t` after a quote, and `T` after a second one, because only in
-front of a parenthesis is that the end of a title.
+in one, two and more parentheses, `v` and `w` after a backslash in one and two, `t` after a quote,
+and `T` after a second one, because only in front of a parenthesis is that the end of a title.
 """
 
 _STEPS: dict[str, dict[str, str]] = {
@@ -104,11 +122,15 @@ _STEPS: dict[str, dict[str, str]] = {
     "S": {"'": "", "": "S"},
     "m": {">": "", "\\": "x", "": "m"},
     "x": {"": "m"},
+    "l": {"<": "", ">": "", "\n": "", "\\": "k", "": "l"},
+    "k": {"\n": "", "": "l"},
     "o": {":": "p", "&": "p", "/": "z", "\\": "z", ")": "", "\n": "", "": "o"},
     "z": {":": "p", "&": "p", "/": "p", "\\": "p", ")": "", "\n": "", " ": "z", "": "o"},
-    "p": {"(": "q", ")": "", '"': "t", "'": "t", "\n": "", "": "p"},
-    "q": {"(": "r", ")": "p", '"': "t", "'": "t", "\n": "", "": "q"},
+    "p": {"(": "q", ")": "", "\\": "v", '"': "t", "'": "t", "\n": "", "": "p"},
+    "q": {"(": "r", ")": "p", "\\": "w", '"': "t", "'": "t", "\n": "", "": "q"},
     "r": {'"': "t", "'": "t", "\n": "", "": "r"},
+    "v": {"\n": "", "": "p"},
+    "w": {"\n": "", "": "q"},
     "t": {'"': "T", "'": "T", "\n": "", "": "t"},
     "T": {")": "", '"': "T", "'": "T", "\n": "", "": "t"},
 }
@@ -173,6 +195,8 @@ def _openings(text: str, start: int, end: int) -> dict[int, str]:
             continue
         before = text[max(at - _LONGEST_BEFORE, 0) : at].rstrip()
         if anchor[0] == "<":
+            if link := _autolink.match(text, at, last):
+                opened[link.end()] = "l"
             if before.endswith(("](", "]:")):
                 opened[at + 1] = "m"
         elif before.endswith(("(", "=", "t", "T")) and _string.search(before):
@@ -197,6 +221,10 @@ def in_address(around: Around) -> bool:
     if around.in_host:
         return True
     near = around.before[-REACH:]
+    if ("`" in near or "<" in near) and _in_code_of_address(near):
+        return True
+    if "]:" in near and _in_definition(near):
+        return True
     if not around.state and near[-1:] in _SPACES and near.rstrip()[-1:] != "(":
         return False  # nearly always a space is before it, and nothing is open
     if not all(_harmless(state, near) for state in around.state):
@@ -213,17 +241,93 @@ def in_address(around: Around) -> bool:
 def _run_start(text: str) -> int:
     """Return where the text without spaces at the end of `text` begins.
 
-    The end of a tag or of an address in `<>` ends it, too. No other `<` or `>` does: it may be part
-    of an address (https://github.github.com/gfm/#extended-url-autolink; linkifyjs, showdown).
+    The end of a tag or of an address in `<>` ends it, too, unless that is escaped, or in a bracket
+    or a quote that an address has open. No other `<` or `>` does: it may be part of an address
+    (https://github.github.com/gfm/#extended-url-autolink; linkifyjs, showdown).
     """
     start = max(map(text.rfind, _SPACES)) + 1
-    end = len(text)
-    while (opens := text.rfind("<", start, end)) >= 0:
-        if found := _markup.match(text, opens, end):
-            return int(found.end())
-        end = opens
-    tag = _open_tag.match(text, opens) if (opens := text.rfind("<", 0, start)) >= 0 else None
-    return max(start, tag.end()) if tag else start
+    if (opens := text.rfind("<")) < 0:
+        return start
+    if opens >= start:
+        opens = text.rfind("<", 0, start)
+    if opens >= 0 and (tag := _open_tag.match(text, opens)):
+        start = max(start, tag.end())
+    addresses = _Addresses(text)
+    closes = ""
+    for found in _markup_or_bracket.finditer(text, start):
+        at = found.start()
+        if found["markup"]:
+            if not closes and text[at - 1 : at] != "\\":
+                start = found.end()
+        elif closes:
+            closes = "" if found[0] == closes else closes
+        elif addresses.begun(start, at):
+            closes = _CLOSES.get(found[0], "")
+    return start
+
+
+class _Addresses:
+    """The addresses in a text, searched only once."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+        self._start, self._end = -1, -1  # of the first that is not before those asked for
+
+    def begun(self, start: int, end: int) -> bool:
+        """Return whether an address begins after `start`, and its beginning is before `end`.
+
+        Both never decrease.
+        """
+        if self._start < start:
+            found = _address.search(self._text, start)
+            size = len(self._text)
+            self._start, self._end = found.span() if found else (size, size + 1)
+        return self._end <= end
+
+
+def _in_code_of_address(text: str) -> bool:
+    """Return whether an address at the end of `text` contains code, which may be open there.
+
+    Showdown takes code, with its spaces, for a part of the address in which it begins.
+    """
+    start = text.rfind("\n\n") + 1
+    addresses = _Addresses(text)
+    end = -1  # of the last code in an address
+    for at, after in _code_in(text, start):
+        begin = max(start, *(text.rfind(space, start, at) + 1 for space in _SPACES))
+        if begin <= end or (begin < at and addresses.begun(begin, at)):
+            if after is None:
+                return True
+            end = after
+    return end >= 0 and not any(space in text[end:] for space in _SPACES)
+
+
+def _in_definition(text: str) -> bool:
+    """Return whether the line that ends `text` defines a link, after whose address it goes on."""
+    line = text.rfind("\n", 0, max(text.rfind("\n"), 0))  # and the one before
+    defined = _definition.search(text, max(line, 0))
+    return defined is not None and _address.search(defined[1]) is not None
+
+
+def _code_in(text: str, start: int) -> Iterator[tuple[int, int | None]]:
+    """Yield where code begins and ends; None if nothing ends it, so that it may be text, too."""
+    marks = [(match.span(), match[0].lower()) for match in _code.finditer(text, start)]
+    following: dict[str, int] = {}  # the number of the next mark of each kind
+    closing: list[int | None] = [None] * len(marks)
+    for number in range(len(marks) - 1, -1, -1):
+        mark = marks[number][1]
+        closing[number] = following.get(mark.replace("<", "</"))
+        following[mark] = number
+    number = 0
+    while number < len(marks):
+        (at, _), mark = marks[number]
+        closes = closing[number]
+        if closes is not None:
+            yield at, marks[closes][0][1]
+            number = closes
+        elif mark != "</code":
+            yield at, None
+        number += 1
 
 
 def _as_read(run: str) -> str:

@@ -62,9 +62,13 @@ _ENDS = f"(?=_{{0,3}}(?!{_JOINED}))"
 _ENDS_READ = f"_{{0,3}}(?!{_JOINED})"
 
 # After a stand-in: the rest of a host's name that has two labels more, or a path, query or port.
+# Letters of scripts without spaces between words count only after a full stop: words usually follow
+# a stand-in in them, and it would wait until they end.
+_SPACED = r"0-9\p{Latin}\p{Greek}\p{Cyrillic}\p{Arabic}\p{Hebrew}\p{Mn}\p{So}_\-"
+_LABEL = r"\.[\w\p{So}\-]{1,63}"
 _HOST = (
-    r"(?:[0-9A-Za-z_\-]{0,63}\.[0-9A-Za-z_\-]{1,63}\.[0-9A-Za-z]"
-    r"|[0-9A-Za-z_\-.:@%]{0,63}\.[0-9A-Za-z_\-]{1,63}(?:[/?#]|:[0-9]))"
+    rf"(?:[{_SPACED}]{{0,63}}{_LABEL}\.(?:[^\W\d_]|\p{{So}})"
+    rf"|[{_SPACED}.:@%]{{0,63}}{_LABEL}(?:[/?#]|:[0-9]))"
 )
 
 

@@ -184,6 +184,36 @@ def test_what_is_missing_may_meet_other_mistakes(text, value):
 
 
 @pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("[{'x' }]", [["x"]]),
+        ("[{ 'x'\n, 'y'}]", [["x", "y"]]),
+        ("{'a': {'x\\'' \t, 1}}", {"a": ["x'", 1]}),
+    ],
+)
+def test_a_set_of_strings_may_have_space_before_its_comma(text, value):
+    for chunks in ([text], list(text)):
+        found = repaired(chunks, USUAL)
+        assert (json.loads(found.text), found.error) == (value, None)
+
+
+@pytest.mark.parametrize("kinds", [USUAL, {"python_literals", "unquoted_keys", "comments"}])
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ('{"a": {1, 2.5 , -3}}', {"a": [1, 2.5, -3]}),
+        ("[{ 0x1F\n}, {1_000}, {}]", [[31], [1000], {}]),
+        ("[{1: {2}, 3.5 : 4}]", [{"1": [2], "3.5": 4}]),
+        ('{"a": {...}, "b": {+.5}}', {"a": {}, "b": [0.5]}),
+    ],
+)
+def test_a_set_of_numbers_becomes_an_array(kinds, text, value):
+    for chunks in ([text], list(text)):
+        found = repaired(chunks, frozenset(kinds))
+        assert (json.loads(found.text), found.error) == (value, None)
+
+
+@pytest.mark.parametrize(
     ("text", "out"),
     [('["\\d+", "a"]', '["\\\\d+", "a"]'), ('["a long first str', '["a long first str"]')],
 )
@@ -229,6 +259,18 @@ def test_what_comes_out_is_json_at_every_moment(seed):
             assert violations
         spans = [(e.start, e.end) for _, e in others if isinstance(e, Finding)]
         assert all(0 <= start <= end <= len(text) for start, end in spans)
+
+
+@pytest.mark.parametrize("documents", ["many", "last"])
+@pytest.mark.parametrize("text", ["(1) ", "(1)(2)", "(0x1F)}", "(1)x"])
+def test_a_number_that_the_schema_refuses_ends_with_its_bracket(text, documents):
+    settings = Settings(
+        schema=Schema({"type": "object"}),
+        repair=USUAL,
+        on_violation="monitor",
+        documents=documents,
+    )
+    assert run(settings, [text])[:2] == run(settings, list(text))[:2]
 
 
 def test_a_violation_stands_where_it_stands_in_the_source():
