@@ -98,6 +98,7 @@ ADAPTERS: Mapping[str, type[Any]] = LazyMapping(
         "letta": "guardstream.providers.frameworks.letta:Letta",
         "livekit": "guardstream.providers.frameworks.livekit:LiveKit",
         "llm": "guardstream.providers.frameworks.llm:LLM",
+        "mirascope": "guardstream.providers.frameworks.mirascope:Mirascope",
         "openai_agents": "guardstream.providers.frameworks.openai_agents:OpenAIAgents",
         "llama_index": "guardstream.providers.frameworks.llama_index:LlamaIndex",
         "smolagents": "guardstream.providers.frameworks.smolagents:Smolagents",

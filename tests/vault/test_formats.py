@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from dataclasses import asdict
 from itertools import accumulate
 from typing import Any
 
@@ -51,6 +52,7 @@ from tests.providers import (
     test_llm,
     test_lmstudio,
     test_microsoft_agents,
+    test_mirascope,
     test_mistral,
     test_mistral_conversations,
     test_mistral_responses,
@@ -256,6 +258,7 @@ FORMATS: dict[str, Make] = {
     "letta": test_letta.said,
     "livekit": test_livekit.said,
     "llm": lambda pieces: test_llm.events("text", pieces),
+    "mirascope": lambda pieces: [asdict(each) for each in test_mirascope.part("text", pieces)],
     "openai_agents": lambda pieces: list(test_frameworks.openai_agents(pieces)),
     "llama_index": lambda pieces: list(test_frameworks.llama_index(pieces)),
     "smolagents": lambda pieces: list(test_frameworks.smolagents(pieces)),
