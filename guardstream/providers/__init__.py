@@ -212,6 +212,11 @@ def _check_has_no_stream(chunk: object) -> None:
             "the chunks are parts of a stream of bytes (SageMaker): wrap the bytes in them, "
             "guard.wrap_sync(part['PayloadPart']['Bytes'] for part in response['Body'])"
         )
+    if isinstance(chunk, tuple) and [*map(type, chunk)] == [bytes, bool]:
+        raise AdapterError(
+            "the chunks are bytes, each with a flag (aiohttp's iter_chunks()): wrap the bytes "
+            "alone, guard.wrap(response.content.iter_any())"
+        )
 
 
 def chosen(
