@@ -40,6 +40,7 @@ ADAPTERS: Mapping[str, type[Any]] = LazyMapping(
         "openai_completions": "guardstream.providers.openai.completions:OpenAICompletions",
         "openrouter_responses": "guardstream.providers.openrouter:OpenRouterResponses",
         "openai_responses": "guardstream.providers.openai.responses:OpenAIResponses",
+        "openai_live": "guardstream.providers.openai.live:OpenAILive",
         "openai_realtime": "guardstream.providers.openai.realtime:Realtime",
         "openai_media": "guardstream.providers.openai.media:OpenAIMedia",
         "openai_agent_sessions": "guardstream.providers.openai.agent_sessions:AgentSessions",

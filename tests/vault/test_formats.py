@@ -60,6 +60,7 @@ from tests.providers import (
     test_ollama,
     test_openai_chat_events,
     test_openai_completions,
+    test_openai_live,
     test_openai_media,
     test_plain_formats,
     test_realtime,
@@ -180,6 +181,7 @@ FORMATS: dict[str, Make] = {
     "openai_media": lambda pieces: test_openai_media.transcript(list(pieces)),
     "anthropic": lambda pieces: messages.message(messages.text(*pieces)),
     "gemini": _between(None, test_gemini.text, test_gemini.text("", finish="STOP")),
+    "openai_live": lambda pieces: test_openai_live.session(test_openai_live.said(pieces)),
     "gemini_live": _between(test_gemini_live.SETUP, test_gemini_live.text, *test_gemini_live.OVER),
     "ollama": _between(None, test_ollama.chat, test_ollama.chat(done=True)),
     "bedrock": _between(
