@@ -23,6 +23,8 @@ from tests.providers.laws import (
     events,
     in_any_cut,
     left_raw,
+    lines,
+    on_the_wire,
     unchanged,
 )
 
@@ -171,6 +173,13 @@ def test_a_block_in_what_is_said_ends_the_stream(
         ("input_transcript", None): "hm",
         ("output_transcript", None): "it is No.",
     }
+
+
+def test_a_message_of_a_websocket_may_report_the_block_as_an_error() -> None:
+    body = lines(*session(said(["it is for", "bidden now"])))
+    *_, last = on_the_wire(body, GUARD.with_on_block("error")).splitlines()
+    assert json.loads(last)["type"] == "error"
+    assert json.loads(last)["error"]["code"] == "content_filter"
 
 
 def test_errors_and_decisions_are_masked() -> None:
