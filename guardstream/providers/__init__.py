@@ -89,6 +89,7 @@ ADAPTERS: Mapping[str, type[Any]] = LazyMapping(
             "guardstream.providers.frameworks.agentscope_messages:AgentScopeMessages"
         ),
         "ag_ui": "guardstream.providers.protocols.ag_ui:AGUI",
+        "chatkit": "guardstream.providers.protocols.chatkit:ChatKit",
         "a2a": "guardstream.providers.protocols.a2a:A2A",
         "acp": "guardstream.providers.protocols.acp:ACP",
         "mcp": "guardstream.providers.protocols.mcp:MCP",

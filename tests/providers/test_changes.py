@@ -15,6 +15,7 @@ from tests.providers import test_acp as acp
 from tests.providers import test_agent_sessions as sessions
 from tests.providers import test_anthropic_sessions as managed
 from tests.providers import test_bedrock_invoke as invoke
+from tests.providers import test_chatkit as chatkit
 from tests.providers import test_dashscope as dashscope
 from tests.providers import test_gemini_live as live
 from tests.providers import test_interfaces as interfaces
@@ -145,6 +146,7 @@ SAMPLES: dict[str, list[Event]] = {
         openai_live.said(["so ", "it is"]),
         openai_live.delegated(['{"q": ', "1}"]),
     ),
+    "chatkit": chatkit.message(["so ", "it "], ["is"]),
     "mirascope": [asdict(each) for each in mirascope.answer(['{"q": ', "1}"])],
     "ollama": [
         {"model": "m", "message": {"role": "assistant", "content": "so "}, "done": False},
@@ -345,6 +347,7 @@ KINDS = {
     "openai_realtime": "type",
     "openai_live": "type",
     "mirascope": "type",
+    "chatkit": "type",
     "interactions": "event_type",
     "assistants": "object",
     **dict.fromkeys(("ui_messages", "model_parts"), "type"),
