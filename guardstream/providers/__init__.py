@@ -40,6 +40,7 @@ ADAPTERS: Mapping[str, type[Any]] = LazyMapping(
         "openai_completions": "guardstream.providers.openai.completions:OpenAICompletions",
         "openrouter_responses": "guardstream.providers.openrouter:OpenRouterResponses",
         "openai_responses": "guardstream.providers.openai.responses:OpenAIResponses",
+        "openai_live": "guardstream.providers.openai.live:OpenAILive",
         "openai_realtime": "guardstream.providers.openai.realtime:Realtime",
         "openai_media": "guardstream.providers.openai.media:OpenAIMedia",
         "openai_agent_sessions": "guardstream.providers.openai.agent_sessions:AgentSessions",
@@ -88,6 +89,7 @@ ADAPTERS: Mapping[str, type[Any]] = LazyMapping(
             "guardstream.providers.frameworks.agentscope_messages:AgentScopeMessages"
         ),
         "ag_ui": "guardstream.providers.protocols.ag_ui:AGUI",
+        "chatkit": "guardstream.providers.protocols.chatkit:ChatKit",
         "a2a": "guardstream.providers.protocols.a2a:A2A",
         "acp": "guardstream.providers.protocols.acp:ACP",
         "mcp": "guardstream.providers.protocols.mcp:MCP",
@@ -98,6 +100,7 @@ ADAPTERS: Mapping[str, type[Any]] = LazyMapping(
         "letta": "guardstream.providers.frameworks.letta:Letta",
         "livekit": "guardstream.providers.frameworks.livekit:LiveKit",
         "llm": "guardstream.providers.frameworks.llm:LLM",
+        "mirascope": "guardstream.providers.frameworks.mirascope:Mirascope",
         "openai_agents": "guardstream.providers.frameworks.openai_agents:OpenAIAgents",
         "llama_index": "guardstream.providers.frameworks.llama_index:LlamaIndex",
         "smolagents": "guardstream.providers.frameworks.smolagents:Smolagents",
@@ -210,6 +213,11 @@ def _check_has_no_stream(chunk: object) -> None:
         raise AdapterError(
             "the chunks are parts of a stream of bytes (SageMaker): wrap the bytes in them, "
             "guard.wrap_sync(part['PayloadPart']['Bytes'] for part in response['Body'])"
+        )
+    if isinstance(chunk, tuple) and [*map(type, chunk)] == [bytes, bool]:
+        raise AdapterError(
+            "the chunks are bytes, each with a flag (aiohttp's iter_chunks()): wrap the bytes "
+            "alone, guard.wrap(response.content.iter_any())"
         )
 
 

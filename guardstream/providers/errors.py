@@ -248,7 +248,7 @@ ERRORS: Mapping[str, Errors] = {
     "bedrock": BEDROCK,
     "bedrock_invoke": BEDROCK,
     "mistral": MISTRAL,
-    "openai_realtime": Errors(_any),
+    **dict.fromkeys(("openai_realtime", "openai_live", "chatkit"), Errors(_any)),
     "ui_messages": Errors(_ui_message),
     "model_parts": Errors(_model_part),
     "ag_ui": Errors(_ag_ui),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from dataclasses import asdict
 from typing import Any
 
 import pytest
@@ -14,14 +15,17 @@ from tests.providers import test_acp as acp
 from tests.providers import test_agent_sessions as sessions
 from tests.providers import test_anthropic_sessions as managed
 from tests.providers import test_bedrock_invoke as invoke
+from tests.providers import test_chatkit as chatkit
 from tests.providers import test_dashscope as dashscope
 from tests.providers import test_gemini_live as live
 from tests.providers import test_interfaces as interfaces
 from tests.providers import test_json_rpc as rpc
 from tests.providers import test_langchain_protocol as protocol
 from tests.providers import test_langgraph as graph
+from tests.providers import test_mirascope as mirascope
 from tests.providers import test_mistral_conversations as conversations
 from tests.providers import test_mistral_transcription as transcription
+from tests.providers import test_openai_live as openai_live
 from tests.providers import test_openai_media as media
 from tests.providers import test_perplexity as perplexity
 from tests.providers import test_realtime as realtime
@@ -137,6 +141,13 @@ SAMPLES: dict[str, list[Event]] = {
         realtime.heard("delta", delta="hm"),
         *realtime.response(realtime.speech(("so ", "it is")), realtime.call(('{"q": ', "1}"))),
     ],
+    "openai_live": openai_live.session(
+        openai_live.said(["hm"], "input"),
+        openai_live.said(["so ", "it is"]),
+        openai_live.delegated(['{"q": ', "1}"]),
+    ),
+    "chatkit": chatkit.message(["so ", "it "], ["is"]),
+    "mirascope": [asdict(each) for each in mirascope.answer(['{"q": ', "1}"])],
     "ollama": [
         {"model": "m", "message": {"role": "assistant", "content": "so "}, "done": False},
         {"model": "m", "message": {"content": "it", "thinking": "hm"}, "done": False},
@@ -334,6 +345,9 @@ KINDS = {
     "openai_agent_sessions": "type",
     "anthropic_sessions": "type",
     "openai_realtime": "type",
+    "openai_live": "type",
+    "mirascope": "type",
+    "chatkit": "type",
     "interactions": "event_type",
     "assistants": "object",
     **dict.fromkeys(("ui_messages", "model_parts"), "type"),

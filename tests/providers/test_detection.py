@@ -109,6 +109,20 @@ def test_parts_of_a_stream_of_bytes_are_refused_and_their_bytes_are_guarded() ->
     assert "".join(texts) == "a ****** so"
 
 
+def test_bytes_with_flags_are_refused_since_they_cut_events() -> None:
+    """As aiohttp's `iter_chunks()` gives them: every event would be a text of its own."""
+    events = [b'data: {"say": "a sec"}\n\n', b'data: {"say": "ret"}\n\n']
+    with pytest.raises(AdapterError, match="wrap the bytes alone"):
+        list(GUARD.wrap_sync((event, True) for event in events))
+
+
+def test_other_tuples_with_bytes_or_a_flag_are_guarded() -> None:
+    for pair in (("a secret", True), (b"a secret", 1), (b"a secret", "so", True)):
+        [out] = GUARD.wrap_sync([pair])
+        said = out[0] if isinstance(out[0], str) else out[0].decode()
+        assert (said, out[1:]) == ("a ******", pair[1:])
+
+
 def test_a_field_that_is_named_like_such_a_part_is_guarded() -> None:
     out = list(GUARD.wrap_sync([{"PayloadPart": {"Bytes": "a secret"}}, {"PayloadPart": "so"}]))
     assert out == [{"PayloadPart": {"Bytes": "a ******"}}, {"PayloadPart": "so"}]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from dataclasses import asdict
 from itertools import accumulate
 from typing import Any
 
@@ -36,6 +37,7 @@ from tests.providers import (
     test_bedrock_agents,
     test_bedrock_invoke,
     test_bodies,
+    test_chatkit,
     test_cohere,
     test_dashscope,
     test_frameworks,
@@ -51,6 +53,7 @@ from tests.providers import (
     test_llm,
     test_lmstudio,
     test_microsoft_agents,
+    test_mirascope,
     test_mistral,
     test_mistral_conversations,
     test_mistral_responses,
@@ -58,6 +61,7 @@ from tests.providers import (
     test_ollama,
     test_openai_chat_events,
     test_openai_completions,
+    test_openai_live,
     test_openai_media,
     test_plain_formats,
     test_realtime,
@@ -178,6 +182,7 @@ FORMATS: dict[str, Make] = {
     "openai_media": lambda pieces: test_openai_media.transcript(list(pieces)),
     "anthropic": lambda pieces: messages.message(messages.text(*pieces)),
     "gemini": _between(None, test_gemini.text, test_gemini.text("", finish="STOP")),
+    "openai_live": lambda pieces: test_openai_live.session(test_openai_live.said(pieces)),
     "gemini_live": _between(test_gemini_live.SETUP, test_gemini_live.text, *test_gemini_live.OVER),
     "ollama": _between(None, test_ollama.chat, test_ollama.chat(done=True)),
     "bedrock": _between(
@@ -246,6 +251,7 @@ FORMATS: dict[str, Make] = {
         *test_langchain_protocol.say(*pieces),
         test_langchain_protocol.finish(),
     ],
+    "chatkit": lambda pieces: test_chatkit.message(list(pieces)),
     "a2a": lambda pieces: test_json_rpc.task(list(pieces)),
     "acp": lambda pieces: [*map(test_acp.said, pieces), test_acp.OVER],
     "sglang": test_sglang.so_far,
@@ -256,6 +262,7 @@ FORMATS: dict[str, Make] = {
     "letta": test_letta.said,
     "livekit": test_livekit.said,
     "llm": lambda pieces: test_llm.events("text", pieces),
+    "mirascope": lambda pieces: [asdict(each) for each in test_mirascope.part("text", pieces)],
     "openai_agents": lambda pieces: list(test_frameworks.openai_agents(pieces)),
     "llama_index": lambda pieces: list(test_frameworks.llama_index(pieces)),
     "smolagents": lambda pieces: list(test_frameworks.smolagents(pieces)),

@@ -1,0 +1,151 @@
+"""Mirascope: the chunks of a response's `chunk_stream()`.
+
+https://mirascope.com/docs/learn/llm/streaming. Texts, thoughts and calls begin, go on and end. Only
+chunks of calls have ids. No chunk ends a response.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
+
+from guardstream.events import FinishReason
+from guardstream.providers.adapter import Call, Piece, Reading, Released, Slot, Unknown
+from guardstream.providers.spec import (
+    KEEP,
+    META,
+    NAME,
+    Leaf,
+    OneOf,
+    Path,
+    Spec,
+    SpecAdapter,
+    sibling,
+)
+from guardstream.providers.toolkit.fields import fields_of
+from guardstream.providers.toolkit.marks import is_mark
+
+_PARTS = {"text": "text", "thinking": "thought", "tool_args": "tool_call"}
+"""What a part of a response is called, by channel."""
+
+_CHANNELS = {part: channel for channel, part in _PARTS.items()}
+
+_MARKS: dict[str, Spec] = {"type": KEEP, "content_type": META, "id": META}
+
+_SPECS: dict[str, Spec] = {"start": {**_MARKS, "name": NAME}, "end": _MARKS}
+
+
+def _type(part: str, edge: str) -> str:
+    """Return the type of chunks that begin ("start"), end ("end") or continue ("") a part."""
+    return f"{part}_{edge}_chunk" if edge else f"{part}_chunk"
+
+
+def _said(part: str) -> Spec:
+    return {**_MARKS, "type": META, "delta": Leaf("delta", _CHANNELS[part], part)}
+
+
+_EDGES = {_type(part, edge): (part, edge) for part in _CHANNELS for edge in ("start", "", "end")}
+"""The part and the edge that a type of chunks names."""
+
+_EVENTS = {kind: _SPECS.get(edge) or _said(part) for kind, (part, edge) in _EDGES.items()}
+
+
+class Mirascope(SpecAdapter):
+    """The adapter for chunks, as objects or dicts. Consecutive texts are one text.
+
+    A call that is cut does not end: its end would be all that tells it from a complete one.
+    """
+
+    name = "mirascope"
+    spec: ClassVar[OneOf] = OneOf("type", _EVENTS)
+    repeats = False
+    ends_with_source = True
+
+    def __init__(self, *, unknown: Unknown = "guard") -> None:
+        super().__init__(unknown=unknown)
+        self._numbers: dict[Any, int] = {}  # of calls, by their ids
+        self._ids: list[Any] = []  # as they go out, by their numbers
+        self._run = 0  # of texts, which a call ends
+        self._open: set[str] = set()  # the parts, but for calls, that are open in what went out
+
+    @staticmethod
+    def accepts(chunk: object) -> bool:
+        """Return whether `chunk` begins, continues or ends a part."""
+        kind, part = (fields_of(chunk).get(name) for name in ("type", "content_type"))
+        return isinstance(kind, str) and kind in _EDGES and _EDGES[kind][0] == part
+
+    def slot(self, leaf: Leaf, event: Mapping[str, Any], path: Path) -> Slot:
+        return self._slot(leaf.field, event)
+
+    def _slot(self, part: str, event: Mapping[str, Any]) -> Slot:
+        if part != "tool_call":
+            return Slot(0, _CHANNELS[part], part, self._run)
+        own = event.get("id")
+        number = self._numbers.setdefault(own, len(self._ids))
+        if number == len(self._ids):
+            passes = not isinstance(own, str) or is_mark(own) or self._passes(((), "id"), own)
+            self._ids.append(own if passes else "")
+        return Slot(0, "tool_args", part, number)
+
+    def meaning(self, chunk: Any, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:
+        part, edge = _edge_of(event)
+        if not edge:
+            return Reading(pieces, (0,))
+        slot = self._slot(part, event)
+        if part == "tool_call" and edge == "start":
+            text = self._slot("text", event)
+            self._run += 1
+            calls = {slot: Call(str(event.get("name")), event.get("id"))}
+            return Reading(pieces, (0,), closed=(text,), calls=calls)
+        if part != "text":
+            return Reading(pieces, (0,), closed=(slot,))
+        if edge == "start":
+            return Reading(pieces, (0,), joined={slot: slot})
+        return Reading(pieces, (0,), waits=slot)
+
+    def passed(self, chunk: Any) -> None:
+        """Note which parts are open for clients."""
+        part, edge = _edge_of(fields_of(chunk))
+        if edge == "end":
+            self._open.discard(part)
+        elif part in ("text", "thought"):
+            self._open.add(part)
+
+    def takes_more(self, slot: Slot) -> bool:
+        """Return whether the part of a slot is open."""
+        return _PARTS[slot.channel] in self._open
+
+    def extra(self, chunk: Any, slot: Slot, text: str, released: Released) -> Sequence[Any]:
+        """Return a chunk with only `text`; in a part of its own, if that of its slot has ended."""
+        part = _PARTS[slot.channel]
+        if part == "tool_call":
+            return [_made(chunk, part, "", id=self._ids[slot.number], delta=text)]
+        said = _made(chunk, part, "", delta=text)
+        if part in self._open:
+            return [said]
+        return [*self._ends(chunk), _made(chunk, part, "start"), said, _made(chunk, part, "end")]
+
+    def end(
+        self, chunk: Any, choice: int, reason: FinishReason, released: Released
+    ) -> Sequence[Any]:
+        """Return the ends of the open parts: there is no finish reason."""
+        return self._ends(chunk)
+
+    def _ends(self, chunk: Any) -> list[Any]:
+        """Return the ends of the open parts, which are then closed."""
+        made = [_made(chunk, part, "end") for part in sorted(self._open)]
+        self._open.clear()
+        return made
+
+
+def _edge_of(event: Mapping[str, Any]) -> tuple[str, str]:
+    """Return the part and the edge of a chunk; none of a kind that is not known."""
+    return _EDGES.get(str(event.get("type")), ("", ""))
+
+
+def _made(chunk: Any, part: str, edge: str, **fields: Any) -> Any:
+    """Return a chunk: a dict, or an object of the package, as `chunk` is."""
+    kind = _type(part, edge)
+    if isinstance(chunk, dict):
+        return {"type": kind, "content_type": part, **fields}
+    return sibling(chunk, "mirascope.llm", kind.title().replace("_", ""))(**fields)

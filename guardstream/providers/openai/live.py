@@ -1,0 +1,243 @@
+"""OpenAI's live API: what a server sends during a session, over a WebSocket.
+
+Objects of the `openai` package or plain dicts: https://platform.openai.com/docs/api-reference/live.
+What the model says is the answer, choice 0, as its transcript; what the user says is choice 1. No
+event ends a turn. The responses of each model to which the session delegates are a choice of their
+own, in events of the Responses API.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from guardstream.events import FinishReason
+from guardstream.providers.adapter import (
+    Passes,
+    Piece,
+    Reading,
+    Released,
+    Slot,
+    Unknown,
+    passes_any,
+)
+from guardstream.providers.openai.responses import OpenAIResponses
+from guardstream.providers.spec import (
+    KEEP,
+    META,
+    NUMBER,
+    REQUEST,
+    Leaf,
+    OneOf,
+    Path,
+    Spec,
+    SpecAdapter,
+    Tree,
+    constructed,
+)
+from guardstream.providers.toolkit.fields import fields_of, index_in, replaced
+from guardstream.providers.toolkit.nested import Nested
+
+_SAID, _HEARD = "session.output_transcript.delta", "session.input_transcript.delta"
+_SPOKEN = "session.output_audio.delta"
+_NESTED = "response.event"
+
+_CLASSES = {_SAID: "OutputTranscriptDeltaEvent", _HEARD: "InputTranscriptDeltaEvent"}
+_MODULE = "openai.types.live"
+
+_EVENT: dict[str, Spec] = {
+    "type": KEEP,
+    **dict.fromkeys(("event_id", "client_event_id", "session_id", "delegation_id"), META),
+    **dict.fromkeys(("start_ms", "end_ms", "offset_ms"), NUMBER),
+}
+_ERROR: Spec = {
+    **dict.fromkeys(("type", "code", "param", "client_event_id"), META),
+    "message": Leaf("whole", "text", "error"),
+}
+_PLAIN = (
+    *(f"session.{each}.appended" for each in ("instructions", "thinking", "commentary")),
+    *(f"session.input_audio.{each}" for each in ("muted", "unmuted")),
+    *(f"session.output_audio.fixture.{each}" for each in ("playing", "played")),
+    *("session.resumed", "session.paused", "transport.ringing", "transport.answered"),
+)
+_SPEC = OneOf(
+    "type",
+    {
+        **dict.fromkeys(_PLAIN, _EVENT),
+        **{
+            f"session.{state}": {**_EVENT, "session": REQUEST, "reason": META, "usage": META}
+            for state in ("started", "updated", "closed")
+        },
+        _SAID: {**_EVENT, "type": META, "delta": Leaf("delta", "text", "text")},
+        _HEARD: {**_EVENT, "type": META, "delta": Leaf("delta", "text", "input_transcript")},
+        _SPOKEN: {**_EVENT, "delta": META},
+        "session.input_audio.append": {**_EVENT, "audio": META},
+        "session.delegation.created": {
+            **_EVENT,
+            "delegation": dict.fromkeys(("id", "target", "type", "response_id"), META),
+        },
+        "session.usage.updated": {
+            **_EVENT,
+            "usage": META,
+            "context_window": {"usage_ratio": NUMBER},
+        },
+        _NESTED: {**_EVENT, "event": META},
+        "decision.event": {
+            **_EVENT,
+            **dict.fromkeys(("source_event_id", "source_event_type", "trigger_id"), META),
+            "event": Tree(Leaf("whole", "text", "decision"), frozenset({"type", "model"})),
+        },
+        "decision.item.created": {**_EVENT, "item": REQUEST},
+        "decision.item.deleted": {**_EVENT, "item_id": META},
+        **{
+            f"transport.dtmf.{each}": {**_EVENT, "event": META}
+            for each in ("received", "send", "sent")
+        },
+        "transport.failed": {**_EVENT, "error": _ERROR},
+        "error": {**_EVENT, "error": _ERROR},
+        "info": {**_EVENT, "code": META, "message": Leaf("whole", "text", "info")},
+    },
+)
+
+_OF_REALTIME = frozenset({"session.updated", "session.closed", "error"})
+"""Kinds of events that do not tell a session from one of the realtime API."""
+
+
+class _Session(SpecAdapter):
+    """The adapter for a session's own events, and for what surrounds those of a response."""
+
+    name = "openai_live"
+    spec = _SPEC
+
+    def slot(self, leaf: Leaf, event: Mapping[str, Any], path: Path) -> Slot:
+        return Slot(int(event.get("type") == _HEARD), leaf.channel, leaf.field)
+
+    def meaning(self, chunk: Any, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:
+        kind = event.get("type")
+        if kind == "session.closed":
+            filtered = event.get("reason") == "content"
+            return Reading(pieces, (), {0: "content_filter" if filtered else "stop"})
+        return Reading(pieces, (0,) if kind == _SAID else ())
+
+
+class OpenAILive:
+    """The adapter for a session's events."""
+
+    name = "openai_live"
+    repeats = True
+    spec = _SPEC
+
+    def __init__(self, *, unknown: Unknown = "guard") -> None:
+        self._unknown = unknown
+        self._passes: Passes = passes_any
+        self._session = _Session(unknown=unknown)
+        self._runs: dict[str, Nested] = {}  # of delegations
+        self._added = 0
+
+    @staticmethod
+    def accepts(chunk: object) -> bool:
+        """Return whether `chunk` is an event of a session that no other API has."""
+        fields = fields_of(chunk)
+        kind = fields.get("type")
+        if not isinstance(kind, str) or kind not in _SPEC.specs or kind in _OF_REALTIME:
+            return False
+        if kind in _CLASSES:
+            return {"event_id", "start_ms"} <= fields.keys()
+        if kind == "info":
+            return {"event_id", "code"} <= fields.keys()
+        audio = kind in (_SPOKEN, "session.input_audio.append")
+        return ("event_id" in fields) != audio
+
+    def judge_marks(self, passes: Passes) -> None:
+        """Ask `passes` about marks from now on."""
+        self._passes = passes
+        self._session.judge_marks(passes)
+        for run in self._runs.values():
+            run.adapter.judge_marks(passes)  # type: ignore[attr-defined]
+
+    def forget(self) -> None:
+        """Drop the last event."""
+        self._session.forget()
+
+    def read(self, chunk: Any) -> Reading:
+        """Find the text in an event."""
+        run, inner, around = self._parted(chunk)
+        if run is None:
+            return self._session.read(chunk)
+        reading = run.read(inner)
+        pieces = [*reading.pieces, *self._session.pieces(around, fields_of(around))]
+        return reading._replace(pieces=pieces, only_text=False)
+
+    def write(self, chunk: Any, texts: Sequence[str], *, ends: bool = True) -> Any | None:
+        """Return `chunk` with `texts` in place of its own; None if nothing is left in it."""
+        run, inner, around = self._parted(chunk)
+        if run is None:
+            return self._session.write(chunk, texts, ends=ends)
+        count = len(texts) - len(self._session.pieces(around, fields_of(around)))
+        written = run.write(inner, texts[:count], ends=ends)
+        if written is None:
+            return None
+        told = self._session.write(around, texts[count:])
+        if told is around and written is inner:
+            return chunk
+        return replaced(around if told is None else told, {"event": written})
+
+    def without_unknown(self, chunk: Any) -> Any:
+        """Return `chunk` without text at paths that the format does not know."""
+        run, inner, around = self._parted(chunk)
+        if run is None:
+            return self._session.without_unknown(chunk)
+        bare = self._session.without_unknown(around)
+        return replaced(bare, {"event": run.without_unknown(inner)})
+
+    def passed(self, chunk: Any) -> None:
+        """Tell the adapter of an event's response what was released of it."""
+        run, inner, _ = self._parted(chunk)
+        if run is not None:
+            run.passed(inner)
+
+    def extra(self, chunk: Any, slot: Slot, text: str, released: Released) -> Sequence[Any]:
+        """Return events with only `text`."""
+        run, inner, around = self._parted(chunk)
+        if run is not None and run.choice == slot.choice:
+            made = run.extra(inner, slot, text, released)
+            return [self._around(around, each) for each in made]
+        kind = _HEARD if slot.field == "input_transcript" else _SAID
+        if slot.choice > 1 or slot.field not in ("text", "content", "input_transcript"):
+            return []
+        fields = {
+            "type": kind,
+            **self._stamp(),
+            "delta": text,
+            **{name: index_in(chunk, 0, name) for name in ("start_ms", "end_ms")},
+        }
+        return [constructed(chunk, _CLASSES[kind], fields, _MODULE)]
+
+    def end(
+        self, chunk: Any, choice: int, reason: FinishReason, released: Released
+    ) -> Sequence[Any]:
+        """Return the end of a delegated response. What a session says just ends."""
+        run, inner, around = self._parted(chunk)
+        if run is None or run.choice != choice:
+            return []
+        return [self._around(around, each) for each in run.end(inner, reason, released)]
+
+    def _around(self, around: Any, inner: Any) -> Any:
+        return replaced(around, {**self._stamp(), "event": inner})
+
+    def _stamp(self) -> Mapping[str, Any]:
+        self._added += 1
+        return {"event_id": f"event_guard_{self._added}"}
+
+    def _parted(self, chunk: Any) -> tuple[Nested | None, Any, Any]:
+        """Return the run whose event is in a chunk, that event, and the chunk without it."""
+        event = fields_of(chunk)
+        inner = event.get("event")
+        if event.get("type") != _NESTED or not isinstance(inner, dict):
+            return None, None, chunk
+        own = str(event.get("delegation_id"))
+        if own not in self._runs:
+            adapter = OpenAIResponses(unknown=self._unknown)
+            adapter.judge_marks(self._passes)
+            self._runs[own] = Nested(adapter, choice=len(self._runs) + 2)
+        return self._runs[own], inner, replaced(chunk, {"event": None})
