@@ -572,9 +572,14 @@ def compiled(pattern: str) -> Any:
 
 
 def test_a_compiled_place_is_let_go_once_it_is_a_row() -> None:
-    places = compiled(r"key[\w-]{20,400}!").places
+    places = compiled(r"key[\w-]{2,4}!").places
     assert not any((places.kinds, places.conditions, places.after, places.ways))
+
+
+def test_the_places_of_a_counter_that_is_written_out_later_are_kept() -> None:
+    places = compiled(r"key[\w-]{20,400}!").places
     assert places.unwritten
+    assert len(places) == len(places.distances)
 
 
 def test_a_place_may_be_asked_for_by_two_threads() -> None:
@@ -585,6 +590,15 @@ def test_a_place_may_be_asked_for_by_two_threads() -> None:
     assert [row[0] for row in rows] == [place, place]
     assert [count for count, *_ in asked] == [len(program.places), len(program.places)]
     assert len(program.places) > before
+
+
+def test_what_was_written_out_for_one_search_is_given_to_another() -> None:
+    program = compiled(r"key[\w-]{300}!")
+    [late], before = program.places.unwritten, len(program.places)
+    program.more(late)
+    for place in set(range(before, len(program.places))) - set(program.places.unwritten):
+        _, _, rows, _ = program.more(place)
+        assert struct.unpack_from("11i", rows)[0] == place
 
 
 def test_a_large_choice_is_written_out_when_the_text_reaches_it() -> None:

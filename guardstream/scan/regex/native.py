@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from array import array
 from collections import defaultdict
-from collections.abc import Sequence
 from functools import cached_property
 from typing import Self, TypeAlias
 
@@ -27,7 +26,7 @@ from guardstream.scan.regex.machine import Handling, Machine
 from guardstream.scan.regex.matcher import Attempt, Found, Matcher, Step
 from guardstream.scan.regex.matcher import Kind as StepKind
 from guardstream.scan.regex.nfa import Program
-from guardstream.scan.regex.places import CHAR, FREE, NOWHERE, Kind
+from guardstream.scan.regex.places import CHAR, NOWHERE, Condition
 from guardstream.scan.regex.rewrite import other_cases
 from guardstream.scan.words.normalize import Table
 
@@ -52,8 +51,7 @@ def _flags(handling: Handling) -> int:
 class NativeProgram(Program):
     """A program as rows of ints for the extension.
 
-    The places that it begins with are let go once they are rows, but for those of counters that are
-    not written out: of a large pattern they would take more memory than all else.
+    Its places are let go once they are rows, unless some are written out later.
     """
 
     def __init__(self, tree: Node, sets: CharSets, group: int = 0) -> None:
@@ -62,10 +60,9 @@ class NativeProgram(Program):
         self._index = {bit: own for own, bit in enumerate(self._own)}
         self._size = (len(self._own) + 31) // 32 * 4
         self._signatures: dict[int, bytes] = {}
-        # Of those that are written out late: their distances, and their ways.
-        self._distances: dict[int, tuple[int, int]] = {}
-        self._ways: dict[int, Sequence[int]] = {}
-        self._rows = self._given()
+        self._rows = self._given(range(len(self.places)))
+        if not self.places.unwritten:
+            self.places.clear()
 
     def given(self, automaton: Automaton) -> tuple[object, ...]:
         """The program and the bits it asks for, for `Machine` in the extension."""
@@ -88,38 +85,32 @@ class NativeProgram(Program):
 
     def more(self, number: int) -> _Places:
         """A place that is written out now that the text reaches it, and those that are new."""
-        if number in self.places.unwritten:
-            self._ways[number] = self.leads_to(number)
-        return self._given(number)
+        known = len(self.places)
+        self.leads_to(number)
+        return self._given(range(known, len(self.places)), number)
 
-    def _given(self, *late: int) -> _Places:
-        """Places that have been written out late, and new ones but for what is not written out: how
-        many there are of all, and conditions, the places and their ways as rows of ints, see
-        `Place` in `automaton.h`. The new ones are let go."""
+    def _given(self, new: range, *others: int) -> _Places:
+        """Places, but for those that are not written out: how many there are of all, and
+        conditions, the places and their ways as rows of ints, see `Place` in `automaton.h`."""
         places = self.places
-        numbers = {FREE: 0}  # of the conditions
+        conditions: dict[Condition, int] = {}
         rows: list[int] = []
         ways: list[int] = []
-        for place in late:
-            row = (place, Kind.SPLIT, 0, NOWHERE, NOWHERE, NOWHERE, False, *self._distances[place])
-            rows += (*row, len(ways), len(self._ways[place]))
-            ways += self._ways[place]
-        measured = zip(places.distances, places.opened, strict=True)
-        columns = zip(places.kinds, places.conditions, places.after, measured, strict=True)
-        for place, (kind, condition, after, distances) in enumerate(columns, places.first):
-            number = numbers.setdefault(condition, len(numbers))
-            if kind is CHAR:  # as most are
-                rows += (place, kind, number, after, NOWHERE, NOWHERE, 0, *distances, 0, 0)
-            elif place in places.unwritten:
-                self._distances[place] = distances
-            else:
-                follow = places.ways.get(place, ())
-                out, aside = places.out.get(place, NOWHERE), places.aside.get(place, NOWHERE)
-                row = (place, kind, number, after, out, aside, place in places.negated, *distances)
-                rows += (*row, len(ways), len(follow))
-                ways += follow
-        places.let_go()
-        signatures = [self._signature(bits) for condition in numbers for bits in condition]
+        for span in (*[range(other, other + 1) for other in others], new):
+            own = slice(span.start, span.stop)
+            measured = zip(places.distances[own], places.opened[own], strict=True)
+            columns = places.kinds[own], places.conditions[own], places.after[own], measured
+            for place, kind, condition, after, distances in zip(span, *columns, strict=True):
+                number = conditions.setdefault(condition, len(conditions))
+                if kind is CHAR:  # as most are
+                    rows += (place, kind, number, after, NOWHERE, NOWHERE, 0, *distances, 0, 0)
+                elif place not in places.unwritten:
+                    follow, negate = places.ways.get(place, ()), place in places.negated
+                    out, aside = places.out.get(place, NOWHERE), places.aside.get(place, NOWHERE)
+                    rows += (place, kind, number, after, out, aside, negate, *distances)
+                    rows += (len(ways), len(follow))
+                    ways += follow
+        signatures = [self._signature(bits) for condition in conditions for bits in condition]
         ints = array("i", rows).tobytes(), array("i", ways).tobytes()
         return len(places), b"".join(signatures), *ints
 

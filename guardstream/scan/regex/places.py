@@ -96,11 +96,10 @@ class Places:
     are how many characters the match has at each place, `opened` how many since the masked group
     opened. The ways of what is `unwritten` are made when the text first reaches it.
 
-    The columns have the places from `first` on. There may be `most`.
+    There may be `most`.
     """
 
     def __init__(self) -> None:
-        self.first = 0
         self.most: float = MAX_PLACES
         self.kinds: list[Kind] = []
         self.conditions: list[Condition] = []
@@ -114,12 +113,12 @@ class Places:
         self.unwritten: dict[int, Unwritten] = {}
 
     def __len__(self) -> int:
-        return self.first + len(self.kinds)
+        return len(self.kinds)
 
     def add(self, kind: Kind, condition: Condition = FREE, after: int = NOWHERE) -> int:
         """A new place, without distances yet. Raises PatternError."""
         kinds = self.kinds
-        place = self.first + len(kinds)
+        place = len(kinds)
         if place >= self.most:
             message = f"the pattern needs over {MAX_PLACES} places; lower its counters"
             raise PatternError(f"{message}, and give long lists of words as 'words'")
@@ -133,9 +132,8 @@ class Places:
         for column in (self.distances, self.opened):
             column.extend(array("i", [distance]) * (len(self.kinds) - len(column)))
 
-    def let_go(self) -> None:
-        """Let go of all places but for what is unwritten of them: they are kept elsewhere now."""
-        self.first = len(self)
+    def clear(self) -> None:
+        """Let go of all places, which are kept elsewhere now."""
         for column in (self.kinds, self.conditions, self.after, self.distances, self.opened):
             del column[:]
         for few in (self.ways, self.out, self.aside, self.negated):
