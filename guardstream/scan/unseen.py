@@ -15,7 +15,7 @@ from typing import TypeAlias
 
 from guardstream.scan.match import Match, Scan, Window
 from guardstream.scan.regex.forms import AnyStepper
-from guardstream.scan.regex.search import PatternScan
+from guardstream.scan.regex.scan import PatternScan
 from guardstream.scan.words.normalize import unseen
 
 

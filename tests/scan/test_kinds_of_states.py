@@ -7,9 +7,10 @@ import pytest
 import regex
 
 from guardstream.events import Finding
-from guardstream.scan.regex import forms, search
+from guardstream.scan.regex import forms
 from guardstream.scan.regex.analysis import counts
 from guardstream.scan.regex.parser import parse
+from guardstream.scan.regex.scan import PatternScan
 from guardstream.stages.redact import RuleSet
 from guardstream.stages.rules import Rule
 
@@ -44,7 +45,7 @@ def test_letters_are_counted_until_a_pattern_tells_them_apart(pattern: str, coun
 def searches(*patterns: str) -> int:
     """How many searches of patterns a stream of these has."""
     stage = RuleSet([Rule(f"r{n}", patterns=(p,)) for n, p in enumerate(patterns)]).stage()
-    return sum(isinstance(scan, search.PatternScan) for scan in stage._searches.scans)
+    return sum(isinstance(scan, PatternScan) for scan in stage._searches.scans)
 
 
 def test_spelling_shape_and_count_are_followed_apart() -> None:
@@ -62,7 +63,7 @@ def test_few_patterns_stay_together_in_python(monkeypatch: pytest.MonkeyPatch) -
 
 def test_the_patterns_of_a_rule_stay_together() -> None:
     stage = RuleSet([Rule("r", patterns=(SPELLED, SHAPED, COUNTED))]).stage()
-    assert sum(isinstance(scan, search.PatternScan) for scan in stage._searches.scans) == 1
+    assert sum(isinstance(scan, PatternScan) for scan in stage._searches.scans) == 1
 
 
 @pytest.mark.parametrize("size", [1, 3, 100])

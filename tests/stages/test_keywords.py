@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from guardstream.events import Finding
 from guardstream.scan.match import Confirm
-from guardstream.scan.regex.search import AT_ONCE, PatternScan
+from guardstream.scan.regex.rereading import AT_ONCE
+from guardstream.scan.regex.scan import PatternScan
 from guardstream.stages.confirm import confirmation_of
 from guardstream.stages.redact import RuleSet
 from guardstream.stages.rules import OnOverflow, Rule

@@ -8,7 +8,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from guardstream.events import Event, Finding
-from guardstream.scan.regex.search import MIN_WINDOW
+from guardstream.scan.regex.pattern_set import MIN_WINDOW
 from guardstream.stages.redact import RuleSet
 from guardstream.stages.rules import OnOverflow, Rule
 from tests.support.chunking import joined, one_by_one, play

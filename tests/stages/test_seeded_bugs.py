@@ -21,7 +21,7 @@ from guardstream.scan.regex.dfa import _Step
 from guardstream.scan.regex.machine import Machine
 from guardstream.scan.regex.nfa import Program
 from guardstream.scan.regex.places import Condition
-from guardstream.scan.regex.search import PatternScan
+from guardstream.scan.regex.scan import PatternScan
 from guardstream.scan.regex.stepper import Stepper
 from guardstream.scan.words import aho_corasick as words
 from guardstream.scan.words.aho_corasick import WordIndex, WordScan, WordStepper

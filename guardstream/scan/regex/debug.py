@@ -15,8 +15,8 @@ from guardstream.scan.regex.dfa import State
 from guardstream.scan.regex.forms import PYTHON
 from guardstream.scan.regex.nfa import Program
 from guardstream.scan.regex.pattern import compile_pattern
+from guardstream.scan.regex.pattern_set import PatternSet
 from guardstream.scan.regex.places import Condition, Kind
-from guardstream.scan.regex.search import PatternSet
 from guardstream.scan.regex.stepper import Stepper
 
 _CODE = re.compile(r"\\U([0-9a-f]{8})")

@@ -6,7 +6,7 @@ from guardstream.scan.match import Window
 from guardstream.scan.regex import forms
 from guardstream.scan.regex.ast import Assert, Cat, Node
 from guardstream.scan.regex.pattern import Pattern, Settling
-from guardstream.scan.regex.search import PatternSet
+from guardstream.scan.regex.pattern_set import PatternSet
 
 SHARE = 8
 """The automaton of one such pattern may take one in so many parts of what those of a search may."""

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from guardstream.errors import PatternError
 from guardstream.scan.match import Scan
 from guardstream.scan.regex.pattern import Pattern, compile_pattern
-from guardstream.scan.regex.search import PatternSet, TooLargeError
+from guardstream.scan.regex.pattern_set import PatternSet, TooLargeError
 from guardstream.scan.words.aho_corasick import WordIndex
 from guardstream.scan.words.normalize import (
     Folding,

@@ -1,4 +1,4 @@
-"""Searches a stream for regular expressions: automata find candidates, this settles them.
+"""One stream's search for regular expressions: automata find candidates, this settles them.
 
 Patterns settle in three ways. An *ordered* one needs no second look: the automaton's accepts are
 `regex`'s own matches as soon as nothing older lives. An *eager* one is reported at the first end of
@@ -9,242 +9,22 @@ search goes on after what was confirmed, as if it began there.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
-from functools import partial, reduce
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from functools import partial
 from itertools import takewhile
-from operator import and_
-from string import ascii_lowercase
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from guardstream.errors import PatternError
-from guardstream.scan.match import Announcing, Match, Window
-from guardstream.scan.regex import forms
-from guardstream.scan.regex.alphabet import CharSets
-from guardstream.scan.regex.analysis import counts, may_be_empty, spells
-from guardstream.scan.regex.ast import Cat, Look
-from guardstream.scan.regex.dfa import Automaton, Caches
-from guardstream.scan.regex.forms import AnyStepper, Form
-from guardstream.scan.regex.machine import NO_GROUP, Handling, Machine
-from guardstream.scan.regex.matcher import Budget, Matcher
-from guardstream.scan.regex.nfa import Program
-from guardstream.scan.regex.pattern import Pattern, Settling
+from guardstream.scan.match import Match, Window
+from guardstream.scan.regex.forms import AnyStepper
+from guardstream.scan.regex.matcher import Budget
 from guardstream.scan.regex.piles import OpenMatch
-from guardstream.scan.words.normalize import Table
+from guardstream.scan.regex.rereading import OverBudgetError, Rereading, ReservingBudget
 
-MIN_WINDOW = 2_048
-"""How many code points before the present a confirmation may always look at."""
-
-COUNTED = 3
-"""Patterns that count so many letters of a word before they tell any apart have a search of their
-own. Their states depend on how long a word is, those of others on what it is: both together would
-be far more, one for each pair."""
-
-SPELLED = 3
-"""So do those of the others that tell so many letters apart: their states depend on the spelling of
-words, those of the rest on their shape."""
-
-STEPS_PER_CHARACTER = 1_000
-"""How many steps of confirming each character that is read pays for; at most those of a window can
-be saved up."""
-
-AT_ONCE = 64
-"""Of how many places in a row a search asks at once whether a keyword stands before them, or of a
-quarter of those up to here, all of which is read again from there: so that is read four times. To
-ask of one takes as long as to read thousands of characters, if the text is full of what looks like
-a keyword."""
+if TYPE_CHECKING:
+    from guardstream.scan.regex.pattern_set import PatternSet
 
 _NOTHING_MASKED: Mapping[tuple[int, int, int], int] = {}
 """Shared by the searches of which nothing is written yet."""
-
-
-class TooLargeError(PatternError):
-    """A pattern is too large for an automaton; `index` is its number among the patterns."""
-
-    def __init__(self, message: str, index: int) -> None:
-        super().__init__(message)
-        self.index = index
-
-
-class OverBudgetError(Exception):
-    """Confirming would take more steps than the characters read have paid for."""
-
-
-class PatternSet:
-    """The compiled patterns of a rule set with their automata; shared between streams.
-
-    `window` is how many code points confirmations may look back over. With a `table` the text is
-    read as translated by it, character for character. With `releases`, candidates that overflow are
-    dropped, and their groups may open again. `form` is the form of the search, by default the one
-    that `forms.chosen` returns; its caches may take one in `share` parts of their usual weight.
-    `searches` make the searches of a stream, each for some of the patterns.
-    """
-
-    def __init__(
-        self,
-        patterns: Sequence[Pattern],
-        *,
-        window: int,
-        table: Table | None = None,
-        releases: bool = False,
-        form: Form | None = None,
-        share: int = 1,
-    ) -> None:
-        self.table = table
-        self.releases = releases
-        self.patterns = tuple(patterns)
-        self.window = max(window, MIN_WINDOW)
-        self._form = form or forms.chosen()
-        sets, caches = self._form.sets(table), Caches(share)
-        sets.share(_shared(patterns))
-        programs = [self._program(index, sets) for index in range(len(patterns))]
-        self.automata = [
-            Automaton(
-                program,
-                caches,
-                cuts=pattern.settling is not Settling.EAGER and program.exact,
-                least_hold=pattern.settling is Settling.TESTED or not program.exact,
-            )
-            for pattern, program in zip(patterns, programs, strict=True)
-        ]
-        self.announcing = [_announcing(pattern) for pattern in self.patterns]
-        self._matchers: dict[int, Matcher] = {}
-        self._tails: dict[int, Matcher] = {}
-        handling = [self._handling(index) for index in range(len(patterns))]
-        for lookbehind in self._lookbehinds(sets, programs):
-            self.automata.append(Automaton(lookbehind, caches, cuts=False))
-            handling.append(Handling(holds=False))
-        self.searches: list[Callable[[], PatternScan]] = []
-        for members in self._apart(sets):
-            machine = Machine(self.automata, handling, sets, caches, members, len(patterns))
-            steps = self._form.stepping(machine)
-            self.searches.append(partial(PatternScan, self, steps, self._scope(members)))
-        self.approximated = [index for index, program in enumerate(programs) if not program.exact]
-        self.reach = max(map(_look_back, self.patterns), default=0)
-        self._warm()
-
-    def _program(self, index: int, sets: CharSets) -> Program:
-        pattern = self.patterns[index]
-        try:
-            return self._form.program(pattern.tree, sets, pattern.group)
-        except PatternError as error:
-            raise TooLargeError(str(error), index) from error
-
-    def _lookbehinds(self, sets: CharSets, programs: Sequence[Program]) -> Iterator[Program]:
-        """The programs of the lookbehinds that several patterns have."""
-        for look, bit in sets.lookbehinds.values():
-            try:
-                yield self._form.program(look, sets)
-            except PatternError as error:
-                index = next(n for n, program in enumerate(programs) if program.mask & bit)
-                raise TooLargeError(str(error), index) from error
-
-    def _apart(self, sets: CharSets) -> Iterable[Sequence[int]]:
-        """The patterns that are searched for together, those of a rule always."""
-        if 0 < len(self.patterns) <= self._form.few:
-            return [range(len(self.patterns))]
-        letters = reduce(and_, map(sets.signature, ascii_lowercase))
-
-        def is_any_letter(fragment: str) -> bool:
-            return sets.bit(fragment) & letters != 0
-
-        counted: set[int] = set()
-        spelled: set[int] = set()
-        for pattern in self.patterns:
-            if counts(pattern.tree, is_any_letter) >= COUNTED:
-                counted.add(pattern.rule)
-            if spells(pattern.tree, SPELLED):
-                spelled.add(pattern.rule)
-        spelled -= counted
-        kinds: dict[tuple[bool, bool], list[int]] = {}
-        for index, pattern in enumerate(self.patterns):
-            kind = pattern.rule in counted, pattern.rule in spelled
-            kinds.setdefault(kind, []).append(index)
-        return kinds.values()
-
-    def _scope(self, members: Iterable[int]) -> Scope:
-        found = [self.patterns[index] for index in members]
-        rules = frozenset(pattern.rule for pattern in found)
-        return Scope(rules, max(map(_look_back, found)))
-
-    def _warm(self) -> None:
-        """Read what nearly every text has; see `Form`. A pattern that fails there does so again in
-        a stream, where it is reported."""
-        for search in self.searches:
-            with suppress(PatternError, ValueError):
-                _read(search().steps, self._form.warm)
-
-    def settling(self, index: int) -> Settling:
-        """How a pattern's matches become certain; where the automaton only approximates it, all
-        that it accepts is tested."""
-        settling = self.patterns[index].settling
-        exact = self.automata[index].program.exact
-        return settling if exact or settling is Settling.EAGER else Settling.TESTED
-
-    def _handling(self, index: int) -> Handling:
-        pattern, program = self.patterns[index], self.automata[index].program
-        settling = self.settling(index)
-        return Handling(
-            holds=pattern.holds,
-            eager=settling is Settling.EAGER,
-            loose=not self.automata[index].cuts,
-            plain=settling is Settling.ORDERED
-            and not program.late
-            and (not pattern.group or pattern.tail is not None),
-            label=pattern.rule,
-            tail=NO_GROUP if pattern.tail is None else pattern.tail,
-        )
-
-    def matcher(self, index: int) -> Matcher:
-        """What finds a match's captures, or follows a back-reference."""
-        known = self._matchers.get(index)
-        if known is None:
-            pattern = self.patterns[index]
-            known = self._matchers[index] = self._form.matcher(pattern.tree, pattern.group)
-        return known
-
-    def follows(
-        self, index: int, text: str, start: int, end: int, from_start: bool, budget: Budget
-    ) -> bool:
-        """Whether what follows a pattern's group can stand from `start` to `end`."""
-        known = self._tails.get(index)
-        if known is None:
-            after = self.patterns[index].after
-            known = self._tails[index] = self._form.matcher(after or Cat(()), 0)
-        return known.ends_at(text, start, end, from_start, budget) is not None
-
-
-def _announcing(pattern: Pattern) -> Announcing | None:
-    """What announces all that a pattern masks; a masked group may be captured further on."""
-    return pattern.confirm.keywords if pattern.confirm and not pattern.group else None
-
-
-def _look_back(pattern: Pattern) -> int:
-    """How many characters before a match may decide on it."""
-    return pattern.behind + (pattern.confirm.reach if pattern.confirm else 0)
-
-
-def _shared(patterns: Iterable[Pattern]) -> list[Look]:
-    """The lookbehinds that several patterns have, but for those that may match without having read
-    anything, and so while they sleep."""
-    known: set[int] = set()
-    shared: dict[int, Look] = {}
-    for pattern in patterns:
-        looks = {id(look.item): look for look in pattern.looks if not look.ahead}
-        shared.update((key, looks[key]) for key in known.intersection(looks))
-        known.update(looks)
-    return [look for look in shared.values() if not may_be_empty(look.item)]
-
-
-def _read(steps: AnyStepper, text: str) -> None:
-    """Read a text whatever is found in it."""
-    at = 0
-    while at < len(text):
-        at = steps.run(text, at, len(text))
-        steps.hits()
-        steps.failures()
-        for pattern in steps.certain()[1]:
-            steps.keep(pattern, [])
 
 
 class Scope(NamedTuple):
@@ -255,44 +35,19 @@ class Scope(NamedTuple):
     behind: int
 
 
-class ReservingBudget:
-    """What candidates that overflow may take of a budget: `kept` steps of it are for matches."""
-
-    def __init__(self, budget: Budget, kept: int) -> None:
-        self._budget = budget
-        self._kept = kept
-
-    def left(self) -> int:
-        """See `Budget.left`."""
-        return self._budget.left() - self._kept
-
-    def pay(self, steps: int) -> None:
-        """See `Budget.pay`; raises OverBudgetError."""
-        self._budget.pay(steps)
-        if self.left() < 0:
-            raise OverBudgetError
-
-
-class PatternScan:
+class PatternScan(Rereading):
     """One stream's search: the patterns that are awake, and what is accepted but not settled.
 
     `steps` is what reads the text, and `scope` what is searched for.
     """
 
-    __slots__ = ("_masked", "_set", "_spent", "_standing", "scope", "steps")
+    __slots__ = ("_masked", "_standing", "scope")
 
     def __init__(self, patterns: PatternSet, steps: Callable[[], AnyStepper], scope: Scope) -> None:
-        self._set = patterns
+        super().__init__(patterns, steps)
         self.scope = scope
-        self.steps: AnyStepper = steps()
         self._standing: tuple[Match, ...] = ()
         self._masked = _NOTHING_MASKED
-        self._spent = 0
-
-    @property
-    def offset(self) -> int:
-        """How many characters have been read."""
-        return self.steps.offset
 
     def fork(self, rules: Collection[int]) -> PatternScan | None:
         """What stands here, too, and goes on by itself to look for some of the rules; None if it
@@ -453,44 +208,6 @@ class PatternScan:
         self._restart(pattern, at, window, ended=ended, until=until)
         self._hold_from(pattern, match.hold)
 
-    def _is_refused(self, match: OpenMatch, window: Window) -> bool:
-        """Whether a match is refused, and with it all that begin after it, up to here: then what it
-        hides need not be looked for."""
-        keywords = self._set.announcing[match.pattern]
-        if keywords is None or match.start < self._horizon():
-            return False
-        return keywords.are_missing(self._near(match.start, keywords.reach, window))
-
-    def _after_refused(self, match: OpenMatch, window: Window) -> int:
-        """Where the search goes on after a match that is refused: it hides nothing, so after its
-        first character. After a long one, all of which would be read again for each character, it
-        may be where the next one is announced."""
-        keywords, begin = self._set.announcing[match.pattern], match.start + 1
-        end = self._asked_upto(begin)
-        if keywords is None or match.end < end:
-            return begin
-        return self._announced(keywords, begin, end, window)
-
-    def _announced(self, keywords: Announcing, begin: int, end: int, window: Window) -> int:
-        """The first offset from `begin` on where a match may begin, as far as `end`."""
-        near = self._near(begin, keywords.reach, window)
-        if keywords.are_missing(near):
-            return self.offset
-        missed = self.offset - len(near)
-        return missed + keywords.announced(near, begin - missed, end - missed)
-
-    def _asked_upto(self, begin: int) -> int:
-        """Before which place a search stops asking for keywords that began to ask at `begin`."""
-        return begin + max(AT_ONCE, (self.offset - begin) // 4)
-
-    def _near(self, begin: int, reach: int, window: Window) -> str:
-        """The text from up to `reach` characters before `begin` up to here, as patterns read it."""
-        return self._as_read(window.slice(max(begin - reach, window.base), self.offset))
-
-    def _horizon(self) -> int:
-        """What lies before may no longer be known, however the text was cut."""
-        return self.steps.offset - self._set.window
-
     def _confirmed(
         self,
         matches: Sequence[OpenMatch],
@@ -521,126 +238,6 @@ class PatternScan:
             kept.insert(0, OpenMatch(pattern, oldest, hold, end, late=False))
         self.steps.keep(pattern, kept)
         return True
-
-    def _holds_true(self, pattern: int, spans: Sequence[tuple[int, int]], window: Window) -> bool:
-        """Whether the pattern's judge confirms one of a match's spans; an empty one is nothing to
-        judge."""
-        confirm = self._set.patterns[pattern].confirm
-        if confirm is None:
-            return True
-        judge, reach = confirm.judge, confirm.reach
-        for start, end in spans:
-            if start < end:
-                near = max(start - reach, window.base)
-                text = self._as_read(window.slice(near, end))
-                if judge(text[start - near :], text[: start - near]):
-                    return True
-        return False
-
-    def _spans(self, pattern: int, match: OpenMatch, window: Window) -> Sequence[tuple[int, int]]:
-        """What of a match is masked: all of it, or each capture of the group."""
-        compiled, base = self._set.patterns[pattern], window.base
-        if not compiled.group:
-            return [(match.start, match.end)]
-        # Where the group began the automaton knows, unless the hold-back is another match's too, as
-        # it may be where matches are refused. What is released may have been the group's beginning.
-        automaton = self._set.automata[pattern]
-        shared = automaton.least_hold and (
-            match.outlived or self._set.releases or self.steps.blurred(pattern)
-        )
-        known = automaton.program.exact and not shared
-        if known and compiled.tail is not None:
-            end = match.end - compiled.tail
-            return [(match.hold, end)] if match.hold < end else []
-        # What comes after is not known yet, however the text is cut.
-        text = self._as_read(window.text)[: self.offset - base]
-        end, horizon = match.end - base, self._horizon()
-        if known and compiled.after is not None:
-            ends = [
-                match.end - width
-                for width in compiled.widths
-                if match.end - width >= max(match.hold, horizon)
-                and self._set.follows(pattern, text, end - width, end, base == 0, self)
-            ]
-            if len(ends) == 1:
-                # It can only have ended there.
-                return [(match.hold, ends[0])] if match.hold < ends[0] else []
-        matcher, found = self._set.matcher(pattern), None
-        if match.start >= horizon:
-            found = matcher.ends_at(text, match.start - base, end, base == 0, self)
-            if known and found and found[0][0] + base != match.hold >= horizon:
-                # The way that `regex` prefers has overflowed and was dropped. In the one that is
-                # left the group may have captured nothing.
-                opened = match.hold < match.end
-                found = matcher.opened_at(text, match.hold - base, end, self) if opened else []
-        elif match.hold >= horizon and not match.outlived:
-            found = matcher.opened_at(text, match.hold - base, end, self)
-        if found is None:
-            return [(match.start if match.outlived else match.hold, match.end)]
-        return [(first + base, last + base) for first, last in found]
-
-    # Reading again
-
-    def _find(self, pattern: int, begin: int, end: int, window: Window) -> OpenMatch | None:
-        """The first match that begins from `begin` on, and before `end`, as `regex` finds it, of an
-        approximated pattern."""
-        starts = range(max(begin, window.base), min(end, self.offset))
-        return self._first_of(pattern, starts, window, self)
-
-    def _first_of(
-        self, pattern: int, starts: Iterable[int], window: Window, budget: Budget
-    ) -> OpenMatch | None:
-        """The first match that begins at one of the starts."""
-        base = window.base
-        text = self._as_read(window.text)[: self.offset - base]
-        matcher = self._set.matcher(pattern)
-        for start in starts:
-            found = matcher.match(text, start - base, base == 0, budget)
-            if found is not None:
-                end = found.end + base
-                hold = found.spans[0][0] + base if found.spans else end
-                if not self._set.patterns[pattern].group:
-                    hold = start
-                return OpenMatch(pattern, start, hold, end, late=False, written=hold == end)
-        return None
-
-    def _restart(
-        self, pattern: int, at: int, window: Window, *, ended: bool = False, until: int = -1
-    ) -> None:
-        """Let the pattern's search go on as if it had begun at an offset before the present: what
-        is there are only its lookbehinds, which read what they may look back at. `until` an offset
-        the masked group does not open."""
-        base, read = window.base, self.steps.offset
-        at = max(at, self._horizon())
-        begin = max(at - self._set.patterns[pattern].behind, base)
-        if begin == base and base:
-            begin = min(base + 1, at)
-        first = max(begin - 1, base)
-        text = window.slice(first, read)
-        self.steps.restart(pattern, text, begin - first, at - first, first, ended, until)
-        self.pay(read - at + 1)
-
-    def left(self) -> int:
-        """See `Budget.left`."""
-        read = self.steps.offset
-        spent = max(self._spent, STEPS_PER_CHARACTER * (read - self._set.window))
-        return STEPS_PER_CHARACTER * (read + 1) - spent
-
-    def _allowance(self) -> int:
-        """How many steps would be left if none had been paid for."""
-        return STEPS_PER_CHARACTER * (min(self.steps.offset, self._set.window) + 1)
-
-    def pay(self, steps: int) -> None:
-        """See `Budget.pay`; raises OverBudgetError."""
-        read = self.steps.offset
-        self._spent = max(self._spent, STEPS_PER_CHARACTER * (read - self._set.window)) + steps
-        if self._spent > STEPS_PER_CHARACTER * (read + 1):
-            raise OverBudgetError
-
-    def _as_read(self, text: str) -> str:
-        """A text as patterns read it."""
-        table = self._set.table
-        return text if table is None else table.translated(text)
 
     # Holding back
 
@@ -780,14 +377,6 @@ class PatternScan:
         """Let these be settled next."""
         self._standing = (*self._standing, *matches)
 
-    def _can_go_on(self, pattern: int, start: int, window: Window, budget: Budget) -> bool:
-        """Whether more text may change what matches at `start`; so it is if nothing lives."""
-        if start > self.offset or start < window.base:
-            return True
-        text, base = self._as_read(window.text), window.base
-        text = text[: self.offset - base]
-        return self._set.matcher(pattern).can_go_on(text, start - base, base == 0, budget)
-
     def _settle_at(self, pattern: int, start: int, window: Window, budget: Budget) -> None:
         """Take the match at `start`, the oldest candidate, which more text cannot change, if there
         is one, and let the search go on after it."""
@@ -838,14 +427,6 @@ class PatternScan:
             if over:
                 self.steps.write(pattern, over)
         self._masked = masked
-
-    def _masked_to(self, match: OpenMatch, window: Window) -> int:
-        """Where what is masked of a match ends; the match's end where that takes too long."""
-        try:
-            spans = self._spans(match.pattern, match, window)
-        except OverBudgetError:
-            return match.end
-        return spans[-1][1] if spans else match.hold
 
     def _drop(self, pattern: int, hold: int, window: Window) -> None:
         """Drop the candidates that are held from `hold`; what they had matched stands."""
