@@ -17,6 +17,7 @@ from guardstream.scan.regex.nfa import Program
 from guardstream.scan.regex.pattern import compile_pattern
 from guardstream.scan.regex.pattern_set import PatternSet
 from guardstream.scan.regex.places import Condition, Kind
+from guardstream.scan.regex.scan import searches_of
 from guardstream.scan.regex.stepper import Stepper
 
 _CODE = re.compile(r"\\U([0-9a-f]{8})")
@@ -44,7 +45,8 @@ def rows(pattern: str, text: str, group: str | int | None = None) -> Iterator[Ro
     compiled = compile_pattern(pattern, group=group)
     patterns = PatternSet([compiled], window=len(text), form=PYTHON)
     program = patterns.automata[0].program
-    scan, window = patterns.searches[0](), Window()
+    [begin] = searches_of(patterns)
+    scan, window = begin(), Window()
     steps = cast("Stepper", scan.steps)
     window.text = text
     for offset, character in enumerate(text):

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
-from functools import partial, reduce
+from functools import reduce
 from operator import and_
 from string import ascii_lowercase
+from typing import NamedTuple
 
 from guardstream.errors import PatternError
 from guardstream.scan.match import Announcing
@@ -23,7 +24,6 @@ from guardstream.scan.regex.machine import NO_GROUP, Handling, Machine
 from guardstream.scan.regex.matcher import Budget, Matcher
 from guardstream.scan.regex.nfa import Program
 from guardstream.scan.regex.pattern import Pattern, Settling
-from guardstream.scan.regex.scan import PatternScan, Scope
 from guardstream.scan.words.normalize import Table
 
 MIN_WINDOW = 2_048
@@ -47,6 +47,21 @@ class TooLargeError(PatternError):
         self.index = index
 
 
+class Scope(NamedTuple):
+    """What one search of a set looks for: the rules, and how many characters before a match it may
+    look back at."""
+
+    rules: frozenset[int]
+    behind: int
+
+
+class Search(NamedTuple):
+    """What one search of a stream begins with: what makes its stepper, and what it looks for."""
+
+    steps: Callable[[], AnyStepper]
+    scope: Scope
+
+
 class PatternSet:
     """The compiled patterns of a rule set with their automata; shared between streams.
 
@@ -54,7 +69,7 @@ class PatternSet:
     read as translated by it, character for character. With `releases`, candidates that overflow are
     dropped, and their groups may open again. `form` is the form of the search, by default the one
     that `forms.chosen` returns; its caches may take one in `share` parts of their usual weight.
-    `searches` make the searches of a stream, each for some of the patterns.
+    `searches` are what a stream's searches begin with, each for some of the patterns.
     """
 
     def __init__(
@@ -91,11 +106,11 @@ class PatternSet:
         for lookbehind in self._lookbehinds(sets, programs):
             self.automata.append(Automaton(lookbehind, caches, cuts=False))
             handling.append(Handling(holds=False))
-        self.searches: list[Callable[[], PatternScan]] = []
+        self.searches: list[Search] = []
         for members in self._apart(sets):
             machine = Machine(self.automata, handling, sets, caches, members, len(patterns))
             steps = self._form.stepping(machine)
-            self.searches.append(partial(PatternScan, self, steps, self._scope(members)))
+            self.searches.append(Search(steps, self._scope(members)))
         self.approximated = [index for index, program in enumerate(programs) if not program.exact]
         self.reach = max(map(_look_back, self.patterns), default=0)
         self._warm()
@@ -149,7 +164,7 @@ class PatternSet:
         a stream, where it is reported."""
         for search in self.searches:
             with suppress(PatternError, ValueError):
-                _read(search().steps, self._form.warm)
+                _read(search.steps(), self._form.warm)
 
     def settling(self, index: int) -> Settling:
         """How a pattern's matches become certain; where the automaton only approximates it, all

@@ -7,15 +7,12 @@ All of it is paid for in steps, so that no text makes it take long.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING
 
 from guardstream.scan.match import Announcing, Window
 from guardstream.scan.regex.forms import AnyStepper
 from guardstream.scan.regex.matcher import Budget
+from guardstream.scan.regex.pattern_set import PatternSet
 from guardstream.scan.regex.piles import OpenMatch
-
-if TYPE_CHECKING:
-    from guardstream.scan.regex.pattern_set import PatternSet
 
 STEPS_PER_CHARACTER = 1_000
 """How many steps of confirming each character that is read pays for; at most those of a window can

@@ -12,27 +12,16 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from functools import partial
 from itertools import takewhile
-from typing import TYPE_CHECKING, NamedTuple
 
 from guardstream.scan.match import Match, Window
 from guardstream.scan.regex.forms import AnyStepper
 from guardstream.scan.regex.matcher import Budget
+from guardstream.scan.regex.pattern_set import PatternSet, Scope
 from guardstream.scan.regex.piles import OpenMatch
 from guardstream.scan.regex.rereading import OverBudgetError, Rereading, ReservingBudget
 
-if TYPE_CHECKING:
-    from guardstream.scan.regex.pattern_set import PatternSet
-
 _NOTHING_MASKED: Mapping[tuple[int, int, int], int] = {}
 """Shared by the searches of which nothing is written yet."""
-
-
-class Scope(NamedTuple):
-    """What one search of a set looks for: the rules, and how many characters before a match it may
-    look back at."""
-
-    rules: frozenset[int]
-    behind: int
 
 
 class PatternScan(Rereading):
@@ -480,3 +469,8 @@ class PatternScan(Rereading):
         for index, pattern in enumerate(self._set.patterns):
             if pattern.rule == rule:
                 self.steps.disable(index)
+
+
+def searches_of(patterns: PatternSet) -> Sequence[Callable[[], PatternScan]]:
+    """What begins the searches of a stream."""
+    return [partial(PatternScan, patterns, steps, scope) for steps, scope in patterns.searches]

@@ -7,6 +7,7 @@ from guardstream.scan.regex import forms
 from guardstream.scan.regex.ast import Assert, Cat, Node
 from guardstream.scan.regex.pattern import Pattern, Settling
 from guardstream.scan.regex.pattern_set import PatternSet
+from guardstream.scan.regex.scan import searches_of
 
 SHARE = 8
 """The automaton of one such pattern may take one in so many parts of what those of a search may."""
@@ -37,7 +38,8 @@ class WholeMatch:
             looks=(),
         )
         form = forms.chosen()._replace(warm="")
-        self._begin = PatternSet([pattern], window=0, form=form, share=SHARE).searches[0]
+        patterns = PatternSet([pattern], window=0, form=form, share=SHARE)
+        [self._begin] = searches_of(patterns)
 
     def match(self, text: str) -> bool:
         """Whether it matches; raises TooMuchWorkError where there are too many ways to follow."""

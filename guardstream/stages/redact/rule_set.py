@@ -11,6 +11,7 @@ from guardstream.errors import PatternError
 from guardstream.scan.match import Scan
 from guardstream.scan.regex.pattern import Pattern, compile_pattern
 from guardstream.scan.regex.pattern_set import PatternSet, TooLargeError
+from guardstream.scan.regex.scan import searches_of
 from guardstream.scan.words.aho_corasick import WordIndex
 from guardstream.scan.words.normalize import (
     Folding,
@@ -112,15 +113,16 @@ class RuleSet:
         for names, places in kinds.items():
             patterns = [self._pattern(number, index) for number, index in places]
             try:
-                yield from PatternSet(
+                made = PatternSet(
                     patterns,
                     window=4 * self.max_holdback,
                     table=Table(names) if names else None,
                     releases=self.on_overflow == "release",
-                ).searches
+                )
             except TooLargeError as error:
                 number, index = places[error.index]
                 raise RuleError(self.rules[number].id, str(error), index) from error
+            yield from searches_of(made)
 
     def _pattern(self, number: int, index: int) -> Pattern:
         rule, confirmation = self.rules[number], self._confirms[number]
