@@ -14,6 +14,7 @@ import pytest
 
 from guardstream.events import Event, Finish
 from guardstream.scan.regex import forms
+from guardstream.scan.regex.places import Kind, Places
 from guardstream.stages.redact import RuleSet
 from guardstream.stages.redact.stage import Redact
 from guardstream.stages.rules import Rule
@@ -142,3 +143,16 @@ def test_where_memory_runs_out_other_streams_find_what_they_should(case: tuple[R
                 continue  # it stood where memory has run out
             assert normalised([*before, *after]) == expected
         assert failed > POINTS // 4
+
+
+@pytest.mark.parametrize("first", range(4))
+def test_a_place_of_a_pattern_is_added_whole_or_not_at_all(first: int) -> None:
+    places, added = Places(), None
+    try:
+        with failing(first, 1):
+            added = places.add(Kind.CHAR)
+    except MemoryError:
+        assert not any((places.kinds, places.conditions, places.after))
+    else:
+        assert first == 3  # a column has one allocation
+    assert places.add(Kind.MATCH) == (0 if added is None else 1)

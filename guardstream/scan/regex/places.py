@@ -122,9 +122,14 @@ class Places:
         if place >= self.most:
             message = f"the pattern needs over {MAX_PLACES} places; lower its counters"
             raise PatternError(f"{message}, and give long lists of words as 'words'")
-        kinds.append(kind)
-        self.conditions.append(condition)
-        self.after.append(after)
+        try:
+            kinds.append(kind)
+            self.conditions.append(condition)
+            self.after.append(after)
+        except MemoryError:
+            # All of them or none: a place that is written out later would have another's.
+            del kinds[place:], self.conditions[place:], self.after[place:]
+            raise
         return place
 
     def measure(self, distance: int) -> None:
