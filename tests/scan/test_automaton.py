@@ -105,7 +105,7 @@ def test_a_closure_stands_in_order_of_preference() -> None:
     made, sets = program("(?:a|b)?c")
     entries = Items(made, cuts=True).at(made.first, START).entries
     bits = [sets.bit(name) for name in "abc"]
-    assert [entry.condition for entry in entries] == [Condition(bit) for bit in bits]
+    assert [Condition(*entry[1:3]) for entry in entries] == [Condition(bit) for bit in bits]
 
 
 def test_a_match_cuts_what_is_less_preferred() -> None:
@@ -121,7 +121,7 @@ def test_an_assertion_about_the_end_is_a_condition() -> None:
     items = Items(made, cuts=True)
     [way] = items.advance(items.at(made.first, START), made.sets.signature("a")).ways
     [entry] = way.item.entries
-    assert (made.places.kinds[entry.place], entry.condition) == (Kind.MATCH, Condition(END))
+    assert (made.places.kinds[entry[0]], Condition(*entry[1:3])) == (Kind.MATCH, Condition(END))
     assert way.item.ends
     assert not way.item.accepts
 
@@ -133,7 +133,7 @@ def test_an_assertion_about_the_end_is_a_condition() -> None:
 def test_a_lookahead_that_is_written_out_often_is_one_obligation(pattern: str, count: int) -> None:
     made, _ = program(pattern)
     entries = Items(made, cuts=True).at(made.first, START).entries
-    asked = {obligation for entry in entries for obligation in entry.obligations}
+    asked = {obligation for entry in entries for obligation in entry[4]}
     assert len(asked) == count
 
 

@@ -12,8 +12,8 @@ positive one must match while the thread lives on, a negative one must not.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from collections.abc import Iterable
+from typing import NamedTuple, TypeAlias
 
 from guardstream.scan.regex.alphabet import END
 from guardstream.scan.regex.nfa import Program
@@ -27,14 +27,12 @@ class Obligation(NamedTuple):
     items: frozenset[Item]
 
 
-class Entry(NamedTuple):
-    """A place that may follow, under which condition, with which obligations from here on, and
-    whether the masked group opens first."""
+Begun: TypeAlias = "frozenset[Obligation] | tuple[()]"
 
-    place: int
-    condition: Condition
-    obligations: frozenset[Obligation]
-    opens: bool
+Entry: TypeAlias = tuple[int, int, int, bool, Begun]
+"""A place that may follow; what the character must be there, and what it must not be; whether the
+masked group opens first; and the obligations from here on. Nearly all have none, so that they are
+plain tuples of numbers: the garbage collector does not track them, nor tuples of them."""
 
 
 class Way(NamedTuple):
@@ -95,7 +93,7 @@ class Item(dict[int, Steps]):
         place: int,
         left: int,
         obligations: frozenset[Obligation],
-        entries: Sequence[Entry],
+        entries: tuple[Entry, ...],
     ) -> None:
         places = items.program.places
         self.place = place
@@ -107,17 +105,17 @@ class Item(dict[int, Steps]):
         if not obligations:
             certain = [n for n, entry in enumerate(entries) if items.is_certain(entry)]
         self.accepts = bool(certain)
-        if certain and entries[certain[0]].place in items.finals:
+        if certain and entries[certain[0]][0] in items.finals:
             # A match cuts what is less preferred; a lookaround may match in any way.
             entries = entries[: certain[0]]
         elif certain:
-            entries = [entry for entry in entries if not items.is_certain(entry)]
+            entries = tuple([entry for entry in entries if not items.is_certain(entry)])
         self.entries = entries
         self.alive = bool(entries)
         self.ahead: tuple[int, ...] = ()
         self.asks = items.program.behind | _asked(obligations)
-        for _, condition, begun, _ in entries:
-            self.asks |= condition.needs | condition.bars | _asked(begun)
+        for _, needs, bars, _, begun in entries:
+            self.asks |= needs | bars | _asked(begun)
         self.ends = False
         self.alone: Steps | None = None
 
@@ -143,8 +141,8 @@ class Items:
         self.cuts = cuts
         self.finals = (program.matched, program.pending) if cuts else ()
         self._kinds = program.places.kinds
-        self._closures: dict[tuple[int, int], list[Entry]] = {}
-        self._entries: dict[tuple[int, int, int, bool], Entry] = {}
+        self._closures: dict[tuple[int, int], tuple[Entry, ...]] = {}
+        self._entries: dict[Entry, Entry] = {}
         self._looking: dict[int, bool] = {}  # the places for which it matters what stands before
         self._items: dict[tuple[object, ...], Item] = {}
         self._ahead: dict[tuple[object, ...], int] = {}
@@ -154,8 +152,8 @@ class Items:
 
     def is_certain(self, entry: Entry) -> bool:
         """Whether the pattern, or what a lookaround looks for, has matched there."""
-        matched = self._kinds[entry.place] is Kind.MATCH
-        return matched and entry.condition == FREE and not entry.obligations
+        place, needs, bars, _, begun = entry
+        return self._kinds[place] is Kind.MATCH and not (needs or bars or begun)
 
     def at(self, place: int, left: int, obligations: frozenset[Obligation] = NOTHING) -> Item:
         """The item at `place`; `left` has the bits of what stands before it."""
@@ -177,8 +175,8 @@ class Items:
 
     def _what(self, entry: Entry, obligations: frozenset[Obligation]) -> int:
         """The number of what may become of an item by one of its entries."""
-        place, condition, begun, _ = entry
-        key: tuple[object, ...] = place, condition.needs, condition.bars
+        place, needs, bars, _, begun = entry
+        key: tuple[object, ...] = place, needs, bars
         if begun or obligations:
             key = *key, begun, obligations
         return self._ahead.setdefault(key, len(self._ahead))
@@ -208,18 +206,18 @@ class Items:
             return DEAD_END
         ways: dict[Item, Way] = {}
         matched = False
-        for entry in item.entries:
-            if not entry.condition.holds(signature):
+        for place, needs, bars, opens, obligations in item.entries:
+            if signature & needs != needs or signature & bars:
                 continue
-            begun = self._advanced(entry.obligations, signature)
+            begun = self._advanced(obligations, signature)
             if begun is None:
                 continue
-            if self._kinds[entry.place] is Kind.MATCH and not (kept or begun):
+            if self._kinds[place] is Kind.MATCH and not (kept or begun):
                 matched = True
                 if self.cuts:
                     break
                 continue
-            way = self._way(entry, signature, kept | begun if begun else kept)
+            way = self._way(place, opens, signature, kept | begun if begun else kept)
             known = ways.get(way.item)
             if known is None and (way.item.alive or way.item.accepts):
                 ways[way.item] = way
@@ -227,18 +225,17 @@ class Items:
                 ways[way.item] = known._replace(opens=True)
         return _steps(tuple(ways.values()), matched)
 
-    def _way(self, entry: Entry, signature: int, obligations: frozenset[Obligation]) -> Way:
-        """Where the entry leads: on, or to where a match only waits for its obligations."""
-        place = entry.place
+    def _way(
+        self, place: int, opens: bool, signature: int, obligations: frozenset[Obligation]
+    ) -> Way:
+        """Where an entry leads: on, or to where a match only waits for its obligations."""
         if self._kinds[place] is CHAR:
             after = self.program.places.after[place]
-            return Way(self.at(after, signature, obligations), entry.opens, False)
+            return Way(self.at(after, signature, obligations), opens, False)
         pending = self.program.pending
-        return Way(self.at(pending, 0, obligations), entry.opens, place is not pending)
+        return Way(self.at(pending, 0, obligations), opens, place != pending)
 
-    def _advanced(
-        self, obligations: frozenset[Obligation], signature: int
-    ) -> frozenset[Obligation] | None:
+    def _advanced(self, obligations: Begun, signature: int) -> frozenset[Obligation] | None:
         """What is left of the obligations; None if one of them has failed."""
         if not obligations:
             return NOTHING
@@ -269,7 +266,7 @@ class Items:
 
     # The epsilon closure
 
-    def _closure(self, place: int, left: int) -> list[Entry]:
+    def _closure(self, place: int, left: int) -> tuple[Entry, ...]:
         """What may follow, in order of preference."""
         known = self._closures.get((place, left))
         if known is None:
@@ -277,7 +274,7 @@ class Items:
             self._closures[place, left if self._looking[place] else 0] = known
         return known
 
-    def _followed(self, first: int, left: int) -> list[Entry]:  # noqa: C901 - one case a kind
+    def _followed(self, first: int, left: int) -> tuple[Entry, ...]:  # noqa: C901 - a case a kind
         places, kinds, leads_to = self.program.places, self._kinds, self.program.leads_to
         found: dict[tuple[int, Condition, frozenset[Obligation]], bool] = {}
         looked_back = False
@@ -328,19 +325,12 @@ class Items:
             ]
         # Whatever stands before, the way to the first place that looks back is the same.
         self._looking[first] = looked_back
-        return [self._entry(*key, opened) for key, opened in found.items()]
-
-    def _entry(
-        self, place: int, condition: Condition, begun: frozenset[Obligation], opens: bool
-    ) -> Entry:
-        if begun:
-            return Entry(place, condition, begun, opens)
+        entries = [
+            (place, condition.needs, condition.bars, opened, begun or ())
+            for (place, condition, begun), opened in found.items()
+        ]
         # Many places lead to the same: equal ones are one object.
-        key = place, condition.needs, condition.bars, opens
-        entry = self._entries.get(key)
-        if entry is None:
-            entry = self._entries[key] = Entry(place, condition, begun, opens)
-        return entry
+        return tuple([self._entries.setdefault(entry, entry) for entry in entries])
 
 
 def _steps(ways: tuple[Way, ...], matched: bool) -> Steps:

@@ -79,14 +79,15 @@ def _threads(
 
 
 def _expected(entry: Entry, program: Program) -> str:
-    if program.places.kinds[entry.place] is Kind.MATCH:
-        return f"match before {conditions(entry.condition, program)}"
-    taken = program.places.conditions[entry.place]
+    place, needs, bars, opens, _ = entry
+    if program.places.kinds[place] is Kind.MATCH:
+        return f"match before {conditions(Condition(needs, bars), program)}"
+    taken = program.places.conditions[place]
     shown = readable(program.set_of(taken))
-    beyond = Condition(entry.condition.needs & ~taken.needs, entry.condition.bars)
+    beyond = Condition(needs & ~taken.needs, bars)
     if beyond != Condition():
         shown += f" as {conditions(beyond, program)}"
-    return f"({shown}" if entry.opens else shown
+    return f"({shown}" if opens else shown
 
 
 def conditions(condition: Condition, program: Program) -> str:
