@@ -275,11 +275,21 @@ def test_what_tells_apart_one_text_is_one_value(by: str) -> None:
         Policy.parse(f"formats: {{x: {{text: {text}, by: '{by}'}}}}")
 
 
-@pytest.mark.parametrize("path", ["", 3, ["$.a"]])
-def test_one_path_is_text(path: Any) -> None:
-    for name in ("by", "done"):
-        with pytest.raises(ValueError, match=r"format 'x': .* is not a path"):
-            JSONFormat("x", text="$.text", **{name: path})
+def test_an_empty_path_is_refused() -> None:
+    for argument in ("by", "done", "copies"):
+        given: Any = {argument: ""}
+        with pytest.raises(ValueError, match=r"format 'x': '' is not a path"):
+            JSONFormat("x", text="$.text", **given)
+
+
+@pytest.mark.parametrize("argument", ["text", "thinking", "by", "copies", "done", "harmless"])
+@pytest.mark.parametrize("wrong", [3, b"$.a", {"by": 1, 2: 3}, [["$.a"]], object()])
+def test_what_is_no_path_is_refused_with_its_argument(argument: str, wrong: Any) -> None:
+    given: Any = {"text": "$.text", argument: wrong}
+    with pytest.raises(
+        TypeError, match=rf"format 'x': {argument}= needs a path such as '\$.token'"
+    ):
+        JSONFormat("x", **given)
 
 
 def test_a_name_that_is_taken_is_told_at_once() -> None:

@@ -52,7 +52,7 @@ class JSONFormat(SpecAdapter):
     - `unknown`: how text at other paths is handled, as for `Guard.wrap`.
 
     Each takes one path or several, but `by` and `done` only one. Raises ValueError for an invalid
-    path, or one given twice.
+    path, one given twice, or a `by` with several values for one text; TypeError for no path.
     """
 
     sse_end = "[DONE]"
@@ -80,20 +80,17 @@ class JSONFormat(SpecAdapter):
         harmless: str | Sequence[str] = (),
         unknown: Unknown = "guard",
     ) -> None:
-        for path in (by, done):
-            if not (path is None or (path and isinstance(path, str))):
-                raise ValueError(f"format {name!r}: {path!r} is not a path")
         leaves: dict[str, Any] = {}
-        for paths, leaf in (
-            (text, Leaf("delta", "text", "text")),
-            (thinking, Leaf("delta", "thinking", "thinking")),
-            (tool_args, Leaf("delta", "tool_args", "arguments")),
-            (copies, Leaf("copy", "text", "text")),
-            (by or (), META),
-            (done or (), END),
-            (harmless, self.harmless),
+        for argument, paths, leaf in (
+            ("text", text, Leaf("delta", "text", "text")),
+            ("thinking", thinking, Leaf("delta", "thinking", "thinking")),
+            ("tool_args", tool_args, Leaf("delta", "tool_args", "arguments")),
+            ("by", () if by is None else [by], META),
+            ("copies", copies, Leaf("copy", "text", "text")),
+            ("done", () if done is None else [done], END),
+            ("harmless", harmless, self.harmless),
         ):
-            for path in [paths] if isinstance(paths, str) else paths:
+            for path in _paths(name, argument, paths):
                 if path in leaves:
                     raise ValueError(f"format {name!r}: the path {path!r} is used for two things")
                 leaves[path] = leaf
@@ -223,6 +220,18 @@ class JSONFormat(SpecAdapter):
     def done_as(self, reason: FinishReason) -> Any:
         """Return the mark of the end of a stream that the guard ends."""
         return True
+
+
+def _paths(name: str, argument: str, paths: Any) -> Collection[str]:
+    """Return the paths of an argument; TypeError if it is neither a path nor several."""
+    given = paths if isinstance(paths, Collection) and not isinstance(paths, str) else (paths,)
+    for each in given:
+        if not isinstance(each, str):
+            kind = type(each).__name__
+            raise TypeError(
+                f"format {name!r}: {argument}= needs a path such as '$.token', not {kind!r}"
+            )
+    return given
 
 
 def _key(value: Any) -> tuple[str, Hashable] | None:
