@@ -41,6 +41,14 @@ def check_apart(paths: Iterable[str]) -> None:
             _check_two(path, steps, other, way)
 
 
+def check_by(by: str, texts: Iterable[str]) -> None:
+    """Raise ValueError if a path leads to items of a list that have no text of their own."""
+    lists = steps_of(by).count(None)
+    for path in texts:
+        if steps_of(path).count(None) < lists:
+            raise ValueError(f"{by!r} leads to several values for the one text at {path!r}")
+
+
 def _check_two(path: str, steps: Steps, other: str, way: Steps) -> None:
     common = 0
     while common < min(len(steps), len(way)) and steps[common] == way[common]:

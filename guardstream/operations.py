@@ -187,7 +187,8 @@ class Wrapping:
         stream, limiter = self.stream, operations.limiter
         key = operations.key(self.observing.attributes)
         if retry is not None or any(options.get(name) for name in REOPENING):
-            return self._retrying(options, limiter, key, retry or Retry(), observing)
+            retry = retry or Retry()
+            return self._retrying(operations.policy, options, limiter, key, retry, observing)
         if opens(stream) or limiter:
             stream = Source(stream, limiter, key)
         return self.guarded(stream, None, options, observing)
@@ -207,6 +208,7 @@ class Wrapping:
 
     def _retrying(
         self,
+        policy: Policy,
         options: Reopening,
         limiter: Callable[[], Limiter] | None,
         key: str,
@@ -224,7 +226,7 @@ class Wrapping:
             return self.guarded(Source(source, limiter, key), around, each, inner)
 
         sources = (self.stream, *fallbacks_of(options))
-        return RetryingStream(attempt, sources, retry, options, joined, self.extraction)
+        return RetryingStream(attempt, sources, retry, options, joined, self.extraction, policy)
 
 
 def check_callbacks(policy: Policy, gates: Sequence[Gate], options: Mapping[str, Any]) -> None:

@@ -75,7 +75,10 @@ def check_stage(
     - It shares no state with the next stage that `make_stage` creates.
     - With `alone`, for a stage that is used outside of a policy: `finish` ends with a Finish, and
       it returns nothing after that, nor for an empty chunk.
+
+    Raises AssertionError; TypeError for a stage in place of what creates it.
     """
+    _check_creates("check_stage", "stages", make_stage)
     texts = _some(texts, "text")
     seeds, wrapper = list(seeds), _Alone if alone else Checked
 
@@ -92,6 +95,16 @@ def check_stage(
         again = play([text])
         if again != expected:
             raise AssertionError(f"a stage remembers what an earlier one has read: {again}")
+
+
+def _check_creates(name: str, what: str, make: object) -> None:
+    """Raise TypeError for a stage or an adapter in place of what creates them."""
+    if not callable(make):
+        given = type(make).__qualname__
+        raise TypeError(
+            f"{name}() needs a function that creates {what}, such as lambda: {given}(...), not "
+            f"{given!r}: each serves one stream"
+        )
 
 
 def _chunkings(text: str, seeds: Iterable[int]) -> Iterator[list[str]]:
@@ -231,6 +244,7 @@ def check_adapter(
       chunks is masked, and no chunk contains any of its words. `says` are texts that the stream is
       known to contain, in any field; only they reveal text that the adapter overlooks.
     """
+    _check_creates("check_adapter", "adapters", make_adapter)
     chunks, says = list(chunks), list(says)
     passed = _guarded(make_adapter(), deepcopy(chunks), "{}")
     for number, (one, other) in enumerate(zip_longest(passed, chunks)):

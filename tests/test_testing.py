@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from guardstream import Event, Finding, Finish, Policy, Text
-from guardstream.providers import OpenAIChat
+from guardstream.providers import JSONFormat, OpenAIChat
 from guardstream.stages.custom import CustomStage
 from guardstream.testing import Case, check_adapter, check_policy, check_stage, splits
 from tests.providers.chunks import call, chunk, model, whole
@@ -219,6 +219,14 @@ def test_what_is_no_policy_or_no_case_is_refused() -> None:
         check_policy("policy.yaml", [])  # type: ignore[arg-type]
     with pytest.raises(TypeError, match="needs a list of Case, not of 'tuple'"):
         check_policy(POLICY, [("a secret", "a ******")])  # type: ignore[list-item]
+
+
+def test_a_stage_or_an_adapter_in_place_of_what_creates_it_is_refused() -> None:
+    stage, adapter = POLICY.stages("text"), JSONFormat("mine", text="$.token")
+    with pytest.raises(TypeError, match=r"creates stages, such as lambda: .*\(\.\.\.\), not "):
+        check_stage(stage, ["so"])  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match=r"creates adapters, such as lambda: JSONFormat\(\.\.\.\)"):
+        check_adapter(adapter, [{"token": "so"}])  # type: ignore[arg-type]
 
 
 CHUNKS: list[Any] = [

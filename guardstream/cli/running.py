@@ -73,5 +73,18 @@ def _message(error: Any) -> str:
     message = message.replace(": Input should be", ": it should be")  # some typers quote pydantic
     if type(error).__name__ == "NoArgsIsHelpError":  # its message is the whole help
         message = f"name a command: {', '.join(error.ctx.command.commands)}"
+    variable = _variable(error)
+    if variable is not None:
+        message = message.replace(f"'{error.param.opts[0]}'", f"the variable {variable}")
     see = " See" if message.endswith("?") else "; see"
     return f"{path}: {message[:1].lower()}{message[1:]}{see} '{path} --help'"
+
+
+def _variable(error: Any) -> str | None:
+    """Return the environment variable that a wrong value came from; None if it is from a flag."""
+    ctx, param = getattr(error, "ctx", None), getattr(error, "param", None)
+    if ctx is None or param is None or not ctx.auto_envvar_prefix:
+        return None
+    source = ctx.get_parameter_source(param.name)
+    is_set = getattr(source, "name", "") == "ENVIRONMENT"
+    return f"{ctx.auto_envvar_prefix}_{param.name.upper()}" if is_set else None

@@ -17,6 +17,7 @@ from guardstream.gate.tasks import Delivery, Options, Otherwise
 from guardstream.gate.verdict import Check, Context, Verdict
 from guardstream.gate.windows import UNITS, units_of
 from guardstream.hints import check_known
+from guardstream.policy import Policy
 from guardstream.providers import Adapter
 from guardstream.providers.adapter import Unknown
 from guardstream.providers.toolkit.unknown import check_unknown
@@ -63,7 +64,7 @@ def gate(
     - `ahead`: how many code points may wait before reading pauses. A longer unit blocks.
     - `channels`: the channels to judge, by default all; the others pass, in order.
     - `provider`, `unknown`: as for `Guard.wrap`, and in a policy. If you had to name the `provider`
-      of a stream, name it here, too.
+      of a stream, name it here, too. The formats of the guard's policy are known.
 
     A block closes the source and ends the stream as `content_filter`. Raises ValueError for an
     unknown unit or channel, and for other invalid values; TypeError for an unknown argument, for
@@ -82,7 +83,8 @@ def gate(
     check_count("ahead", ahead)
     kept = known_channels(channels)
     check_unknown(unknown)
-    choose = choosing(None, provider, unknown)
+    policy = getattr(stream, "policy", None)
+    choose = choosing(policy if isinstance(policy, Policy) else None, provider, unknown)
     judging = Options(
         _units(unit),
         deadline,

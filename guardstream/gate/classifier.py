@@ -102,8 +102,13 @@ def _config(folder: Path) -> dict[str, Any]:
     path = folder / "config.json"
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise GateError(f"{path} cannot be read: {type(error).__name__}") from error
+    except OSError as error:
+        reason = (error.strerror or type(error).__name__).lower()
+        raise GateError(
+            f"{path} cannot be read: {reason}; 'model' is the folder of an exported model"
+        ) from error
+    except ValueError as error:
+        raise GateError(f"{path} is not JSON: export the model again") from error
     return found if isinstance(found, dict) else {}
 
 

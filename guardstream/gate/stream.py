@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import AsyncIterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Any, Generic, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 
 from guardstream.errors import BlockedError
 from guardstream.events import Finding, FinishReason
@@ -26,6 +26,9 @@ from guardstream.stream.protocol import ChunkStream
 from guardstream.stream.result import Result, Stats
 from guardstream.stream.state import reason_of
 from guardstream.stream.transcript import Delivered, result_of
+
+if TYPE_CHECKING:
+    from guardstream.policy import Policy
 
 C = TypeVar("C")
 
@@ -105,6 +108,12 @@ class GatedStream(AsyncContext, Generic[C]):
         """The default options of `guardstream.extract` for this stream."""
         extraction: Mapping[str, Any] = getattr(self._source, "extraction", {})
         return extraction
+
+    @property
+    def policy(self) -> Policy | None:
+        """The policy of the guard before; None if it is not known."""
+        policy: Policy | None = getattr(self._source, "policy", None)
+        return policy
 
     @property
     def held(self) -> int:

@@ -23,7 +23,7 @@ from pydantic import (
 from pydantic_core import CoreSchema
 
 from guardstream.events import Action, Channel, Severity
-from guardstream.jsonpath import check_apart, steps_of
+from guardstream.jsonpath import check_apart, check_by, steps_of
 from guardstream.policy.operational import (
     AuditFile,
     ConcurrencyFile,
@@ -281,12 +281,15 @@ class FormatFile(Model):
 
     @model_validator(mode="after")
     def _apart(self) -> FormatFile:
-        lists = (self.text, self.thinking, self.tool_args, self.copies, self.harmless)
-        paths = [path for each in lists for path in each or ()] + [self.by or "", self.done or ""]
+        lists = (self.text, self.thinking, self.tool_args, self.copies)
+        texts = [path for each in lists for path in each or ()]
+        paths = [*texts, *(self.harmless or ()), self.by or "", self.done or ""]
         twice = sorted({path for path in paths if path and paths.count(path) > 1})
         if twice:
             raise ValueError(f"the path {twice[0]!r} is used for two things")
         check_apart([path for path in paths if path])
+        if self.by is not None:
+            check_by(self.by, texts)
         return self
 
 

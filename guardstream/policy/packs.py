@@ -41,11 +41,16 @@ def pack(name: str) -> Path:
 
 
 def _meant(name: str) -> str:
-    """Return the hint for an unknown pack: those that its name begins, such as all of `pii`."""
-    longer = [each for each in names() if each.startswith(f"{name}-")]
-    if not longer:
-        return hint(name, names())
-    return f"did you mean {longer[0]!r}?" if len(longer) == 1 else f"known: {', '.join(longer)}"
+    """Return the hint for an unknown pack: all of its family, where there are several (`pii`), as a
+    country's code resembles others by chance."""
+    known = names()
+    bare = name.removesuffix(".yaml").removesuffix(".yml").casefold()
+    if bare in known:
+        return f"did you mean {bare!r}?"
+    family = [each for each in known if each.startswith(f"{bare.partition('-')[0]}-")]
+    if len(family) == 1:
+        return f"did you mean {family[0]!r}?"
+    return f"known: {', '.join(family)}" if family else hint(name, known)
 
 
 def has(path: Path) -> bool:

@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Any, Generic, Protocol, TypeAlias, TypeVar, Unpack
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeAlias, TypeVar, Unpack
 
 import anyio
 
@@ -36,6 +36,9 @@ from guardstream.stream.opening import (
 from guardstream.stream.options import Delivering
 from guardstream.stream.result import Meter, Result, Stats
 from guardstream.stream.state import reason_of
+
+if TYPE_CHECKING:
+    from guardstream.policy import Policy
 
 C = TypeVar("C")
 
@@ -121,6 +124,7 @@ class RetryingStream(AsyncContext, Generic[C]):
         options: Reopening,
         observing: Joined | None = None,
         extraction: Mapping[str, Any] | None = None,
+        policy: Policy | None = None,
     ) -> None:
         """Create a stream of `sources`. Each is opened and passed to `attempt`.
 
@@ -137,6 +141,8 @@ class RetryingStream(AsyncContext, Generic[C]):
         """The answer's text in the chunk that was delivered last."""
         self.extraction = extraction or {}
         """The default options of `guardstream.extract` for this stream."""
+        self.policy = policy
+        """The policy of the guard."""
         self._guarded = attempt
         self._seam = Seam()
         self._texts: ResumableTexts | None = None  # of this source, if another may go on

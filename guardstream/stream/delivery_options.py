@@ -50,6 +50,7 @@ def options_of(policy: Policy, options: Delivering, observing: Observing) -> Opt
         clock=clock,
         extraction=extraction_of(policy),
         observing=observing,
+        policy=policy,
     )
 
 

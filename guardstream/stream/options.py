@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from time import monotonic
-from typing import Any, Literal, TypedDict
+from typing import TYPE_CHECKING, Any, Literal, TypedDict
 
 from guardstream.events import Finding
 from guardstream.stream.callbacks import Handlers, Returned
@@ -13,6 +13,9 @@ from guardstream.stream.deadlines import Deadlines
 from guardstream.stream.flows.flow import Part
 from guardstream.stream.observers import Observing
 from guardstream.stream.result import Result, ToolCall
+
+if TYPE_CHECKING:
+    from guardstream.policy import Policy
 
 __all__ = ["Delivering"]
 
@@ -43,7 +46,8 @@ class Delivering(TypedDict, total=False):
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """How a stream is delivered; `extraction` is how `guardstream.extract` reads it."""
+    """How a stream is delivered; `extraction` is how `guardstream.extract` reads it, `policy` the
+    guard's policy."""
 
     raise_on_block: bool = False
     keep_text: bool = True
@@ -52,3 +56,4 @@ class Options:
     clock: Callable[[], float] = monotonic
     observing: Observing = field(default_factory=Observing)
     extraction: Mapping[str, Any] = field(default_factory=dict)
+    policy: Policy | None = None

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, Generic, TypeVar, get_args
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, get_args
 
 from guardstream.events import Finding, FinishReason
 from guardstream.stream.context import Shown
 from guardstream.stream.result import Result, Stats
 from guardstream.stream.state import StreamState
+
+if TYPE_CHECKING:
+    from guardstream.policy import Policy
 
 C = TypeVar("C")
 
@@ -49,6 +52,11 @@ class Outcome(Shown, Generic[C]):
     def extraction(self) -> Mapping[str, Any]:
         """How `guardstream.extract` reads the stream, where the call does not say."""
         return self.state.extraction
+
+    @property
+    def policy(self) -> Policy | None:
+        """The policy of the stream's guard; None if a guard did not create the stream."""
+        return self.state.policy
 
     @property
     def delta(self) -> str:

@@ -59,6 +59,7 @@ class StreamState(Generic[C]):
         self.callbacks = Callbacks(options.handlers) if options.handlers else None
         self.watch = Watch(options.deadlines, options.clock) if options.deadlines else None
         self.extraction = options.extraction
+        self.policy = options.policy
         self._observed = Observation(options.observing) if options.observing else None
         self._direct_flow: Any = None  # the flow, if nothing else needs its chunks
         self._failed = False  # the flow has raised: it does not know any more what it holds

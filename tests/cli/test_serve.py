@@ -159,6 +159,18 @@ def test_a_variable_that_is_no_options_is_named(name: str, hint: str) -> None:
     assert hint in done.stderr.splitlines()[0]
 
 
+@pytest.mark.parametrize(
+    ("option", "value"), [("PORT", "tcp://10.0.0.1:80"), ("WORKERS", "0"), ("RELOAD", "maybe")]
+)
+def test_a_wrong_value_of_a_variable_names_the_variable(option: str, value: str) -> None:
+    name = f"GUARDSTREAM_SERVE_{option}"
+    environment = {**os.environ, name: value}
+    given = command("guardstream/chat")
+    done = subprocess.run(given, capture_output=True, text=True, check=False, env=environment)
+    assert done.returncode == 2
+    assert done.stderr.startswith(f"guardstream serve: invalid value for the variable {name}: ")
+
+
 def test_it_says_where_it_listens_what_it_guards_and_by_which_policy(tmp_path: Path) -> None:
     policy = tmp_path / "policy.yaml"
     policy.write_text(POLICY)

@@ -20,6 +20,7 @@ from guardstream.framing.sse import MAX_LINE
 from guardstream.gate import Context, Verdict, gate
 from guardstream.http import aguard_body
 from guardstream.providers import JSONFormat
+from guardstream.resilience import Retry
 from tests.support.chunking import random_split
 from tests.support.sources import Source
 
@@ -213,6 +214,38 @@ async def test_a_verdict_changes_bytes(frame: bytes) -> None:
     said = "".join(each["token"] for each in found)
     assert said == "All is fine. Say bluebird now. Good. Never seen."
     assert data.startswith(sent[0])
+
+
+OWN = Guard(Policy.parse("formats: {mine: {text: $.token, done: $.end}}"))
+
+
+@pytest.mark.parametrize("provider", [None, "mine"])
+@pytest.mark.parametrize(
+    "wrap",
+    [
+        OWN.wrap,
+        lambda source: OWN.wrap(lambda: source, retry=Retry()),
+        lambda source: gate(OWN.wrap(source), lambda *_: True),
+    ],
+)
+@pytest.mark.parametrize("frame", [None, b"data: %b\n\n", b"%b\n"])
+async def test_the_formats_of_the_policy_before_are_known(
+    wrap: Any, frame: bytes | None, provider: str | None
+) -> None:
+    asked: list[str] = []
+
+    def check(text: str, _: Context) -> bool:
+        asked.append(text)
+        return "bad" not in text
+
+    told = [{"token": text, "id": "so"} for text in ["It is ", "fine. It is b", "ad.", " More."]]
+    sent: Any = told if frame is None else [frame % json.dumps(each).encode() for each in told]
+    stream = gate(wrap(Source(sent)), check, provider=provider)
+    out = [chunk async for chunk in stream]
+    assert "fine. " in str(out)
+    assert "ad." not in str(out)
+    assert {"It is fine. ", "It is bad. "} <= set(asked)
+    assert stream.finish == "content_filter"
 
 
 async def test_events_of_text_are_judged_and_ended() -> None:

@@ -100,7 +100,7 @@ def spoil(folder: Path, name: str, text: str) -> None:
 @pytest.mark.parametrize(
     ("spoiled", "options", "message"),
     [
-        (("config.json", "no JSON"), {}, r"config\.json cannot be read: JSONDecodeError"),
+        (("config.json", "no JSON"), {}, r"config\.json is not JSON: export the model"),
         (("config.json", "{}"), {}, "has no id2label"),
         (("config.json", '{"id2label": {"1": "vile"}}'), {}, "has no id2label"),
         (("tokenizer.json", "{}"), {}, r"tokenizer\.json is not a tokenizer"),
@@ -122,5 +122,7 @@ async def test_what_is_no_model_is_refused_when_it_is_made(
 
 
 async def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
-    with pytest.raises(GateError, match=r"config\.json cannot be read: FileNotFoundError"):
+    with pytest.raises(
+        GateError, match=r"config\.json cannot be read: no such file or .*; 'model' is"
+    ):
         Classifier(str(tmp_path / "none"), ["vile"])

@@ -392,6 +392,12 @@ def test_packs_are_found_by_name() -> None:
         Policy.load("guardstream/pii")
     with pytest.raises(PolicyError, match="no pack 'profanity', did you mean 'profanity-en'"):
         Policy.load("guardstream/profanity")
+    for name in ("pii-us", "pii-cn", "pii-germany"):
+        with pytest.raises(PolicyError, match=f"no pack '{name}', known: pii-au, .*, pii-zh$"):
+            Policy.load(f"guardstream/{name}")
+    for name in ("pii-en.yaml", "pii-en.yml", "PII-EN", "pii_en"):
+        with pytest.raises(PolicyError, match=rf"no pack '{name}', did you mean 'pii-en'\?"):
+            Policy.load(f"guardstream/{name}")
 
 
 def test_a_missing_file_hints_at_one_of_nearly_its_name(tmp_path: Path) -> None:

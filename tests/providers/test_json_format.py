@@ -115,6 +115,43 @@ def test_each_text_has_a_copy_of_its_own() -> None:
     ]
 
 
+def test_numbers_that_are_equal_tell_nothing_apart() -> None:
+    provider = JSONFormat("turns", text="$.note", by="$.task")
+    source = [
+        {"task": task, "note": note} for task, note in [(1, "blue"), (True, " b"), (1.0, "ird")]
+    ]
+    assert said_in_turns(GUARD.wrap_sync(source, provider=provider)) == "*********"
+
+
+def test_long_values_tell_texts_apart() -> None:
+    provider = JSONFormat("turns", text="$.note", by="$.task")
+    told = [("a", "blue "), ("b", "red "), ("a", "bird"), ("b", "sea")]
+    source: list[Any] = [{"task": task * 5000, "note": note} for task, note in told]
+    out = list(GUARD.wrap_sync(source, provider=provider))
+    assert said_in_turns(each for each in out if each["task"][0] == "a") == "*********"
+    assert said_in_turns(each for each in out if each["task"][0] == "b") == "red sea"
+
+
+@pytest.mark.parametrize("task", [{"id": 1}, [1], object()])
+def test_what_has_parts_tells_no_texts_apart(task: Any) -> None:
+    provider = JSONFormat("turns", text="$.note", by="$.task")
+    with pytest.raises(AdapterError, match=r"turns: \$.task is no single value"):
+        list(GUARD.wrap_sync([{"task": task, "note": "so"}], provider=provider))
+
+
+@pytest.mark.parametrize("task", ["a blue bird", "b", "blue bird"])
+def test_held_text_goes_out_where_what_tells_it_apart_is_left_out(task: str) -> None:
+    provider = JSONFormat("turns", text="$.note", by="$.task")
+    told = [("the blue bird", "a blue"), (task, "so blue"), ("the blue bird", " bird"), (task, "!")]
+    source = [{"task": task, "note": note} for task, note in told]
+    out = list(GUARD.wrap_sync([*source, {"task": task, "note": " blue"}], provider=provider))
+    assert sorted(said_in_turns(out)) == sorted("a *********so blue! blue")
+
+
+def said_in_turns(chunks: Any) -> str:
+    return "".join(chunk["note"] for chunk in chunks)
+
+
 def test_too_many_texts_block() -> None:
     provider = JSONFormat("turns", text="$.note", by="$.task")
     stream = GUARD.wrap_sync([{"task": nr, "note": "so"} for nr in range(5000)], provider=provider)
@@ -227,6 +264,32 @@ def test_paths_that_do_not_fit_one_another_are_refused(paths: tuple[str, str], w
         JSONFormat("x", text=text, thinking=thinking)
     with pytest.raises(PolicyError, match=rf"<policy>:1:\d+: .*{why}"):
         Policy.parse(f"formats: {{x: {{text: '{text}', thinking: '{thinking}'}}}}")
+
+
+@pytest.mark.parametrize("by", ["$.tasks[*].id", "$.tasks[*]", "$.parts[*].tasks[*].id"])
+def test_what_tells_apart_one_text_is_one_value(by: str) -> None:
+    text = ["$.parts[*].note", "$.note"]
+    with pytest.raises(ValueError, match=r"several values for the one text at '\$.(parts|note)"):
+        JSONFormat("x", text=text, by=by)
+    with pytest.raises(PolicyError, match=r"<policy>:1:\d+: .*several values for the one text"):
+        Policy.parse(f"formats: {{x: {{text: {text}, by: '{by}'}}}}")
+
+
+def test_an_empty_path_is_refused() -> None:
+    for argument in ("by", "done", "copies"):
+        given: Any = {argument: ""}
+        with pytest.raises(ValueError, match=r"format 'x': '' is not a path"):
+            JSONFormat("x", text="$.text", **given)
+
+
+@pytest.mark.parametrize("argument", ["text", "thinking", "by", "copies", "done", "harmless"])
+@pytest.mark.parametrize("wrong", [3, b"$.a", {"by": 1, 2: 3}, [["$.a"]], object()])
+def test_what_is_no_path_is_refused_with_its_argument(argument: str, wrong: Any) -> None:
+    given: Any = {"text": "$.text", argument: wrong}
+    with pytest.raises(
+        TypeError, match=rf"format 'x': {argument}= needs a path such as '\$.token'"
+    ):
+        JSONFormat("x", **given)
 
 
 def test_a_name_that_is_taken_is_told_at_once() -> None:

@@ -862,6 +862,37 @@ def test_texts_in_sse_that_interleave_are_told_apart(names: str | None, size: in
     assert said == ["a bl", "so", "ue ", "it", "[bird]"]
 
 
+@pytest.mark.parametrize("size", [1, 2, 4])
+@pytest.mark.parametrize("others", [["Done"], ["Done"] * 300])
+def test_a_text_that_follows_another_one_begins_with_it(size: int, others: list[str]) -> None:
+    parts = cut_at("blue bird", size)
+    source = [{"step": 1, "note": note} for note in others]
+    source += [{"step": 2, "note": part} for part in parts]
+    out = ["".join(notes(each)) for each in Guard(GUARD.policy).wrap_sync(source)]
+    assert out == [*others, *parts[:-1], "[bird]"]
+
+
+@pytest.mark.parametrize("size", [1, 2, 4])
+def test_a_text_that_others_interrupt_is_bounded_by_its_own(size: int) -> None:
+    parts = cut_at("blue bird", size)
+    told = [(1, "a "), (2, "so"), *((1, part) for part in parts), (2, "so"), (1, ".")]
+    source = [{"step": step, "note": note} for step, note in told]
+    out = ["".join(notes(each)) for each in Guard(GUARD.policy).wrap_sync(source)]
+    assert out == ["a ", "so", *parts[:-1], "[bird]", "so", "."]
+
+
+@pytest.mark.parametrize("ids", [(0, False), (1, True)])
+def test_flags_in_a_list_are_no_numbers(ids: tuple[int, bool]) -> None:
+    told = [(0, "a bl"), (1, "so"), (0, "ue "), (1, "so"), (0, "bird")]
+    source = [{"ids": [ids[at]], "parts": [{"note": note}]} for at, note in told]
+    out = ["".join(notes(each)) for each in Guard(GUARD.policy).wrap_sync(source)]
+    assert out == ["a bl", "so", "ue ", "so", "[bird]"]
+
+
+def cut_at(text: str, size: int) -> list[str]:
+    return [text[at : at + size] for at in range(0, len(text), size)]
+
+
 RUN = {"run_id": "r", "name": "so", "tags": [], "metadata": {}, "parent_ids": []}
 
 

@@ -9,20 +9,26 @@ as text that is not known.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
+from enum import Enum
+from hashlib import blake2b
 from typing import Any, ClassVar, cast
+from uuid import UUID
 
 from guardstream.errors import AdapterError
 from guardstream.events import FinishReason
-from guardstream.jsonpath import check_apart, steps_of
+from guardstream.jsonpath import check_apart, check_by, steps_of
 from guardstream.providers.adapter import Piece, Reading, Released, Slot, Unknown
 from guardstream.providers.spec import SpecAdapter
-from guardstream.providers.toolkit.fields import fields_of, is_record
+from guardstream.providers.toolkit.fields import BYTES, fields_of, is_record
 from guardstream.providers.toolkit.nodes import ABOUT, END, META, PASSED, Leaf, Path, Spec
 from guardstream.providers.toolkit.paths import Steps, rebuilt
 
 _TEXTS = 4096
 """How many texts a stream may have that are told apart."""
+
+_LONGEST = 128
+"""The length of a string, in code points, over which its digest is remembered."""
 
 _REASONS: dict[str, FinishReason] = {
     "length": "length",
@@ -46,7 +52,7 @@ class JSONFormat(SpecAdapter):
     - `unknown`: how text at other paths is handled, as for `Guard.wrap`.
 
     Each takes one path or several, but `by` and `done` only one. Raises ValueError for an invalid
-    path, or one given twice.
+    path, one given twice, or a `by` with several values for one text; TypeError for no path.
     """
 
     sse_end = "[DONE]"
@@ -74,26 +80,29 @@ class JSONFormat(SpecAdapter):
         harmless: str | Sequence[str] = (),
         unknown: Unknown = "guard",
     ) -> None:
-        leaves: dict[str, Spec] = {}
-        for paths, leaf in (
-            (text, Leaf("delta", "text", "text")),
-            (thinking, Leaf("delta", "thinking", "thinking")),
-            (tool_args, Leaf("delta", "tool_args", "arguments")),
-            (copies, Leaf("copy", "text", "text")),
-            (by or (), META),
-            (done or (), END),
-            (harmless, self.harmless),
+        leaves: dict[str, Any] = {}
+        for argument, paths, leaf in (
+            ("text", text, Leaf("delta", "text", "text")),
+            ("thinking", thinking, Leaf("delta", "thinking", "thinking")),
+            ("tool_args", tool_args, Leaf("delta", "tool_args", "arguments")),
+            ("by", () if by is None else [by], META),
+            ("copies", copies, Leaf("copy", "text", "text")),
+            ("done", () if done is None else [done], END),
+            ("harmless", harmless, self.harmless),
         ):
-            for path in [paths] if isinstance(paths, str) else paths:
+            for path in _paths(name, argument, paths):
                 if path in leaves:
                     raise ValueError(f"format {name!r}: the path {path!r} is used for two things")
                 leaves[path] = leaf
+        texts = [path for path, leaf in leaves.items() if leaf.kind in ("delta", "copy")]
         leaves |= self.beside
         if not text:
             raise ValueError(f"format {name!r}: no path to its text")
         self.name = name  # type: ignore[misc]  # each format has its own
         try:
             check_apart(leaves)
+            if by is not None:
+                check_by(by, texts)
         except ValueError as error:
             raise ValueError(f"format {name!r}: {error}") from None
         spec = cast("Mapping[str, Spec]", _spec_of(leaves))
@@ -101,8 +110,8 @@ class JSONFormat(SpecAdapter):
         self.spec = _with_marks(spec, self.marks)  # type: ignore[misc]
         self.repeats = bool(copies)
         self._done = steps_of(done) if done else None
-        self._by = steps_of(by) if by else ()
-        self._numbers: dict[str, int] = {}  # of texts, by what tells them apart
+        self._by, self._by_path = steps_of(by) if by else (), by
+        self._numbers: dict[Hashable, int] = {}  # of texts, by what tells them apart
         super().__init__(unknown=unknown)
 
     @property
@@ -123,12 +132,22 @@ class JSONFormat(SpecAdapter):
         return any(each.leaf.kind in ("delta", "end") for each in found)
 
     def slot(self, leaf: Leaf, event: Mapping[str, Any], path: Path) -> Slot:
-        """Return the slot of a text; AdapterError if there are too many texts."""
+        """Return the slot of a text; AdapterError if what tells texts apart is no single value, or
+        if there are too many texts."""
         slot = Slot(0, leaf.channel, leaf.field)
-        return slot._replace(number=self._number(event, path)) if self._by else slot
+        if not self._by:
+            return slot
+        told = _key(self._mark(event, path))
+        if told is None:
+            raise AdapterError(
+                f"{self.name}: {self._by_path} is no single value: lead to one in it"
+            )
+        if told not in self._numbers and len(self._numbers) == _TEXTS:
+            raise AdapterError(f"{self.name}: more than {_TEXTS} texts are told apart: blocked")
+        return slot._replace(number=self._numbers.setdefault(told, len(self._numbers)))
 
-    def _number(self, event: Any, path: Path) -> int:
-        """Return the number of a text, given its positions in lists."""
+    def _mark(self, event: Any, path: Path) -> Any:
+        """Return the value that tells a text apart, given the text's positions in lists."""
         places = iter(path)
         for step in self._by:
             if step is not None:
@@ -138,10 +157,25 @@ class JSONFormat(SpecAdapter):
                 event = (
                     event[place] if place is not None and isinstance(event, (list, tuple)) else None
                 )
-        value = repr(event)
-        if value not in self._numbers and len(self._numbers) == _TEXTS:
-            raise AdapterError(f"{self.name}: more than {_TEXTS} texts are told apart: blocked")
-        return self._numbers.setdefault(value, len(self._numbers))
+        return event
+
+    def _of(self, slot: Slot, chunk: Any) -> Collection[Steps]:
+        """Return the steps to the texts of a slot in a chunk, which may be without marks.
+
+        A mark that a rule would change is empty: if no text has the slot's mark, those without one
+        are the slot's.
+        """
+        event = fields_of(chunk)
+        of_channel = [
+            (steps, self._mark(event, path))
+            for leaf, _, steps, path, _ in self._read(chunk, event).found
+            if leaf.channel == slot.channel
+        ]
+        if not self._by:
+            return {steps for steps, _ in of_channel}
+        told = {steps: self._numbers.get(_key(value) or ()) for steps, value in of_channel}
+        own = {steps for steps, number in told.items() if number == slot.number}
+        return own or {steps for steps, value in of_channel if value == ""}
 
     def meaning(self, chunk: Any, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:
         ends = [each.value for each in self._read(chunk, event).found if each.leaf is END]
@@ -152,9 +186,9 @@ class JSONFormat(SpecAdapter):
         """Return a chunk like the last one with such text, which has only `text`."""
         updates: dict[Steps, Any] = {}
         given = False
-        event = fields_of(chunk)
-        for leaf, _, steps, path, _ in self._read(chunk, event).found:
-            mine = self.slot(leaf, event, path)[1:4] == slot[1:4]
+        own = self._of(slot, chunk)
+        for leaf, _, steps, _, _ in self._read(chunk, fields_of(chunk)).found:
+            mine = steps in own
             if leaf.kind == "delta":
                 updates[steps] = text if mine and not given else ""
                 given = given or mine
@@ -186,6 +220,32 @@ class JSONFormat(SpecAdapter):
     def done_as(self, reason: FinishReason) -> Any:
         """Return the mark of the end of a stream that the guard ends."""
         return True
+
+
+def _paths(name: str, argument: str, paths: Any) -> Collection[str]:
+    """Return the paths of an argument; TypeError if it is neither a path nor several."""
+    given = paths if isinstance(paths, Collection) and not isinstance(paths, str) else (paths,)
+    for each in given:
+        if not isinstance(each, str):
+            kind = type(each).__name__
+            raise TypeError(
+                f"format {name!r}: {argument}= needs a path such as '$.token', not {kind!r}"
+            )
+    return given
+
+
+def _key(value: Any) -> tuple[str, Hashable] | None:
+    """Return what stands for a value that tells texts apart; None if it has parts.
+
+    Numbers are the same if they are equal, as where events are compared.
+    """
+    if isinstance(value, str) and len(value) > _LONGEST:
+        return "digest", blake2b(value.encode(errors="surrogatepass")).digest()
+    if isinstance(value, str):
+        return "text", value
+    if value is None or isinstance(value, (int, float)):
+        return "number", value if value == value else "NaN"
+    return ("other", repr(value)) if isinstance(value, (Enum, UUID, *BYTES)) else None
 
 
 def _spec_of(leaves: Mapping[str, Spec]) -> Spec:

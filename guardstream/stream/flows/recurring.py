@@ -37,12 +37,12 @@ class Tail:
     def __init__(self, memory: int) -> None:
         self.text = ""
         self.last = ""  # the last value, or the beginning of one that is long
-        self._memory = memory
+        self.memory = memory
         self._values: deque[str] = deque()
         self._size = 0
 
     def copy(self) -> Tail:
-        copy = Tail(self._memory)
+        copy = Tail(self.memory)
         copy.text, copy.last = self.text, self.last
         copy._values, copy._size = self._values.copy(), self._size
         return copy
@@ -52,11 +52,11 @@ class Tail:
         if not value:
             return
         self.last = value[:_LONG]
-        self.text = (self.text + value)[-self._memory :]
+        self.text = (self.text + value)[-self.memory :]
         # The end of a long value is enough to tell it from others.
-        self._values.append(value[-self._memory :])
+        self._values.append(value[-self.memory :])
         self._size += len(self._values[-1])
-        while self._size - len(self._values[0]) >= self._memory:
+        while self._size - len(self._values[0]) >= self.memory:
             self._size -= len(self._values.popleft())
 
     def is_only(self, value: str) -> bool:
@@ -74,8 +74,8 @@ class Tail:
         Together they have at most `memory` code points, so that no candidate in them overflows. The
         end is half of that, or less if `value` is long.
         """
-        kept = min(self._memory // 2, max(self._memory - len(value), self._memory // 4))
-        return self.text[max(len(self.text) - kept, 0) :], value[: self._memory - kept]
+        kept = min(self.memory // 2, max(self.memory - len(value), self.memory // 4))
+        return self.text[max(len(self.text) - kept, 0) :], value[: self.memory - kept]
 
 
 def _are_few(last: Iterable[str], size: int) -> bool:

@@ -2,8 +2,8 @@
 
 In a format that nobody knows, any field may say which text a piece continues: a task, a step, an
 agent's number. So the pieces with the same value of a field are also read as one text, each field
-by itself. Only its matches over pieces with other values count: without such pieces, the text is
-the same as that of the path.
+by itself, as long as it is another one than that of the path: until the last change of the value is
+too far back to count.
 """
 
 from __future__ import annotations
@@ -30,26 +30,36 @@ _FEWEST = 64
 
 
 class Divided:
-    """The text of one value: its last characters, and the offset in them of the last change to this
-    value from another one; `varies` as its field does."""
+    """The text of one value; `varies` as its field does.
 
-    __slots__ = ("border", "tail", "varies")
+    `differs` from the text of the path if other text was there not long ago, between its pieces or
+    before the first. Then a match may begin, or be bounded, where the path's text has none.
+    """
 
-    def __init__(self, tail: Tail) -> None:
+    __slots__ = ("_since", "tail", "varies")
+
+    def __init__(self, tail: Tail, *, differs: bool) -> None:
         self.tail = tail
-        self.border = 0
+        self._since = 0 if differs else tail.memory  # code points since the value changed to this
         self.varies = False
 
+    @property
+    def differs(self) -> bool:
+        return self._since < self.tail.memory
+
     def copy(self) -> Divided:
-        copy = Divided(self.tail.copy())
-        copy.border = self.border
+        copy = Divided(self.tail.copy(), differs=True)
+        copy._since = self._since
         return copy
+
+    def changed(self) -> None:
+        """Note that text of another value came before the next piece."""
+        self._since = 0
 
     def add(self, text: str) -> None:
         """Add a piece after those before it."""
-        size = len(self.tail.text) + len(text)
         self.tail.add(text)
-        self.border = max(self.border - (size - len(self.tail.text)), 0)
+        self._since += len(text)
 
 
 class _Field:
@@ -111,9 +121,9 @@ class ToldApart:
         if place not in self._paths and len(self._paths) == _FIELDS:
             return []
         fields = self._paths.setdefault(place, {})
-        values = {name: (type(value), value) for name, value in beside}
+        values = {name: (_type_of(value), value) for name, value in beside}
         for name in fields.keys() - values.keys():
-            values[name] = (type(None), None)
+            values[name] = (_type_of(None), None)
         found = [self._text(fields, name, value, piece, before) for name, value in values.items()]
         return [each for each in found if each is not None]
 
@@ -122,7 +132,7 @@ class ToldApart:
     ) -> Divided | None:
         field = fields.get(name)
         if field is None:
-            first = (type(None), None) if before.text else value
+            first = (_type_of(None), None) if before.text else value
             if self._fields == _FIELDS:
                 return None
             self._fields += 1
@@ -131,23 +141,29 @@ class ToldApart:
         if texts is None or (not texts and value == field.last):
             return None
         if not texts:
-            self._add(field, texts, field.last, before.copy())
+            self._add(field, texts, field.last, before.copy(), differs=False)
             field.varies = not before.is_only(before.last)
         text = texts.pop(value, None)
         if text is None:
-            text = self._add(field, texts, value, Tail(self._memory))
+            text = self._add(field, texts, value, Tail(self._memory), differs=True)
         else:
             texts[value] = text  # the latest is the last
             field.recurs = True
             if value != field.last:
-                text.border = len(text.tail.text)
+                text.changed()
             field.varies = field.varies or text.tail.last not in ("", piece)
             text.varies = field.varies
         field.last = value
         return text
 
     def _add(
-        self, field: _Field, texts: dict[Hashable, Divided], value: Hashable, tail: Tail
+        self,
+        field: _Field,
+        texts: dict[Hashable, Divided],
+        value: Hashable,
+        tail: Tail,
+        *,
+        differs: bool,
     ) -> Divided | None:
         if len(texts) == _VALUES and not field.recurs:
             field.texts = None
@@ -159,5 +175,10 @@ class ToldApart:
         if self._texts == self._most:
             return None
         self._texts += 1
-        texts[value] = text = Divided(tail)
+        texts[value] = text = Divided(tail, differs=differs)
         return text
+
+
+def _type_of(value: Hashable) -> Hashable:
+    """Return the type of a value, or those in it: True is not 1, nor `(True,)` `(1,)`."""
+    return tuple(map(type, value)) if isinstance(value, tuple) else type(value)

@@ -242,7 +242,7 @@ class UnknownTexts:
         told = self._apart.texts(place, text, before, source.beside)
         if may_recur:
             told = [each for each in told if each.tail.last != text]
-        read = [each for each in told if each.border and each.varies]
+        read = [each for each in told if each.differs and each.varies]
         if read and before.is_only(text):  # if each has only this, too, that was read at the path
             read = [each for each in read if not each.tail.is_only(text)]
         found = [self._divided(each, text) for each in read]
@@ -258,8 +258,7 @@ class UnknownTexts:
 
     def _divided(self, divided: Divided, text: str) -> _Across | None:
         tail = divided.tail
-        joined = tail.text + text
-        across = _across(self._check(joined), divided.border, joined, len(tail.text))
+        across = self._after(tail.text, text)
         if across is not None and across.overflows and tail.recurs(text):
             return across.matches
         return across
