@@ -57,7 +57,7 @@ def kinds_of(words: str | None) -> frozenset[Kind]:
     try:
         return kinds_named(word.strip() for word in words.split(","))
     except ValueError as error:
-        raise GuardstreamError(str(error)) from error
+        raise GuardstreamError(f"{error}; `usual` and `all` are several of them") from error
 
 
 @dataclass(frozen=True)

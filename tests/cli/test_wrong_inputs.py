@@ -263,7 +263,7 @@ CALLS = {
     ("json", "--draft", "draft-07"): "no effect without --schema",
     ("json", "--schemas", "good.jsonl"): "no effect without --schema",
     ("json", "--schema", "good.jsonl", "--schemas", "missing"): "missing:1:1: cannot be read",
-    ("json", "--repair", "everything", "good.jsonl"): "no kind of repair is called 'everything'",
+    ("json", "--repair", "everything", "good.jsonl"): "`usual` and `all` are several of them",
     ("json", "--chunk", "0"): "'--chunk'",
     ("serve", "--policy", "good.yaml"): "no upstream: give --upstream",
     ("serve", "--upstream", "http://x"): "no policy for all paths",
