@@ -122,6 +122,27 @@ def test_a_monitored_part_of_a_name_does_not_hide_what_its_pieces_say() -> None:
     assert events[-1] == Finish("content_filter")
 
 
+@dataclass
+class Message:
+    type: int
+    data: str
+
+
+def test_a_block_leaves_no_empty_string_in_place_of_json() -> None:
+    for made in (
+        lambda text: Message(1, text),
+        lambda text: {"role": "assistant", "said": text},
+    ):
+        first = made('{"say": "so"}')
+        for say in ("a red fish", "red fish"):
+            stream = GUARD.wrap_sync([first, made(json.dumps({"say": say})), first])
+            assert list(stream) == [first]
+            assert stream.finish == "content_filter"
+    text, beside = [{"say": "red fish"}], [{"beside": "so", "say": '["red fish"]'}]
+    assert list(GUARD.wrap_sync(text, provider="json")) == [{"say": ""}]
+    assert list(GUARD.wrap_sync(beside, provider="json")) == [{"beside": "so", "say": ""}]
+
+
 class Echoing(SpecAdapter):
     """An adapter that makes chunks with the ids of earlier ones as they came in."""
 
@@ -644,6 +665,15 @@ def test_a_log_takes_what_each_event_repeats_for_no_answer(
     list(Guard(GUARD.policy).wrap_sync(events))
     (record,) = caplog.records
     assert "the answer is at $.say" in record.getMessage()
+
+
+def test_a_log_names_the_answer_even_if_the_first_event_has_none(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    first = {"module": "app.artifacts.text_artifact", "value": ""}
+    list(GUARD.wrap_sync([first, {**first, "value": "Hello"}, first]))
+    (record,) = caplog.records
+    assert 'text: "$.value"' in record.getMessage()
 
 
 def test_a_log_takes_what_alternates_for_no_answer(caplog: pytest.LogCaptureFixture) -> None:
