@@ -122,6 +122,16 @@ def test_the_block_message_is_said(make: Make, before: list[Any], texts: list[st
     assert said(out) == "".join(texts)
     assert types(out)[-1] == "incomplete"
     assert types(out).count("output_item.added") == types(out).count("output_item.done")
+    numbers = [plain(event)["sequence_number"] for event in out]
+    assert numbers == sorted(numbers)
+
+
+def test_a_call_that_is_cut_before_a_block_message_is_not_complete(make: Make) -> None:
+    guard = Guard(Policy.parse(f"block_message: sorry\n{POLICY}"))
+    out = guarded(stream(call("find", '{"q": "', "forbidden", '"}')), make, guard)
+    done = next(each for each in out if types([each]) == ["output_item.done"])
+    assert plain(done)["item"]["status"] == "incomplete"
+    assert final(out)["output"][0]["status"] == "incomplete"
 
 
 def test_a_block_message_is_not_in_a_message_whose_part_is_over(make: Make) -> None:
