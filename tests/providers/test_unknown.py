@@ -128,7 +128,7 @@ class Message:
     data: str
 
 
-def test_a_block_leaves_no_empty_string_in_place_of_json() -> None:
+def test_a_block_leaves_no_empty_string_in_place_of_json_or_a_kind() -> None:
     for made in (
         lambda text: Message(1, text),
         lambda text: {"role": "assistant", "said": text},
@@ -138,6 +138,8 @@ def test_a_block_leaves_no_empty_string_in_place_of_json() -> None:
             stream = GUARD.wrap_sync([first, made(json.dumps({"say": say})), first])
             assert list(stream) == [first]
             assert stream.finish == "content_filter"
+    kind = [{"say": "so", "type": "word"}, {"say": "red fish", "type": "word"}]
+    assert list(GUARD.wrap_sync(kind, provider="json")) == kind[:1]
     text, beside = [{"say": "red fish"}], [{"beside": "so", "say": '["red fish"]'}]
     assert list(GUARD.wrap_sync(text, provider="json")) == [{"say": ""}]
     assert list(GUARD.wrap_sync(beside, provider="json")) == [{"beside": "so", "say": ""}]

@@ -8,6 +8,7 @@ an application's own.
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar, TypeAlias, TypeVar
@@ -28,6 +29,9 @@ _TOLD_BY = tuple(f".{name}" for name in KINDS)
 
 _KINDS = (*_TOLD_BY, "type", "Type")
 """The ends of paths where an answer is unlikely, however many kinds of events there are."""
+
+_OPENS = re.compile(r"\s*[{\[]")
+"""How a string begins that is an object or a list of JSON."""
 
 _PATHS = 64
 """How many paths a report has at most."""
@@ -118,8 +122,8 @@ class AnyJSON(SpecAdapter):
     def write(self, chunk: Any, texts: Sequence[str], *, ends: bool = True) -> Any | None:
         """Return `chunk` with `texts` in place of its own.
 
-        None if the stream ends in it, and nothing is left of it but a string that was JSON: what
-        reads that would refuse an empty one.
+        None if the stream ends in it and leaves nothing that can be read: no text, and neither the
+        JSON nor the kind that its strings had.
         """
         if self._is_answer(chunk):
             return self.text.write(chunk, texts)
@@ -127,12 +131,13 @@ class AnyJSON(SpecAdapter):
         return written if ends or self._can_be_read(chunk, texts) else None
 
     def _can_be_read(self, chunk: Any, texts: Sequence[str]) -> bool:
-        """Return whether a chunk has text, or had no JSON in its strings."""
+        """Return whether a chunk has text, or lost neither JSON in a string nor its kind."""
         pieces = self.pieces(chunk, fields_of(chunk))
-        told = [_only_tells(piece) for piece in pieces]
-        if any(text for text, tells in zip(texts, told, strict=True) if not tells):
+        lost = [piece for piece, text in zip(pieces, texts, strict=True) if not text]
+        left = [piece for piece, text in zip(pieces, texts, strict=True) if text]
+        if not all(map(_only_tells, left)):
             return True
-        return not any(piece.text.lstrip().startswith(("{", "[")) for piece in pieces)
+        return not any(_only_tells(each) or _OPENS.match(each.text) for each in lost)
 
     def extra(self, chunk: Any, slot: Slot, text: str, released: Released) -> Sequence[Any]:
         """Return answer text; other text is never held."""
