@@ -126,12 +126,19 @@ def test_the_block_message_is_said(make: Make, before: list[Any], texts: list[st
     assert numbers == sorted(numbers)
 
 
-def test_a_call_that_is_cut_before_a_block_message_is_not_complete(make: Make) -> None:
-    guard = Guard(Policy.parse(f"block_message: sorry\n{POLICY}"))
-    out = guarded(stream(call("find", '{"q": "', "forbidden", '"}')), make, guard)
+@pytest.mark.parametrize(
+    ("word", "message"),
+    [("forbidden", "block_message: sorry\n"), ("forbidden", ""), ("enough", "")],
+)
+def test_a_call_that_is_cut_is_incomplete_however_its_response_ends(
+    make: Make, word: str, message: str
+) -> None:
+    guard = Guard(Policy.parse(f"{message}{POLICY}"))
+    out = guarded(stream(call("find", '{"q": "', word, '"}')), make, guard)
     done = next(each for each in out if types([each]) == ["output_item.done"])
     assert plain(done)["item"]["status"] == "incomplete"
     assert final(out)["output"][0]["status"] == "incomplete"
+    assert final(out)["status"] == ("completed" if word == "enough" else "incomplete")
 
 
 def test_a_block_message_is_not_in_a_message_whose_part_is_over(make: Make) -> None:

@@ -49,6 +49,7 @@ _HOLDERS = {
 
 _FIELDS = {kind: field for field, (kind, _) in _PARTS.items()}
 _BESIDE = {field: name for name, (_, field, _) in BESIDE.items()}
+_CALLS = ("function_call", "custom_tool_call")
 _RESULTS = ("stdout", "stderr", "transcript")
 
 
@@ -182,7 +183,6 @@ class Ending:
         if slot.channel != "text":
             raise AdapterError(f"no open part for text of field {slot.field!r}")
         self._own.setdefault(slot, released(slot).removesuffix(text))  # it is said elsewhere
-        # A client would run a call that is cut here if its item were complete.
         return [*self._close(chunk, released, "incomplete"), *self._message(chunk, text)]
 
     def _delta_like(self, chunk: Any, text: str, whole: str) -> Any:
@@ -368,9 +368,12 @@ def _holder(item: Mapping[str, Any], field: str) -> Mapping[str, Any]:
 
 
 def _filled(record: _Open, released: Released, status: str) -> Any:
-    """Return an item with all the text released in it."""
+    """Return an item with all the text released in it. A call that is open is never complete: a
+    client would run it."""
     fields = fields_of(record.item)
-    updates: dict[str, Any] = {"status": status} if "status" in fields else {}
+    is_call = fields.get("type") in _CALLS or any(s.channel == "tool_args" for s in record.slots)
+    ended = "incomplete" if is_call else status
+    updates: dict[str, Any] = {"status": ended} if "status" in fields else {}
     places: dict[str, list[tuple[int, Any]]] = {}  # what is in the lists of the item
     for slot, part in record.slots.items():
         if part is not None or slot.field == "commands":
