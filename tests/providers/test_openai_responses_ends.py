@@ -141,6 +141,17 @@ def test_a_call_that_is_cut_is_incomplete_however_its_response_ends(
     assert final(out)["status"] == ("completed" if word == "enough" else "incomplete")
 
 
+@pytest.mark.parametrize("word", ["forbidden", "enough"])
+def test_the_call_of_a_patch_that_is_cut_is_in_progress(word: str) -> None:
+    kind = "response.apply_patch_call_operation_diff"
+    operation = {"type": "create_file", "path": "a.txt", "diff": ""}
+    item = {"id": "ap", "type": "apply_patch_call", "call_id": "c", "status": "in_progress"}
+    delta = {"type": f"{kind}.delta", "item_id": "ap", "delta": f"+ {word}"}
+    begun = {**item, "operation": operation}
+    out = guarded(stream((begun, [delta], {**begun, "status": "completed"})), copy.deepcopy)
+    assert final(out)["output"][0] == {**item, "operation": {**operation, "diff": "+ "}}
+
+
 def test_a_block_message_is_not_in_a_message_whose_part_is_over(make: Make) -> None:
     source = stream(text("a", item="m"), call("find", '{"q": "forbidden"}'))
     source = [each for each in source if each.get("item", {}).get("status") != "completed"]

@@ -368,12 +368,16 @@ def _holder(item: Mapping[str, Any], field: str) -> Mapping[str, Any]:
 
 
 def _filled(record: _Open, released: Released, status: str) -> Any:
-    """Return an item with all the text released in it. A call that is open is never complete: a
-    client would run it."""
+    """Return an item with all the text released in it.
+
+    A call that is open is never complete: a client would run it. That of a patch cannot be
+    incomplete.
+    """
     fields = fields_of(record.item)
-    is_call = fields.get("type") in _CALLS or any(s.channel == "tool_args" for s in record.slots)
-    ended = "incomplete" if is_call else status
-    updates: dict[str, Any] = {"status": ended} if "status" in fields else {}
+    kind = fields.get("type")
+    if kind in _CALLS or any(slot.channel == "tool_args" for slot in record.slots):
+        status = "in_progress" if kind == "apply_patch_call" else "incomplete"
+    updates: dict[str, Any] = {"status": status} if "status" in fields else {}
     places: dict[str, list[tuple[int, Any]]] = {}  # what is in the lists of the item
     for slot, part in record.slots.items():
         if part is not None or slot.field == "commands":
