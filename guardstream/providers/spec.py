@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Collection, Mapping, Sequence, Set
+from functools import wraps
 from typing import Any, ClassVar, NamedTuple
 
 from pydantic_core import from_json
@@ -180,6 +181,16 @@ class SpecAdapter:
     padding: ClassVar[frozenset[str]] = frozenset()
     last: ClassVar[Collection[str]] = ()
 
+    def __init_subclass__(cls, **options: Any) -> None:
+        """Check the chunks that a subclass adds, however it makes them.
+
+        Their ids and names are those of earlier chunks, in which marks that may not pass are left
+        out.
+        """
+        super().__init_subclass__(**options)
+        for name in vars(cls).keys() & {"extra", "end"}:
+            setattr(cls, name, _without_marks(vars(cls)[name]))
+
     def __init__(self, *, unknown: Unknown = "guard") -> None:
         self._unknowns = Unknowns(self.name, unknown)
         self._reader = compiled(self.spec)
@@ -306,6 +317,13 @@ class SpecAdapter:
         found = self._read(chunk, fields_of(chunk)).found
         gone = (UNKNOWN, NAMED, MARK)
         return rebuilt(chunk, {e.steps: _like(e.value, "") for e in found if e.leaf in gone})
+
+    def _bare(self, chunk: Any) -> Any:
+        """Return `chunk` without marks that may not pass; nothing is noted of its texts."""
+        found = Findings()
+        self._find(chunk, fields_of(chunk), found)
+        gone = [each for each in self._judged(found) if each.leaf is MARK] if found.marks else ()
+        return rebuilt(chunk, {e.steps: _like(e.value, "") for e in gone}) if gone else chunk
 
     def forget(self) -> None:
         """Drop the last chunk."""
@@ -555,6 +573,16 @@ class VariedSpecAdapter(SpecAdapter):
         if chunk is not None:
             self._reader = compiled(self.spec_of(chunk))
         super()._find(chunk, event, found)
+
+
+def _without_marks(make: Callable[..., Sequence[Any]]) -> Callable[..., Sequence[Any]]:
+    """Return a method that makes the same chunks, without marks that may not pass."""
+
+    @wraps(make)
+    def made(self: SpecAdapter, *args: Any, **named: Any) -> Sequence[Any]:
+        return [self._bare(chunk) for chunk in make(self, *args, **named)]
+
+    return made
 
 
 def _is_key(steps: Steps) -> bool:

@@ -175,6 +175,14 @@ def test_a_block_ends_with_an_error_of_json_rpc() -> None:
     assert stream.finish == "content_filter"
 
 
+def test_of_a_request_in_which_the_stream_ends_nothing_goes_out() -> None:
+    for method in ("_vendor/run", "terminal/create"):
+        params = {"sessionId": "s1", "command": "remove forbidden"}
+        request = {"jsonrpc": "2.0", "id": 3, "method": method, "params": params}
+        (out,) = GUARD.wrap_sync([request], provider="acp")
+        assert out["error"]["code"] == -32000
+
+
 def test_a_block_at_the_end_changes_the_answers_reason() -> None:
     source = [note(piece("all for")), note(piece("bidden")), OVER]
     for made in (list, notifications):

@@ -136,3 +136,12 @@ def test_a_blocked_run_of_objects_ends_its_steps() -> None:
     assert stream.finish == "content_filter"
     assert [type(each) for each in last] == [core.StepFinishedEvent, core.RunFinishedEvent]
     assert last[0].step_name == "plan"
+
+
+def test_a_run_of_objects_in_which_a_call_is_cut_fails() -> None:
+    begun, *_ = told(["so"])
+    call = core.ToolCallStartEvent(tool_call_id="c", tool_call_name="find")
+    args = core.ToolCallArgsEvent(tool_call_id="c", delta='{"q": "forbidden"}')
+    last = list(GUARD.wrap_sync([begun, call, args]))[-1]
+    assert isinstance(last, core.RunErrorEvent)
+    assert "content_filter" in last.message

@@ -160,6 +160,16 @@ def test_another_reply_in_the_same_stream_is_guarded_too() -> None:
     assert deltas(out, "TEXT_BLOCK_DELTA") == "so no ######"
 
 
+def test_ids_that_were_left_out_are_in_no_added_event() -> None:
+    result = streamed("TOOL_RESULT_TEXT", ["a sec"], {}, tool_call_id="the secret")
+    result[0] = said("TOOL_RESULT_START", tool_call_id="the secret", tool_call_name="find")
+    result[-1] = said("TOOL_RESULT_END", tool_call_id="the secret", state="success")
+    for source in (result, [said("REPLY_START", session_id="the secret"), *result[:2]]):
+        out = list(GUARD.wrap_sync(source))
+        assert deltas(out, "TOOL_RESULT_TEXT_DELTA") == "a sec"
+        assert "secret" not in str(out)
+
+
 class Block(BaseModel):
     model_config = ConfigDict(extra="allow")
 

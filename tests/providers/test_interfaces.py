@@ -252,6 +252,32 @@ def test_a_text_that_ends_after_a_call_is_not_continued_by_the_next(call: list[E
     assert unchanged(source)
 
 
+@pytest.mark.parametrize("message", ["", "block_message: sorry\n"])
+@pytest.mark.parametrize("action", ["block", "stop"])
+def test_a_run_of_ag_ui_in_which_a_call_is_cut_fails_and_ends_no_call(
+    action: str, message: str
+) -> None:
+    rule = f"rules: [{{id: w, words: [forbidden], action: {action}}}]"
+    guard = Guard(Policy.parse(message + rule))
+    begun, *_, end = ag_ui([])
+    step = {"type": "STEP_STARTED", "stepName": "plan"}
+    args = {"type": "TOOL_CALL_ARGS", "toolCallId": "c"}
+    pieces = [{**args, "delta": each} for each in ('{"q": "so for', 'bidden"}')]
+    call, over = CALL_OF_AG_UI
+    kinds = [each["type"] for each in guard.wrap_sync([begun, step, call, *pieces, over, end])]
+    assert "TOOL_CALL_END" not in kinds
+    assert kinds[-2:] == ["STEP_FINISHED", "RUN_ERROR"]
+    assert ("TEXT_MESSAGE_END" in kinds) == (message != "" and action == "block")
+
+
+def test_a_run_of_ag_ui_that_is_blocked_after_a_call_finishes() -> None:
+    begun, *_, end = ag_ui([])
+    text = {"type": "TEXT_MESSAGE_CONTENT", "messageId": "m", "delta": "forbidden"}
+    start = {"type": "TEXT_MESSAGE_START", "messageId": "m", "role": "assistant"}
+    out = list(GUARD.wrap_sync([begun, *CALL_OF_AG_UI, start, text, end]))
+    assert [each["type"] for each in out[-2:]] == ["TEXT_MESSAGE_END", "RUN_FINISHED"]
+
+
 FORBIDDEN_IN_UI: list[Event] = [
     {"type": "tool-input-available", "toolCallId": "c", "toolName": "f", "input": "forbidden"},
     {"type": "tool-output-available", "toolCallId": "c", "output": "forbidden"},

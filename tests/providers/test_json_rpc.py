@@ -185,6 +185,24 @@ def test_an_answer_of_mcp_that_is_blocked_is_an_error_to_its_call() -> None:
     assert (len(out), stream.finish) == (2, "content_filter")
 
 
+@pytest.mark.parametrize("word", ["forbidden", "enough"])
+@pytest.mark.parametrize(
+    ("method", "params"),
+    [
+        ("elicitation/create", {"message": "so {}", "requestedSchema": {"type": "object"}}),
+        ("sampling/createMessage", {"messages": [], "systemPrompt": "so {}", "maxTokens": 5}),
+        ("vendor/run", {"command": "so {}"}),
+    ],
+)
+def test_of_a_request_of_mcp_in_which_the_stream_ends_nothing_goes_out(
+    method: str, params: dict[str, Any], word: str
+) -> None:
+    asked = {name: each.format(word) if each == "so {}" else each for name, each in params.items()}
+    request = {"jsonrpc": "2.0", "id": 2, "method": method, "params": asked}
+    (out,) = GUARD.wrap_sync([request, tool("unread")], provider="mcp")
+    assert (out["id"], out["error"]["code"]) == (None, -32000)
+
+
 def test_an_answer_of_mcp_that_a_rule_stops_has_what_came_before() -> None:
     parts = [{"type": "text", "text": text} for text in ("so enough", "unread")]
     told = answer({"content": parts})

@@ -237,6 +237,16 @@ def test_a_block_ends_messages_of_mcp_with_an_error() -> None:
     assert stream.finish == "content_filter"
 
 
+def test_of_a_request_of_mcp_that_is_blocked_no_object_goes_out() -> None:
+    params = {"message": "so forbidden", "requestedSchema": {"type": "object", "properties": {}}}
+    method = "elicitation/create"
+    asked = mcp.JSONRPCRequest(jsonrpc="2.0", id=2, method=method, params=params)
+    (out,) = GUARD.wrap_sync([in_session(asked)])
+    assert isinstance(root_of(out.message), mcp.JSONRPCError)
+    bare = mcp.ElicitRequest.model_validate({"method": method, "params": params})
+    assert not list(GUARD.wrap_sync([bare]))
+
+
 def test_a_stop_ends_messages_of_mcp_with_the_answer_up_to_there() -> None:
     told = {"content": [{"type": "text", "text": "so enough"}]}
     made = in_session(mcp.JSONRPCResponse(jsonrpc="2.0", id=7, result=told))

@@ -191,3 +191,10 @@ def test_a_block_ends_the_stream_with_the_message_of_the_policy() -> None:
     out = list(Guard(Policy.parse(policy)).wrap_sync(source))
     assert joined(out, "tool_call_args") == '{"q": "so '
     assert (out[-1].type, out[-1].chunk, out[-1].tool_call_id) == ("text", "no more", None)
+
+
+def test_an_id_that_was_left_out_is_in_no_added_event() -> None:
+    source = called(['{"q": "a', " sec"], own="a secret")
+    out = list(GUARD.wrap_sync(source))
+    assert len(out) == len(source) + 1
+    assert not any("secret" in str(asdict(event)) for event in out)

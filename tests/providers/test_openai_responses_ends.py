@@ -122,6 +122,34 @@ def test_the_block_message_is_said(make: Make, before: list[Any], texts: list[st
     assert said(out) == "".join(texts)
     assert types(out)[-1] == "incomplete"
     assert types(out).count("output_item.added") == types(out).count("output_item.done")
+    numbers = [plain(event)["sequence_number"] for event in out]
+    assert numbers == sorted(numbers)
+
+
+@pytest.mark.parametrize(
+    ("word", "message"),
+    [("forbidden", "block_message: sorry\n"), ("forbidden", ""), ("enough", "")],
+)
+def test_a_call_that_is_cut_is_incomplete_however_its_response_ends(
+    make: Make, word: str, message: str
+) -> None:
+    guard = Guard(Policy.parse(f"{message}{POLICY}"))
+    out = guarded(stream(call("find", '{"q": "', word, '"}')), make, guard)
+    done = next(each for each in out if types([each]) == ["output_item.done"])
+    assert plain(done)["item"]["status"] == "incomplete"
+    assert final(out)["output"][0]["status"] == "incomplete"
+    assert final(out)["status"] == ("completed" if word == "enough" else "incomplete")
+
+
+@pytest.mark.parametrize("word", ["forbidden", "enough"])
+def test_the_call_of_a_patch_that_is_cut_is_in_progress(word: str) -> None:
+    kind = "response.apply_patch_call_operation_diff"
+    operation = {"type": "create_file", "path": "a.txt", "diff": ""}
+    item = {"id": "ap", "type": "apply_patch_call", "call_id": "c", "status": "in_progress"}
+    delta = {"type": f"{kind}.delta", "item_id": "ap", "delta": f"+ {word}"}
+    begun = {**item, "operation": operation}
+    out = guarded(stream((begun, [delta], {**begun, "status": "completed"})), copy.deepcopy)
+    assert final(out)["output"][0] == {**item, "operation": {**operation, "diff": "+ "}}
 
 
 def test_a_block_message_is_not_in_a_message_whose_part_is_over(make: Make) -> None:

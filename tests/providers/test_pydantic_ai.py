@@ -207,6 +207,24 @@ def test_the_name_of_a_tool_blocks_and_is_not_said_again(
     assert out[-1]["part"]["tool_name"] == "".join(said)
 
 
+def test_a_name_that_goes_on_after_arguments_have_begun_is_refused() -> None:
+    begun = more("find_sec")
+    begun["delta"]["args_delta"] = '{"q": 1'
+    stream = GUARD.wrap_sync([part(tool_name=""), begun, more("ret")])
+    with pytest.raises(AdapterError, match="has another name after its arguments began"):
+        list(stream)
+    assert stream.finish == "content_filter"
+
+
+def test_a_call_has_the_name_and_the_id_that_its_deltas_complete() -> None:
+    start, told = part(tool_name="find", tool_call_id=None), more("_file")
+    told["delta"] |= {"tool_call_id": "c2", "args_delta": "{}"}
+    stream = GUARD.wrap_sync([start, told, more("")])
+    list(stream)
+    (call,) = stream.result.tool_calls
+    assert (call.name, call.id, call.arguments) == ("find_file", "c2", "{}")
+
+
 def test_an_id_that_is_left_out_is_not_said_again() -> None:
     guard = Guard(Policy.parse("rules: [{id: b, pattern: secret, action: block}]"))
     out = list(guard.wrap_sync([part(tool_call_id="secret")]))

@@ -305,6 +305,15 @@ def test_a_block_message_is_said_in_the_part_or_in_a_message_of_its_own(make: An
 
 
 @MAKE
+def test_a_call_that_is_cut_is_incomplete_however_its_response_ends(make: Any) -> None:
+    for guard, word in ((GUARD, "forbidden"), (GUARD, "enough"), (BLOCKING, "forbidden")):
+        out = list(guard.wrap_sync(make(response(call(['{"q": "', word, '"}'], 0)))))
+        ended = [plain(each)["item"] for each in out if kinds([each]) == ["output_item.done"]]
+        assert (ended[0]["type"], ended[0]["status"]) == ("function_call", "incomplete")
+        assert plain(out[-1])["response"]["output"][0] == ended[0]
+
+
+@MAKE
 def test_a_stop_and_a_limit_end_the_response(make: Any) -> None:
     stream = GUARD.wrap_sync(make(answer(["so enough ", "unread"])))
     last = plain(list(stream)[-1])

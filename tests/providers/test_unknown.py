@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from enum import Enum
 from random import Random
 from types import MappingProxyType, SimpleNamespace
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 from uuid import UUID
 
 import pytest
@@ -20,6 +20,7 @@ from pydantic import BaseModel
 from guardstream import AdapterError, Guard, Policy, PolicyError
 from guardstream.events import Event, Finish, Text
 from guardstream.providers.adapter import Piece, Slot
+from guardstream.providers.spec import META, Leaf, Spec, SpecAdapter
 from guardstream.providers.toolkit import paths
 from guardstream.stream.flows import unknown
 from guardstream.stream.flows.recurring import Tail
@@ -119,6 +120,50 @@ def test_a_monitored_part_of_a_name_does_not_hide_what_its_pieces_say() -> None:
         events = texts.judge_name("$.name", said)
         texts.note_names(over=False)
     assert events[-1] == Finish("content_filter")
+
+
+@dataclass
+class Message:
+    type: int
+    data: str
+
+
+def test_a_block_leaves_no_empty_string_in_place_of_json_or_a_kind() -> None:
+    for made in (
+        lambda text: Message(1, text),
+        lambda text: {"role": "assistant", "said": text},
+    ):
+        first = made('{"say": "so"}')
+        for say in ("a red fish", "red fish"):
+            stream = GUARD.wrap_sync([first, made(json.dumps({"say": say})), first])
+            assert list(stream) == [first]
+            assert stream.finish == "content_filter"
+    kind = [{"say": "so", "type": "word"}, {"say": "red fish", "type": "word"}]
+    assert list(GUARD.wrap_sync(kind, provider="json")) == kind[:1]
+    text, beside = [{"say": "red fish"}], [{"beside": "so", "say": '["red fish"]'}]
+    assert list(GUARD.wrap_sync(text, provider="json")) == [{"say": ""}]
+    assert list(GUARD.wrap_sync(beside, provider="json")) == [{"beside": "so", "say": ""}]
+
+
+class Echoing(SpecAdapter):
+    """An adapter that makes chunks with the ids of earlier ones as they came in."""
+
+    name = "echoing"
+    spec: ClassVar[Spec] = {"id": META, "text": Leaf("delta", "text", "text")}
+
+    def extra(self, chunk: Any, *_: Any) -> list[Any]:
+        return [chunk]
+
+    def end(self, chunk: Any, *_: Any) -> list[Any]:
+        return [chunk]
+
+
+def test_no_adapter_can_add_a_chunk_with_an_id_that_a_rule_would_change() -> None:
+    adapter = Echoing()
+    adapter.judge_marks(lambda _steps, mark: "blue bird" not in mark)
+    for make in (adapter.extra, adapter.end):
+        assert make({"id": "the blue bird", "text": "so"}) == [{"id": "", "text": "so"}]
+        assert make({"id": "a crow", "text": "so"}) == [{"id": "a crow", "text": "so"}]
 
 
 @pytest.mark.parametrize("name", FORMATS)
@@ -622,6 +667,15 @@ def test_a_log_takes_what_each_event_repeats_for_no_answer(
     list(Guard(GUARD.policy).wrap_sync(events))
     (record,) = caplog.records
     assert "the answer is at $.say" in record.getMessage()
+
+
+def test_a_log_names_the_answer_even_if_the_first_event_has_none(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    first = {"module": "app.artifacts.text_artifact", "value": ""}
+    list(GUARD.wrap_sync([first, {**first, "value": "Hello"}, first]))
+    (record,) = caplog.records
+    assert 'text: "$.value"' in record.getMessage()
 
 
 def test_a_log_takes_what_alternates_for_no_answer(caplog: pytest.LogCaptureFixture) -> None:

@@ -92,6 +92,57 @@ def test_escapes_hide_nothing(value: str, shown: str) -> None:
     assert guarded([value]) == ([shown], ["owl"])
 
 
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        ('data: {"a": "grey\\u006fwl"}\n\n', 'data: {"a": "*******"}\n\n'),
+        ('\ufeffdata:"grey\\u006fwl"', '\ufeffdata:"*******"'),
+        (
+            'id: 1\r\ndata: {"a":\r\ndata: "grey\\u006fwl"}',
+            'id: 1\r\ndata: {"a":\r\ndata: "*******"}',
+        ),
+        (': so\n\ndata: {"a": "no grey\\u0020owl, s', ': so\n\ndata: {"a": "no ********, s'),
+        ('wl"}\n\ndata: {"a": "grey\\u006fwl"}\n\n', 'wl"}\n\ndata: {"a": "*******"}\n\n'),
+        ("data: so grey\n\ndata: owl\n\n", "data: so grey\n\ndata: [owl]\n\n"),
+        ("data: so\ndata: grey\n\ndata:  owl\n\n", "data: so\ndata: grey\n\ndata: [owl]\n\n"),
+        ("data: grey owl\ndata: so\n\ndata: [DONE]", "data: ********\ndata: so\n\ndata: [DONE]"),
+        ("data: so\nid: 1\ndata: grey owl\n\n", "data: so\nid: 1\ndata: ********\n\n"),
+        ("data: [so grey] grey owl\n\n", "data: [so grey] ********\n\n"),
+        ('{"d": "data: \\"grey\\\\u006fwl\\"\\n\\n"}', '{"d": "data: \\"*******\\"\\n\\n"}'),
+    ],
+)
+def test_events_hide_nothing(value: str, shown: str) -> None:
+    assert guarded([value]) == ([shown], ["owl"])
+    (out,) = GUARD.wrap_sync([{"note": value.encode()}])
+    assert out == {"note": shown.encode()}
+
+
+@pytest.mark.parametrize(
+    ("first", "between", "second", "shown"),
+    [
+        *(
+            (f'data: {{"a": "so grey"}}{end}', "", f'data: {{"a": "owl so"}}{end}', "[owl]")
+            for end in ("\n\n", "\r\n\r\n", "")
+        ),
+        (
+            'event: one\ndata: {"a": "so grey"}\n\n',
+            'event: two\ndata: {"a": "no"}\n\n',
+            'data: {"a": "owl so"}\nevent: one\n\n',
+            "[owl]",
+        ),
+        ("data: so grey\n\n", ": ping\n\n", "data: owl so\n\n", "[owl]"),
+    ],
+)
+def test_a_match_is_found_across_events(first: str, between: str, second: str, shown: str) -> None:
+    values = [each for each in (first, between, second) if each]
+    assert guarded(values) == ([*values[:-1], second.replace("owl so", shown)], ["owl"])
+
+
+def test_a_line_end_in_a_replacement_ends_no_event() -> None:
+    policy = Policy.parse('rules: [{id: owl, words: [grey owl], replacement: "an\\n\\nowl"}]')
+    assert guarded(["data: grey owl\n\n"], Guard(policy))[0] == ["data: an\ndata: \ndata: owl\n\n"]
+
+
 def test_a_number_of_any_length_hides_nothing() -> None:
     guard = Guard(Policy.parse("rules: [{id: owl, words: [greyowl], replacement: '*'}]"))
     value = '{"a": ' + "1" * 5000 + r', "b": "gre\u0079owl"}'

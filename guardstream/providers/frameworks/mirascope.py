@@ -23,7 +23,6 @@ from guardstream.providers.spec import (
     sibling,
 )
 from guardstream.providers.toolkit.fields import fields_of
-from guardstream.providers.toolkit.marks import is_mark
 
 _PARTS = {"text": "text", "thinking": "thought", "tool_args": "tool_call"}
 """What a part of a response is called, by channel."""
@@ -63,8 +62,7 @@ class Mirascope(SpecAdapter):
 
     def __init__(self, *, unknown: Unknown = "guard") -> None:
         super().__init__(unknown=unknown)
-        self._numbers: dict[Any, int] = {}  # of calls, by their ids
-        self._ids: list[Any] = []  # as they go out, by their numbers
+        self._ids: dict[Any, int] = {}  # of calls, and their numbers
         self._run = 0  # of texts, which a call ends
         self._open: set[str] = set()  # the parts, but for calls, that are open in what went out
 
@@ -80,11 +78,7 @@ class Mirascope(SpecAdapter):
     def _slot(self, part: str, event: Mapping[str, Any]) -> Slot:
         if part != "tool_call":
             return Slot(0, _CHANNELS[part], part, self._run)
-        own = event.get("id")
-        number = self._numbers.setdefault(own, len(self._ids))
-        if number == len(self._ids):
-            passes = not isinstance(own, str) or is_mark(own) or self._passes(((), "id"), own)
-            self._ids.append(own if passes else "")
+        number = self._ids.setdefault(event.get("id"), len(self._ids))
         return Slot(0, "tool_args", part, number)
 
     def meaning(self, chunk: Any, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:
@@ -119,7 +113,8 @@ class Mirascope(SpecAdapter):
         """Return a chunk with only `text`; in a part of its own, if that of its slot has ended."""
         part = _PARTS[slot.channel]
         if part == "tool_call":
-            return [_made(chunk, part, "", id=self._ids[slot.number], delta=text)]
+            own = [*self._ids][slot.number]
+            return [_made(chunk, part, "", id=own, delta=text)]
         said = _made(chunk, part, "", delta=text)
         if part in self._open:
             return [said]

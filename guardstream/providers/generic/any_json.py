@@ -8,6 +8,7 @@ an application's own.
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar, TypeAlias, TypeVar
@@ -15,7 +16,7 @@ from typing import Any, ClassVar, TypeAlias, TypeVar
 from guardstream.providers.adapter import Adapter, Piece, Reading, Released, Slot, Unknown
 from guardstream.providers.generic.text import SLOT, PlainText
 from guardstream.providers.spec import KEEP, SpecAdapter
-from guardstream.providers.toolkit.fields import KINDS
+from guardstream.providers.toolkit.fields import KINDS, fields_of
 from guardstream.providers.toolkit.marks import is_mark
 from guardstream.providers.toolkit.nodes import Spec
 
@@ -29,15 +30,18 @@ _TOLD_BY = tuple(f".{name}" for name in KINDS)
 _KINDS = (*_TOLD_BY, "type", "Type")
 """The ends of paths where an answer is unlikely, however many kinds of events there are."""
 
+_OPENS = re.compile(r"\s*[{\[]")
+"""How a string begins that is an object or a list of JSON."""
+
 _PATHS = 64
 """How many paths a report has at most."""
 
 _GROWN = 2
 """How often a text has grown where objects repeat it."""
 
-Lengths: TypeAlias = Mapping[str, tuple[int, int]]
-"""How many code points of text a path had: those unlike all earlier texts there, and all. A path to
-kinds of events has none."""
+Lengths: TypeAlias = Mapping[str, tuple[int, int, int]]
+"""How many code points of text a path had: those unlike all earlier texts there, those of its first
+text unless that is in the first event, and all. A path to kinds of events has none."""
 
 Report: TypeAlias = Callable[[Lengths, bool], None]
 """Is told once of a stream: the text at each path, and whether objects repeat their text."""
@@ -61,7 +65,7 @@ class AnyJSON(SpecAdapter):
     def __init__(self, *, unknown: Unknown = "guard") -> None:
         super().__init__(unknown=unknown)
         self._report: Report | None = None
-        self._lengths: dict[str, tuple[int, int]] = {}
+        self._lengths: dict[str, tuple[int, int, int]] = {}
         self._seen: dict[str, set[str]] = {}  # the texts of each path
         self._so_far: dict[str, str] = {}  # the last text of paths where each begins with the last
         self._growths: Counter[str] = Counter()  # how often the text of a path has grown
@@ -90,11 +94,7 @@ class AnyJSON(SpecAdapter):
         if recognise is None:
             return None
         known = recognise(chunk)
-        texts = {
-            slot.field
-            for slot, text, _ in reading.pieces
-            if not (slot.field.endswith(("~", *_TOLD_BY)) or is_mark(text))
-        }
+        texts = {piece.slot.field for piece in reading.pieces if not _only_tells(piece)}
         taken = known is not None and not self._said.isdisjoint(texts)
         self._said |= texts
         self._looks -= 1
@@ -120,10 +120,24 @@ class AnyJSON(SpecAdapter):
         return reading
 
     def write(self, chunk: Any, texts: Sequence[str], *, ends: bool = True) -> Any | None:
-        """Return `chunk` with `texts` in place of its own."""
+        """Return `chunk` with `texts` in place of its own.
+
+        None if the stream ends in it and leaves nothing that can be read: no text, and neither the
+        JSON nor the kind that its strings had.
+        """
         if self._is_answer(chunk):
             return self.text.write(chunk, texts)
-        return super().write(chunk, texts, ends=ends)
+        written = super().write(chunk, texts, ends=ends)
+        return written if ends or self._can_be_read(chunk, texts) else None
+
+    def _can_be_read(self, chunk: Any, texts: Sequence[str]) -> bool:
+        """Return whether a chunk has text, or lost neither JSON in a string nor its kind."""
+        pieces = self.pieces(chunk, fields_of(chunk))
+        lost = [piece for piece, text in zip(pieces, texts, strict=True) if not text]
+        left = [piece for piece, text in zip(pieces, texts, strict=True) if text]
+        if not all(map(_only_tells, left)):
+            return True
+        return not any(_only_tells(each) or _OPENS.match(each.text) for each in lost)
 
     def extra(self, chunk: Any, slot: Slot, text: str, released: Released) -> Sequence[Any]:
         """Return answer text; other text is never held."""
@@ -151,10 +165,11 @@ class AnyJSON(SpecAdapter):
                 continue
             if path in self._lengths or len(self._lengths) < _PATHS:
                 self._note_growth(path, text)
-                changed, total = self._lengths.get(path, (0, 0))
-                seen = self._seen.setdefault(path, {text})
                 size = 0 if path.endswith(_KINDS) else len(text)
-                self._lengths[path] = changed + (0 if text in seen else size), total + size
+                late = size if self._events else 0
+                changed, late, total = self._lengths.get(path, (0, late, 0))
+                seen = self._seen.setdefault(path, {text})
+                self._lengths[path] = changed + (0 if text in seen else size), late, total + size
                 seen.add(text)
 
     def _note_growth(self, path: str, text: str) -> None:
@@ -174,6 +189,11 @@ class AnyJSON(SpecAdapter):
 
     def meaning(self, chunk: Any, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:
         return Reading(pieces, ())
+
+
+def _only_tells(piece: Piece) -> bool:
+    """Return whether a piece is the name of a field, or a kind or a mark, rather than text."""
+    return piece.slot.field.endswith(("~", *_TOLD_BY)) or is_mark(piece.text)
 
 
 class Begun(AnyJSON):

@@ -137,7 +137,7 @@ class Ending:
         if response is None or slot.channel != "text":
             raise AdapterError(f"no open part for text of field {slot.field!r}")
         return [
-            *self._close(chunk, response, released, "completed"),
+            *self._close(chunk, response, released, "incomplete"),
             *self._message(chunk, response, slot, text),
         ]
 
@@ -257,8 +257,12 @@ def _place(item: _Item, part: _Part) -> dict[str, Any]:
 def _filled(
     item: _Item, released: Released, status: str, kinds: Mapping[str, str]
 ) -> dict[str, Any]:
-    """Return an item with all the text released in it; `kinds` are the types of its parts."""
-    whole = {**item.made, "status": status}
+    """Return an item with all the text released in it; `kinds` are the types of its parts.
+
+    A call that is open is never complete: a client would run it.
+    """
+    is_call = item.made.get("type") == "function_call"
+    whole = {**item.made, "status": "incomplete" if is_call else status}
     content = []
     for part in sorted(item.parts.values(), key=lambda each: each.index):
         field_of = STREAMED[part.name][2]

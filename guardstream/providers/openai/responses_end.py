@@ -49,6 +49,7 @@ _HOLDERS = {
 
 _FIELDS = {kind: field for field, (kind, _) in _PARTS.items()}
 _BESIDE = {field: name for name, (_, field, _) in BESIDE.items()}
+_CALLS = ("function_call", "custom_tool_call")
 _RESULTS = ("stdout", "stderr", "transcript")
 
 
@@ -167,22 +168,40 @@ class Ending:
         streams = kind_of(chunk).endswith(".delta")
         if slot.field in _RESULTS and streams and slot not in self._own:
             value = text if slot.field == "transcript" else {slot.field: text}
-            return [replaced(chunk, {"delta": value})]
+            return [self._like(chunk, {"delta": value})]
         if slot.field in _BESIDE:
             if streams:
-                return [replaced(chunk, {"delta": text})]
+                return [self._like(chunk, {"delta": text})]
             return [self._event(chunk, f"{_BESIDE[slot.field]}.delta", slot, {"delta": text})]
         if not self._is_over(slot):
             output, whole = slot.number // PARTS, self._text_in(slot, released)
             if _says(chunk, slot):  # all of its deltas so far may have been held
                 self._open.setdefault(output, _Open()).slots.setdefault(slot, None)
-                return [_delta_like(chunk, text, whole)]
+                return [self._delta_like(chunk, text, whole)]
             if output in self._open and self._open[output].has(slot):
                 return [self._delta(chunk, slot, text, whole)]
         if slot.channel != "text":
             raise AdapterError(f"no open part for text of field {slot.field!r}")
         self._own.setdefault(slot, released(slot).removesuffix(text))  # it is said elsewhere
-        return [*self._close(chunk, released, "completed"), *self._message(chunk, text)]
+        return [*self._close(chunk, released, "incomplete"), *self._message(chunk, text)]
+
+    def _delta_like(self, chunk: Any, text: str, whole: str) -> Any:
+        """Return a delta event like `chunk` with only `text`."""
+        event = fields_of(chunk)
+        updates: dict[str, Any] = {"delta": text}
+        if "snapshot" in event:
+            updates["snapshot"] = whole
+        if event.get("logprobs"):
+            updates["logprobs"] = []
+        return self._like(chunk, updates)
+
+    def _like(self, chunk: Any, updates: dict[str, Any]) -> Any:
+        """Return an event like `chunk`, whose number is not less than that of any before it."""
+        number = fields_of(chunk).get("sequence_number")
+        if isinstance(number, int):
+            self._sequence = max(number, -1 if self._sequence is None else self._sequence)
+            updates["sequence_number"] = self._sequence
+        return replaced(chunk, updates)
 
     def _is_over(self, slot: Slot) -> bool:
         """Return whether the end of a slot or of its item went out, and nothing reopened it."""
@@ -333,17 +352,6 @@ def _says(chunk: Any, slot: Slot) -> bool:
     return state == "delta" and name in STREAMED and STREAMED[name][1] == slot.field
 
 
-def _delta_like(chunk: Any, text: str, whole: str) -> Any:
-    """Return a delta event like `chunk` with only `text`."""
-    event = fields_of(chunk)
-    updates: dict[str, Any] = {"delta": text}
-    if "snapshot" in event:
-        updates["snapshot"] = whole
-    if event.get("logprobs"):
-        updates["logprobs"] = []
-    return replaced(chunk, updates)
-
-
 def _announced_texts(item: Any, field: str) -> Sequence[Any]:
     """Return the texts of a field that an item had when it was announced, or their parts."""
     holder = _holder(fields_of(item), field)
@@ -360,8 +368,15 @@ def _holder(item: Mapping[str, Any], field: str) -> Mapping[str, Any]:
 
 
 def _filled(record: _Open, released: Released, status: str) -> Any:
-    """Return an item with all the text released in it."""
+    """Return an item with all the text released in it.
+
+    A call that is open is never complete: a client would run it. That of a patch cannot be
+    incomplete.
+    """
     fields = fields_of(record.item)
+    kind = fields.get("type")
+    if kind in _CALLS or any(slot.channel == "tool_args" for slot in record.slots):
+        status = "in_progress" if kind == "apply_patch_call" else "incomplete"
     updates: dict[str, Any] = {"status": status} if "status" in fields else {}
     places: dict[str, list[tuple[int, Any]]] = {}  # what is in the lists of the item
     for slot, part in record.slots.items():

@@ -226,8 +226,11 @@ class Updates(SpecAdapter):
         return Reading(pieces, (0,), {0: reason}, closed=over)
 
     def write(self, chunk: Any, texts: Sequence[str], *, ends: bool = True) -> Any | None:
-        """Return a message with `texts`; None for an answer that must not end its turn."""
-        if not ends and "stopReason" in fields_of(fields_of(chunk).get("result")):
+        """Return a message with `texts`; None for an answer that must not end its turn, and for a
+        request in which the stream ends, as its client would act on a part of it."""
+        event = fields_of(chunk)
+        is_request = {"id", "method"} <= event.keys()
+        if not ends and (is_request or "stopReason" in fields_of(event.get("result"))):
             return None
         return super().write(chunk, texts, ends=ends)
 

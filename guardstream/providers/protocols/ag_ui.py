@@ -117,6 +117,7 @@ class Events(Blocks):
         super().__init__(unknown=unknown)
         self._spans: dict[tuple[str, ...], Event] = {}  # what ends the open ones
         self._end_written: Event | None = None  # the end of a run that is blocked in it
+        self._cuts_call = False  # whether a call of the run is open that the guard cuts
 
     @staticmethod
     def accepts(chunk: object) -> bool:
@@ -142,6 +143,7 @@ class Events(Blocks):
         kind = str(event.get("type"))
         if kind == "RUN_STARTED":
             self._spans.clear()
+            self._cuts_call = False
         elif kind in _OF_SPANS:
             self._note_span(event)
 
@@ -162,13 +164,24 @@ class Events(Blocks):
     def end(
         self, chunk: Any, choice: int, reason: FinishReason, released: Released
     ) -> Sequence[Any]:
-        """Return what ends the open blocks, and the run, if it began in this stream."""
+        """Return what ends the open blocks, and the run, if it began in this stream.
+
+        A run in which a call is cut fails: clients refuse any other end while a call is open.
+        """
+        closed, spans = self._close(), [*reversed(self._spans.values())]
+        self._spans.clear()
         last = [{"type": self.finished, **self._ending(reason)}] if self._ending(reason) else []
+        if last and self._cuts_call:
+            last = [{"type": "RUN_ERROR", "message": f"the answer was ended: {reason}"}]
         if self._end_written is not None:
             last = [self._end_written]
-        spans = [*reversed(self._spans.values())]
-        self._spans.clear()
-        return [*self._close(), *spans, *last]
+        return [*closed, *spans, *last]
+
+    def _close(self) -> list[Any]:
+        """End the open texts. A call that is cut does not end: a client would make it, with no
+        arguments if what is left of them is no JSON."""
+        self._cuts_call |= any(block.channel == "tool_args" for block in self._shown.values())
+        return [event for event in super()._close() if event["type"] != "TOOL_CALL_END"]
 
     def _ending(self, reason: FinishReason) -> Mapping[str, Any]:
         return {

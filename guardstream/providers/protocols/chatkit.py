@@ -26,7 +26,6 @@ from guardstream.providers.spec import (
     sibling,
 )
 from guardstream.providers.toolkit.fields import fields_of, index_in, replaced
-from guardstream.providers.toolkit.marks import is_mark
 
 _ADDED = "assistant_message.content_part.added"
 _SAID = "assistant_message.content_part.text_delta"
@@ -190,9 +189,7 @@ class ChatKit(SpecAdapter):
                 return [self._update(chunk, own, _SAID, content_index=part, delta=text)]
             if each == slot:
                 return [
-                    self._update(
-                        chunk, own, _WIDGET, component_id=self._shown(part), delta=text, done=False
-                    )
+                    self._update(chunk, own, _WIDGET, component_id=part, delta=text, done=False)
                 ]
         return []
 
@@ -216,11 +213,7 @@ class ChatKit(SpecAdapter):
 
     def _update(self, chunk: Any, own: str, kind: str, **fields: Any) -> Any:
         update = _made(chunk, kind, **fields)
-        return _made(chunk, _UPDATED, item_id=self._shown(own), update=update)
-
-    def _shown(self, own: str) -> str:
-        """Return an id as it goes out."""
-        return own if is_mark(own) or self._passes(((), "item_id"), own) else ""
+        return _made(chunk, _UPDATED, item_id=own, update=update)
 
 
 def _content(chunk: Any, text: str) -> Any:

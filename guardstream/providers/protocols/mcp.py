@@ -38,6 +38,9 @@ from guardstream.providers.toolkit.objects import (
     with_changes,
 )
 
+_NOTE = "notifications/"
+"""How the methods of notifications begin; all others are those of requests."""
+
 _GIVEN = Leaf("whole", "text", "tool_result")
 _TEXTS = Tree(
     APART,
@@ -107,7 +110,10 @@ class Messages(SpecAdapter):
         return not chunk.keys().isdisjoint({"result", "error", "method"})
 
     def write(self, chunk: Any, texts: Sequence[str], *, ends: bool = True) -> Any:
-        """Return the message with `texts`; an answer in which the stream ends is left to `end`."""
+        """Return the message with `texts`; an answer in which the stream ends is left to `end`, and
+        a request is left out, as its client would act on a part of it."""
+        if not ends and not str(chunk.get("method", _NOTE)).startswith(_NOTE):
+            return None
         written = super().write(chunk, texts, ends=ends)
         if ends or not {"id", "result"} <= chunk.keys():
             return written

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from guardstream.events import FinishReason
-from guardstream.providers.adapter import Call, Piece, Reading, Released, Slot, Unknown
+from guardstream.providers.adapter import NONE, Call, Piece, Reading, Released, Slot, Unknown
 from guardstream.providers.pydantic_ai.spec import SPEC
 from guardstream.providers.spec import SpecAdapter, sibling
 from guardstream.providers.toolkit.fields import fields_of, index_in
@@ -51,7 +51,8 @@ class PydanticAI(SpecAdapter):
         super().__init__(unknown=unknown)
         self._indices: list[int] = []  # of parts, in the order in which they began
         self._open: tuple[Slot, Any] | None = None
-        self._call: dict[str, Any] | None = None  # what went out of the call that began last
+        self._asked = Call("")  # the call that began last, as far as it is named
+        self._call: dict[str, Any] | None = None  # what went out of it
         self._text: Slot | None = None  # the last part, if it was text
         self._streamed = Streamed()
 
@@ -70,7 +71,7 @@ class PydanticAI(SpecAdapter):
         if kind == "part_delta":
             found = self._here(pieces)
             self._streamed.note(found)
-            return Reading(found, (0,))
+            return Reading(found, (0,), calls=self._named(fields_of(event.get("delta"))))
         if kind == "part_end":
             return self._ended(pieces)
         found = [self._known(piece) for piece in pieces]
@@ -101,7 +102,8 @@ class PydanticAI(SpecAdapter):
         self._text = slot if field == "text" else None
         calls: dict[Slot, Call] = {}
         if channel == "tool_args":
-            calls[slot] = Call(part.get("tool_name") or "", part.get("tool_call_id"))
+            self._asked = Call(part.get("tool_name") or "", part.get("tool_call_id"))
+            calls[slot] = self._asked
         found = self._here(pieces)
         self._streamed.note(found)
         if earlier is None:
@@ -109,6 +111,15 @@ class PydanticAI(SpecAdapter):
         if self._text is not None:
             return Reading(found, (0,), joined={slot: earlier})
         return Reading(found, (0,), closed=(earlier,), calls=calls)
+
+    def _named(self, delta: Mapping[str, Any]) -> Mapping[Slot, Call]:
+        """Return the call that is open, if a delta has more of its name, or its id."""
+        name, own = (delta.get(each) for each in ("tool_name_delta", "tool_call_id"))
+        if self._open is None or self._open[0].channel != "tool_args" or not (name or own):
+            return NONE
+        known = self._asked
+        self._asked = Call(known.name + (name or ""), known.id or own)
+        return {self._open[0]: self._asked}
 
     def _ended(self, pieces: Sequence[Piece]) -> Reading:
         found = [piece if piece.kind == "whole" else self._in_open(piece) for piece in pieces]

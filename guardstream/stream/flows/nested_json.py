@@ -1,12 +1,13 @@
-"""JSON in a string: the strings and numbers in it, which are judged as texts of their own, and what
-tells them apart."""
+"""JSON in a string, alone or in server-sent events: the strings and numbers in it, which are judged
+as texts of their own, and what tells them apart."""
 
 from __future__ import annotations
 
 import json
 import re
 from collections import Counter
-from collections.abc import Collection, Hashable, Mapping
+from collections.abc import Collection, Hashable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import blake2b
 
@@ -35,6 +36,17 @@ _REST = re.compile(
     re.DOTALL | re.VERBOSE,
 )
 """What a text may end in that is the beginning of JSON: a string without the rest, or a number."""
+
+_EVENTS = re.compile(rf"(?:\A{_BOM}?|[\r\n])data:")
+"""What a text has that may be server-sent events: a line of data."""
+
+_LINE = re.compile(r"(?:(data|event)(?:: ?|(?=[\r\n]|\Z)))?([^\r\n]*)(?:\r\n?|\n|\Z)")
+"""A line, and its field if that is one of these; one space is left out (section 9.2.6)."""
+
+_NEXT_LINE = re.compile(r"(?:\r\n?|\n)(?:data: ?)?")
+"""What is between two lines of data, if no other line is."""
+
+_LINE_END = re.compile(r"\r\n?|\n")
 
 _VALUE = '{["0'
 """How values begin: objects, lists, strings, and (`0`) numbers and constants."""
@@ -91,6 +103,7 @@ class Nested(_Value):
     is_key: bool = False
     is_number: bool = False
     is_constant: bool = False  # true, false, null
+    is_data: bool = False  # what an event says, which is no JSON
     is_open: bool = False  # the text ends in it
 
 
@@ -133,17 +146,15 @@ class _Open(_Value):
 
 def strings(text: str) -> list[Nested]:
     """Return the strings, numbers and constants of a text that is JSON, or the beginning of an
-    object or a list.
+    object or a list; of server-sent events, those in their data, or what other data say.
 
-    Several values may follow each other. A string alone is guarded as it is written: it may be the
-    answer itself, which is read elsewhere.
+    Several values may follow each other. A string alone is guarded as it is written, but for one in
+    an event: it may be the answer itself, which is read elsewhere.
     """
-    if not _BEGINS.match(text):
-        return []
-    try:
-        return _Reader().read(text)
-    except ValueError:
-        return []
+    with suppress(ValueError):
+        if _BEGINS.match(text):
+            return _Reader().read(text)
+    return _in_events(text) if "data:" in text and _EVENTS.search(text) else []
 
 
 def values_beside(nested: Nested, telling: Collection[Nested]) -> Beside:
@@ -179,10 +190,76 @@ def with_strings(text: str, changes: Mapping[Nested, str]) -> str:
 
 def written_in(text: str, nested: Nested, value: str) -> str:
     """Return another value of a string or a number in a text as a string of JSON, without the quote
-    that it lacks."""
+    that it lacks; that of an event's data as lines of it."""
+    if nested.is_data:
+        return "\ndata: ".join(_LINE_END.split(value))
     escapes = text.isascii() or _SURROGATE.search(value) is not None
     written = json.dumps(value, ensure_ascii=escapes)
     return written[:-1] if nested.is_open else written
+
+
+def _in_events(text: str) -> list[Nested]:
+    """Return what is in the data of server-sent events, the last of which may be cut."""
+    found: list[Nested] = []
+    lines: list[tuple[int, int]] = []  # of data: where they begin and end
+    name = ""
+    for line in _LINE.finditer(text, len(_BOM) * text.startswith(_BOM)):
+        if line[1] == "data":
+            lines.append(line.span(2))
+        elif line[1] == "event":
+            name = line[2]
+        elif not line[2]:
+            found += _in_event(text, lines, name) if lines else ()
+            lines, name = [], ""
+    return found
+
+
+def _in_event(text: str, lines: Sequence[tuple[int, int]], name: str) -> list[Nested]:
+    """Return what is in an event's data: its strings and numbers, or all of it if it is no JSON.
+
+    The lines are read as they stand in the text, with spaces in place of what is between them:
+
+        data: {"a":        {"a":
+        data: "b"}               "b"}
+    """
+    place = _within("event:", name) if name else ""
+    parts: list[str] = []
+    start = at = lines[0][0]
+    for begin, end in lines:
+        parts += [" " * (begin - at), text[begin:end]]
+        at = end
+    data = "".join(parts)
+    with suppress(ValueError):
+        if data.lstrip().startswith(("{", "[", '"')):
+            values = _Reader().read(data, place)
+            for value in values:
+                value.start += start
+                value.end += start
+            return values
+    return [
+        Nested(
+            *(None, None, None),
+            path="(data)",
+            place=place,
+            value="\n".join(text[begin:end] for begin, end in run),
+            start=run[0][0],
+            end=run[-1][1],
+            is_data=True,
+        )
+        for run in _runs(text, lines)
+    ]
+
+
+def _runs(text: str, lines: Sequence[tuple[int, int]]) -> list[list[tuple[int, int]]]:
+    """Return lines of data together that no other field divides."""
+    runs = [[lines[0]]]
+    for line in lines[1:]:
+        between = text[runs[-1][-1][1] : line[0]]
+        if _NEXT_LINE.fullmatch(between):
+            runs[-1].append(line)
+        else:
+            runs.append([line])
+    return runs
 
 
 class _Reader:
@@ -195,8 +272,9 @@ class _Reader:
         self._opened: list[_Open] = []
         self._strings: list[Nested] = []
 
-    def read(self, text: str) -> list[Nested]:
-        """Return the strings, numbers and constants in it; ValueError if it is no JSON."""
+    def read(self, text: str, place: str = "") -> list[Nested]:
+        """Return the strings, numbers and constants in it, in a place; ValueError if it is no
+        JSON."""
         at = len(_BOM) * text.startswith(_BOM)
         for token in _TOKEN.finditer(text, at):
             if token.lastindex is None:
@@ -205,6 +283,7 @@ class _Reader:
             self._take(token, at, text[at - 1] if token.lastindex != _SCALAR else "0")
         self._take_rest(text, at)
         for value in (*self._opened, *self._strings):
+            value.place = place
             value.locate()
         return self._strings
 
