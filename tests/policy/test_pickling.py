@@ -5,6 +5,7 @@ from __future__ import annotations
 import pickle
 import subprocess
 import sys
+from collections.abc import AsyncIterator
 from copy import copy, deepcopy
 from dataclasses import replace
 from pathlib import Path
@@ -136,3 +137,16 @@ def test_what_cannot_be_pickled_says_why() -> None:
 def test_a_block_is_the_same_error_in_another_process(error: BlockedError) -> None:
     there = pickle.loads(pickle.dumps(error))
     assert (str(there), there.rule, there.result) == (str(error), "word", error.result)
+
+
+async def words() -> AsyncIterator[str]:
+    yield "a"
+
+
+def test_a_guarded_stream_cannot_be_pickled_but_its_result_can() -> None:
+    guard = Guard(Policy.load("guardstream/pii-en"))
+    for stream in (guard.wrap_sync(["a"]), guard.wrap(words())):
+        for taken in (pickle.dumps, copy, deepcopy):
+            with pytest.raises(TypeError, match="pass its `result`, or the guard"):
+                taken(stream)
+        assert pickle.loads(pickle.dumps(stream.result)) == stream.result
