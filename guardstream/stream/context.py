@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import AsyncIterator
 from types import TracebackType
-from typing import Any, Generic, Protocol, Self, TypeVar
+from typing import Any, Generic, NoReturn, Protocol, Self, TypeVar
 
 from guardstream.events import FinishReason
 
@@ -47,11 +47,17 @@ S = TypeVar("S", bound=_HasDelta)
 
 
 class Shown:
-    """The base of what has a `finish`: its `repr` says whether it has ended, and how."""
+    """The base of all streams: the `repr` says whether it has ended, and how."""
 
     def __repr__(self) -> str:
         ended = getattr(self, "finish", None)
         return f"<{type(self).__name__}, {'open' if ended is None else f'finish {ended!r}'}>"
+
+    def __reduce__(self) -> NoReturn:
+        """Raise TypeError: a stream in progress cannot be pickled or copied."""
+        raise TypeError(
+            "a guarded stream cannot be pickled or copied: pass its `result`, or the guard"
+        )
 
 
 class AsyncContext(Shown):

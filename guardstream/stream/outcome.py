@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypeVar, get_args
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, get_args
 
 from guardstream.events import Finding, FinishReason
 from guardstream.stream.context import Shown
@@ -22,12 +22,6 @@ class Outcome(Shown, Generic[C]):
     def __init__(self, state: StreamState[C]) -> None:
         self.state = state
         """The sans-I/O state of the stream."""
-
-    def __reduce__(self) -> NoReturn:
-        """Raise TypeError: a stream in progress cannot be pickled or copied."""
-        raise TypeError(
-            "a guarded stream cannot be pickled or copied: pass its `result`, or the guard"
-        )
 
     @property
     def findings(self) -> Sequence[Finding]:

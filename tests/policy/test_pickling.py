@@ -14,6 +14,7 @@ from shutil import rmtree
 import pytest
 
 from guardstream import BlockedError, Guard, Policy, PolicyError, Result
+from guardstream.gate import gate
 from guardstream.policy import pickling
 from guardstream.vault import Vault
 
@@ -145,7 +146,8 @@ async def words() -> AsyncIterator[str]:
 
 def test_a_guarded_stream_cannot_be_pickled_but_its_result_can() -> None:
     guard = Guard(Policy.load("guardstream/pii-en"))
-    for stream in (guard.wrap_sync(["a"]), guard.wrap(words())):
+    gated = gate(guard.wrap(words()), lambda *_: True)
+    for stream in (guard.wrap_sync(["a"]), guard.wrap(words()), gated):
         for taken in (pickle.dumps, copy, deepcopy):
             with pytest.raises(TypeError, match="pass its `result`, or the guard"):
                 taken(stream)
