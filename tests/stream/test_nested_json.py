@@ -138,6 +138,16 @@ def test_a_match_is_found_across_events(first: str, between: str, second: str, s
     assert guarded(values) == ([*values[:-1], second.replace("owl so", shown)], ["owl"])
 
 
+def test_events_that_were_framed_twice_hide_nothing() -> None:
+    value = 'data: data: {"a": "grey\\u006fwl"}\ndata: \n\n'
+    assert guarded([value]) == ([value.replace("grey\\u006fwl", "*******")], ["owl"])
+
+
+def test_any_number_of_fields_of_data_in_a_line_is_guarded() -> None:
+    fields = "data:" * 5000
+    assert guarded([fields + "so grey owl"]) == ([fields + "so ********"], ["owl"])
+
+
 def test_a_line_end_in_a_replacement_ends_no_event() -> None:
     policy = Policy.parse('rules: [{id: owl, words: [grey owl], replacement: "an\\n\\nowl"}]')
     assert guarded(["data: grey owl\n\n"], Guard(policy))[0] == ["data: an\ndata: \ndata: owl\n\n"]

@@ -48,6 +48,12 @@ _NEXT_LINE = re.compile(r"(?:\r\n?|\n)(?:data: ?)?")
 
 _LINE_END = re.compile(r"\r\n?|\n")
 
+_DEEPEST = 2
+"""How many events may be around one another: a server that frames what is framed makes two.
+
+Each level takes five characters and reads the rest of the text once more.
+"""
+
 _VALUE = '{["0'
 """How values begin: objects, lists, strings, and (`0`) numbers and constants."""
 
@@ -104,6 +110,7 @@ class Nested(_Value):
     is_number: bool = False
     is_constant: bool = False  # true, false, null
     is_data: bool = False  # what an event says, which is no JSON
+    depth: int = 0  # how many events are around what one says
     is_open: bool = False  # the text ends in it
 
 
@@ -144,17 +151,23 @@ class _Open(_Value):
             self.place = _within(before, repr(sorted(self.tells.items())))
 
 
-def strings(text: str) -> list[Nested]:
+def strings(text: str, depth: int = 0) -> list[Nested]:
     """Return the strings, numbers and constants of a text that is JSON, or the beginning of an
     object or a list; of server-sent events, those in their data, or what other data say.
 
     Several values may follow each other. A string alone is guarded as it is written, but for one in
-    an event: it may be the answer itself, which is read elsewhere.
+    an event: it may be the answer itself, which is read elsewhere. Events are not read in a text
+    with a `depth` of two events around it.
     """
     with suppress(ValueError):
         if _BEGINS.match(text):
             return _Reader().read(text)
-    return _in_events(text) if "data:" in text and _EVENTS.search(text) else []
+    if depth == _DEEPEST or "data:" not in text or not _EVENTS.search(text):
+        return []
+    found = _in_events(text)
+    for each in found:
+        each.depth = depth + each.is_data
+    return found
 
 
 def values_beside(nested: Nested, telling: Collection[Nested]) -> Beside:

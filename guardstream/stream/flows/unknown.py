@@ -122,11 +122,11 @@ class UnknownTexts:
         return self._judge_value(path, text, _Source(of, name, beside))
 
     def _judge_value(
-        self, path: str, text: str, source: _Source, *, may_recur: bool = False
+        self, path: str, text: str, source: _Source, *, may_recur: bool = False, depth: int = 0
     ) -> Sequence[Event]:
         """Return what a value becomes, the strings in it if it is JSON, and all of it as it is
-        written."""
-        judged = self._judge_strings(path, text, source)
+        written; `depth` is how many events are around it."""
+        judged = self._judge_strings(path, text, source, depth)
         if judged and isinstance(judged[-1][1][-1], Finish):
             return [each for _, events in judged for each in events if not isinstance(each, Text)]
         changes = {
@@ -140,13 +140,13 @@ class UnknownTexts:
         return [*found, *(_revealed(written, hidden, changes.values()) if changes else written)]
 
     def _judge_strings(
-        self, path: str, text: str, source: _Source
+        self, path: str, text: str, source: _Source, depth: int
     ) -> list[tuple[Nested, Sequence[Event]]]:
         """Return the strings and numbers of a value that is JSON in which something is found, and
         what they become."""
         judged: list[tuple[Nested, Sequence[Event]]] = []
         masks: _Masks | None = None
-        values = strings(text)
+        values = strings(text, depth)
         found = [each for each in values if not each.is_constant]
         telling = [*islice(filter(_may_tell, values), _FEW)] if len(found) <= _FEW else []
         for nested in found:
@@ -175,7 +175,9 @@ class UnknownTexts:
             number = self._places[place] = len(self._places) + 1
         may_recur = len(nested.value) >= _NAMING and nested.around is not None
         source = source._replace(of=number)
-        return self._judge_value(inner, nested.value, source, may_recur=may_recur)
+        return self._judge_value(
+            inner, nested.value, source, may_recur=may_recur, depth=nested.depth
+        )
 
     def _judge_number(self, number: Nested, masks: _Masks) -> Sequence[Event]:
         """Return what a number becomes: it is unchanged if none of the text's masks cover it.
