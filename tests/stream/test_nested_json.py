@@ -148,6 +148,20 @@ def test_any_number_of_fields_of_data_in_a_line_is_guarded() -> None:
     assert guarded([fields + "so grey owl"]) == ([fields + "so ********"], ["owl"])
 
 
+@pytest.mark.parametrize("frame", ["data: {}\n\n", "{}\n"])
+@pytest.mark.parametrize("others", [0, 40])
+@pytest.mark.parametrize(
+    "event", ['{"id": %d, "t": "%s"}', '{"agent": {"id": %d}, "parts": [{"t": "%s"}]}']
+)
+def test_texts_that_interleave_in_one_value_are_told_apart(
+    frame: str, others: int, event: str
+) -> None:
+    told = [*["so "] * others, "gr", "no", "ey", "no", " owl", "no"]
+    written = [frame.replace("{}", event % (nr % 2, text)) for nr, text in enumerate(told)]
+    shown = "".join(written).replace('" owl"', '"[owl]"')
+    assert guarded(["".join(written)]) == ([shown], ["owl"])
+
+
 def test_a_line_end_in_a_replacement_ends_no_event() -> None:
     policy = Policy.parse('rules: [{id: owl, words: [grey owl], replacement: "an\\n\\nowl"}]')
     assert guarded(["data: grey owl\n\n"], Guard(policy))[0] == ["data: an\ndata: \ndata: owl\n\n"]

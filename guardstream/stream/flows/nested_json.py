@@ -5,10 +5,10 @@ from __future__ import annotations
 
 import json
 import re
-from collections import Counter
-from collections.abc import Collection, Hashable, Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from hashlib import blake2b
 
 from guardstream.providers.adapter import Beside
@@ -72,7 +72,8 @@ class _Value:
 
     Its `path` has `[*]` for items of lists. Of strings at one path, `place` tells apart those in
     objects of another kind, at another position of a list or with another `index`. A value that a
-    later one of the same key replaces has a path of its own, as most readers never see it.
+    later one of the same key replaces has a path of its own, as most readers never see it. All that
+    is in one of the values that follow each other in a text has the same `event`.
     """
 
     around: _Open | None
@@ -81,12 +82,14 @@ class _Value:
     is_replaced: bool = False
     path: str = ""
     place: str = ""
+    event: object = field(default_factory=object)
 
     def locate(self) -> None:
-        """Set path and place, once those of what is around are set."""
+        """Set path, place and event, once those of what is around are set."""
         around = self.around
         if around is None:
             return
+        self.event = around.event
         if self.key is None:
             self.path = _within(around.path, "[*]")
             self.place = _within(around.place, f"[{self.position}]")
@@ -170,9 +173,18 @@ def strings(text: str, depth: int = 0) -> list[Nested]:
     return found
 
 
+def by_events(values: Iterable[Nested]) -> Mapping[object, Sequence[Nested]]:
+    """Return the values of each event."""
+    found: defaultdict[object, list[Nested]] = defaultdict(list)
+    for each in values:
+        found[each.event].append(each)
+    return found
+
+
 def values_beside(nested: Nested, telling: Collection[Nested]) -> Beside:
     """Return which of some values tell what a string continues: those in the objects and lists
-    around it by their paths there, and the others by their paths and order."""
+    around it by their paths there, and the others by their paths and order in its event, or in
+    others."""
     way = set()
     around = nested.around if telling else None
     while around is not None:
@@ -181,7 +193,7 @@ def values_beside(nested: Nested, telling: Collection[Nested]) -> Beside:
     found: list[tuple[str, Hashable]] = []
     counts: Counter[str] = Counter()
     for each in telling:
-        name = each.path
+        name = each.path if each.event is nested.event else f"~{each.path}"
         if each.around not in way:
             counts[name] += 1
             name += f"#{counts[name]}"

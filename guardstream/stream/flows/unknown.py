@@ -24,6 +24,7 @@ from guardstream.providers.toolkit.paths import LONGEST_BESIDE, spoken
 from guardstream.stream.flows.checks import CachedCheck, Check
 from guardstream.stream.flows.nested_json import (
     Nested,
+    by_events,
     strings,
     values_beside,
     with_strings,
@@ -46,7 +47,8 @@ _HIDDEN = f'"{MASK}"'
 
 _FEW = 32
 """How many strings and numbers JSON in a string may have, keys included, so that it may be an
-event: then each of them may tell which text the others continue."""
+event, or each of several that follow each other: then each of them may tell which text the others
+continue."""
 
 _NAMING = 4
 """The minimum length of a string in JSON that may name a kind or a role, in code points."""
@@ -148,7 +150,8 @@ class UnknownTexts:
         masks: _Masks | None = None
         values = strings(text, depth)
         found = [each for each in values if not each.is_constant]
-        telling = [*islice(filter(_may_tell, values), _FEW)] if len(found) <= _FEW else []
+        telling = _telling(values)
+        telling_in = {} if telling else {at: _telling(of) for at, of in by_events(values).items()}
         for nested in found:
             if nested.is_number:
                 masks = masks or _Masks(text, self._check(text))
@@ -156,8 +159,9 @@ class UnknownTexts:
             elif nested.is_key:
                 events = self._check(nested.value)
             else:
-                others = [*source.beside, *values_beside(nested, telling)]
-                events = self._judge_string(path, nested, source._replace(beside=others))
+                beside = values_beside(nested, telling or telling_in[nested.event])
+                others = source._replace(beside=[*source.beside, *beside])
+                events = self._judge_string(path, nested, others)
             is_clean = all(isinstance(each, Text) for each in events)
             if not (is_clean and _is_same(events, nested.value)):
                 judged.append((nested, events))
@@ -572,6 +576,14 @@ def _revealed(written: Sequence[Event], hidden: str, changes: Collection[str]) -
         left = ['""'] * len(parts)
     pairs = zip(left, parts, strict=False)
     return [Text("".join([first, *chain.from_iterable(pairs)])), *rest]
+
+
+def _telling(values: Sequence[Nested]) -> Sequence[Nested]:
+    """Return those of some values that may tell which text others continue: none if these are
+    many."""
+    if sum(not each.is_constant for each in values) > _FEW:
+        return []
+    return [*islice(filter(_may_tell, values), _FEW)]
 
 
 def _may_tell(nested: Nested) -> bool:
