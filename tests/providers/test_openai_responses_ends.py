@@ -152,6 +152,38 @@ def test_the_call_of_a_patch_that_is_cut_is_in_progress(word: str) -> None:
     assert final(out)["output"][0] == {**item, "operation": {**operation, "diff": "+ "}}
 
 
+@pytest.mark.parametrize("word", ["forbidden", "enough"])
+@pytest.mark.parametrize(
+    ("kind", "fields", "status"),
+    [
+        ("shell_call", {"action": {"commands": ["remove WORD"]}}, "incomplete"),
+        ("local_shell_call", {"action": {"command": ["remove WORD"], "env": {}}}, "incomplete"),
+        ("computer_call", {"action": {"type": "type", "text": "so WORD"}}, "incomplete"),
+        ("mcp_call", {"server_label": "s", "name": "f", "arguments": "so WORD"}, "incomplete"),
+        (
+            "apply_patch_call",
+            {"operation": {"type": "create_file", "path": "a", "diff": "+ WORD"}},
+            "in_progress",
+        ),
+    ],
+)
+def test_no_call_that_is_open_where_a_response_ends_is_completed(
+    make: Make, kind: str, fields: Event, status: str, word: str
+) -> None:
+    item = {"id": "i", "type": kind, "call_id": "c", "status": "in_progress"}
+    begun = {**item, **json.loads(json.dumps(fields).replace("WORD", ""))}
+    done = {**item, **json.loads(json.dumps(fields).replace("WORD", word)), "status": "completed"}
+    assert ended(guarded(stream((begun, [], done)), make)) == (status, status)
+    if kind == "shell_call":  # its commands are read where it is announced
+        assert ended(guarded(stream((done, [], done)), make)) == (status, status)
+
+
+def ended(out: list[Any]) -> tuple[str, str]:
+    """Return the status of the only item in its own end, and in that of the response."""
+    (item,) = [plain(each)["item"] for each in out if types([each]) == ["output_item.done"]]
+    return item["status"], final(out)["output"][0]["status"]
+
+
 def test_a_block_message_is_not_in_a_message_whose_part_is_over(make: Make) -> None:
     source = stream(text("a", item="m"), call("find", '{"q": "forbidden"}'))
     source = [each for each in source if each.get("item", {}).get("status") != "completed"]

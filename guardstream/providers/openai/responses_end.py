@@ -49,7 +49,9 @@ _HOLDERS = {
 
 _FIELDS = {kind: field for field, (kind, _) in _PARTS.items()}
 _BESIDE = {field: name for name, (_, field, _) in BESIDE.items()}
-_CALLS = ("function_call", "custom_tool_call")
+_UNENDED = ("apply_patch_call", "image_generation_call")
+"""The kinds of calls whose status cannot be `incomplete`."""
+
 _RESULTS = ("stdout", "stderr", "transcript")
 
 
@@ -370,13 +372,12 @@ def _holder(item: Mapping[str, Any], field: str) -> Mapping[str, Any]:
 def _filled(record: _Open, released: Released, status: str) -> Any:
     """Return an item with all the text released in it.
 
-    A call that is open is never complete: a client would run it. That of a patch cannot be
-    incomplete.
+    A call that is open is never complete: a client would run it, with what it has of a command.
     """
     fields = fields_of(record.item)
-    kind = fields.get("type")
-    if kind in _CALLS or any(slot.channel == "tool_args" for slot in record.slots):
-        status = "in_progress" if kind == "apply_patch_call" else "incomplete"
+    kind = str(fields.get("type"))
+    if kind.endswith("_call") or any(slot.channel == "tool_args" for slot in record.slots):
+        status = "in_progress" if kind in _UNENDED else "incomplete"
     updates: dict[str, Any] = {"status": status} if "status" in fields else {}
     places: dict[str, list[tuple[int, Any]]] = {}  # what is in the lists of the item
     for slot, part in record.slots.items():
