@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -163,6 +164,33 @@ def test_a_blocked_response_is_incomplete() -> None:
     assert guarded["status"] == "incomplete"
     assert guarded["incomplete_details"] == {"reason": "content_filter"}
     assert [item["type"] for item in guarded["output"]] == ["reasoning", "message"]
+
+
+@pytest.mark.parametrize("word", ["forbidden", "enough"])
+@pytest.mark.parametrize(
+    ("kind", "fields", "status"),
+    [
+        ("function_call", {"name": "find", "arguments": "so WORD"}, "incomplete"),
+        ("shell_call", {"action": {"commands": ["remove WORD"]}}, "incomplete"),
+        (
+            "apply_patch_call",
+            {"operation": {"type": "create_file", "path": "a", "diff": "+ WORD"}},
+            "in_progress",
+        ),
+    ],
+)
+def test_a_call_of_a_response_that_is_cut_is_not_completed(
+    kind: str, fields: Event, status: str, word: str
+) -> None:
+    item = {"id": "i", "type": kind, "call_id": "c", "status": "completed"}
+    written = json.dumps({**item, **fields})
+    made = [json.loads(written.replace("WORD", each)) for each in ("a", word)]
+    _, body = response("", "so", "")
+    guarded, _ = checked("openai_responses", {**body, "output": made})
+    assert [each["status"] for each in guarded["output"]] == ["completed", status]
+    said = responses.text(word)[2]
+    guarded, _ = checked("openai_responses", {**body, "output": [made[0], said]})
+    assert guarded["output"] == made[:1]
 
 
 def test_a_blocked_message_is_a_refusal() -> None:

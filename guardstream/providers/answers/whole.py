@@ -19,6 +19,7 @@ from guardstream.providers.openai.chat_chunk_spec import BESIDE
 from guardstream.providers.openai.chat_spec import completion_spec
 from guardstream.providers.openai.completions import FIELDS
 from guardstream.providers.openai.responses import CALLS, finish_of
+from guardstream.providers.openai.responses_end import is_call, status_of_cut
 from guardstream.providers.openai.responses_spec import DETAILS, response_spec
 from guardstream.providers.spec import Leaf, Path, Spec, SpecAdapter
 from guardstream.providers.toolkit.fields import fields_of, index_in
@@ -256,7 +257,7 @@ class ResponseBody(Body):
 
     def completed(self, body: dict[str, Any], source: dict[str, Any]) -> dict[str, Any]:
         reason = self.reasons[0]
-        output = said_in(body.get("output") or ())
+        output = _without_cut_call(said_in(body.get("output") or ()), source.get("output", ()))
         if 0 in self.messages:
             part = {"type": "output_text", "text": self.messages[0], "annotations": []}
             message = {"id": f"msg_guard_{len(output)}", "type": "message", "role": "assistant"}
@@ -265,6 +266,14 @@ class ResponseBody(Body):
             return {**body, "output": output}
         why = {"reason": DETAILS.get(reason)}
         return {**body, "output": output, "status": "incomplete", "incomplete_details": why}
+
+
+def _without_cut_call(output: list[Any], source: Sequence[Any]) -> list[Any]:
+    """Return output items of which the last, if it is a call, is incomplete unless all of it is
+    left: a client would run a part of it."""
+    if not output or not is_call(output[-1]) or output[-1] == source[len(output) - 1]:
+        return output
+    return [*output[:-1], {**output[-1], "status": status_of_cut(output[-1])}]
 
 
 BODIES: Mapping[str, type[Body]] = LazyMapping(

@@ -73,6 +73,16 @@ def number_of(turn: int, event: Mapping[str, Any]) -> int:
     return (turn * PARTS + index_of(event.get("output_index"))) * PARTS + (part_of(event) or 0)
 
 
+def is_call(item: Mapping[str, Any]) -> bool:
+    """Return whether an output item is a call."""
+    return str(item.get("type")).endswith("_call")
+
+
+def status_of_cut(item: Mapping[str, Any]) -> str:
+    """Return the status of a call that is not complete."""
+    return "in_progress" if item.get("type") in _UNENDED else "incomplete"
+
+
 @dataclass(slots=True)
 class _Open:
     """An open item: its announcement, and its slots with their parts."""
@@ -375,9 +385,8 @@ def _filled(record: _Open, released: Released, status: str) -> Any:
     A call that is open is never complete: a client would run it, with what it has of a command.
     """
     fields = fields_of(record.item)
-    kind = str(fields.get("type"))
-    if kind.endswith("_call") or any(slot.channel == "tool_args" for slot in record.slots):
-        status = "in_progress" if kind in _UNENDED else "incomplete"
+    if is_call(fields) or any(slot.channel == "tool_args" for slot in record.slots):
+        status = status_of_cut(fields)
     updates: dict[str, Any] = {"status": status} if "status" in fields else {}
     places: dict[str, list[tuple[int, Any]]] = {}  # what is in the lists of the item
     for slot, part in record.slots.items():
