@@ -72,7 +72,7 @@ from guardstream.providers.toolkit.paths import (
     GONE,
     Key,
     Steps,
-    beside,
+    beside_each,
     indices,
     keys,
     rebuilt,
@@ -651,21 +651,13 @@ def _map_value(value: Any, change: Callable[[str], str]) -> Any:
 
 
 def _fields_beside(read: Read, event: Any) -> dict[Slot, list[Beside]]:
-    """Return the fields beside each unknown text of a slot, read once for those in one object."""
-    known: dict[Steps, Beside] = {}
-    found: dict[Slot, list[Beside]] = {}
+    """Return the fields beside each unknown text of a slot."""
+    texts: list[tuple[Slot, Steps]] = []
     for owner, piece in zip(read.owners, read.pieces, strict=True):
-        steps = read.found[owner].steps
-        if piece.kind != "unknown":
-            continue
-        others: Beside = ()
-        if steps and not _is_key(steps):
-            around = steps[0]
-            if around not in known:
-                known[around] = beside(event, around)
-            others = known[around]
-        found.setdefault(piece.slot, []).append(others)
-    return found
+        if piece.kind == "unknown":
+            steps = read.found[owner].steps
+            texts.append((piece.slot, () if _is_key(steps) else steps))
+    return beside_each(event, texts)
 
 
 def named_by_type(chunk: Mapping[str, Any]) -> str:

@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from guardstream.providers.adapter import Beside, Passes, Piece, Reading, Slot, passes_any
+from guardstream.providers.adapter import Passes, Piece, Reading, Slot, passes_any
 from guardstream.providers.langchain.chunks import is_message
 from guardstream.providers.langchain.spec import TOOL_MESSAGES
 from guardstream.providers.toolkit.fields import fields_of, replaced, same_or
 from guardstream.providers.toolkit.logprobs import spelled, spelled_whole
 from guardstream.providers.toolkit.marks import is_mark
-from guardstream.providers.toolkit.paths import Steps, beside, keys
+from guardstream.providers.toolkit.paths import Steps, beside_each, keys
 from guardstream.providers.toolkit.streamed import Streamed
 
 _VALUE = Slot(0, "text", "value")
@@ -80,18 +80,8 @@ class Values:
         slot is that of `streams`, with the place after its field.
         """
         found = self._found(value, streams)
-        told: dict[Slot, list[Beside]] = {}
-        known: dict[Steps, Beside] = {}
-        for piece, steps in found:
-            if piece.kind != "unknown":
-                continue
-            others: Beside = ()
-            if steps:  # unlike keys
-                around = steps[0]
-                if around not in known:
-                    known[around] = beside(value, around)
-                others = known[around]
-            told.setdefault(piece.slot, []).append(others)
+        unknown = [(piece.slot, steps) for piece, steps in found if piece.kind == "unknown"]
+        told = beside_each(value, unknown)
         return Reading([piece for piece, _ in found], (), beside=told)
 
     def _found(self, value: Any, streams: Slot | None) -> list[tuple[Piece, Steps]]:

@@ -164,9 +164,7 @@ class OpenAILive:
         run, inner, around = self._parted(chunk)
         if run is None:
             return self._session.read(chunk)
-        reading = run.read(inner)
-        pieces = [*reading.pieces, *self._session.pieces(around, fields_of(around))]
-        return reading._replace(pieces=pieces, only_text=False)
+        return self._session.added(run.read(inner), around)._replace(only_text=False)
 
     def write(self, chunk: Any, texts: Sequence[str], *, ends: bool = True) -> Any | None:
         """Return `chunk` with `texts` in place of its own; None if nothing is left in it."""

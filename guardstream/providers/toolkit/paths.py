@@ -13,7 +13,7 @@ from itertools import islice
 from typing import Any, NamedTuple, TypeAlias
 from uuid import UUID
 
-from guardstream.providers.adapter import Beside
+from guardstream.providers.adapter import Beside, Slot
 from guardstream.providers.toolkit.fields import (
     BYTES,
     LISTS,
@@ -100,6 +100,22 @@ def beside(event: Any, steps: Steps) -> Beside:
             break
         way, event = aside.popleft()
         _add_telling(event, way, None, found, aside)
+    return found
+
+
+def beside_each(event: Any, texts: Iterable[tuple[Slot, Steps]]) -> dict[Slot, list[Beside]]:
+    """Return what is `beside` each text of a slot, read once for those in one object; nothing is
+    beside one without steps, as a key is."""
+    known: dict[Steps, Beside] = {}
+    found: dict[Slot, list[Beside]] = {}
+    for slot, steps in texts:
+        others: Beside = ()
+        if steps:
+            around = steps[0]
+            if around not in known:
+                known[around] = beside(event, around)
+            others = known[around]
+        found.setdefault(slot, []).append(others)
     return found
 
 

@@ -87,16 +87,16 @@ class NativeProgram(Program):
         """A place that is written out now that the text reaches it, and those that are new."""
         known = len(self.places)
         self.leads_to(number)
-        return self._given(range(known, len(self.places)), number)
+        return self._given(range(number, number + 1), range(known, len(self.places)))
 
-    def _given(self, new: range, *others: int) -> _Places:
+    def _given(self, *spans: range) -> _Places:
         """Places, but for those that are not written out: how many there are of all, and
         conditions, the places and their ways as rows of ints, see `Place` in `automaton.h`."""
         places = self.places
         conditions: dict[Condition, int] = {}
         rows: list[int] = []
         ways: list[int] = []
-        for span in (*[range(other, other + 1) for other in others], new):
+        for span in spans:
             own = slice(span.start, span.stop)
             measured = zip(places.distances[own], places.opened[own], strict=True)
             columns = places.kinds[own], places.conditions[own], places.after[own], measured
