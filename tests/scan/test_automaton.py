@@ -103,7 +103,8 @@ def test_a_lazy_beginning_outside_the_group_is_dropped() -> None:
 
 def test_a_closure_stands_in_order_of_preference() -> None:
     made, sets = program("(?:a|b)?c")
-    entries = Items(made, cuts=True).at(made.first, START).entries
+    items = Items(made, cuts=True)
+    entries = items.entries[items.at(made.first, START)]
     bits = [sets.bit(name) for name in "abc"]
     assert [Condition(*entry[1:3]) for entry in entries] == [Condition(bit) for bit in bits]
 
@@ -112,18 +113,18 @@ def test_a_match_cuts_what_is_less_preferred() -> None:
     made, _ = program("a(?:|b)")
     for cuts, alive in ((True, False), (False, True)):
         items = Items(made, cuts=cuts)
-        [way] = items.advance(items.at(made.first, START), made.sets.signature("a")).ways
-        assert (way.item.accepts, way.item.alive) == (True, alive)
+        [(item, _, _)], _ = items.advance(items.at(made.first, START), made.sets.signature("a"))
+        assert (items.accepts[item], items.alive[item]) == (True, alive)
 
 
 def test_an_assertion_about_the_end_is_a_condition() -> None:
     made, _ = program("a$")
     items = Items(made, cuts=True)
-    [way] = items.advance(items.at(made.first, START), made.sets.signature("a")).ways
-    [entry] = way.item.entries
+    [(item, _, _)], _ = items.advance(items.at(made.first, START), made.sets.signature("a"))
+    [entry] = items.entries[item]
     assert (made.places.kinds[entry[0]], Condition(*entry[1:3])) == (Kind.MATCH, Condition(END))
-    assert way.item.ends
-    assert not way.item.accepts
+    assert items.ends[item]
+    assert not items.accepts[item]
 
 
 @pytest.mark.parametrize(
@@ -132,7 +133,8 @@ def test_an_assertion_about_the_end_is_a_condition() -> None:
 )
 def test_a_lookahead_that_is_written_out_often_is_one_obligation(pattern: str, count: int) -> None:
     made, _ = program(pattern)
-    entries = Items(made, cuts=True).at(made.first, START).entries
+    items = Items(made, cuts=True)
+    entries = items.entries[items.at(made.first, START)]
     asked = {obligation for entry in entries for obligation in entry[4]}
     assert len(asked) == count
 
@@ -140,11 +142,12 @@ def test_a_lookahead_that_is_written_out_often_is_one_obligation(pattern: str, c
 def test_a_long_lookahead_is_an_obligation() -> None:
     made, sets = program("a(?!bc)")
     items = Items(made, cuts=True)
-    [way] = items.advance(items.at(made.first, START), sets.signature("a")).ways
-    [pending] = items.advance(way.item, sets.signature("b")).ways
-    assert (pending.ends, len(pending.item.obligations)) == (True, 1)
-    assert items.advance(pending.item, sets.signature("c")) == ((), False)
-    assert items.advance(pending.item, sets.signature("d")) == ((), True)
+    [(item, _, _)], _ = items.advance(items.at(made.first, START), sets.signature("a"))
+    [(pending, _, ends)], _ = items.advance(item, sets.signature("b"))
+    _, _, obligations = items.keys[pending]
+    assert (ends, len(obligations)) == (True, 1)
+    assert items.advance(pending, sets.signature("c")) == ((), False)
+    assert items.advance(pending, sets.signature("d")) == ((), True)
 
 
 # Transitions
@@ -153,7 +156,7 @@ def test_a_long_lookahead_is_an_obligation() -> None:
 def test_a_fixed_distance_needs_no_register() -> None:
     steps = followed(automaton("abc"), "ab")
     [thread] = steps[-1].target.threads
-    assert (thread.start, thread.hold, thread.end) == (FIXED, NOWHERE, NOWHERE)
+    assert thread[1:] == (FIXED, NOWHERE, NOWHERE)
     assert steps[-1].moves is None
     assert steps[-1].target.starts == Live(2, ())
 
@@ -223,9 +226,11 @@ def test_a_source_is_a_register_or_counts_from_the_character() -> None:
 
 def test_registers_that_stay_keep_their_order() -> None:
     made, _ = program("a+b+c+")
-    item = Items(made, cuts=True).at(made.pending, 0)
-    threads, moves = renumbered([Advanced(item, 1, None, None), Advanced(item, HERE, None, None)])
-    assert [thread.start for thread in threads] == [0, 1]
+    items = Items(made, cuts=True)
+    item = items.at(made.pending, 0)
+    advanced = [Advanced(item, 1, None, None), Advanced(item, HERE, None, None)]
+    threads, moves = renumbered(advanced, items)
+    assert [start for _, start, _, _ in threads] == [0, 1]
     assert moves == ((1,), (HERE,))
 
 

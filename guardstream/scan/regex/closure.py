@@ -13,11 +13,14 @@ positive one must match while the thread lives on, a negative one must not.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 from guardstream.scan.regex.alphabet import END
 from guardstream.scan.regex.nfa import Program
 from guardstream.scan.regex.places import CHAR, FREE, NOWHERE, Condition, Kind
+
+Item: TypeAlias = int
+"""The number of an item of a program: see `Items`."""
 
 
 class Obligation(NamedTuple):
@@ -27,110 +30,38 @@ class Obligation(NamedTuple):
     items: frozenset[Item]
 
 
-Begun: TypeAlias = "frozenset[Obligation] | tuple[()]"
+Obligations: TypeAlias = "frozenset[Obligation] | tuple[()]"
 
-Entry: TypeAlias = tuple[int, int, int, bool, Begun]
+Key: TypeAlias = tuple[int, int, Obligations]
+"""What makes an item: its place, the bits of what stands before, and the obligations. Nearly all
+have none. So these, entries, ways and steps are plain tuples of numbers: the garbage collector does
+not track them, nor tuples of them."""
+
+Entry: TypeAlias = tuple[int, int, int, bool, Obligations]
 """A place that may follow; what the character must be there, and what it must not be; whether the
-masked group opens first; and the obligations from here on. Nearly all have none, so that they are
-plain tuples of numbers: the garbage collector does not track them, nor tuples of them."""
+masked group opens first; and the obligations from here on."""
 
+Way: TypeAlias = tuple[Item, bool, bool]
+"""An item that a character leads to; whether the masked group opened before the character, and
+whether the match ended there and only its obligations are still open."""
 
-class Way(NamedTuple):
-    """An item that a character leads to; whether the masked group opened before the character, and
-    whether the match ended there and only its obligations are still open."""
+Steps: TypeAlias = tuple[tuple[Way, ...], bool]
+"""What a character leads to, and whether the pattern has matched before the character."""
 
-    item: Item
-    opens: bool
-    ends: bool
-
-
-class Steps(NamedTuple):
-    """What a character leads to, and whether the pattern has matched before the character."""
-
-    ways: tuple[Way, ...]
-    matched: bool
-
-
-DEAD_END = Steps((), False)
-NOTHING: frozenset[Obligation] = frozenset()
+DEAD_END: Steps = ((), False)
+NOTHING: Obligations = ()
 NO_ITEMS: frozenset[Item] = frozenset()
 
 
-class Item(dict[int, Steps]):
-    """A place in a pattern after a character, and the thread's obligations. It has what characters
-    lead to, by what is asked of their signatures (`asks`).
-
-    `distance` and `opened` are the place's own, see `Places`.
-    `accepts`: the pattern has matched here. `alive`: it can go on, or wait for a lookahead. `ends`:
-    it matches here if the text ends. `ahead` are the numbers of all that can become of it: of two
-    items with the same, one is needless. `asks` are the bits of the next character that matter:
-    those that it asks for itself, and the pattern's `behind`, which may be asked for after that.
-    `alone` are the steps that lead here only, if any do.
-    """
-
-    __slots__ = (
-        "accepts",
-        "ahead",
-        "alive",
-        "alone",
-        "asks",
-        "distance",
-        "ends",
-        "entries",
-        "left",
-        "obligations",
-        "opened",
-        "place",
-    )
-
-    # Two items are never the same, whatever they lead to.
-    __eq__ = object.__eq__
-    __hash__ = object.__hash__  # type: ignore[assignment]
-
-    def __init__(
-        self,
-        items: Items,
-        place: int,
-        left: int,
-        obligations: frozenset[Obligation],
-        entries: tuple[Entry, ...],
-    ) -> None:
-        places = items.program.places
-        self.place = place
-        self.distance = places.distances[place]
-        self.opened = places.opened[place]
-        self.left = left
-        self.obligations = obligations
-        certain = []
-        if not obligations:
-            certain = [n for n, entry in enumerate(entries) if items.is_certain(entry)]
-        self.accepts = bool(certain)
-        if certain and entries[certain[0]][0] in items.finals:
-            # A match cuts what is less preferred; a lookaround may match in any way.
-            entries = entries[: certain[0]]
-        elif certain:
-            entries = tuple([entry for entry in entries if not items.is_certain(entry)])
-        self.entries = entries
-        self.alive = bool(entries)
-        self.ahead: tuple[int, ...] = ()
-        self.asks = items.program.behind | _asked(obligations)
-        for _, needs, bars, _, begun in entries:
-            self.asks |= needs | bars | _asked(begun)
-        self.ends = False
-        self.alone: Steps | None = None
-
-
-def _asked(obligations: Iterable[Obligation]) -> int:
-    """The bits that obligations ask of the next character."""
-    bits = 0
-    for _, items in obligations:
-        for item in items:
-            bits |= item.asks
-    return bits
-
-
 class Items:
-    """The items of one program, made when first reached.
+    """The items of one program, made when first reached: each a place after a character, and the
+    thread's obligations. What is known of them stands in columns.
+
+    `distances` and `opened` are their places' own, see `Places`. `accepts`: the pattern has matched
+    here. `alive`: it can go on, or wait for a lookahead. `ends`: it matches here if the text ends.
+    `ahead` are the numbers of all that can become of an item: of two with the same, one is
+    needless. `asks` are the bits of the next character that matter: those that an item asks for
+    itself, and the pattern's `behind`, which may be asked for after that.
 
     `cuts`: a match ends the search for less preferred ones, as in `regex`, if it is at one of the
     places `finals`.
@@ -140,11 +71,23 @@ class Items:
         self.program = program
         self.cuts = cuts
         self.finals = (program.matched, program.pending) if cuts else ()
+        self.keys: list[Key] = []
+        self.entries: list[tuple[Entry, ...]] = []
+        self.accepts: list[bool] = []
+        self.alive: list[bool] = []
+        self.ends: list[bool] = []
+        self.asks: list[int] = []
+        self.ahead: list[tuple[int, ...]] = []
+        self.distances: list[int] = []
+        self.opened: list[int] = []
+        # By what each asks of a signature, and the steps that lead to one alone.
+        self._steps: list[dict[int, Steps]] = []
+        self._alone: dict[Item, Steps] = {}
         self._kinds = program.places.kinds
         self._closures: dict[tuple[int, int], tuple[Entry, ...]] = {}
         self._entries: dict[Entry, Entry] = {}
         self._looking: dict[int, bool] = {}  # the places for which it matters what stands before
-        self._items: dict[tuple[object, ...], Item] = {}
+        self._items: dict[Key, Item] = {}
         self._ahead: dict[tuple[object, ...], int] = {}
 
     def __len__(self) -> int:
@@ -155,25 +98,65 @@ class Items:
         place, needs, bars, _, begun = entry
         return self._kinds[place] is Kind.MATCH and not (needs or bars or begun)
 
-    def at(self, place: int, left: int, obligations: frozenset[Obligation] = NOTHING) -> Item:
+    def at(self, place: int, left: int, obligations: Obligations = NOTHING) -> Item:
         """The item at `place`; `left` has the bits of what stands before it."""
         left &= self.program.behind
         if left and not self._looking.get(place, True):
             left = 0
-        key = (place, left, obligations) if obligations else (place, left)
+        key = place, left, obligations
         item = self._items.get(key)
         if item is None:
             entries = self._closure(place, left)
             if left and not self._looking[place]:
                 return self.at(place, 0, obligations)
-            item = Item(self, place, left, obligations, entries)
-            item.ahead = tuple([self._what(entry, obligations) for entry in item.entries])
-            # No place takes the end: this leads to no item.
-            item.ends = self.advance(item, END).matched
-            self._items[key] = item
+            item = self._items[key] = self._add(key, entries)
         return item
 
-    def _what(self, entry: Entry, obligations: frozenset[Obligation]) -> int:
+    def _add(self, key: Key, entries: tuple[Entry, ...]) -> Item:
+        """A new item, which these entries follow."""
+        place, _, obligations = key
+        certain = []
+        if not obligations:
+            certain = [n for n, entry in enumerate(entries) if self.is_certain(entry)]
+        if certain and entries[certain[0]][0] in self.finals:
+            # A match cuts what is less preferred; a lookaround may match in any way.
+            entries = entries[: certain[0]]
+        elif certain:
+            entries = tuple([entry for entry in entries if not self.is_certain(entry)])
+        asks = self.program.behind | self._asked(obligations)
+        for _, needs, bars, _, begun in entries:
+            asks |= needs | bars | self._asked(begun)
+        places = self.program.places
+        row: tuple[tuple[list[Any], object], ...] = (
+            (self.keys, key),
+            (self.entries, entries),
+            (self.accepts, bool(certain)),
+            (self.alive, bool(entries)),
+            (self.ends, False),
+            (self.asks, asks),
+            (self.ahead, tuple([self._what(entry, obligations) for entry in entries])),
+            (self.distances, places.distances[place]),
+            (self.opened, places.opened[place]),
+            (self._steps, {}),
+        )
+        item = len(self._steps)
+        for column, value in row:
+            # The others may have an item for which memory ran out.
+            del column[item:]
+            column.append(value)
+        # No place takes the end: this leads to no item.
+        self.ends[item] = self.advance(item, END)[1]
+        return item
+
+    def _asked(self, obligations: Obligations) -> int:
+        """The bits that obligations ask of the next character."""
+        bits = 0
+        for _, items in obligations:
+            for item in items:
+                bits |= self.asks[item]
+        return bits
+
+    def _what(self, entry: Entry, obligations: Obligations) -> int:
         """The number of what may become of an item by one of its entries."""
         place, needs, bars, _, begun = entry
         key: tuple[object, ...] = place, needs, bars
@@ -181,32 +164,36 @@ class Items:
             key = *key, begun, obligations
         return self._ahead.setdefault(key, len(self._ahead))
 
-    def renewed(self, item: Item) -> Item:
-        """The item as it is known now, after older ones have been forgotten."""
+    def renewed(self, item: Item, known: Items) -> Item:
+        """An item of those that were `known` as it is known now, after they have been forgotten."""
+        place, left, open_ = known.keys[item]
+        if not open_:
+            return self.at(place, left)
         obligations = frozenset(
-            Obligation(negate, frozenset(map(self.renewed, items)))
-            for negate, items in item.obligations
+            Obligation(negate, frozenset([self.renewed(item, known) for item in items]))
+            for negate, items in open_
         )
-        return self.at(item.place, item.left, obligations)
+        return self.at(place, left, obligations)
 
     # Advancing
 
     def advance(self, item: Item, signature: int) -> Steps:
         """What a character of this signature leads to. With it stand the bits of the lookbehinds
         that match after it."""
-        signature &= item.asks
-        steps = item.get(signature)
+        known = self._steps[item]
+        signature &= self.asks[item]
+        steps = known.get(signature)
         if steps is None:
-            steps = item[signature] = self._step(item, signature)
+            steps = known[signature] = self._step(item, signature)
         return steps
 
     def _step(self, item: Item, signature: int) -> Steps:
-        kept = self._advanced(item.obligations, signature)
+        kept = self._advanced(self.keys[item][2], signature)
         if kept is None:
             return DEAD_END
         ways: dict[Item, Way] = {}
         matched = False
-        for place, needs, bars, opens, obligations in item.entries:
+        for place, needs, bars, opens, obligations in self.entries[item]:
             if signature & needs != needs or signature & bars:
                 continue
             begun = self._advanced(obligations, signature)
@@ -217,25 +204,33 @@ class Items:
                 if self.cuts:
                     break
                 continue
-            way = self._way(place, opens, signature, kept | begun if begun else kept)
-            known = ways.get(way.item)
-            if known is None and (way.item.alive or way.item.accepts):
-                ways[way.item] = way
-            elif known is not None and way.opens and not self.cuts:
-                ways[way.item] = known._replace(opens=True)
-        return _steps(tuple(ways.values()), matched)
+            way = self._way(place, opens, signature, _both(kept, begun))
+            target = way[0]
+            known = ways.get(target)
+            if known is None and (self.alive[target] or self.accepts[target]):
+                ways[target] = way
+            elif known is not None and opens and not self.cuts:
+                ways[target] = target, True, known[2]
+        return self._led(tuple(ways.values()), matched)
 
-    def _way(
-        self, place: int, opens: bool, signature: int, obligations: frozenset[Obligation]
-    ) -> Way:
+    def _led(self, ways: tuple[Way, ...], matched: bool) -> Steps:
+        """What a character leads to. It is nearly always nothing or one item, for which all share
+        one object."""
+        if not (ways or matched):
+            return DEAD_END
+        if matched or len(ways) > 1 or ways[0][1] or ways[0][2]:
+            return ways, matched
+        return self._alone.setdefault(ways[0][0], (ways, matched))
+
+    def _way(self, place: int, opens: bool, signature: int, obligations: Obligations) -> Way:
         """Where an entry leads: on, or to where a match only waits for its obligations."""
         if self._kinds[place] is CHAR:
             after = self.program.places.after[place]
-            return Way(self.at(after, signature, obligations), opens, False)
+            return self.at(after, signature, obligations), opens, False
         pending = self.program.pending
-        return Way(self.at(pending, 0, obligations), opens, place != pending)
+        return self.at(pending, 0, obligations), opens, place != pending
 
-    def _advanced(self, obligations: Begun, signature: int) -> frozenset[Obligation] | None:
+    def _advanced(self, obligations: Obligations, signature: int) -> Obligations | None:
         """What is left of the obligations; None if one of them has failed."""
         if not obligations:
             return NOTHING
@@ -249,7 +244,7 @@ class Items:
                 left.add(Obligation(negate, after))
             elif not negate:
                 return None
-        return frozenset(left) if left else NOTHING
+        return frozenset(left) or NOTHING
 
     def _looked(self, items: Iterable[Item], signature: int) -> tuple[bool, frozenset[Item]]:
         """Whether one of a lookahead's items has matched, and what they lead to."""
@@ -258,10 +253,10 @@ class Items:
             ways, matched = self.advance(item, signature)
             if matched:
                 return True, NO_ITEMS
-            for way in ways:
-                if way.item.accepts:
+            for target, _, _ in ways:
+                if self.accepts[target]:
                     return True, NO_ITEMS
-                reached.add(way.item)
+                reached.add(target)
         return False, frozenset(reached) or NO_ITEMS
 
     # The epsilon closure
@@ -276,9 +271,9 @@ class Items:
 
     def _followed(self, first: int, left: int) -> tuple[Entry, ...]:  # noqa: C901 - a case a kind
         places, kinds, leads_to = self.program.places, self._kinds, self.program.leads_to
-        found: dict[tuple[int, Condition, frozenset[Obligation]], bool] = {}
+        found: dict[tuple[int, Condition, Obligations], bool] = {}
         looked_back = False
-        seen: set[tuple[int, Condition, frozenset[Obligation], tuple[int, ...]]] = set()
+        seen: set[tuple[int, Condition, Obligations, tuple[int, ...]]] = set()
         rounds: tuple[int, ...] = ()  # those begun on the way in which nothing has been read yet
         pending = [(first, FREE, NOTHING, False, rounds)]
         while pending:
@@ -309,10 +304,11 @@ class Items:
             elif kind is Kind.LOOK:
                 looked_back = True
                 negate, aside = place in places.negated, self.at(places.aside[place], left)
-                if aside.accepts if negate else not (aside.accepts or aside.alive):
+                met, alive = self.accepts[aside], self.alive[aside]
+                if met if negate else not (met or alive):
                     continue
-                if not aside.accepts and aside.alive:
-                    begun = begun | {Obligation(negate, frozenset((aside,)))}
+                if not met and alive:
+                    begun = frozenset((*begun, Obligation(negate, frozenset((aside,)))))
             inside, out = rounds, NOWHERE
             if kind is Kind.LOOP:
                 out = places.out[place]
@@ -326,21 +322,12 @@ class Items:
         # Whatever stands before, the way to the first place that looks back is the same.
         self._looking[first] = looked_back
         entries = [
-            (place, condition.needs, condition.bars, opened, begun or ())
+            (place, condition.needs, condition.bars, opened, begun)
             for (place, condition, begun), opened in found.items()
         ]
         # Many places lead to the same: equal ones are one object.
         return tuple([self._entries.setdefault(entry, entry) for entry in entries])
 
 
-def _steps(ways: tuple[Way, ...], matched: bool) -> Steps:
-    """What a character leads to. It is nearly always nothing or one item, for which all share one
-    object."""
-    if not (ways or matched):
-        return DEAD_END
-    if matched or len(ways) > 1 or ways[0].opens or ways[0].ends:
-        return Steps(ways, matched)
-    item = ways[0].item
-    if item.alone is None:
-        item.alone = Steps(ways, matched)
-    return item.alone
+def _both(some: Obligations, others: Obligations) -> Obligations:
+    return some | others if some and others else some or others

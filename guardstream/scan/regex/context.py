@@ -43,10 +43,10 @@ class Context(dict[int, "Context"]):
         self.root = items.at(program.first, left)
         self.roots = tuple([items.at(lookbehind.first, left) for lookbehind in program.lookbehinds])
         self.idle = not any(sides) and not left & program.looks
-        self.asks = self.root.asks
+        self.asks = items.asks[self.root]
         for side in (self.roots, *sides):
             for item in side:
-                self.asks |= item.asks
+                self.asks |= items.asks[item]
 
     def __missing__(self, asked: int) -> Context:
         context = self[asked] = self.contexts.after(self, asked)
@@ -77,20 +77,21 @@ class Contexts:
 
     def renewed(self, context: Context) -> Context:
         """The context as it is known now, after older ones have been forgotten."""
-        renewed = self.items.renewed
-        return self._of(context.left, tuple(frozenset(map(renewed, s)) for s in context.sides))
+        renewed, known = self.items.renewed, context.contexts.items
+        sides = [frozenset([renewed(item, known) for item in side]) for side in context.sides]
+        return self._of(context.left, tuple(sides))
 
     def after(self, context: Context, signature: int) -> Context:
         """The context that a character of this signature leads to."""
-        advance, program = self.items.advance, self.items.program
+        items, program = self.items, self.items.program
         sides, matched = [], 0
         begun = zip(program.lookbehinds, context.roots, context.sides, strict=True)
-        for lookbehind, root, items in begun:
+        for lookbehind, root, reached in begun:
             # A lookbehind within builds on those before it.
             below = signature | matched
-            side = [way.item for item in (root, *items) for way in advance(item, below).ways]
+            side = [way[0] for item in (root, *reached) for way in items.advance(item, below)[0]]
             matched |= self._bit(lookbehind, below, side)
-            sides.append(frozenset([item for item in side if item.alive]) or NO_ITEMS)
+            sides.append(frozenset([item for item in side if items.alive[item]]) or NO_ITEMS)
         return self._of(signature & program.behind | matched, tuple(sides))
 
     def _of(self, left: int, sides: Sides) -> Context:
@@ -104,6 +105,6 @@ class Contexts:
     def _bit(self, lookbehind: Lookbehind, left: int, items: Iterable[Item]) -> int:
         """The bit of a lookbehind, if it matches."""
         for item in (self.items.at(lookbehind.first, left), *items):
-            if item.accepts:
+            if self.items.accepts[item]:
                 return lookbehind.bit
         return 0

@@ -70,11 +70,13 @@ def _spans(matches: list[Match]) -> tuple[tuple[int, int], ...]:
 def _threads(
     state: State, registers: tuple[int, ...], offset: int, program: Program
 ) -> Iterator[str]:
-    for thread in state.threads:
-        start, opened = thread.began(registers, offset)
+    items = state.context.contexts.items
+    for (item, *_), (start, opened) in zip(
+        state.threads, state.began(registers, offset), strict=True
+    ):
         group = f" ({opened}" if opened <= offset and program.group else ""
-        follow = " | ".join(_expected(entry, program) for entry in thread.item.entries)
-        waits = " with a lookahead" if thread.item.obligations else ""
+        follow = " | ".join(_expected(entry, program) for entry in items.entries[item])
+        waits = " with a lookahead" if items.keys[item][2] else ""
         yield f"{start}{group}: {follow}{waits}"
 
 

@@ -14,7 +14,7 @@ answer. One that does not cut finds every end of every start, for matches that m
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Container, Iterable, Sequence
 from functools import reduce
 from itertools import count
 from operator import or_
@@ -34,6 +34,7 @@ from guardstream.scan.regex.registers import (
     Live,
     Source,
     Thread,
+    began,
     hold_of,
     live,
     renumbered,
@@ -118,15 +119,18 @@ class State(dict[Asked, Transition]):
         self.generation = automaton.generation
         self.threads = threads
         self.context = context
-        self.asks = reduce(or_, [thread.item.asks for thread in threads], context.asks)
+        items = context.contexts.items
+        self.asks = reduce(or_, [items.asks[thread[0]] for thread in threads], context.asks)
         self.idle = not threads and context.idle
         self.told = context.left & automaton.program.tells
-        self.size = max([-1, *(max(t.start, t.hold, t.end) for t in threads)]) + 1
-        self.starts: Live = live((t.start, t.item.distance) for t in threads)
+        self.size = max([-1, *[max(thread[1:]) for thread in threads]]) + 1
+        distances, opened = items.distances, items.opened
+        self.starts: Live = live([(start, distances[item]) for item, start, _, _ in threads])
         self.holds: Live = self.starts
         if automaton.program.group:
-            opened = (t for t in threads if t.hold != NOWHERE)
-            self.holds = live((t.hold, t.item.opened) for t in opened)
+            self.holds = live(
+                [(hold, opened[item]) for item, _, hold, _ in threads if hold != NOWHERE]
+            )
 
     def __missing__(self, asked: Asked) -> Transition:
         caches = self.automaton.caches
@@ -139,9 +143,15 @@ class State(dict[Asked, Transition]):
         """The transition on a character of this signature. Raises TooManyThreadsError."""
         return self[signature & self.asks]
 
-    def without(self, is_dropped: Callable[[Thread], bool]) -> State:
-        """The state without some of its threads; the registers stay as they are."""
-        return self.automaton.without(self, is_dropped)
+    def began(self, registers: tuple[int, ...], offset: int) -> list[tuple[int, int]]:
+        """Where the matches of its threads began, and where their groups opened: after the text if
+        nowhere yet."""
+        items = self.context.contexts.items
+        return [began(thread, items, registers, offset) for thread in self.threads]
+
+    def without(self, dropped: Container[int]) -> State:
+        """The state without its threads of these numbers; the registers stay as they are."""
+        return self.automaton.without(self, dropped)
 
     def end(self) -> list[Accept]:
         """What the end of the text accepts."""
@@ -291,26 +301,26 @@ class Automaton:
         """The state as it is known now, after older ones have been forgotten."""
         if state.generation == self.generation:
             return state
-        renewed = self.items.renewed
+        renewed, known = self.items.renewed, state.context.contexts.items
         return self._state(
-            tuple(thread._replace(item=renewed(thread.item)) for thread in state.threads),
+            tuple([(renewed(thread[0], known), *thread[1:]) for thread in state.threads]),
             self._contexts.renewed(state.context),
         )
 
-    def without(self, state: State, is_dropped: Callable[[Thread], bool]) -> State:
+    def without(self, state: State, dropped: Container[int]) -> State:
         """See `State.without`."""
         with self.caches.lock:
             state = self._renewed(state)
-            kept = tuple(thread for thread in state.threads if not is_dropped(thread))
-            return self._state(kept, state.context)
+            kept = [thread for n, thread in enumerate(state.threads) if n not in dropped]
+            return self._state(tuple(kept), state.context)
 
     def at_end(self, state: State) -> list[Accept]:
         """What the end of the text accepts, if the automaton cuts the first only. The end is seen
         as a transition on what stands after the text."""
-        accepts = []
+        accepts, items = [], state.context.contexts.items
         for thread in state.threads:
-            if thread.item.ends:
-                accepts.append(self.ended(thread))
+            if items.ends[thread[0]]:
+                accepts.append(self.ended(thread, items))
                 if self.cuts:
                     break
         return accepts
@@ -337,8 +347,8 @@ class Automaton:
         before, advance = state.context, self.items.advance
         context = before[signature & before.asks]
         signature |= context.left
-        ways = advance(before.root, signature).ways
-        if not ways and all(advance(t.item, signature) is DEAD_END for t in state.threads):
+        ways, _ = advance(before.root, signature)
+        if not ways and all(advance(t[0], signature) is DEAD_END for t in state.threads):
             # So it is most often.
             return self._to((), context)
         step = _Step(self, signature, opens=opens)
@@ -346,7 +356,7 @@ class Automaton:
             step.begin(ways)
         if len(step.threads) > MAX_THREADS and state.threads:
             raise TooManyThreadsError(self.number)
-        threads, moves = renumbered(step.threads)
+        threads, moves = renumbered(step.threads, self.items)
         transition = self._to(threads, context)
         if not (moves or step.accepts):
             return transition
@@ -358,10 +368,11 @@ class Automaton:
             known = self._others[key] = target, moves, accepts, number
         return known
 
-    def ended(self, thread: Thread) -> Accept:
+    def ended(self, thread: Thread, items: Items) -> Accept:
         """The accept of a thread whose match is decided by the next character."""
-        start, end = start_of(thread), HERE if thread.end == NOWHERE else thread.end
-        return Accept(start, self.opened(start, hold_of(thread), end), end, thread.end != NOWHERE)
+        start, late = start_of(thread, items), thread[3] != NOWHERE
+        end = thread[3] if late else HERE
+        return Accept(start, self.opened(start, hold_of(thread, items), end), end, late)
 
     def opened(self, start: Source, hold: Least | None, end: Source) -> Least:
         """Where an accept's group opened: at its end if it never did, since it is empty then; at
@@ -380,6 +391,7 @@ class _Step:
 
     def __init__(self, automaton: Automaton, signature: int, *, opens: bool) -> None:
         self._automaton = automaton
+        self._items = automaton.items
         self._closed = not opens and bool(automaton.program.group)
         self._signature = signature
         self._seen: dict[Item, int] = {}
@@ -388,24 +400,23 @@ class _Step:
         self.threads: list[Advanced] = []
         self.accepts: list[Accept] = []
 
-    def advance(self, threads: Iterable[Thread]) -> bool:
+    def advance(self, threads: Sequence[Thread]) -> bool:
         """Advance the threads; returns whether a match leaves no room for another beginning."""
-        automaton = self._automaton
+        automaton, items = self._automaton, self._items
         group, cuts = automaton.program.group, automaton.cuts
-        threads = list(threads)
         for index, thread in enumerate(threads):
-            ways, matched = automaton.items.advance(thread.item, self._signature)
-            start, hold = start_of(thread), hold_of(thread)
+            ways, matched = items.advance(thread[0], self._signature)
+            start, hold = start_of(thread, items), hold_of(thread, items)
             for item, opens, ends in ways:
                 if opens and hold is None and self._closed:
                     continue
                 opened = (HERE,) if hold is None and opens and group else hold
-                end = HERE if ends else None if thread.end == NOWHERE else thread.end
+                end = HERE if ends else None if thread[3] == NOWHERE else thread[3]
                 if self._add(item, start, opened, end):
                     self._hold_for(threads[index + 1 :])
                     return True
             if matched:
-                accept = automaton.ended(thread)
+                accept = automaton.ended(thread, items)
                 self.accepts.append(accept)
                 if cuts:
                     self._hold_for(threads[index + 1 :])
@@ -422,14 +433,15 @@ class _Step:
         holds = {
             source
             for thread in cut
-            for source in (self._survives(thread) and hold_of(thread)) or ()
+            for source in (self._survives(thread) and hold_of(thread, self._items)) or ()
         }
         self.accepts[-1] = accept._replace(hold=self._least(accept.hold, holds))
 
     def _survives(self, thread: Thread) -> bool:
         """Whether a thread has a follower or has matched."""
-        ways, matched = self._automaton.items.advance(thread.item, self._signature)
-        return matched or any(way.item.alive or way.item.accepts for way in ways)
+        items = self._items
+        ways, matched = items.advance(thread[0], self._signature)
+        return matched or any(items.alive[item] or items.accepts[item] for item, _, _ in ways)
 
     def begin(self, ways: Iterable[Way]) -> None:
         """Begin the pattern at this character in these ways."""
@@ -442,22 +454,23 @@ class _Step:
 
     def _add(self, item: Item, start: Source, hold: Least | None, end: Source | None) -> bool:
         """Add a thread; returns whether it has matched and cuts all others."""
-        known = self._seen.get(item)
+        known, items = self._seen.get(item), self._items
         if known is not None:
             if self._automaton.least_hold and hold is not None:
                 self._held_by_both(item, known, hold)
             return False
-        if item.accepts:
+        accepts, ahead = items.accepts[item], items.ahead[item]
+        if accepts:
             self._accepted[item] = len(self.accepts)
             opened = self._automaton.opened(start, hold, AFTER)
             self.accepts.append(Accept(start, opened, AFTER, late=False))
         self._seen[item] = -1
         # What can become of it may already be what can become of those before it.
-        if item.alive and (self._automaton.least_hold or not self._ahead.issuperset(item.ahead)):
+        if items.alive[item] and (self._automaton.least_hold or not self._ahead.issuperset(ahead)):
             self._seen[item] = len(self.threads)
-            self._ahead.update(item.ahead)
+            self._ahead.update(ahead)
             self.threads.append(Advanced(item, start, hold, end))
-        return item.accepts and self._automaton.cuts
+        return accepts and self._automaton.cuts
 
     def _held_by_both(self, item: Item, known: int, hold: Least) -> None:
         """Let a candidate, and what it has matched, be held from where the first of two that meet

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple, TypeAlias
 
-from guardstream.scan.regex.closure import Item
+from guardstream.scan.regex.closure import Item, Items
 from guardstream.scan.regex.places import VARIABLE
 
 FIXED = -1
@@ -49,21 +49,10 @@ def resolve(source: Source, registers: tuple[int, ...], offset: int) -> int:
     return registers[source] if source >= 0 else offset + 2 + source
 
 
-class Thread(NamedTuple):
-    """A candidate's item, and the registers of its match's start, of its group's opening, and of
-    its match's end where only obligations are open; or FIXED, or NOWHERE."""
-
-    item: Item
-    start: int
-    hold: int
-    end: int
-
-    def began(self, registers: tuple[int, ...], offset: int) -> tuple[int, int]:
-        """Where its match began, and where its group opened: after the text if nowhere yet."""
-        start = registers[self.start] if self.start >= 0 else offset - self.item.distance
-        if self.hold == NOWHERE:
-            return start, offset + 1
-        return start, registers[self.hold] if self.hold >= 0 else offset - self.item.opened
+Thread: TypeAlias = tuple[Item, int, int, int]
+"""A candidate's item, and the registers of its match's start, of its group's opening, and of its
+match's end where only obligations are open; or FIXED, or NOWHERE. Plain tuples of numbers, as what
+items are made of."""
 
 
 class Advanced(NamedTuple):
@@ -134,20 +123,29 @@ def together(lives: Iterable[tuple[Live, tuple[int, ...]]]) -> Live:
     return _same(distance, tuple(sorted(registers)))
 
 
-def start_of(thread: Thread) -> Source:
+def start_of(thread: Thread, items: Items) -> Source:
     """Where the thread's match began, seen from the character after its state."""
-    return thread.start if thread.start >= 0 else back(thread.item.distance)
+    item, start, _, _ = thread
+    return start if start >= 0 else back(items.distances[item])
 
 
-def hold_of(thread: Thread) -> Least | None:
+def hold_of(thread: Thread, items: Items) -> Least | None:
     """Where the thread's group opened, seen from the character after its state."""
-    if thread.hold == NOWHERE:
+    item, _, hold, _ = thread
+    if hold == NOWHERE:
         return None
-    return (thread.hold,) if thread.hold >= 0 else (back(thread.item.opened),)
+    return (hold,) if hold >= 0 else (back(items.opened[item]),)
+
+
+def began(thread: Thread, items: Items, registers: tuple[int, ...], offset: int) -> tuple[int, int]:
+    """Where the thread's match began, and where its group opened: after the text if nowhere yet."""
+    start, hold = start_of(thread, items), hold_of(thread, items)
+    opened = offset + 1 if hold is None else resolve(hold[0], registers, offset)
+    return resolve(start, registers, offset), opened
 
 
 def renumbered(
-    advanced: Iterable[Advanced],
+    advanced: Iterable[Advanced], items: Items
 ) -> tuple[tuple[Thread, ...], tuple[Least, ...] | None]:
     """The threads with registers for their sources, and what each register is the least of; None
     if all registers stay as they are.
@@ -155,10 +153,11 @@ def renumbered(
     Registers that stay keep their order, so that as a rule nothing moves; new ones come after.
     """
     used: dict[Least, None] = {}
+    distances, opened = items.distances, items.opened
     for item, start, hold, end in advanced:
-        if item.distance == VARIABLE:
+        if distances[item] == VARIABLE:
             used[(start,)] = None
-        if hold is not None and item.opened == VARIABLE:
+        if hold is not None and opened[item] == VARIABLE:
             used[hold] = None
         if end is not None:
             used[(end,)] = None
@@ -167,10 +166,10 @@ def renumbered(
     threads = []
     for item, start, hold, end in advanced:
         threads.append(
-            Thread(
+            (
                 item,
-                numbers[(start,)] if item.distance == VARIABLE else FIXED,
-                NOWHERE if hold is None else numbers[hold] if item.opened == VARIABLE else FIXED,
+                numbers[(start,)] if distances[item] == VARIABLE else FIXED,
+                NOWHERE if hold is None else numbers[hold] if opened[item] == VARIABLE else FIXED,
                 NOWHERE if end is None else numbers[(end,)],
             )
         )

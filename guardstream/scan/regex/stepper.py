@@ -530,9 +530,9 @@ class Stepper:
         if run is None:
             return
         state, registers = run
-        offset = self.offset
-        kept = state.without(lambda thread: thread.began(registers, offset)[1] <= hold)
-        self._put(pattern, kept, registers)
+        began = state.began(registers, self.offset)
+        dropped = {number for number, (_, opened) in enumerate(began) if opened <= hold}
+        self._put(pattern, state.without(dropped), registers)
 
     def disable(self, pattern: int) -> None:
         """Never wake the pattern again."""
