@@ -72,6 +72,10 @@ _TAGS = (
     "a|area|audio|base|blockquote|body|button|del|embed|form|frame|iframe|image|img|input|ins|link"
     "|math|meta|object|q|script|source|svg|table|td|track|use|video"
 )
+# In it an address needs no string: `url(//host/\20 …)`; and names may be escaped: `u\72l("…`.
+_style = re.compile(r"<style(?=[\s/>])", re.IGNORECASE)
+_style_end = re.compile(r"</style(?=[\s/>])", re.IGNORECASE)
+_IN_STYLE = frozenset("ABC")  # the states in an element `style` that may end
 _autolink = re.compile(r"<(?:https?|ftps?)://", re.IGNORECASE)
 # The first group of `\href`, `\url` and `\includegraphics` is an address, spaces too, for KaTeX and
 # MathJax (https://katex.org/docs/supported.html#html, https://docs.mathjax.org).
@@ -116,6 +120,9 @@ paragraph: `o` while it is relative, `z` after a slash; and if it may name a hos
 in one, two and more parentheses, `v` and `w` after a backslash in one and two, `t` after a quote,
 and `T` after a second one, because only in front of a parenthesis is that the end of a title.
 
+`A` in an element `style`, `B` after a `<` in it, `C` after `</`, which may be its end, and `E`
+after any other `<`, because in SVG a comment may be there, with what only looks like its end.
+
 In TeX: `c` after a command with an address, `f` in its group, `g` and `h` in two and more, `i` and
 `j` after a backslash in one and two.
 """
@@ -142,6 +149,10 @@ _STEPS: dict[str, dict[str, str]] = {
     "w": {"\n": "", "": "q"},
     "t": {'"': "T", "'": "T", "\n": "", "": "t"},
     "T": {")": "", '"': "T", "'": "T", "\n": "", "": "t"},
+    "A": {"<": "B", "": "A"},
+    "B": {"/": "C", "": "E"},
+    "C": {"a": "C", "": "E"},
+    "E": {"": "E"},
     "c": {"{": "f", "": "c"},
     "f": {"{": "g", "}": "", "\\": "i", "": "f"},
     "g": {"{": "h", "}": "f", "\\": "j", "": "g"},
@@ -150,7 +161,7 @@ _STEPS: dict[str, dict[str, str]] = {
     "j": {"": "g"},
 }
 """The next letter by the mark that comes: a space, a line feed for the end of a paragraph, one of
-`<>"'=/\\(){}:&`, or anything else."""
+`<>"'=/\\(){}:&`, an `a` for a word, or anything else."""
 
 
 @lru_cache(maxsize=4_096)
@@ -170,6 +181,8 @@ def within(state: str, text: str, start: int, end: int) -> str:
     An opening that ends after `start` may begin before it.
     """
     opened = _openings(text, start, end)
+    in_style = not _IN_STYLE.isdisjoint((*state, *opened.values()))
+    ended = _ends_of_style(text, start, end) if in_style else ()
     places = iter(sorted(opened))
     at = start
     while True:
@@ -181,6 +194,8 @@ def within(state: str, text: str, start: int, end: int) -> str:
         for match in _mark.finditer(text, at, end):
             at = match.end()
             state = _step(state, _kind_of(match))
+            if at in ended:
+                state = state.replace("C", "")
             if (kind := opened.get(at, "")) and kind not in state:
                 state = "".join(sorted(state + kind))
             if not state:
@@ -196,6 +211,12 @@ def _kind_of(mark: regex.Match[str]) -> str:
     return mark[0] if mark[0] in "<>\"'=/\\(){}:&" else "a"
 
 
+def _ends_of_style(text: str, start: int, end: int) -> set[int]:
+    """Return where the names of what may end an element `style` end, after `start`, up to `end`."""
+    first, last = max(start - LONGEST_OPENING, 0), min(end + 1, len(text))
+    return {found.end() for found in _style_end.finditer(text, first, last)}
+
+
 def _openings(text: str, start: int, end: int) -> dict[int, str]:
     """Return what opens in a text after `start`, up to `end`, by where its opening ends."""
     opened = {}
@@ -207,6 +228,9 @@ def _openings(text: str, start: int, end: int) -> dict[int, str]:
             continue
         if anchor[0][0] == "\\":
             opened[anchor.end()] = "c"
+            continue
+        if anchor[0] == "<" and (style := _style.match(text, at, last)):
+            opened[style.end()] = "A"
             continue
         if anchor[0] == "<" and (tag := _tag.match(text, at, last)):
             opened[tag.end()] = "b"
