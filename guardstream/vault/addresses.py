@@ -70,7 +70,13 @@ _code = re.compile("`+|</?code\\b", re.IGNORECASE)
 # do, strings of CSS, and targets and addresses in `<>` in Markdown, as Python-Markdown reads them.
 _TAGS = (
     "a|area|audio|base|blockquote|body|button|del|embed|form|frame|iframe|image|img|input|ins|link"
-    "|math|meta|object|q|script|source|svg|table|td|track|use|video"
+    "|math|meta|object|q|script|source|svg|track|use|video"
+    # `background`: https://html.spec.whatwg.org/multipage/rendering.html#tables-2
+    "|table|thead|tbody|tfoot|colgroup|col|tr|th|td|caption"
+    # `fill`, `mask`, `filter` and others: https://www.w3.org/TR/SVG2/styling.html, and animations
+    "|circle|clippath|defs|ellipse|filter|foreignobject|g|line|lineargradient|marker|mask|path"
+    "|pattern|polygon|polyline|radialgradient|rect|stop|switch|symbol|text|textpath|tspan|view"
+    "|fe[a-z]{4,16}|animate[a-z]{0,9}|set"
 )
 # In it an address needs no string: `url(//host/\20 …)`; and names may be escaped: `u\72l("…`.
 _style = re.compile(r"<style(?=[\s/>])", re.IGNORECASE)
