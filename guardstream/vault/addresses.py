@@ -83,9 +83,9 @@ _style = re.compile(r"<style(?=[\s/>])", re.IGNORECASE)
 _style_end = re.compile(r"</style(?=[\s/>])", re.IGNORECASE)
 _IN_STYLE = frozenset("ABC")  # the states in an element `style` that may end
 _autolink = re.compile(r"<(?:https?|ftps?)://", re.IGNORECASE)
-# The first group of `\href`, `\url` and `\includegraphics` is an address, spaces too, for KaTeX and
-# MathJax (https://katex.org/docs/supported.html#html, https://docs.mathjax.org).
-_tex = re.compile(r"\\(?:href|url|includegraphics)(?![A-Za-z])")
+# The first group of these is an address or CSS, spaces too, for KaTeX and MathJax, and so are the
+# options of bbox (https://katex.org/docs/supported.html#html, https://docs.mathjax.org).
+_tex = re.compile(r"\\(?:href|url|includegraphics|style|htmlStyle|bbox)(?![A-Za-z])")
 _anchor = re.compile(
     rf"[<\"']|\]\(|{_tex.pattern}"
 )  # each opening has one, at its beginning or end
@@ -129,8 +129,8 @@ and `T` after a second one, because only in front of a parenthesis is that the e
 `A` in an element `style`, `B` after a `<` in it, `C` after `</`, which may be its end, and `E`
 after any other `<`, because in SVG a comment may be there, with what only looks like its end.
 
-In TeX: `c` after a command with an address, `f` in its group, `g` and `h` in two and more, `i` and
-`j` after a backslash in one and two.
+In TeX: `c` after a command with an address, `f` in its group or its options, `g` and `h` in two
+groups and more, `i` and `j` after a backslash in one and two.
 """
 
 _STEPS: dict[str, dict[str, str]] = {
@@ -233,7 +233,7 @@ def _openings(text: str, start: int, end: int) -> dict[int, str]:
             opened[anchor.end()] = "o"
             continue
         if anchor[0][0] == "\\":
-            opened[anchor.end()] = "c"
+            opened[anchor.end()] = "f" if anchor[0] == "\\bbox" else "c"
             continue
         if anchor[0] == "<" and (style := _style.match(text, at, last)):
             opened[style.end()] = "A"

