@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 from collections.abc import AsyncIterable, Callable, Iterable, Mapping, Sequence
 from copy import copy
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import cache, partial
 from pathlib import Path
 from threading import Lock
@@ -663,11 +663,12 @@ class Guard:
         A section is never ignored silently; `rules_only` ignores it on purpose. With `in_reloads`,
         a changed policy that has one is not loaded, and the last valid one stays.
         """
-        self._refuse_operations(self.policy, what, sections)
-        if in_reloads and self._watched is not None:
-            self._watched.checks.insert(
-                0, lambda policy: self._refuse_operations(policy, what, sections)
-            )
+        if self._rules_only:
+            return
+        check = _Unapplied(what, tuple(sections))
+        check(self.policy)
+        if in_reloads and self._watched is not None and check not in self._watched.checks:
+            self._watched.checks.insert(0, check)
 
     # Parts of the above
 
@@ -720,12 +721,8 @@ class Guard:
     def _refuse_operations(
         self, policy: Policy, what: str, sections: Iterable[str] = ONLY_BY_WRAP
     ) -> None:
-        for name in sections:
-            if getattr(policy.file, name) and not self._rules_only:
-                raise PolicyError(
-                    f"{policy.place(name)}: the section {name!r} is not applied by {what}: "
-                    "guard a stream with wrap(), or ignore such sections with rules_only=True"
-                )
+        if not self._rules_only:
+            _Unapplied(what, tuple(sections))(policy)
 
     def _flows(
         self,
@@ -764,6 +761,26 @@ class Guard:
                 "only a guard with a vault restores something: give it one by with_vault(vault)"
             )
         return replace(self._vault_use, part=part)
+
+
+@dataclass(frozen=True, slots=True)
+class _Unapplied:
+    """Refuses a policy that has one of these sections, which `what` does not apply.
+
+    Equal ones are one check: a server or a transport may be made many times for one guard.
+    """
+
+    what: str
+    sections: tuple[str, ...]
+
+    def __call__(self, policy: Policy) -> None:
+        """Raise PolicyError if the policy has such a section."""
+        for name in self.sections:
+            if getattr(policy.file, name):
+                raise PolicyError(
+                    f"{policy.place(name)}: the section {name!r} is not applied by {self.what}: "
+                    "guard a stream with wrap(), or ignore such sections with rules_only=True"
+                )
 
 
 class _CurrentOperations:

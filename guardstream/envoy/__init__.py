@@ -4,6 +4,10 @@ Envoy sends each request and answer to it over gRPC (`envoy.service.ext_proc.v3`
 result. Needs the extra `envoy`.
 """
 
-from guardstream.envoy.server import Processor, serve
+try:
+    from guardstream.envoy.server import Processor, serve
+except ModuleNotFoundError as error:  # pragma: no cover
+    why = f"the processor needs {error.name}: pip install 'guardstream[envoy]'"
+    raise ImportError(why) from error
 
 __all__ = ["Processor", "serve"]

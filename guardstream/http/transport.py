@@ -21,7 +21,7 @@ from urllib.parse import unquote
 from guardstream.errors import AdapterError, BlockedError
 from guardstream.forks import kept_across_forks
 from guardstream.framing.json import json_bytes, json_object
-from guardstream.guard import Guard, check_guard
+from guardstream.guard import ONLY_BY_WRAP, Guard, check_guard
 from guardstream.hints import check_known
 from guardstream.http.body import aguard_body, guard_body, guard_error, in_thread
 from guardstream.http.charsets import charset_of
@@ -141,6 +141,9 @@ class _Guarding(_Base):  # type: ignore[misc]
     _default: ClassVar[str]
     """The name of the class that opens connections, in the package of the requests."""
 
+    _unapplied: ClassVar[tuple[str, ...]]
+    """The sections of a policy that no answer could be guarded with."""
+
     @known_arguments
     def __init__(
         self,
@@ -153,6 +156,7 @@ class _Guarding(_Base):  # type: ignore[misc]
         on_block: OnBlock | None = None,
     ) -> None:
         check_guard(guard, "a transport")
+        guard.refuse_operations(type(self).__name__, self._unapplied, in_reloads=True)
         if on_block is not None:
             check_known("on_block", on_block, ON_BLOCK)
         check_known("other", other, ("guard", "refuse", "pass"))
@@ -367,11 +371,15 @@ class GuardTransport(_Guarding):
 
     A request raises the inner transport's exceptions; BlockedError for a prompt that the policy's
     `input` forbids; AdapterError for a request or an answer that is refused or cannot be read;
-    StageError if a stage fails; PolicyError for a policy with a section that a transport cannot
-    apply, such as `retry`.
+    StageError if a stage fails; PolicyError if a section of the policy is not applied to such an
+    answer, such as `concurrency` to a whole one.
+
+    Raises PolicyError for a policy with `retry`. A changed policy that has it is not loaded; the
+    last valid one stays.
     """
 
     _default = "AsyncHTTPTransport"
+    _unapplied = ("retry",)
 
     def handle_request(self, request: Any) -> Any:  # noqa: ARG002 - as httpx calls it
         """Refuse the request of a synchronous client."""
@@ -455,9 +463,14 @@ class GuardTransport(_Guarding):
 
 
 class SyncGuardTransport(_Guarding):
-    """The transport for synchronous clients, with the arguments of `GuardTransport`."""
+    """The transport for synchronous clients, with the arguments of `GuardTransport`.
+
+    Raises PolicyError for a policy with `gate`, `retry` or `concurrency`, which need an event loop;
+    none is loaded later, either.
+    """
 
     _default = "HTTPTransport"
+    _unapplied = ONLY_BY_WRAP
 
     async def handle_async_request(self, request: Any) -> Any:  # noqa: ARG002 - as httpx calls it
         """Refuse the request of an asynchronous client."""

@@ -129,7 +129,7 @@ class AuditLog:
     def _write(self, record: dict[str, Any]) -> None:
         with self._lock:
             chain = self._own_chain()
-            line = _line(record if chain is None else {**record, **chain.link()})
+            line = line_of(record if chain is None else {**record, **chain.link()})
             self._append(line)
             if chain is not None:
                 chain.note(line)
@@ -147,7 +147,7 @@ class AuditLog:
         """Write a signature of the chain so far."""
         if self._sign is not None:
             claims = chain.claims()
-            self._append(_line({"v": VERSION, "id": chain.id, "checkpoint": self._sign(claims)}))
+            self._append(line_of({"v": VERSION, "id": chain.id, "checkpoint": self._sign(claims)}))
             chain.unsigned = 0
             self._sync()
 
@@ -254,7 +254,8 @@ class Chain:
         return {"chain": self.id, "n": self._number, "last": self._last}
 
 
-def _line(record: Mapping[str, Any]) -> bytes:
+def line_of(record: Mapping[str, Any]) -> bytes:
+    """Return the line of a record, without its end."""
     line = json.dumps(record, ensure_ascii=False, separators=(",", ":"), default=str)
     # Half a surrogate pair becomes an escape, which is one in JSON, too.
     return line.encode(errors="backslashreplace")

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from guardstream.observability.audit import NO_LINE, parsed, torn_and_whole
+from guardstream.observability.audit import NO_LINE, line_of, parsed, torn_and_whole
 from guardstream.observability.record import VERSION
 from guardstream.receipts.receipt import CHECKPOINT, ReceiptError, public_keys_of, token_of
 
@@ -115,13 +114,8 @@ def _checkpoint(
     links = chains.get(str(claims.get("chain")), Links())
     here = (record.get("v"), record.get("id"), links.lines, links.last)
     signed = (VERSION, claims.get("chain"), claims.get("n"), claims.get("last"))
-    if here != signed or line != _written(record):
+    # No signature covers the line itself: it is as it was written.
+    if here != signed or line != line_of({name: record.get(name) for name in _KEYS}):
         yield f"{place}: the chain is not what was signed here"
     else:
         links.signed = links.lines
-
-
-def _written(record: Any) -> bytes:
-    """Return the line of a signature, as it was written: no signature covers it."""
-    only = {name: record.get(name) for name in _KEYS}
-    return json.dumps(only, ensure_ascii=False, separators=(",", ":")).encode()

@@ -70,13 +70,11 @@ class GuardMiddleware:
             raise TypeError(f"GuardMiddleware() has no argument {unknown[0]!r}, {meant}")
         if guard is not None:
             check_guard(guard, "a route")
-        if isinstance(routes, Mapping):
-            raise TypeError("'routes' are Route or (path, guard), in order, not a mapping")
         section = middleware(guard) if guard is not None else {}
         if section:
             of_section = {name: section[name] for name in ("heartbeat", "max_answer", "on_block")}
             settings = {**of_section, **settings}  # type: ignore[typeddict-item]
-        listed = list(routes)
+        listed = _listed(routes)
         pairs = [("/{path:path}", guard), *(each for each in listed if not isinstance(each, Route))]
         _check_applied(settings, pairs)
         otherwise = route_with(settings, *pairs[0])
@@ -128,6 +126,20 @@ class GuardMiddleware:
             if vault is not None and route.guard is not None:
                 restoring = Restoring(route.guard, vault, route.provider)
         return await resume(scope, receive, send, route, self._replay, restoring=restoring)
+
+
+def _listed(routes: Iterable[Routing]) -> list[Routing]:
+    """Return the routes as a list. TypeError for anything but routes and pairs of a path and a
+    guard."""
+    wanted = "'routes' are Route or (path, guard), in order, not"
+    if isinstance(routes, Mapping):
+        raise TypeError(f"{wanted} a mapping")
+    listed = list(routes)
+    for each in listed:
+        is_pair = isinstance(each, Sequence) and not isinstance(each, str) and len(each) == 2
+        if not isinstance(each, Route) and not is_pair:
+            raise TypeError(f"{wanted} {each!r}")
+    return listed
 
 
 def _check_route(route: Route) -> None:

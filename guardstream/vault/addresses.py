@@ -70,20 +70,36 @@ _code = re.compile("`+|</?code\\b", re.IGNORECASE)
 # do, strings of CSS, and targets and addresses in `<>` in Markdown, as Python-Markdown reads them.
 _TAGS = (
     "a|area|audio|base|blockquote|body|button|del|embed|form|frame|iframe|image|img|input|ins|link"
-    "|math|meta|object|q|script|source|svg|table|td|track|use|video"
+    "|math|meta|object|q|script|source|svg|track|use|video"
+    # `background`: https://html.spec.whatwg.org/multipage/rendering.html#tables-2
+    "|table|thead|tbody|tfoot|colgroup|col|tr|th|td|caption"
+    # `fill`, `mask`, `filter` and others: https://www.w3.org/TR/SVG2/styling.html, and animations
+    "|circle|clippath|defs|ellipse|filter|foreignobject|g|line|lineargradient|marker|mask|path"
+    "|pattern|polygon|polyline|radialgradient|rect|stop|switch|symbol|text|textpath|tspan|view"
+    "|fe[a-z]{4,16}|animate[a-z]{0,9}|set"
 )
+# In it an address needs no string: `url(//host/\20 …)`; and names may be escaped: `u\72l("…`.
+_style = re.compile(r"<style(?=[\s/>])", re.IGNORECASE)
+_style_end = re.compile(r"</style(?=[\s/>])", re.IGNORECASE)
+_IN_STYLE = frozenset("ABC")  # the states in an element `style` that may end
 _autolink = re.compile(r"<(?:https?|ftps?)://", re.IGNORECASE)
-_anchor = re.compile("[<\"']|\\]\\(")  # each opening has one, at its beginning or its end
+# The first group of these is an address or CSS, spaces too, for KaTeX and MathJax, and so are the
+# options of bbox (https://katex.org/docs/supported.html#html, https://docs.mathjax.org).
+_tex = re.compile(r"\\(?:href|url|includegraphics|style|htmlStyle|bbox)(?![A-Za-z])")
+_anchor = re.compile(
+    rf"[<\"']|\]\(|{_tex.pattern}"
+)  # each opening has one, at its beginning or end
 _tag = re.compile(rf"<(?:{_TAGS})(?=[\s/])", re.IGNORECASE)
 _string = re.compile(
-    r"(?:(?:url|image-set)\(|@import|[\s\"'/{:](?:style|src|(?:xlink:)?href)\s{0,8}=)\Z",
+    r"(?:(?:url|image-set)\(|@import|[\s\"'/{:](?:style|src|background|(?:xlink:)?href)\s{0,8}=)\Z",
     re.IGNORECASE,
 )
 _mark = regex.compile(
-    r"(?P<blank>(?<=\n[ \t\r]{0,32})\n)|[<>\"'=/\\():&]|\n|[^\S\n]+|[^<>\"'=/\\():&\s]+"
+    r"(?P<blank>(?<=\n[ \t\r]{0,32})\n)|[<>\"'=/\\(){}:&]|\n|[^\S\n]+|[^<>\"'=/\\(){}:&\s]+"
 )
 _harmless_target = regex.compile(r"\](?:\(|:)\s{0,32}<(?:mailto|tel):[^?&<>]*\Z", regex.IGNORECASE)
 _harmless_link = regex.compile(r"\]\(\s*<?(?:mailto|tel):[^?&()]*\Z", regex.IGNORECASE)
+_harmless_group = regex.compile(r"\{\s*(?:(?:mailto|tel):[^?&{}]*)?\Z", regex.IGNORECASE)
 _harmless_value = regex.compile(r"\s*(?:mailto|tel):[^?&]*\Z", regex.IGNORECASE)
 
 # markdown2 reads all of the line as the address.
@@ -109,6 +125,12 @@ In a target in parentheses, which for Python-Markdown may have spaces in it, and
 paragraph: `o` while it is relative, `z` after a slash; and if it may name a host, `p`, `q` and `r`
 in one, two and more parentheses, `v` and `w` after a backslash in one and two, `t` after a quote,
 and `T` after a second one, because only in front of a parenthesis is that the end of a title.
+
+`A` in an element `style`, `B` after a `<` in it, `C` after `</`, which may be its end, and `E`
+after any other `<`, because in SVG a comment may be there, with what only looks like its end.
+
+In TeX: `c` after a command with an address, `f` in its group or its options, `g` and `h` in two
+groups and more, `i` and `j` after a backslash in one and two.
 """
 
 _STEPS: dict[str, dict[str, str]] = {
@@ -133,9 +155,19 @@ _STEPS: dict[str, dict[str, str]] = {
     "w": {"\n": "", "": "q"},
     "t": {'"': "T", "'": "T", "\n": "", "": "t"},
     "T": {")": "", '"': "T", "'": "T", "\n": "", "": "t"},
+    "A": {"<": "B", "": "A"},
+    "B": {"/": "C", "": "E"},
+    "C": {"a": "C", "": "E"},
+    "E": {"": "E"},
+    "c": {"{": "f", "": "c"},
+    "f": {"{": "g", "}": "", "\\": "i", "": "f"},
+    "g": {"{": "h", "}": "f", "\\": "j", "": "g"},
+    "h": {"": "h"},
+    "i": {"": "f"},
+    "j": {"": "g"},
 }
 """The next letter by the mark that comes: a space, a line feed for the end of a paragraph, one of
-`<>"'=/\\():&`, or anything else."""
+`<>"'=/\\(){}:&`, an `a` for a word, or anything else."""
 
 
 @lru_cache(maxsize=4_096)
@@ -155,6 +187,8 @@ def within(state: str, text: str, start: int, end: int) -> str:
     An opening that ends after `start` may begin before it.
     """
     opened = _openings(text, start, end)
+    in_style = not _IN_STYLE.isdisjoint((*state, *opened.values()))
+    ended = _ends_of_style(text, start, end) if in_style else ()
     places = iter(sorted(opened))
     at = start
     while True:
@@ -166,6 +200,8 @@ def within(state: str, text: str, start: int, end: int) -> str:
         for match in _mark.finditer(text, at, end):
             at = match.end()
             state = _step(state, _kind_of(match))
+            if at in ended:
+                state = state.replace("C", "")
             if (kind := opened.get(at, "")) and kind not in state:
                 state = "".join(sorted(state + kind))
             if not state:
@@ -178,7 +214,13 @@ def _kind_of(mark: regex.Match[str]) -> str:
     """Return a mark as `_STEPS` has it."""
     if mark[0].isspace():
         return "\n" if mark["blank"] else " "
-    return mark[0] if mark[0] in "<>\"'=/\\():&" else "a"
+    return mark[0] if mark[0] in "<>\"'=/\\(){}:&" else "a"
+
+
+def _ends_of_style(text: str, start: int, end: int) -> set[int]:
+    """Return where the names of what may end an element `style` end, after `start`, up to `end`."""
+    first, last = max(start - LONGEST_OPENING, 0), min(end + 1, len(text))
+    return {found.end() for found in _style_end.finditer(text, first, last)}
 
 
 def _openings(text: str, start: int, end: int) -> dict[int, str]:
@@ -189,6 +231,12 @@ def _openings(text: str, start: int, end: int) -> dict[int, str]:
         at = anchor.start()
         if anchor[0] == "](":
             opened[anchor.end()] = "o"
+            continue
+        if anchor[0][0] == "\\":
+            opened[anchor.end()] = "f" if anchor[0] == "\\bbox" else "c"
+            continue
+        if anchor[0] == "<" and (style := _style.match(text, at, last)):
+            opened[style.end()] = "A"
             continue
         if anchor[0] == "<" and (tag := _tag.match(text, at, last)):
             opened[tag.end()] = "b"
@@ -337,8 +385,10 @@ def _as_read(run: str) -> str:
 
 def _harmless(state: str, near: str) -> bool:
     """Return whether the open value that ends `near` is only the recipient of a mail or a call."""
-    if state in "oz":
+    if state in "ocz":
         return True
+    if state == "f":
+        return bool(_harmless_group.search(near))
     if state == "p":
         return bool(_harmless_link.search(near))
     if state == "m":

@@ -33,10 +33,10 @@ class Without:
         return None if missing else self._finder.find_spec(name, path, target)
 
 sys.meta_path[:] = map(Without, sys.meta_path)
-from guardstream.cli import main
-sys.exit(main())
 """
-"""Runs a command in an interpreter that does not find some modules."""
+"""Makes an interpreter not find some modules."""
+
+COMMAND = f"{WITHOUT}from guardstream.cli import main\nsys.exit(main())"
 
 POLICY = 'rules: [{id: word, words: [secret], tests: [{input: secret, output: "[word]"}]}]\n'
 
@@ -48,7 +48,7 @@ def run(
     (folder / "text").write_text("{}", "utf-8")
     (folder / "words.txt").write_text("secret\n", "utf-8")
     (folder / "data.jsonl").write_text('{"text": "a secret", "label": 1}\n', "utf-8")
-    command = [sys.executable, "-c", WITHOUT, ",".join(without), *arguments]
+    command = [sys.executable, "-c", COMMAND, ",".join(without), *arguments]
     return subprocess.run(command, capture_output=True, text=True, cwd=folder)
 
 
@@ -112,3 +112,23 @@ def test_an_extra_of_which_a_package_is_missing_is_named_too(
     assert (done.returncode, done.stderr.count("\n")) == (2, 1)
     assert ": pip install 'guardstream[" in done.stderr
     assert ON_PYPI.get(module, module) in done.stderr.partition(":")[0]
+
+
+@pytest.mark.parametrize(
+    ("module", "missing", "extra"),
+    [
+        ("serve", "starlette", "serve"),
+        ("serve.proxy", "yarl", "serve"),
+        ("serve.proxy", "python_multipart", "serve"),
+        ("envoy", "grpc", "envoy"),
+        ("envoy", "envoy", "envoy"),
+        ("observability.otel", "opentelemetry", "otel"),
+        ("observability.prometheus", "prometheus_client", "prometheus"),
+    ],
+)
+def test_a_module_that_needs_an_extra_names_it(module: str, missing: str, extra: str) -> None:
+    program = f"{WITHOUT}import guardstream.{module}"
+    command = [sys.executable, "-c", program, missing]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert done.stderr.endswith(f": pip install 'guardstream[{extra}]'\n")

@@ -7,6 +7,7 @@ import json
 import tracemalloc
 from collections.abc import AsyncIterator, Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from threading import Thread
 from typing import Any
 
@@ -18,7 +19,7 @@ import httpx2
 import openai
 import pytest
 
-from guardstream import AdapterError, BlockedError, Guard, Policy
+from guardstream import AdapterError, BlockedError, Guard, Policy, PolicyError
 from guardstream.http.transport import GuardTransport, SyncGuardTransport
 from tests.providers.laws import events
 from tests.serve.proxy.upstream import chat, guard
@@ -908,3 +909,51 @@ def test_a_prompt_that_cannot_be_checked_is_not_sent() -> None:
     client = sync_client(answer, other="refuse")
     with client as http, pytest.raises(AdapterError, match="prompts to '/api/talk'"):
         http.post("http://provider/api/talk", json=HELLO)
+
+
+RULES = "version: 1\nrules: [{id: secret, words: [secret]}]\n"
+UNAPPLIED = {
+    "retry: {attempts: 2}": (GuardTransport, SyncGuardTransport),
+    "concurrency: {at_once: 2}": (SyncGuardTransport,),
+    "gate: [{use: judge, options: {format: llama_guard, model: m, url: 'http://127.0.0.1:9/'}}]": (
+        SyncGuardTransport,
+    ),
+}
+
+
+@pytest.mark.parametrize(
+    ("section", "transport"),
+    [(section, each) for section in UNAPPLIED for each in UNAPPLIED[section]],
+)
+def test_a_transport_refuses_a_policy_that_no_answer_could_be_guarded_with(
+    section: str, transport: type[Any]
+) -> None:
+    policy = Policy.parse(RULES + section, name="p.yaml")
+    with pytest.raises(PolicyError, match=rf"p.yaml:3:1: .*not applied by {transport.__name__}"):
+        transport(Guard(policy))
+    transport(Guard(policy, rules_only=True))
+
+
+@pytest.mark.parametrize("section", UNAPPLIED)
+def test_a_reload_that_a_transport_cannot_apply_changes_nothing(
+    section: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / "policy.yaml"
+    path.write_text(RULES)
+    inner = httpx.MockTransport(lambda _: httpx.Response(200, text="a secret"))
+    client = httpx.Client(transport=SyncGuardTransport(Guard.load(path, reload=True), inner))
+    path.write_text(RULES + section)
+    assert client.post("http://provider/x", json={}).text == "a [secret]"
+    assert "not applied by SyncGuardTransport" in caplog.text
+
+
+def test_transports_for_one_guard_leave_nothing_in_it(tmp_path: Path) -> None:
+    path = tmp_path / "policy.yaml"
+    path.write_text(RULES)
+    guard = Guard.load(path, reload=True)
+    GuardTransport(guard)
+    assert guard._watched is not None
+    checks = len(guard._watched.checks)
+    for _ in range(3):
+        GuardTransport(guard)
+    assert len(guard._watched.checks) == checks

@@ -128,6 +128,32 @@ def test_it_refuses_as_early_as_the_model_allows(marked, keyword):
         assert (error.offset, error.keyword) == (offset, keyword)
 
 
+@pytest.mark.parametrize(
+    ("kind", "marked"),
+    [
+        (Item, '{"id": 1|"note": "a"}'),
+        (list[float], "[2.5|x]"),
+        (list[int | str], '[1, 2|"a"]'),
+        (dict[str, datetime.timedelta], '{"a": 1e1|-1}'),
+    ],
+)
+def test_what_follows_a_number_is_not_the_models_mistake(kind, marked):
+    offset, text = marked.index("|"), marked.replace("|", "")
+    for chunks in cuttings(text, random.Random(0)):
+        document = Document(ModelSchema(kind))
+        for chunk in chunks:
+            document.feed(chunk)
+        assert document.error is not None
+        assert document.error.offset == offset
+        assert document.error.reason.startswith("expected ','")
+
+
+@pytest.mark.parametrize("after", ["x", '"', "{", "-1", "```"])
+def test_a_number_that_is_the_whole_document_ends_before_anything_else(after):
+    for chunks in cuttings(f"12{after}", random.Random(0)):
+        assert extract.final_sync(chunks, int) == 12
+
+
 Omitted = TypeAliasType("Omitted", OnErrorOmit[int])
 
 

@@ -9,6 +9,7 @@ outermost list, and finally the whole.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Mapping, Sequence
 from enum import Enum
 from functools import cached_property
@@ -37,6 +38,10 @@ _SCALAR_TYPES = (
     "int", "float", "decimal", "bool", "date", "time", "datetime", "timedelta", "url",
     "multi-host-url", "uuid", "bytes", "complex",
 )  # fmt: skip
+
+_NUMBER = re.compile(r"-?[0-9]+(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?")
+"""A number as RFC 8259 writes it."""
+
 _UNION = "union"
 """The keyword for a value for which pydantic would try the choices of unions too often."""
 
@@ -345,9 +350,11 @@ def _scalar_judge(core: Core, config: Core, keyword: str) -> n.Judge:
     validate = SchemaValidator(cast(Any, core), cast(Any, config)).validate_json
 
     def judge(value: Any, source: Callable[[], str], _known: object) -> str | None:
-        # A number is judged as it is written; its text includes the character that ends it.
+        # A number is judged as it is written; its text includes the character that ends it, which
+        # may be any, such as the quote of a member after a missing comma.
         number = isinstance(value, int | float) and not isinstance(value, bool)
-        text = source().rstrip(" \t\n\r,]}") if number else json.dumps(value)
+        written = _NUMBER.match(source()) if number else None
+        text = written[0] if written else json.dumps(value)
         return keyword if _verdict(validate, text) else None
 
     return judge

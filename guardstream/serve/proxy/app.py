@@ -131,9 +131,11 @@ def signing(proxy: Proxy, settings: ProxySettings) -> ASGIApp:
 def _log(scope: Scope, outcome: Outcome, seconds: float) -> None:
     """Log one line about a request: no query, no header, no text.
 
-    A path is percent-encoded, so that none can begin a new line, and a long one is cut.
+    A path is percent-encoded, so that none can begin a new line, and a long one is cut. One in
+    which a rule finds something is left out.
     """
-    path, why = quote(scope["path"], safe=PATH), outcome.error or "-"
+    path = "-" if outcome.matched else quote(scope["path"], safe=PATH)
+    why = outcome.error or "-"
     log.info(
         "%s %s %s finish=%s policy=%s blocked_by=%s upstream=%s error=%s %.3fs",
         scope.get("method", ""),

@@ -444,10 +444,12 @@ class ProxyExchange:
         endpoint = self._match.endpoint
         if endpoint.request != "unknown":
             return requests.checked(guard, endpoint, self._context.table, kind, body)
+        path = self._scope["path"]
+        self.outcome.matched = not other_requests.is_clean(guard, path)
         encodings = [v for name, v in self._headers if plain_name(name) == b"content-encoding"]
         if any(each.strip().lower() not in (b"", b"identity") for each in encodings):
             raise RefusedError(415, "unguarded_input", "the request's body is compressed")
-        return checked_other(guard, kind, self._scope["path"], self._query, body)
+        return checked_other(guard, kind, path, self._query, body)
 
     @property
     def _around(self) -> Operations | None:

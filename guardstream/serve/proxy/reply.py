@@ -36,7 +36,8 @@ WITH_ERRORS: Sequence[Kind] = ("events", "lines")
 
 @dataclass(slots=True)
 class Outcome:
-    """The outcome of a request, for the log and for metrics."""
+    """The outcome of a request, for the log and for metrics; `matched` says that a rule finds
+    something in its path."""
 
     status: int | None = None
     finish: FinishReason | None = None
@@ -45,6 +46,7 @@ class Outcome:
     upstream: str | None = None
     error: str | None = None
     reason: str = ""
+    matched: bool = False
 
     def failed(self, code: str, reason: str = "") -> None:
         """Record why a request fails: the first error counts."""

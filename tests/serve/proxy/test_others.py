@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
@@ -290,6 +291,21 @@ def test_the_path_and_the_query_are_judged_but_no_key_in_it() -> None:
         query = "?b=%41&q=write+to+ann%40example.com&key=ann@example.com&&c"
         assert httpx.get(f"{url}/say{query}").status_code == 200
     assert provider.targets == ["/say?b=%41&q=write+to+%5Bmail%5D&key=ann@example.com&&c"]
+
+
+@pytest.mark.parametrize("action", ["mask", "block", "monitor"])
+@pytest.mark.parametrize("body", [{"json": {}}, {"content": b"{", "headers": typed("text/json")}])
+def test_a_path_in_which_a_rule_finds_something_is_not_logged(
+    action: str, body: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    rule = f"{{id: name, words: [bluebird], action: {action}}}"
+    own = Guard(Policy.parse(f"input: {{rules: [{rule}]}}"))
+    with proxied(nothing, other="guard", guards={"default": own}) as (url, _):
+        httpx.post(f"{url}/say/bluebird", **body)
+        httpx.post(f"{url}/say/robin", **body)
+    lines = [record.getMessage() for record in caplog.records if "guardstream" in record.name]
+    assert [line.split()[1] for line in lines] == ["-", "/say/robin"]
 
 
 def test_without_rules_for_prompts_a_request_goes_on_as_it_came() -> None:
