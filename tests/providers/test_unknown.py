@@ -1072,7 +1072,7 @@ def test_what_is_the_same_everywhere_is_not_read_again_by_other_fields() -> None
 def test_fields_that_differ_in_each_event_keep_no_texts() -> None:
     apart = ToldApart(16)
     for nr in range(2000):
-        for each in apart.texts("$.note", "so", Tail(16), [("seq", nr), ("task", nr % 3)]):
+        for each in apart.texts("$.note", "so", Tail(16), [("seq", nr), ("task", nr % 3)]).values():
             each.add("so")
     assert len(apart.texts("$.note", "so", Tail(16), [("seq", 2000), ("task", 0)])) == 1
     for nr in range(20_000):

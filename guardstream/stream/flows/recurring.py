@@ -32,18 +32,19 @@ def without(text: str, found: Iterable[Finding]) -> str:
 
 class Tail:
     """The last `memory` code points of the values at one place, in `text`, and the values that they
-    are made of."""
+    are made of; `begun` is the JSON or the event that the last one ends in."""
 
     def __init__(self, memory: int) -> None:
         self.text = ""
         self.last = ""  # the last value, or the beginning of one that is long
+        self.begun = ""
         self.memory = memory
         self._values: deque[str] = deque()
         self._size = 0
 
     def copy(self) -> Tail:
         copy = Tail(self.memory)
-        copy.text, copy.last = self.text, self.last
+        copy.text, copy.last, copy.begun = self.text, self.last, self.begun
         copy._values, copy._size = self._values.copy(), self._size
         return copy
 

@@ -113,19 +113,26 @@ class ToldApart:
             self._fields += len(fields)
             self._texts += texts
 
-    def texts(self, place: Hashable, piece: str, before: Tail, beside: Beside) -> list[Divided]:
-        """Return the texts that a piece may continue, so that it can be added to them.
+    def texts(
+        self, place: Hashable, piece: str, before: Tail, beside: Beside
+    ) -> dict[str, Divided]:
+        """Return the texts that a piece may continue, by their fields, so that it can be added to
+        them.
 
         `before` is the text at this place in the path, of all values.
         """
         if place not in self._paths and len(self._paths) == _FIELDS:
-            return []
+            return {}
         fields = self._paths.setdefault(place, {})
         values = {name: (_type_of(value), value) for name, value in beside}
         for name in fields.keys() - values.keys():
             values[name] = (_type_of(None), None)
-        found = [self._text(fields, name, value, piece, before) for name, value in values.items()]
-        return [each for each in found if each is not None]
+        found = {}
+        for name, value in values.items():
+            text = self._text(fields, name, value, piece, before)
+            if text is not None:
+                found[name] = text
+        return found
 
     def _text(
         self, fields: dict[str, _Field], name: str, value: Hashable, piece: str, before: Tail
