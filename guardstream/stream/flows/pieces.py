@@ -253,13 +253,15 @@ class PieceFlow(Generic[C]):
         self.calls = self._lanes.calls = known
 
     def _end_before(self, incoming: Incoming[C]) -> list[Sent[C]]:
-        """End the stream before a chunk, or after it if the chunk only ends a block."""
+        """End the stream before a chunk, or after it if the chunk only ends blocks of text: a call
+        that is cut does not end."""
         reading = incoming.reading
         if self.ended is None:
             return self._stop_before(incoming)
         if self._breaks_off and self.ended == "content_filter":
             return self._end_stream()
-        if reading.pieces or reading.finished or reading.calls:
+        ends_call = any(slot.channel == "tool_args" for slot in reading.closed)
+        if reading.pieces or reading.finished or reading.calls or ends_call:
             return self._end_stream()
         self._lanes.drop()
         return [*self._release_waiting(), *self._process(incoming), *self._end_stream()]
