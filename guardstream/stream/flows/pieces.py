@@ -802,7 +802,10 @@ def _is_open(reading: Reading) -> bool:
 
 
 def _must_stay_ordered(reading: Reading, other: Reading) -> bool:
-    """Return whether two chunks must keep their order: those of different choices need not."""
+    """Return whether two chunks must keep their order: those of different choices or messages need
+    not."""
+    if None not in (reading.message, other.message) and reading.message != other.message:
+        return False
     return not (
         reading.choices and other.choices and set(reading.choices).isdisjoint(other.choices)
     )
