@@ -879,6 +879,37 @@ def test_texts_that_interleave_are_told_apart_by_any_field(said: Any, seed: int)
         assert "blue bird" not in text.replace("so", "")
 
 
+@pytest.mark.parametrize(
+    "said",
+    [
+        lambda text, at, _: {"session": at // 2, "choice": at % 2, "note": text},
+        lambda text, at, nr: {
+            "seq": nr,
+            "on": {"id": at // 2},
+            "of": [{"at": at % 2, "note": text}],
+        },
+        lambda text, at, _: {
+            "session": at // 2,
+            "own": json.dumps({"choice": at % 2, "note": text}),
+        },
+        lambda text, at, _: {"session": at // 2, "size": len(text), "choice": at % 2, "note": text},
+    ],
+)
+@pytest.mark.parametrize("seed", range(4))
+def test_texts_that_interleave_are_told_apart_by_two_fields_together(said: Any, seed: int) -> None:
+    random = Random(seed)
+    rest = [cut("so it is said here: it is a blue bird here", random) for _ in range(4)]
+    source: list[tuple[int, Any]] = []
+    while any(rest):
+        at = random.choice([at for at in range(4) if rest[at]])
+        source.append((at, said(rest[at].pop(0), at, len(source))))
+    out = GUARD.wrap_sync([event for _, event in source])
+    texts = [""] * 4
+    for (at, _), event in zip(source, out, strict=True):
+        texts[at] += "".join(notes(event))
+    assert not any("blue bird" in each for each in texts)
+
+
 def cut(text: str, random: Random) -> list[str]:
     """Return a text in pieces of one to four characters."""
     pieces = []

@@ -8,7 +8,7 @@ not recur like that, and there an overflow counts.
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterable
 
 from guardstream.events import Finding
@@ -47,6 +47,19 @@ class Tail:
         copy.text, copy.last, copy.begun = self.text, self.last, self.begun
         copy._values, copy._size = self._values.copy(), self._size
         return copy
+
+    def shared(self, other: Tail) -> Tail:
+        """Return the values that were added to another one, too: the same objects, as others may
+        be equal by chance."""
+        shared = Tail(self.memory)
+        counts = Counter(map(id, other._values))
+        for value in self._values:
+            if counts[id(value)]:
+                counts[id(value)] -= 1
+                shared.add(value)
+        if self.begun == other.begun:
+            shared.begun = self.begun
+        return shared
 
     def add(self, value: str) -> None:
         """Add a value after those before it."""

@@ -33,7 +33,7 @@ from guardstream.stream.flows.nested_json import (
     written_in,
 )
 from guardstream.stream.flows.recurring import MASK, Tail, without
-from guardstream.stream.flows.told_apart import Divided, ToldApart
+from guardstream.stream.flows.told_apart import Divided, Name, ToldApart
 
 PATHS = 65_536
 """How many unknown paths a stream may have: twice the number in the description of a large API."""
@@ -75,7 +75,7 @@ class _Told(NamedTuple):
     """Texts by the values of the fields beside them, and the text of all values `before`."""
 
     before: Tail
-    texts: Mapping[str, Divided]
+    texts: Mapping[Name, Divided]
 
 
 class _Reading(NamedTuple):
@@ -103,15 +103,22 @@ class _Before(NamedTuple):
         if len(begun) == 1 and found.keys() == {each.begun for each in found.values()}:
             return [_Reading(each, ()) for each in found.values()]
         divided = [(name, each.tail) for told in self.told for name, each in told.texts.items()]
-        names = {name for name, _ in divided}
+        names = {name for name, _ in divided if isinstance(name, str)}
         # What continues another text is read first, as it is known best where that is.
         readings = [
-            _Reading(found[each], names - {name for name, tail in divided if tail.begun == each})
+            _Reading(
+                found[each], names - _named(name for name, tail in divided if tail.begun == each)
+            )
             for each in sorted(begun, reverse=True)
         ]
         for tail in (*self.tails.values(), *(tail for _, tail in divided)):
             tail.begun = found[tail.begun].begun
         return readings
+
+
+def _named(names: Iterable[Name]) -> set[str]:
+    """Return the fields in some names."""
+    return {each for name in names for each in ([name] if isinstance(name, str) else name)}
 
 
 class UnknownTexts:
