@@ -158,6 +158,25 @@ class Echoing(SpecAdapter):
         return [chunk]
 
 
+@dataclass
+class Told:
+    """A record that names its kind last."""
+
+    say: str
+    type: str
+
+
+@pytest.mark.parametrize("made", [Told, lambda say, kind: {"say": say, "type": kind}])
+def test_a_record_that_a_block_cuts_keeps_its_kind_if_no_rule_changes_that(made: Any) -> None:
+    cases = [("so a red fish", "word", "word"), ("so a red fish", "a red fish", ""),
+             ("so a red fish", "two words", "")]  # fmt: skip
+    for say, kind, left in cases:
+        *_, last = GUARD.wrap_sync([made("so", "word"), made(say, kind)], provider="json")
+        assert last == made("so a ", left)
+    *_, last = GUARD.wrap_sync([made("so", "red "), made("a red fish", "fish")], provider="json")
+    assert last == made("a ", "")
+
+
 def test_no_adapter_can_add_a_chunk_with_an_id_that_a_rule_would_change() -> None:
     adapter = Echoing()
     adapter.judge_marks(lambda _steps, mark: "blue bird" not in mark)

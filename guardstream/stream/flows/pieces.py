@@ -419,9 +419,19 @@ class PieceFlow(Generic[C]):
         return self._lanes.feed(slot, text, model)
 
     def _keep_keys(self, incoming: Incoming[C], start: int) -> None:
-        """Keep the shape of what follows the end of a stream in its last chunk."""
-        for index, piece in enumerate(incoming.reading.pieces):
-            if index >= start and _is_key(piece) and self._unknown.is_harmless(piece.text):
+        """Keep the shape of what follows the end of a stream in its last chunk, and its kind if
+        some of it is left."""
+        pieces = incoming.reading.pieces
+        told = zip(pieces, incoming.texts, strict=True)
+        has_text = any(text and not _is_key(piece) for piece, text in told)
+        for index, piece in enumerate(pieces):
+            if index < start or piece.kind != "unknown":
+                continue
+            if _is_key(piece):
+                keeps = self._unknown.is_harmless(piece.text)
+            else:
+                keeps = has_text and self._unknown.is_kind(piece)
+            if keeps:
                 incoming.texts[index] = piece.text
 
     def _guard_unknown(self, piece: Piece, beside: Beside = ()) -> str:

@@ -20,6 +20,7 @@ from typing import NamedTuple, TypeAlias
 from guardstream.errors import AdapterError
 from guardstream.events import Event, Finding, Finish, Text, text_of
 from guardstream.providers.adapter import Beside, Piece, Slot
+from guardstream.providers.toolkit.fields import KINDS
 from guardstream.providers.toolkit.paths import LONGEST_BESIDE, spoken
 from guardstream.stream.flows.checks import CachedCheck, Check
 from guardstream.stream.flows.nested_json import (
@@ -54,6 +55,12 @@ continue."""
 
 _NAMING = 4
 """The minimum length of a string in JSON that may name a kind or a role, in code points."""
+
+_KIND = re.compile(r"[\w.:/-]{1,64}")
+"""The name of a kind: one word."""
+
+_KINDS = tuple(f".{name}" for name in KINDS)
+"""The ends of paths where kinds are."""
 
 _ID = re.compile(r"(?=[^0-9]*[0-9])[\w.:|+/=-]{1,128}", re.ASCII)
 """An id that a provider generated: it has a digit and nothing that words need.
@@ -477,6 +484,14 @@ class UnknownTexts:
     def is_harmless(self, key: str) -> bool:
         """Return whether a key has no finding and needs no change."""
         return not key or self._check(key)[-1] == Text(key)
+
+    def is_kind(self, piece: Piece) -> bool:
+        """Return whether a piece is the name of a kind that no rule changes, alone or joined with
+        those before it."""
+        slot, text = piece.slot, piece.text
+        if not slot.field.endswith(_KINDS) or _KIND.fullmatch(text) is None:
+            return False
+        return _is_same(self.judge(slot.field, text, slot.number, slot.name), text)
 
     def judge_name(self, path: str, text: str) -> Sequence[Event]:
         """Return what a name becomes: it cannot be masked, so it passes or blocks.
