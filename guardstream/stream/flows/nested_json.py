@@ -84,7 +84,7 @@ _TELLING = frozenset({*KINDS, "index"})
 _LONG = 256
 """How long a path may be, in code points: a longer one becomes a digest."""
 
-_MOST = 2048
+_MOST = 1024
 """How long what is open at the end of a text may be as a short text: a longer one is forgotten."""
 
 _ITEMS = 32
@@ -199,18 +199,19 @@ class _Open(_Value):
         if (key == "index" and _INTEGER.fullmatch(value)) or self.around is None:
             self.tells = {**(self.tells or {}), key: value}
 
-    def begun(self, step: str | None, *, is_within: bool) -> str:
+    def begun(self, step: str | None, room: int, *, is_within: bool) -> str:
         """Return it as JSON up to a `step` to its next value; None if no comma came after the last.
 
         The value may already be noted: the text ends within it. Of an object only short values are
-        kept, which tell what others continue.
+        kept, which tell what others continue, if there is `room` for them.
         """
         kept = ["1"] * min((self.size or 0) - is_within, _ITEMS)
         for key, each in islice(reversed((self.fields or {}).items()), _ITEMS):
+            if room <= 0:
+                break
             if isinstance(each, Nested) and each.is_short:
                 kept.insert(0, f"{_step(key)}{each.as_json}")
-            if sum(map(len, kept)) > _LONG:
-                break
+                room -= len(kept[0])
         bracket, any_value = ("[", "1") if self.fields is None else ("{", '"":1')
         if step is None:
             return bracket + ",".join(kept or [any_value])
@@ -506,9 +507,10 @@ class _Reader:
             step = _step(self._key)[: -1 if self._expected == ":" else None]
         elif self._expected[0] == ",":
             step = None
-        begun = around.begun(step, is_within=is_string) + rest
+        begun = around.begun(step, _LONG, is_within=is_string) + rest
         while around.around is not None and len(begun) <= _MOST:
-            begun = around.around.begun(_step(around.key), is_within=True) + begun
+            room = min(_LONG, _MOST // 2 - len(begun))
+            begun = around.around.begun(_step(around.key), room, is_within=True) + begun
             around = around.around
         return begun if len(begun) <= _MOST else ""
 
