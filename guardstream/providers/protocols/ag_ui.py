@@ -6,7 +6,6 @@ Snapshots of state and messages, and events of others' making, are guarded by th
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
@@ -17,6 +16,7 @@ from guardstream.providers.spec import ABOUT, KEEP, META, NAME, REQUEST, Leaf, O
 from guardstream.providers.toolkit.blocks import Block, Blocks
 from guardstream.providers.toolkit.fields import fields_of
 from guardstream.providers.toolkit.objects import Event, Objects, dumped, model_like, with_changes
+from guardstream.providers.toolkit.parsed import is_json
 
 _MARKS = dict.fromkeys(
     ("timestamp", "messageId", "toolCallId", "parentMessageId", "subagentRunId", "role"), META
@@ -176,7 +176,7 @@ class Events(Blocks):
         A run in which a call is cut fails: clients refuse any other end while a call is open, and
         complete one that came in chunks, whatever follows it.
         """
-        self._cuts_call |= not all(_is_json("".join(each)) for each in self._arguments.values())
+        self._cuts_call |= not all(is_json("".join(each)) for each in self._arguments.values())
         closed, spans = self._close(), [*reversed(self._spans.values())]
         self._spans.clear()
         last = [{"type": self.finished, **self._ending(reason)}] if self._ending(reason) else []
@@ -194,14 +194,6 @@ class Events(Blocks):
         return {
             name: self.beginning[name] for name in ("threadId", "runId") if name in self.beginning
         }
-
-
-def _is_json(text: str) -> bool:
-    try:
-        json.loads(text)
-    except (ValueError, RecursionError):
-        return False
-    return True
 
 
 class AGUI(Objects):

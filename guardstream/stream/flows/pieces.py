@@ -781,7 +781,8 @@ def _cuts_call(incoming: Incoming[Any]) -> bool:
         new = incoming.texts[index]
         if slot.channel != "tool_args" or new == text:
             continue
-        if slot in reading.calls and (index > at or slot in reading.complete):
+        is_whole = slot in reading.complete or slot.choice in reading.finished
+        if slot in reading.calls and (index > at or is_whole):
             return True
         if kind in _WHOLE and (index >= at or not new):
             return True
