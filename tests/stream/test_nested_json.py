@@ -164,6 +164,19 @@ def test_texts_that_interleave_in_one_value_are_told_apart(
     assert guarded(["".join(written)]) == ([shown], ["owl"])
 
 
+@pytest.mark.parametrize("form", ["%s", '{"items": %s}', "data: %s\n\n", '[{"of": %s}]'])
+def test_items_of_a_long_list_are_told_apart_wherever_they_are_in_it(form: str) -> None:
+    told = [["gr", "ey", " owl"] for _ in range(40)]
+    rng = random.Random(1)
+    values = []
+    for turn in range(3):
+        items = [{"id": nr, "t": pieces[turn]} for nr, pieces in enumerate(told)]
+        rng.shuffle(items)
+        values.append(form % json.dumps(items))
+    shown = values[-1].replace('" owl"', '"[owl]"')
+    assert guarded(values) == ([*values[:-1], shown], ["owl"] * 40)
+
+
 def test_a_line_end_in_a_replacement_ends_no_event() -> None:
     policy = Policy.parse('rules: [{id: owl, words: [grey owl], replacement: "an\\n\\nowl"}]')
     assert guarded(["data: grey owl\n\n"], Guard(policy))[0] == ["data: an\ndata: \ndata: owl\n\n"]

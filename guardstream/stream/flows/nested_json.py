@@ -297,6 +297,15 @@ def by_events(values: Iterable[Nested]) -> Mapping[object, Sequence[Nested]]:
     return found
 
 
+def by_items(values: Iterable[Nested]) -> Mapping[object, Sequence[Nested]]:
+    """Return the values of each object that is in a list, or in one that is."""
+    found: defaultdict[object, list[Nested]] = defaultdict(list)
+    for each in values:
+        if each.key is not None and "[*]" in each.path:
+            found[each.around].append(each)
+    return found
+
+
 def values_beside(nested: Nested, telling: Collection[Nested]) -> Beside:
     """Return which of some values tell what a string continues: those in the objects and lists
     around it by their paths there, and the others by their paths and order in its event, or in

@@ -28,6 +28,7 @@ from guardstream.stream.flows.nested_json import (
     Strings,
     begins_anew,
     by_events,
+    by_items,
     strings,
     values_beside,
     with_strings,
@@ -51,7 +52,11 @@ _HIDDEN = f'"{MASK}"'
 _FEW = 32
 """How many strings and numbers JSON in a string may have, keys included, so that it may be an
 event, or each of several that follow each other: then each of them may tell which text the others
-continue."""
+continue. In more than these, only the first values of one object in a list do."""
+
+_FIRST = 2
+"""How many values of an object in a long list may tell which text its others continue: the first
+ones, as an object's id is."""
 
 _NAMING = 4
 """The minimum length of a string in JSON that may name a kind or a role, in code points."""
@@ -685,9 +690,13 @@ def _values(reading: _Reading) -> Iterator[_Value]:
     values = reading.strings.values
     telling = _telling(values)
     telling_in = {} if telling else {at: _telling(of) for at, of in by_events(values).items()}
+    in_items: Mapping[object, Sequence[Nested]] = {}
+    if not all(telling_in.values()):  # of many values, only those of the same object tell
+        in_items = {at: _telling(of)[:_FIRST] for at, of in by_items(values).items()}
     for each in values:
         if not (each.is_constant or each.came_before):
-            yield each, telling or telling_in[each.event], reading.not_of
+            told = telling or telling_in[each.event] or in_items.get(each.around, ())
+            yield each, told, reading.not_of
 
 
 def _without_overlaps(
