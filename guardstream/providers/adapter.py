@@ -203,6 +203,8 @@ class Reading(NamedTuple):
       Matches across their boundaries are found, too.
     - `beside`: by slot of unknown texts, without a name, what is beside each of them, in their
       order. Texts that interleave may be told apart by one of these values.
+    - `message`: what the chunk is of, where several messages are open at once. Chunks of two need
+      not keep their order, so that a text of one waits while the other goes on.
     """
 
     pieces: Sequence[Piece]
@@ -219,6 +221,7 @@ class Reading(NamedTuple):
     again: Mapping[Slot, Again] = NONE
     doubtful: Mapping[Slot, Sequence[str]] = NONE
     beside: Mapping[Slot, Sequence[Beside]] = NONE
+    message: str | None = None
 
 
 Released: TypeAlias = Callable[[Slot], str]

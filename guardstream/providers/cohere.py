@@ -186,11 +186,11 @@ class Cohere(SpecAdapter):
         return [*self._close(chunk), _made(chunk, {"type": "message-end", "delta": delta})]
 
     def _close(self, chunk: Any) -> list[Any]:
+        """End the open block; a call that is cut does not end, so that no client makes it."""
         slot, self._open = self._open, None
-        if slot is None:
+        if slot is None or slot.channel == "tool_args":
             return []
-        kind = "tool-call-end" if slot.channel == "tool_args" else "content-end"
-        return [_made(chunk, {"type": kind, "index": slot.number})]
+        return [_made(chunk, {"type": "content-end", "index": slot.number})]
 
 
 def _message(event: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from pydantic import BaseModel, ConfigDict, create_model
 
-from guardstream import AdapterError
+from guardstream import AdapterError, Guard, Policy
 from guardstream.providers import detect
 from tests.providers.laws import (
     ARGUMENTS,
@@ -427,3 +427,20 @@ def test_arguments_that_are_no_json_are_guarded_as_a_whole() -> None:
     raw = "q is a secret"
     source = [(Message([{**use, "input": {"q": "a secret"}, "raw_input": raw}]), True)]
     assert not left_raw([each.content for each, _ in GUARD.wrap_sync(source)])
+
+
+@pytest.mark.parametrize("action", ["block", "stop"])
+def test_a_call_that_is_cut_does_not_end(action: str) -> None:
+    guard = Guard(Policy.parse(f"rules: [{{id: w, words: [forbidden], action: {action}}}]"))
+    own = {"tool_call_id": "call_1"}
+    source = [
+        said("REPLY_START", session_id="s1", name="agent"),
+        said("TOOL_CALL_START", tool_call_name="find", **own),
+        *(said("TOOL_CALL_DELTA", delta=each, **own) for each in ('{"q": "so for', 'bidden"}')),
+        said("TOOL_CALL_END", **own),
+        said("REPLY_END", session_id="s1", finished_reason="completed"),
+    ]
+    out = list(guard.wrap_sync(source))
+    kinds = [each["type"] for each in out]
+    assert kinds == ["REPLY_START", "TOOL_CALL_START", "TOOL_CALL_DELTA", "REPLY_END"]
+    assert out[-1]["finished_reason"] == "interrupted"

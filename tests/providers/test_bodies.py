@@ -307,3 +307,34 @@ def test_what_spells_out_an_answer_once_more_is_left_out_of_it() -> None:
     guarded, _ = guard_body(GUARD, "openai_chat", body)
     assert not has_word("secret", guarded)
     assert "77" not in str(guarded)
+
+
+@pytest.mark.parametrize("action", ["block", "stop"])
+@pytest.mark.parametrize("provider", ["openai_chat", "cohere"])
+def test_a_call_of_an_answer_that_is_cut_is_not_made(provider: str, action: str) -> None:
+    guard = Guard(Policy.parse(f"rules: [{{id: w, words: [forbidden], action: {action}}}]"))
+    given = ('{"q": 1}', '{"q": "so forbidden"}', '{"q": 2}')
+    calls = [
+        {"id": f"c{nr}", "type": "function", "function": {"name": "find", "arguments": each}}
+        for nr, each in enumerate(given)
+    ]
+    message = {"role": "assistant", "tool_calls": calls}
+    body: Event = {"id": "c", "finish_reason": "TOOL_CALL", "message": message}
+    if provider == "openai_chat":
+        _, body = chat("", "", "{}")
+        body["choices"][0]["message"]["tool_calls"] = calls
+    guarded, _ = guard_body(guard, provider, body)
+    left = guarded if provider == "cohere" else guarded["choices"][0]
+    assert left["message"]["tool_calls"] == calls[:1]
+
+
+def test_free_text_of_a_call_of_an_answer_that_is_cut_is_not_given_to_a_tool() -> None:
+    guard = Guard(Policy.parse("rules: [{id: w, words: [forbidden], action: block}]"))
+    _, body = chat("", "", "{}")
+    calls = [
+        {"id": f"c{nr}", "type": "custom", "custom": {"name": "run", "input": each}}
+        for nr, each in enumerate(("remove a", "remove b/forbidden"))
+    ]
+    body["choices"][0]["message"]["tool_calls"] = calls
+    guarded, _ = guard_body(guard, "openai_chat", body)
+    assert guarded["choices"][0]["message"]["tool_calls"] == calls[:1]

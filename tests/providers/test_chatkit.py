@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import sys
 from collections.abc import Callable, Sequence
 from copy import deepcopy
@@ -216,3 +217,24 @@ def test_events_of_assistants_are_another_format() -> None:
     assert detect(first).name == "assistants"  # type: ignore[attr-defined]
     for other in ({"type": "thread.created", "thread_id": "t"}, {"type": ["thread.created"]}):
         assert detect({**other, "thread_id": "t"}).name == "json"  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_messages_that_are_open_at_once_each_go_on_in_their_next_parts(seed: int) -> None:
+    rng = random.Random(seed)
+    borders = [sorted(rng.sample(range(len(TEXT)), 2)) for _ in range(3)]
+    parts = [(TEXT[:first], TEXT[first:last], TEXT[last:]) for first, last in borders]
+    names = [f"msg_{nr}" for nr in range(len(parts))]
+    left = [message(*each, own=own) for own, each in zip(names, parts, strict=True)]
+    source = []
+    while any(left):
+        source.append(rng.choice([each for each in left if each]).pop(0))
+    out = list(GUARD.wrap_sync(source))
+    for own in names:
+        assert said(out, own) == MASKED
+        (done,) = (
+            each["item"]
+            for each in out
+            if each["type"] == "thread.item.done" and each["item"]["id"] == own
+        )
+        assert "".join(each["text"] for each in done["content"]) == MASKED

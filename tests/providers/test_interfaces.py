@@ -270,6 +270,32 @@ def test_a_run_of_ag_ui_in_which_a_call_is_cut_fails_and_ends_no_call(
     assert ("TEXT_MESSAGE_END" in kinds) == (message != "" and action == "block")
 
 
+@pytest.mark.parametrize(
+    ("action", "rest"), [("block", 'bidden"}'), ("stop", 'bidden"}'), ("block", "bid")]
+)
+def test_a_run_of_ag_ui_in_which_a_call_in_chunks_is_cut_fails(action: str, rest: str) -> None:
+    rule = f"rules: [{{id: w, pattern: 'forbidden|forbid\\Z', action: {action}}}]"
+    begun, *_, end = ag_ui([])
+    first = {"toolCallId": "c", "toolCallName": "find", "delta": '{"q": "so for'}
+    call = [{"type": "TOOL_CALL_CHUNK", **each} for each in (first, {"delta": rest})]
+    text = [{"type": "TEXT_MESSAGE_CHUNK", "messageId": "m", "delta": "forbidden"}]
+    for source in ([begun, *call, end], [begun, call[0], *text, end]):
+        out = list(Guard(Policy.parse(rule)).wrap_sync(source))
+        assert out[-1]["type"] == "RUN_ERROR"
+    whole = [begun, call[0] | {"delta": '{"q": 1}'}, *text, end]
+    assert list(Guard(Policy.parse(rule)).wrap_sync(whole))[-1] == end
+
+
+@pytest.mark.parametrize("action", ["block", "stop"])
+def test_a_call_that_is_cut_where_it_ends_does_not_end(action: str) -> None:
+    guard = Guard(Policy.parse(f"rules: [{{id: w, pattern: 'forbid\\Z', action: {action}}}]"))
+    begun, *_, end = ag_ui([])
+    call, over = CALL_OF_AG_UI
+    args = {"type": "TOOL_CALL_ARGS", "toolCallId": "c", "delta": '{"q": "so forbid'}
+    kinds = [each["type"] for each in guard.wrap_sync([begun, call, args, over, end])]
+    assert kinds == ["RUN_STARTED", "TOOL_CALL_START", "TOOL_CALL_ARGS", "RUN_ERROR"]
+
+
 def test_a_run_of_ag_ui_that_is_blocked_after_a_call_finishes() -> None:
     begun, *_, end = ag_ui([])
     text = {"type": "TEXT_MESSAGE_CONTENT", "messageId": "m", "delta": "forbidden"}

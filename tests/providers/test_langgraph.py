@@ -283,3 +283,26 @@ def test_ids_of_a_graph_and_its_messages_pass() -> None:
         ("values", {**state, "__interrupt__": new}),
         ("tasks", {**task, "interrupts": new}),
     ]
+
+
+@pytest.mark.parametrize("mode", ["updates", "values"])
+def test_a_message_in_a_state_is_complete_though_nothing_ends_it(mode: str) -> None:
+    first, second = "a secret, no sec", "ret so"
+    for pieces in cuttings(first):
+        source = [
+            *(("messages", (chunk(piece), {})) for piece in pieces),
+            (mode, {"n": state(first)} if mode == "updates" else state(first)),
+            ("messages", (AIMessageChunk(second, id="run-2"), {})),
+        ]
+        *streamed, told, last = GUARD.wrap_sync(source)
+        assert "".join(each[1][0].content for each in streamed) == MASKED
+        answer = (told[1]["n"] if mode == "updates" else told[1])["messages"][-1]
+        assert answer.content == MASKED
+        assert last == source[-1]
+
+
+def test_a_servers_end_comes_after_all_text() -> None:
+    data = START + named("messages", [as_json("no sec"), {"n": 1}]) + named("end", None)
+    *_, said, end = events(in_any_cut(data, GUARD))
+    assert said[1][0]["content"] == "sec"
+    assert end[0] == "end"

@@ -158,6 +158,25 @@ class Echoing(SpecAdapter):
         return [chunk]
 
 
+@dataclass
+class Told:
+    """A record that names its kind last."""
+
+    say: str
+    type: str
+
+
+@pytest.mark.parametrize("made", [Told, lambda say, kind: {"say": say, "type": kind}])
+def test_a_record_that_a_block_cuts_keeps_its_kind_if_no_rule_changes_that(made: Any) -> None:
+    cases = [("so a red fish", "word", "word"), ("so a red fish", "a red fish", ""),
+             ("so a red fish", "two words", "")]  # fmt: skip
+    for say, kind, left in cases:
+        *_, last = GUARD.wrap_sync([made("so", "word"), made(say, kind)], provider="json")
+        assert last == made("so a ", left)
+    *_, last = GUARD.wrap_sync([made("so", "red "), made("a red fish", "fish")], provider="json")
+    assert last == made("a ", "")
+
+
 def test_no_adapter_can_add_a_chunk_with_an_id_that_a_rule_would_change() -> None:
     adapter = Echoing()
     adapter.judge_marks(lambda _steps, mark: "blue bird" not in mark)
@@ -879,6 +898,37 @@ def test_texts_that_interleave_are_told_apart_by_any_field(said: Any, seed: int)
         assert "blue bird" not in text.replace("so", "")
 
 
+@pytest.mark.parametrize(
+    "said",
+    [
+        lambda text, at, _: {"session": at // 2, "choice": at % 2, "note": text},
+        lambda text, at, nr: {
+            "seq": nr,
+            "on": {"id": at // 2},
+            "of": [{"at": at % 2, "note": text}],
+        },
+        lambda text, at, _: {
+            "session": at // 2,
+            "own": json.dumps({"choice": at % 2, "note": text}),
+        },
+        lambda text, at, _: {"session": at // 2, "size": len(text), "choice": at % 2, "note": text},
+    ],
+)
+@pytest.mark.parametrize("seed", range(4))
+def test_texts_that_interleave_are_told_apart_by_two_fields_together(said: Any, seed: int) -> None:
+    random = Random(seed)
+    rest = [cut("so it is said here: it is a blue bird here", random) for _ in range(4)]
+    source: list[tuple[int, Any]] = []
+    while any(rest):
+        at = random.choice([at for at in range(4) if rest[at]])
+        source.append((at, said(rest[at].pop(0), at, len(source))))
+    out = GUARD.wrap_sync([event for _, event in source])
+    texts = [""] * 4
+    for (at, _), event in zip(source, out, strict=True):
+        texts[at] += "".join(notes(event))
+    assert not any("blue bird" in each for each in texts)
+
+
 def cut(text: str, random: Random) -> list[str]:
     """Return a text in pieces of one to four characters."""
     pieces = []
@@ -1072,7 +1122,7 @@ def test_what_is_the_same_everywhere_is_not_read_again_by_other_fields() -> None
 def test_fields_that_differ_in_each_event_keep_no_texts() -> None:
     apart = ToldApart(16)
     for nr in range(2000):
-        for each in apart.texts("$.note", "so", Tail(16), [("seq", nr), ("task", nr % 3)]):
+        for each in apart.texts("$.note", "so", Tail(16), [("seq", nr), ("task", nr % 3)]).values():
             each.add("so")
     assert len(apart.texts("$.note", "so", Tail(16), [("seq", 2000), ("task", 0)])) == 1
     for nr in range(20_000):

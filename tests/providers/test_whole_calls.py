@@ -48,8 +48,8 @@ def claude(text: str, given: Any) -> list[Any]:
     return [{"type": "assistant", "message": message, "session_id": "s"}]
 
 
-def chat(text: str) -> list[Any]:
-    called = {"index": 0, "id": "t", "function": {"name": "find", "arguments": '{"depth": 1}'}}
+def chat(text: str, arguments: str = '{"depth": 1}') -> list[Any]:
+    called = {"index": 0, "id": "t", "function": {"name": "find", "arguments": arguments}}
     delta = {"role": "assistant", "content": text, "tool_calls": [called]}
     choice = {"index": 0, "delta": delta, "finish_reason": "tool_calls"}
     return [{"id": "c", "object": "chat.completion.chunk", "model": "m", "choices": [choice]}]
@@ -95,6 +95,7 @@ SOURCES: dict[str, list[Any]] = {
     "langgraph, an update": [("updates", {"agent": {"messages": [TOLD]}})],
     "crewai": [StreamChunk("", "tool_call", tool_call=CrewCall("t", "find", ARGUMENTS))],
     "pydantic_ai": [PartStartEvent(index=0, part=ToolCallPart("find", INPUT, "t"))],
+    "openai_chat, with its end": chat(SAID, ARGUMENTS),
     "openai_chat, after its text": chat("so forbidden here"),
     "claude_agents, after its text": claude("so forbidden here", {"depth": 1}),
 }

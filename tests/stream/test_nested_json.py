@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import gc
 import json
+import random
+import re
 from collections.abc import Sequence
 
 import pytest
@@ -162,6 +164,19 @@ def test_texts_that_interleave_in_one_value_are_told_apart(
     assert guarded(["".join(written)]) == ([shown], ["owl"])
 
 
+@pytest.mark.parametrize("form", ["%s", '{"items": %s}', "data: %s\n\n", '[{"of": %s}]'])
+def test_items_of_a_long_list_are_told_apart_wherever_they_are_in_it(form: str) -> None:
+    told = [["gr", "ey", " owl"] for _ in range(40)]
+    rng = random.Random(1)
+    values = []
+    for turn in range(3):
+        items = [{"id": nr, "t": pieces[turn]} for nr, pieces in enumerate(told)]
+        rng.shuffle(items)
+        values.append(form % json.dumps(items))
+    shown = values[-1].replace('" owl"', '"[owl]"')
+    assert guarded(values) == ([*values[:-1], shown], ["owl"] * 40)
+
+
 def test_a_line_end_in_a_replacement_ends_no_event() -> None:
     policy = Policy.parse('rules: [{id: owl, words: [grey owl], replacement: "an\\n\\nowl"}]')
     assert guarded(["data: grey owl\n\n"], Guard(policy))[0] == ["data: an\ndata: \ndata: owl\n\n"]
@@ -186,7 +201,7 @@ def test_what_nothing_is_found_in_passes(value: str) -> None:
 
 def test_what_is_no_json_has_no_strings() -> None:
     values = ['{"a" "b"}', "[1 2]", '["a",]', '{"a": 1, 2}', '["a"] so', '["a"}', '"so', '["\\x"]']
-    assert [strings(value) for value in values] == [[]] * len(values)
+    assert [strings(value).values for value in values] == [()] * len(values)
 
 
 def test_rules_do_not_see_their_own_replacements() -> None:
@@ -275,7 +290,7 @@ def test_names_that_recur_in_a_list_are_no_text() -> None:
 
 def test_paths_do_not_grow_with_keys() -> None:
     value = json.dumps({"k" * 100_000: {"l" * 100_000: ["a", "b"]}})
-    found = [each for each in strings(value) if not each.is_key]
+    found = [each for each in strings(value).values if not each.is_key]
     assert len({each.path for each in found}) == 1
     assert all(len(each.path) + len(each.place) < 1000 for each in found)
 
@@ -285,7 +300,7 @@ def test_what_is_read_leaves_no_cycles() -> None:
     gc.collect()
     gc.disable()
     try:
-        assert strings(value)
+        assert strings(value).values
         assert gc.collect() == 0
     finally:
         gc.enable()
@@ -341,3 +356,95 @@ rules:
 """
     (shown,), _ = guarded([value], Guard(Policy.parse(rules)))
     assert '"a": ""' in shown
+
+
+FRAMES = {
+    "events": "data: {}\n\n",
+    "named": "event: so\r\ndata: {}\r\n\r\n",
+    "lines": "{}\n",
+    "list": "{},",
+    "strings": "data: {}\n\n",
+}
+
+
+def framed(frame: str, pieces: Sequence[str], rng: random.Random) -> str:
+    """Return pieces of a text as a server sends them, with any of their characters escaped."""
+    escaped = [
+        "".join(f"\\u{ord(each):04x}" if rng.random() < 0.3 else each for each in piece)
+        for piece in pieces
+    ]
+    form = '"%s"' if frame == "strings" else '{"type":"so","d":[1,{"t":"%s"},[{}]],"index":0}'
+    sent = "".join(FRAMES[frame].replace("{}", form % each, 1) for each in escaped)
+    return f"[{sent[:-1]}]" if frame == "list" else sent
+
+
+def said(text: str) -> str:
+    """Return the strings in what a server sent, joined."""
+    written = re.findall(r'(?:data: |"t":)("(?:[^"\\]|\\.)*")', text)
+    return "".join(json.loads(each) for each in written)
+
+
+@pytest.mark.parametrize("frame", FRAMES)
+@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("sources", [1, 3])
+def test_what_is_cut_anywhere_goes_on_in_the_next_value(
+    frame: str, seed: int, sources: int
+) -> None:
+    rng = random.Random(seed)
+    pieces = ["so gr", "e", "y", " owl so ", "a grey", " o", "wl \U0001f989", " so"]
+    left: list[tuple[int, str]] = [(nr, framed(frame, pieces, rng)) for nr in range(sources)]
+    most = rng.choice([1, 3, 10, 60, 400])
+    chunks: list[dict[str, object]] = []
+    while left:
+        nr, text = left.pop(rng.randrange(len(left)))
+        size = rng.randint(1, most)
+        chunks.append({"source": nr, "part": text[:size]})
+        if text[size:]:
+            left.append((nr, text[size:]))
+    out = ["" for _ in range(sources)]
+    guard = Guard(Policy.parse("rules: [{id: owl, words: [grey owl]}]"))
+    for chunk in guard.wrap_sync(chunks):
+        out[int(str(chunk["source"]))] += str(chunk["part"])
+    assert not any("grey owl" in said(each) for each in out)
+    assert all(said(each).endswith(" so") for each in out)
+
+
+@pytest.mark.parametrize(
+    ("values", "shown"),
+    [
+        (['{"a": "so gr', 'ey owl so"}'], '[owl]"}'),
+        (['{"a": "so gr\\u00', '65y owl so"}'], 'aa[owl]"}'),
+        (['{"a": "so gr\\', 'u0065y owl so"}'], 'uaaaa[owl]"}'),
+        (['data: {"a": "so grey"}\n\ndata: {"a', '": " owl"}\n\n'], '": "[owl]"}\n\n'),
+        (['[{"a": "so grey"}', ', {"a": " owl"}]'], ', {"a": "[owl]"}]'),
+        (['{"gr\\u0065', 'yowl": 1}'], '[owl]": 1}'),
+        (['{"a": "\\ud83e\\udd89 grey\\ud83e', '\\udd89"}'], '\\udcaa[emoji]"}'),
+        (["data: so grey\r\n\r\ndata: no\r", "\n\r\ndata:  owl\r\n\r\n"], None),
+    ],
+)
+def test_the_rest_of_a_match_is_masked_where_a_value_goes_on(
+    values: list[str], shown: str | None
+) -> None:
+    policy = Policy.parse(
+        """
+rules:
+  - {id: owl, words: [grey owl, greyowl]}
+  - {id: emoji, pattern: "grey\\U0001f989"}
+"""
+    )
+    expected = values[-1] if shown is None else shown
+    assert guarded(values, Guard(policy))[0] == [*values[:-1], expected]
+
+
+def test_a_value_that_only_could_go_on_is_read_alone_too() -> None:
+    values = ['{"a":', '{"b": "gre\\u0079owl"}', '{"b": "gre\\u0079owl"}']
+    shown = '{"b": "*******"}'
+    assert guarded(values)[0] == ['{"a":', shown, shown]
+
+
+def test_what_is_open_stays_short() -> None:
+    long = '{"a": [' * 9 + ",".join(f'{{"k{nr}": "{"so " * 99}"}}' for nr in range(999))
+    begun = ""
+    for at in range(0, len(long), 50):
+        begun = strings(long[at : at + 50], begun=begun).begun
+        assert 0 < len(begun) < 500

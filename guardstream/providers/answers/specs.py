@@ -24,6 +24,7 @@ from guardstream.providers.protocols.mcp import Messages
 from guardstream.providers.spec import END, KEEP, META, Leaf, OneOf, Path, Spec, Tree
 from guardstream.providers.toolkit.fields import fields_of, index_in
 from guardstream.providers.toolkit.objects import rpc_error
+from guardstream.providers.toolkit.parsed import is_json
 
 Answer = dict[str, Any]
 
@@ -197,7 +198,9 @@ class CohereBody(OneAnswer):
             *([{"type": "text", "text": text}] if text else ()),
         ]
         calls = [
-            call for call in message.get("tool_calls") or () if call["function"].get("arguments")
+            call
+            for call in message.get("tool_calls") or ()
+            if is_json(call["function"].get("arguments"))
         ]
         message |= {"content": content} | ({"tool_calls": calls} if "tool_calls" in message else {})
         return {**body, "message": message, "finish_reason": cohere.STOPS.get(reason, "COMPLETE")}

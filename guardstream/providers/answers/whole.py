@@ -23,6 +23,7 @@ from guardstream.providers.openai.responses_end import is_call, status_of_cut
 from guardstream.providers.openai.responses_spec import DETAILS, response_spec
 from guardstream.providers.spec import Leaf, Path, Spec, SpecAdapter
 from guardstream.providers.toolkit.fields import fields_of, index_in
+from guardstream.providers.toolkit.parsed import is_json
 from guardstream.providers.toolkit.paths import rebuilt
 
 SAID: dict[str, Any] = {}
@@ -152,20 +153,22 @@ class ChatBody(Body):
             changed = {**choice, "finish_reason": before.get("finish_reason")}
             if index in self.reasons:
                 changed["finish_reason"] = self.reasons[index]
-                changed = self._cut(changed)
+                changed = self._cut(changed, before)
             if index in self.messages:
                 changed = self._with_text(changed, self.messages[index])
             choices.append(changed)
         return {**body, "choices": choices}
 
-    def _cut(self, choice: dict[str, Any]) -> dict[str, Any]:
+    def _cut(self, choice: dict[str, Any], source: Mapping[str, Any]) -> dict[str, Any]:
+        """Return a choice that ends early, without calls that are cut, whole as they come here."""
         message = dict(choice.get("message") or {})
         calls = message.get("tool_calls") or []
-        kept = [call for call in calls if _arguments(call)]
+        before = fields_of(source.get("message")).get("tool_calls") or []
+        kept = [call for call, own in zip(calls, before, strict=False) if _is_whole(call, own)]
         if len(kept) < len(calls):
             message["tool_calls"] = kept or None
         called = message.get("function_call")
-        if called and not called.get("arguments"):
+        if called and not is_json(called.get("arguments")):
             message["function_call"] = None
         if message.get("audio"):
             message["audio"] = None  # it says all of the transcript
@@ -188,7 +191,7 @@ class CompletionBody(ChatBody):
     name = "openai_completions"
     spec: ClassVar[Spec] = FIELDS
 
-    def _cut(self, choice: dict[str, Any]) -> dict[str, Any]:
+    def _cut(self, choice: dict[str, Any], source: Mapping[str, Any]) -> dict[str, Any]:
         return choice
 
     def _with_text(self, choice: dict[str, Any], text: str) -> dict[str, Any]:
@@ -335,9 +338,11 @@ def _chat_calls(event: Mapping[str, Any]) -> Mapping[Slot, Call]:
     return found
 
 
-def _arguments(call: Mapping[str, Any]) -> Any:
-    tool = call.get("function") or call.get("custom") or {}
-    return tool.get("arguments") or tool.get("input")
+def _is_whole(call: Mapping[str, Any], source: Mapping[str, Any]) -> bool:
+    """Return whether all of a call is left; of free text nothing but the source can tell."""
+    if call.get("custom"):
+        return bool(call == source)
+    return is_json(fields_of(call.get("function")).get("arguments"))
 
 
 _SPOKEN = (

@@ -233,10 +233,15 @@ class Events(Blocks):
     def end(
         self, chunk: Any, choice: int, reason: FinishReason, released: Released
     ) -> Sequence[Any]:
-        """Return what ends the open blocks, and the reply, if it began in this stream."""
+        """Return what ends the open blocks, and the reply, if it began in this stream.
+
+        A reply in which a call is cut is not completed.
+        """
+        cuts_call = any(block.channel == "tool_args" for block in self._shown.values())
         made = self._close()
         if "session_id" in self.beginning:
-            done = "completed" if reason in ("stop", "tool_calls") else "interrupted"
+            completes = reason in ("stop", "tool_calls") and not cuts_call
+            done = "completed" if completes else "interrupted"
             own = {"session_id": self.beginning["session_id"], "finished_reason": done}
             made.append({"type": self.finished, **own})
         return self._in_reply(chunk, made)

@@ -6,7 +6,7 @@ That is a chat model's `ChatGenerationChunk`, a language model's `GenerationChun
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Hashable, Iterable, Sequence
 from typing import Any
 
 from guardstream.events import FinishReason
@@ -72,6 +72,15 @@ class LangChain:
     def pieces(self, message: Any) -> Sequence[Piece]:
         """Return the pieces of a message as `read` finds them, in slots of its own."""
         return self._messages.pieces(message, fields_of(message))
+
+    @property
+    def open_messages(self) -> Collection[Hashable]:
+        """The ids of the messages that have not ended, None for those without one."""
+        return self._messages.open_messages
+
+    def over(self, keys: Iterable[Hashable]) -> Sequence[Slot]:
+        """Return the texts of messages that have ended without saying so."""
+        return self._messages.over(keys)
 
     def write(self, chunk: Any, texts: Sequence[str], *, ends: bool = True) -> Any | None:
         """Return a chunk whose message has `texts`; None if nothing is left in it."""

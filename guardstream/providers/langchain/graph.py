@@ -19,7 +19,7 @@ from guardstream.providers.adapter import Passes, Reading, Released, Slot, Unkno
 from guardstream.providers.generic.any_json import AnyJSON
 from guardstream.providers.langchain.chunks import LangChain, is_message
 from guardstream.providers.langchain.growing import GrowingMessages
-from guardstream.providers.langchain.values import Values
+from guardstream.providers.langchain.values import Values, ids_within
 from guardstream.providers.toolkit.fields import fields_of
 from guardstream.providers.toolkit.marks import is_mark
 
@@ -97,7 +97,9 @@ class LangGraph:
             self._values.streamed.note(reading.pieces)
             return reading
         if mode in _STATES:
-            return Reading(self._values.pieces(data), ())
+            # A message in a state is complete, though some models stream no end of it.
+            ended = ids_within(data) if self._messages.open_messages else ()
+            return Reading(self._values.pieces(data), (), closed=self._messages.over(ended))
         return self._custom.added(Reading((), ()), _held(data))
 
     def write(self, chunk: Any, texts: Sequence[str], *, ends: bool = True) -> Any | None:
@@ -203,7 +205,10 @@ class LangGraphEvents(LangGraph):
             return Reading((), ())
         if event in _GROWING:
             return self._growing.read(chunk, over=event == "messages/complete")
-        return super().read(chunk)._replace(failed=event == "error")
+        reading = super().read(chunk)._replace(failed=event == "error")
+        if event == "end":
+            return reading._replace(closed=self._messages.over([*self._messages.open_messages]))
+        return reading
 
     def write(self, chunk: Any, texts: Sequence[str], *, ends: bool = True) -> Any | None:
         """Return an event with `texts`; None if nothing is left in it."""

@@ -7,7 +7,7 @@ messages, passes.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
 from typing import Any
 
 from guardstream.events import FinishReason
@@ -102,6 +102,15 @@ class Messages(VariedSpecAdapter):
             usage=event.get("usage_metadata"),
             complete=(*complete, *whole),
         )
+
+    @property
+    def open_messages(self) -> Collection[Hashable]:
+        """The ids of the messages that have not ended, None for those without one."""
+        return self._live.keys()
+
+    def over(self, keys: Iterable[Hashable]) -> list[Slot]:
+        """Return the texts of messages that have ended without saying so."""
+        return [slot for key in keys for slot in self._live.pop(key, ())]
 
     def _repeated(self, key: Hashable, piece: Piece) -> Piece:
         """Return a text of a whole message as a copy, if all of it has streamed in pieces."""

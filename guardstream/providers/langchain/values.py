@@ -6,7 +6,7 @@ them is guarded as a text of its own. What the caller wrote passes.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from guardstream.providers.adapter import Passes, Piece, Reading, Slot, passes_any
@@ -23,6 +23,7 @@ _ARGUMENT = Slot(0, "tool_args", "part")
 _KEY = Slot(0, "text", "$~")
 _MARK = Slot(0, "text", "$")
 _CALLERS = frozenset({"human", "system", "HumanMessageChunk", "SystemMessageChunk", "remove"})
+_MODELS = frozenset({"ai", "AIMessageChunk"})
 _MARKS = frozenset({"id", "type", "tool_call_id", "index", "name", "run_id", "mime_type", "status"})
 _IDS = frozenset({"id", "run_id"})
 _OWN = frozenset({"args", "artifact", "input", "json", "value"})
@@ -146,6 +147,19 @@ class _Changes(NamedTuple):
     key: Callable[[str], str]
     mark: Callable[[str, str], str]
     logprobs: Callable[[Any, Steps], Any]
+
+
+def ids_within(value: Any, depth: int = 8) -> Iterator[Hashable]:
+    """Yield the ids of a model's messages in a value."""
+    if value is None or isinstance(value, (str, bytes, int, float)) or not depth:
+        return
+    fields: Mapping[str, Any] = {} if isinstance(value, (list, tuple)) else fields_of(value)
+    if is_message(value):
+        if fields["type"] in _MODELS and isinstance(fields.get("id"), str):
+            yield fields["id"]
+        return
+    for each in value if isinstance(value, (list, tuple)) else fields.values():
+        yield from ids_within(each, depth - 1)
 
 
 def _path(steps: Steps) -> str:

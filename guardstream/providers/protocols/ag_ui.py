@@ -16,6 +16,7 @@ from guardstream.providers.spec import ABOUT, KEEP, META, NAME, REQUEST, Leaf, O
 from guardstream.providers.toolkit.blocks import Block, Blocks
 from guardstream.providers.toolkit.fields import fields_of
 from guardstream.providers.toolkit.objects import Event, Objects, dumped, model_like, with_changes
+from guardstream.providers.toolkit.parsed import is_json
 
 _MARKS = dict.fromkeys(
     ("timestamp", "messageId", "toolCallId", "parentMessageId", "subagentRunId", "role"), META
@@ -118,6 +119,8 @@ class Events(Blocks):
         self._spans: dict[tuple[str, ...], Event] = {}  # what ends the open ones
         self._end_written: Event | None = None  # the end of a run that is blocked in it
         self._cuts_call = False  # whether a call of the run is open that the guard cuts
+        self._arguments: dict[Any, list[str]] = {}  # of calls in chunks, as they went out
+        self._call: Any = None  # the id of the last one
 
     @staticmethod
     def accepts(chunk: object) -> bool:
@@ -144,6 +147,10 @@ class Events(Blocks):
         if kind == "RUN_STARTED":
             self._spans.clear()
             self._cuts_call = False
+            self._arguments.clear()
+        elif kind == "TOOL_CALL_CHUNK":
+            self._call = event.get("toolCallId") or self._call
+            self._arguments.setdefault(self._call, []).append(str(event.get("delta") or ""))
         elif kind in _OF_SPANS:
             self._note_span(event)
 
@@ -166,22 +173,22 @@ class Events(Blocks):
     ) -> Sequence[Any]:
         """Return what ends the open blocks, and the run, if it began in this stream.
 
-        A run in which a call is cut fails: clients refuse any other end while a call is open.
+        A run in which a call is cut fails: clients refuse any other end while a call is open, and
+        complete one that came in chunks, whatever follows it.
         """
+        self._cuts_call |= not all(is_json("".join(each)) for each in self._arguments.values())
         closed, spans = self._close(), [*reversed(self._spans.values())]
         self._spans.clear()
         last = [{"type": self.finished, **self._ending(reason)}] if self._ending(reason) else []
-        if last and self._cuts_call:
-            last = [{"type": "RUN_ERROR", "message": f"the answer was ended: {reason}"}]
         if self._end_written is not None:
             last = [self._end_written]
+        if last and self._cuts_call and fields_of(last[0])["type"] == self.finished:
+            last = [{"type": "RUN_ERROR", "message": f"the answer was ended: {reason}"}]
         return [*closed, *spans, *last]
 
     def _close(self) -> list[Any]:
-        """End the open texts. A call that is cut does not end: a client would make it, with no
-        arguments if what is left of them is no JSON."""
         self._cuts_call |= any(block.channel == "tool_args" for block in self._shown.values())
-        return [event for event in super()._close() if event["type"] != "TOOL_CALL_END"]
+        return super()._close()
 
     def _ending(self, reason: FinishReason) -> Mapping[str, Any]:
         return {

@@ -144,14 +144,20 @@ class ChatKit(SpecAdapter):
         return self._slots.setdefault((own, part), new)
 
     def meaning(self, chunk: Any, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:
-        if event.get("type") == _ENDED:
-            own = str(fields_of(event.get("item")).get("id"))
-            over = [slot for (item, _), slot in self._slots.items() if item == own]
-            return Reading(pieces, (0,), closed=over)
-        if event.get("type") != _UPDATED:
+        if event.get("type") == _UPDATED:
+            own, slot = self._place(event)
+            return self._updated(own, slot, event, pieces)._replace(message=own)
+        item = fields_of(event.get("item"))
+        if "id" not in item:
             return Reading(pieces, (0,))
+        own, ends = str(item["id"]), event.get("type") == _ENDED
+        over = [slot for (each, _), slot in self._slots.items() if ends and each == own]
+        return Reading(pieces, (0,), closed=over, message=own)
+
+    def _updated(
+        self, own: str, slot: Slot, event: Mapping[str, Any], pieces: Sequence[Piece]
+    ) -> Reading:
         update = fields_of(event.get("update"))
-        own, slot = self._place(event)
         part = index_in(update, 0, "content_index")
         if update.get("type") == _ADDED and (own, part - 1) in self._slots:
             return Reading(pieces, (0,), joined={slot: self._slots[own, part - 1]})

@@ -231,10 +231,10 @@ class UIMessages(Blocks):
     def _field(self, block: Block, chunk: Any) -> str:
         return "text" if block.channel != "tool_args" and "text" in chunk else block.text
 
-    def _close(self) -> list[Any]:
-        """End the open texts; an input that was cut has no event that would end it."""
-        made = super()._close()
-        return [event for event in made if event["type"] != "tool-input-available"]
+    @staticmethod
+    def _completes(block: Block) -> bool:
+        """Return whether the end of a block completes a call: that of an input alone does not."""
+        return block.end == "tool-input-available"
 
 
 class ModelParts(UIMessages):

@@ -156,6 +156,11 @@ class Blocks(SpecAdapter):
         """Return whether a block is open until an event ends it."""
         return block is not None and block.end != ""
 
+    @staticmethod
+    def _completes(block: Block) -> bool:
+        """Return whether the end of a block completes a call."""
+        return block.channel == "tool_args"
+
     def _text_over(self) -> Sequence[Slot]:
         """Return the text that ends when a call or another message begins: none that is open, which
         may go on."""
@@ -256,9 +261,12 @@ class Blocks(SpecAdapter):
         return {} if own is None else {block.id: own}
 
     def _close(self) -> list[Any]:
+        """End the open blocks, but no call that is cut: a client would make it, with no arguments
+        if what is left of them is no JSON."""
         made = [
             {"type": block.end, **({} if own is None else {block.id: own})}
             for (_, own), block in self._shown.items()
+            if not self._completes(block)
         ]
         self._shown.clear()
         return made

@@ -60,3 +60,12 @@ def _once(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
     if len(fields) < len(pairs):
         raise ValueError("an object repeats a field")
     return fields
+
+
+def is_json(text: Any) -> bool:
+    """Return whether a text is JSON to its end, as a call's arguments are unless they are cut."""
+    try:
+        json.loads(text)
+    except (TypeError, ValueError, RecursionError):
+        return False
+    return True

@@ -1,5 +1,9 @@
 """JSON in a string, alone or in server-sent events: the strings and numbers in it, which are judged
-as texts of their own, and what tells them apart."""
+as texts of their own, and what tells them apart.
+
+A string may end amid JSON or an event, as the chunks of a connection do. What is open then is kept
+as a short text, which is read the same way before the next string as all that came.
+"""
 
 from __future__ import annotations
 
@@ -10,9 +14,11 @@ from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from hashlib import blake2b
+from itertools import islice
 
 from guardstream.providers.adapter import Beside
 from guardstream.providers.toolkit.fields import KINDS
+from guardstream.providers.toolkit.paths import LONGEST_BESIDE
 
 _BOM = "\ufeff"
 _BEGINS = re.compile(rf"{_BOM}?[ \t\n\r]*[{{\[]")
@@ -37,8 +43,15 @@ _REST = re.compile(
 )
 """What a text may end in that is the beginning of JSON: a string without the rest, or a number."""
 
-_EVENTS = re.compile(rf"(?:\A{_BOM}?|[\r\n])data:")
-"""What a text has that may be server-sent events: a line of data."""
+_EVENTS = re.compile(rf"(?:\A{_BOM}?|[\r\n])(?:data|event):")
+"""What a text has that may be server-sent events: a line of data, or an event's name."""
+
+_EVENT_ENDS = tuple(word[:size] for word in ("data", "event") for size in range(1, len(word) + 1))
+_EVENT_BEGINS = re.compile(r"(?:\A|[\r\n])((?:d(?:a(?:ta?)?)?|e(?:v(?:e(?:nt?)?)?)?)\Z)")
+"""What a text may end in that is the beginning of an event."""
+
+_BEGINS_ANEW = re.compile(rf"{_BOM}?[ \t\n\r]*(?:[{{\[]|(?:data|event):)")
+"""How a text begins that may continue none, even if it could."""
 
 _LINE = re.compile(r"(?:(data|event)(?:: ?|(?=[\r\n]|\Z)))?([^\r\n]*)(?:\r\n?|\n|\Z)")
 """A line, and its field if that is one of these; one space is left out (section 9.2.6)."""
@@ -59,11 +72,23 @@ _VALUE = '{["0'
 
 _DECODER = json.JSONDecoder(strict=False)
 _INTEGER = re.compile("-?[0-9]+")
+_CUT = re.compile(
+    r"""(?<!\\)(?:\\\\)*((?:\\u[dD][89abAB][0-9a-fA-F]{2})?(?:\\(?:u[0-9a-fA-F]{0,3})?)?)\Z"""
+)
+"""What a string may end in that is the beginning of an escape, or of a pair of surrogates."""
+
+_HIGH = re.compile("[\ud800-\udbff]")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _TELLING = frozenset({*KINDS, "index"})
 
 _LONG = 256
 """How long a path may be, in code points: a longer one becomes a digest."""
+
+_MOST = 1024
+"""How long what is open at the end of a text may be as a short text: a longer one is forgotten."""
+
+_ITEMS = 32
+"""How many of the last values of an object or a list that is open are kept, if they are short."""
 
 
 @dataclass(slots=True, eq=False)
@@ -115,6 +140,36 @@ class Nested(_Value):
     is_data: bool = False  # what an event says, which is no JSON
     depth: int = 0  # how many events are around what one says
     is_open: bool = False  # the text ends in it
+    is_continued: bool = False  # it began in an earlier text: this is the rest of it
+    cut: str = ""  # the beginning of an escape that an earlier text ended in
+
+    @property
+    def came_before(self) -> bool:
+        """Whether it was in an earlier text."""
+        return self.end <= 0 or (self.is_continued and not self._is_string)
+
+    @property
+    def _is_string(self) -> bool:
+        return not (self.is_number or self.is_constant)
+
+    def move(self, text: str, by: int) -> None:
+        """Let offsets count from `by` in the text: what is before is another text."""
+        if self.start < by < self.end:
+            self.is_continued = True
+            found = _CUT.search(text, self.start, by) if not self.is_data else None
+            self.cut = found[1] if found is not None else ""
+        self.start = max(self.start - by, 0)
+        self.end -= by
+
+    @property
+    def is_short(self) -> bool:
+        """Whether it may tell what others in its object continue."""
+        return not self.is_open and len(self.value) <= LONGEST_BESIDE
+
+    @property
+    def as_json(self) -> str:
+        """It, as JSON."""
+        return json.dumps(self.value, ensure_ascii=False) if self._is_string else self.value
 
 
 @dataclass(slots=True, eq=False)
@@ -144,6 +199,24 @@ class _Open(_Value):
         if (key == "index" and _INTEGER.fullmatch(value)) or self.around is None:
             self.tells = {**(self.tells or {}), key: value}
 
+    def begun(self, step: str | None, room: int, *, is_within: bool) -> str:
+        """Return it as JSON up to a `step` to its next value; None if no comma came after the last.
+
+        The value may already be noted: the text ends within it. Of an object only short values are
+        kept, which tell what others continue, if there is `room` for them.
+        """
+        kept = ["1"] * min((self.size or 0) - is_within, _ITEMS)
+        for key, each in islice(reversed((self.fields or {}).items()), _ITEMS):
+            if room <= 0:
+                break
+            if isinstance(each, Nested) and each.is_short:
+                kept.insert(0, f"{_step(key)}{each.as_json}")
+                room -= len(kept[0])
+        bracket, any_value = ("[", "1") if self.fields is None else ("{", '"":1')
+        if step is None:
+            return bracket + ",".join(kept or [any_value])
+        return bracket + "".join(f"{each}," for each in kept) + step
+
     def locate(self) -> None:
         """Set path and place, which is that of its `index` rather than its position."""
         _Value.locate(self)
@@ -154,23 +227,66 @@ class _Open(_Value):
             self.place = _within(before, repr(sorted(self.tells.items())))
 
 
-def strings(text: str, depth: int = 0) -> list[Nested]:
+@dataclass(frozen=True, slots=True)
+class Strings:
+    """The strings, numbers and constants in a text, and what is `begun` where it ends."""
+
+    values: Sequence[Nested] = ()
+    begun: str = ""
+
+
+def strings(text: str, depth: int = 0, begun: str = "") -> Strings:
     """Return the strings, numbers and constants of a text that is JSON, or the beginning of an
     object or a list; of server-sent events, those in their data, or what other data say.
 
     Several values may follow each other. A string alone is guarded as it is written, but for one in
     an event: it may be the answer itself, which is read elsewhere. Events are not read in a text
-    with a `depth` of two events around it.
+    with a `depth` of two events around it. The text may continue what another one has `begun`;
+    values of that one come first.
     """
+    joined, border = begun + text, len(begun)
+    found = _read(joined, depth)
+    if begun and (found is None or not _continues(found, joined, border)):
+        return strings(text, depth)
+    if found is None:
+        return _NOTHING
+    for each in found.values if begun else ():
+        each.move(joined, border)
+    return found
+
+
+def begins_anew(text: str) -> bool:
+    """Return whether a text looks like JSON or events of its own, whatever it may continue."""
+    return _BEGINS_ANEW.match(text) is not None
+
+
+_NOTHING = Strings()
+
+
+def _read(text: str, depth: int) -> Strings | None:
+    """Return what is in a text; None if it is neither JSON nor events."""
     with suppress(ValueError):
         if _BEGINS.match(text):
             return _Reader().read(text)
-    if depth == _DEEPEST or "data:" not in text or not _EVENTS.search(text):
-        return []
-    found = _in_events(text)
-    for each in found:
-        each.depth = depth + each.is_data
-    return found
+    if depth == _DEEPEST:
+        return None
+    if ("data:" in text or "event:" in text) and _EVENTS.search(text):
+        found = _in_events(text)
+        for each in found.values:
+            each.depth = depth + each.is_data
+        return found
+    if text.endswith(_EVENT_ENDS) and (begins := _EVENT_BEGINS.search(text[-7:])):
+        return Strings(begun=begins[1])
+    return None
+
+
+def _continues(found: Strings, joined: str, border: int) -> bool:
+    """Return whether values after a border continue what is before it: JSON goes on as JSON, and
+    other data without fields of its own."""
+    after = [each for each in found.values if each.is_data and each.end > border]
+    return not after or not (
+        begins_anew(joined[border:]) or any(joined[each.start : border].strip() for each in after)
+    )
 
 
 def by_events(values: Iterable[Nested]) -> Mapping[object, Sequence[Nested]]:
@@ -178,6 +294,15 @@ def by_events(values: Iterable[Nested]) -> Mapping[object, Sequence[Nested]]:
     found: defaultdict[object, list[Nested]] = defaultdict(list)
     for each in values:
         found[each.event].append(each)
+    return found
+
+
+def by_items(values: Iterable[Nested]) -> Mapping[object, Sequence[Nested]]:
+    """Return the values of each object that is in a list, or in one that is."""
+    found: defaultdict[object, list[Nested]] = defaultdict(list)
+    for each in values:
+        if each.key is not None and "[*]" in each.path:
+            found[each.around].append(each)
     return found
 
 
@@ -220,26 +345,52 @@ def written_in(text: str, nested: Nested, value: str) -> str:
         return "\ndata: ".join(_LINE_END.split(value))
     escapes = text.isascii() or _SURROGATE.search(value) is not None
     written = json.dumps(value, ensure_ascii=escapes)
+    if nested.is_continued:
+        written = _completed(nested.cut) + written[1:]
     return written[:-1] if nested.is_open else written
 
 
-def _in_events(text: str) -> list[Nested]:
+def _completed(cut: str) -> str:
+    """Return the rest of an escape whose beginning is out, so that it stands for any character."""
+    before, _, begun = cut.rpartition("\\")
+    if not cut:
+        return ""
+    if len(begun) == 5:  # a high surrogate
+        return "\\udcaa"
+    escape = begun + ("udcaa" if before else "uaaaa")[len(begun) :]
+    return escape[len(begun) :] + ("\\udcaa" if _HIGH.match(chr(int(escape[1:], 16))) else "")
+
+
+def _in_events(text: str) -> Strings:
     """Return what is in the data of server-sent events, the last of which may be cut."""
     found: list[Nested] = []
     lines: list[tuple[int, int]] = []  # of data: where they begin and end
-    name = ""
+    name = rest = ""
     for line in _LINE.finditer(text, len(_BOM) * text.startswith(_BOM)):
+        is_cut = line.end() == len(text) and line.end() == line.end(2)
+        if is_cut and not (line[1] == "data" and line[2]):
+            rest = line[0][:_LONG]
+            break
         if line[1] == "data":
             lines.append(line.span(2))
         elif line[1] == "event":
             name = line[2]
         elif not line[2]:
-            found += _in_event(text, lines, name) if lines else ()
+            found += _in_event(text, lines, name).values if lines else ()
             lines, name = [], ""
-    return found
+        if is_cut:
+            break
+    begun = f"event: {name[:_LONG]}\n" if name else ""
+    if lines:
+        last = _in_event(text, lines, name)
+        found += last.values
+        begun += f"data: {last.begun}" + "\n" * (lines[-1][1] < len(text))
+    if begun.endswith("\n") and text.endswith("\r"):
+        begun = f"{begun[:-1]}\r"  # a line feed that comes next belongs to it
+    return Strings(found, begun + rest)
 
 
-def _in_event(text: str, lines: Sequence[tuple[int, int]], name: str) -> list[Nested]:
+def _in_event(text: str, lines: Sequence[tuple[int, int]], name: str) -> Strings:
     """Return what is in an event's data: its strings and numbers, or all of it if it is no JSON.
 
     The lines are read as they stand in the text, with spaces in place of what is between them:
@@ -256,23 +407,25 @@ def _in_event(text: str, lines: Sequence[tuple[int, int]], name: str) -> list[Ne
     data = "".join(parts)
     with suppress(ValueError):
         if data.lstrip().startswith(("{", "[", '"')):
-            values = _Reader().read(data, place)
-            for value in values:
+            read = _Reader().read(data, place)
+            for value in read.values:
                 value.start += start
                 value.end += start
-            return values
-    return [
-        Nested(
-            *(None, None, None),
-            path="(data)",
-            place=place,
-            value="\n".join(text[begin:end] for begin, end in run),
-            start=run[0][0],
-            end=run[-1][1],
-            is_data=True,
-        )
-        for run in _runs(text, lines)
-    ]
+            return read
+    return Strings(
+        [
+            Nested(
+                *(None, None, None),
+                path="(data)",
+                place=place,
+                value="\n".join(text[begin:end] for begin, end in run),
+                start=run[0][0],
+                end=run[-1][1],
+                is_data=True,
+            )
+            for run in _runs(text, lines)
+        ]
+    )
 
 
 def _runs(text: str, lines: Sequence[tuple[int, int]]) -> list[list[tuple[int, int]]]:
@@ -297,7 +450,7 @@ class _Reader:
         self._opened: list[_Open] = []
         self._strings: list[Nested] = []
 
-    def read(self, text: str, place: str = "") -> list[Nested]:
+    def read(self, text: str, place: str = "") -> Strings:
         """Return the strings, numbers and constants in it, in a place; ValueError if it is no
         JSON."""
         at = len(_BOM) * text.startswith(_BOM)
@@ -306,11 +459,11 @@ class _Reader:
                 break
             at = token.end()
             self._take(token, at, text[at - 1] if token.lastindex != _SCALAR else "0")
-        self._take_rest(text, at)
+        begun = self._begun(self._take_rest(text, at))
         for value in (*self._opened, *self._strings):
             value.place = place
             value.locate()
-        return self._strings
+        return Strings(self._strings, begun)
 
     def _take(self, token: re.Match[str], end: int, kind: str) -> None:
         self._expect(kind)
@@ -329,15 +482,46 @@ class _Reader:
             self._around = self._around.around
             self._expect_more()
 
-    def _take_rest(self, text: str, at: int) -> None:
-        """Take what the text ends in, if it is only the beginning of JSON."""
+    def _take_rest(self, text: str, at: int) -> str:
+        """Take what the text ends in, if it is only the beginning of JSON, and return it: of a
+        string without what is judged."""
         rest = _REST.match(text, at)
-        if rest is None or (self._around is None and rest[0].strip()):
+        if rest is None or (self._around is None and rest[_STRING] is None and rest[0].strip()):
             raise ValueError("no JSON")
-        if rest[_STRING] is not None:
-            self._expect('"')
-            self._take_string(f'{rest[_STRING]}"', rest.start(_STRING), len(text))
-            self._strings[-1].is_open = True
+        if rest[_STRING] is None:
+            return rest[0].strip()
+        self._expect('"')
+        quoted = rest[_STRING]
+        if "\\" in quoted[-6:] and (half := _CUT.search(quoted)):
+            quoted = quoted[: half.start(1)]
+        self._take_string(f'{quoted}"', rest.start(_STRING), len(text))
+        last = self._strings[-1]
+        last.is_open = True
+        written = text[rest.start(_STRING) :]
+        if last.is_key and len(written) <= _LONG:
+            return written
+        return f'"{written[len(quoted) :]}'
+
+    def _begun(self, rest: str) -> str:
+        """Return what is open as a short text, with the `rest` of a token."""
+        around = self._around
+        if around is None:
+            return rest
+        is_string = rest.startswith('"')
+        step: str | None = ""
+        if is_string:
+            last = self._strings[-1]
+            step = "" if last.is_key else _step(last.key)
+        elif self._key is not None:
+            step = _step(self._key)[: -1 if self._expected == ":" else None]
+        elif self._expected[0] == ",":
+            step = None
+        begun = around.begun(step, _LONG, is_within=is_string) + rest
+        while around.around is not None and len(begun) <= _MOST:
+            room = min(_LONG, _MOST // 2 - len(begun))
+            begun = around.around.begun(_step(around.key), room, is_within=True) + begun
+            around = around.around
+        return begun if len(begun) <= _MOST else ""
 
     def _expect(self, kind: str) -> None:
         if kind not in self._expected:
@@ -407,3 +591,9 @@ def _within(path: str, step: str) -> str:
     if len(joined) <= _LONG:
         return joined
     return f"#{blake2b(joined.encode(errors='surrogatepass')).hexdigest()}"
+
+
+def _step(key: str | None) -> str:
+    if key is None:
+        return ""
+    return f"{json.dumps(key[:LONGEST_BESIDE], ensure_ascii=False)}:"

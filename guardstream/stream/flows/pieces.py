@@ -253,13 +253,15 @@ class PieceFlow(Generic[C]):
         self.calls = self._lanes.calls = known
 
     def _end_before(self, incoming: Incoming[C]) -> list[Sent[C]]:
-        """End the stream before a chunk, or after it if the chunk only ends a block."""
+        """End the stream before a chunk, or after it if the chunk only ends blocks of text: a call
+        that is cut does not end."""
         reading = incoming.reading
         if self.ended is None:
             return self._stop_before(incoming)
         if self._breaks_off and self.ended == "content_filter":
             return self._end_stream()
-        if reading.pieces or reading.finished or reading.calls:
+        ends_call = any(slot.channel == "tool_args" for slot in reading.closed)
+        if reading.pieces or reading.finished or reading.calls or ends_call:
             return self._end_stream()
         self._lanes.drop()
         return [*self._release_waiting(), *self._process(incoming), *self._end_stream()]
@@ -417,9 +419,19 @@ class PieceFlow(Generic[C]):
         return self._lanes.feed(slot, text, model)
 
     def _keep_keys(self, incoming: Incoming[C], start: int) -> None:
-        """Keep the shape of what follows the end of a stream in its last chunk."""
-        for index, piece in enumerate(incoming.reading.pieces):
-            if index >= start and _is_key(piece) and self._unknown.is_harmless(piece.text):
+        """Keep the shape of what follows the end of a stream in its last chunk, and its kind if
+        some of it is left."""
+        pieces = incoming.reading.pieces
+        told = zip(pieces, incoming.texts, strict=True)
+        has_text = any(text and not _is_key(piece) for piece, text in told)
+        for index, piece in enumerate(pieces):
+            if index < start or piece.kind != "unknown":
+                continue
+            if _is_key(piece):
+                keeps = self._unknown.is_harmless(piece.text)
+            else:
+                keeps = has_text and self._unknown.is_kind(piece)
+            if keeps:
                 incoming.texts[index] = piece.text
 
     def _guard_unknown(self, piece: Piece, beside: Beside = ()) -> str:
@@ -769,7 +781,8 @@ def _cuts_call(incoming: Incoming[Any]) -> bool:
         new = incoming.texts[index]
         if slot.channel != "tool_args" or new == text:
             continue
-        if slot in reading.calls and (index > at or slot in reading.complete):
+        is_whole = slot in reading.complete or slot.choice in reading.finished
+        if slot in reading.calls and (index > at or is_whole):
             return True
         if kind in _WHOLE and (index >= at or not new):
             return True
@@ -800,7 +813,10 @@ def _is_open(reading: Reading) -> bool:
 
 
 def _must_stay_ordered(reading: Reading, other: Reading) -> bool:
-    """Return whether two chunks must keep their order: those of different choices need not."""
+    """Return whether two chunks must keep their order: those of different choices or messages need
+    not."""
+    if None not in (reading.message, other.message) and reading.message != other.message:
+        return False
     return not (
         reading.choices and other.choices and set(reading.choices).isdisjoint(other.choices)
     )

@@ -8,7 +8,7 @@ not recur like that, and there an overflow counts.
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterable
 
 from guardstream.events import Finding
@@ -32,20 +32,34 @@ def without(text: str, found: Iterable[Finding]) -> str:
 
 class Tail:
     """The last `memory` code points of the values at one place, in `text`, and the values that they
-    are made of."""
+    are made of; `begun` is the JSON or the event that the last one ends in."""
 
     def __init__(self, memory: int) -> None:
         self.text = ""
         self.last = ""  # the last value, or the beginning of one that is long
+        self.begun = ""
         self.memory = memory
         self._values: deque[str] = deque()
         self._size = 0
 
     def copy(self) -> Tail:
         copy = Tail(self.memory)
-        copy.text, copy.last = self.text, self.last
+        copy.text, copy.last, copy.begun = self.text, self.last, self.begun
         copy._values, copy._size = self._values.copy(), self._size
         return copy
+
+    def shared(self, other: Tail) -> Tail:
+        """Return the values that were added to another one, too: the same objects, as others may
+        be equal by chance."""
+        shared = Tail(self.memory)
+        counts = Counter(map(id, other._values))
+        for value in self._values:
+            if counts[id(value)]:
+                counts[id(value)] -= 1
+                shared.add(value)
+        if self.begun == other.begun:
+            shared.begun = self.begun
+        return shared
 
     def add(self, value: str) -> None:
         """Add a value after those before it."""

@@ -3,12 +3,15 @@
 In a format that nobody knows, any field may say which text a piece continues: a task, a step, an
 agent's number. So the pieces with the same value of a field are also read as one text, each field
 by itself, as long as it is another one than that of the path: until the last change of the value is
-too far back to count.
+too far back to count. Two fields may tell them apart only together, as a session and the index of
+an answer in it: those that do so alone, with texts that interleave, are compared in pairs, too.
 """
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Mapping, Sequence
+from itertools import combinations
+from typing import TypeAlias
 
 from guardstream.providers.adapter import Beside
 from guardstream.stream.flows.recurring import Tail
@@ -27,6 +30,12 @@ _CHARACTERS = 1024 * _TEXTS
 """How many code points may be remembered of all texts, if not fewer than 64 texts have them."""
 
 _FEWEST = 64
+
+_PAIRED = 4
+"""How many fields of a path are compared in pairs, the first ones."""
+
+Name: TypeAlias = str | tuple[str, str]
+"""A field's name, or those of two."""
 
 
 class Divided:
@@ -94,7 +103,7 @@ class ToldApart:
     def __init__(self, memory: int) -> None:
         self._memory = memory
         self._most = max(min(_TEXTS, _CHARACTERS // memory), _FEWEST)
-        self._paths: dict[Hashable, dict[str, _Field]] = {}
+        self._paths: dict[Hashable, dict[Name, _Field]] = {}
         self._fields = 0
         self._texts = 0
 
@@ -113,22 +122,64 @@ class ToldApart:
             self._fields += len(fields)
             self._texts += texts
 
-    def texts(self, place: Hashable, piece: str, before: Tail, beside: Beside) -> list[Divided]:
-        """Return the texts that a piece may continue, so that it can be added to them.
+    def texts(
+        self, place: Hashable, piece: str, before: Tail, beside: Beside
+    ) -> dict[Name, Divided]:
+        """Return the texts that a piece may continue, by their fields or pairs of these, so that it
+        can be added to them.
 
         `before` is the text at this place in the path, of all values.
         """
         if place not in self._paths and len(self._paths) == _FIELDS:
-            return []
+            return {}
         fields = self._paths.setdefault(place, {})
-        values = {name: (_type_of(value), value) for name, value in beside}
+        values: dict[Name, Hashable] = {name: (_type_of(value), value) for name, value in beside}
         for name in fields.keys() - values.keys():
-            values[name] = (_type_of(None), None)
-        found = [self._text(fields, name, value, piece, before) for name, value in values.items()]
-        return [each for each in found if each is not None]
+            if isinstance(name, str):
+                values[name] = (_type_of(None), None)
+        found: dict[Name, Divided] = {}
+        for name, value in values.items():
+            text = self._text(fields, name, value, piece, before)
+            if text is not None:
+                found[name] = text
+        paired = [name for name in found if fields[name].recurs and fields[name].varies]
+        if len(paired) > 1:
+            self._add_pairs(fields, paired[:_PAIRED], values, found)
+        return found
+
+    def _add_pairs(
+        self,
+        fields: dict[Name, _Field],
+        paired: Sequence[Name],
+        values: Mapping[Name, Hashable],
+        found: dict[Name, Divided],
+    ) -> None:
+        """Add the texts of the values of two fields together to what is found for each alone."""
+        for first, second in combinations(paired, 2):
+            name, value = (str(first), str(second)), (values[first], values[second])
+            field = fields.get(name)
+            if field is None:
+                if self._fields == _FIELDS:
+                    return
+                self._fields += 1
+                field = fields[name] = _Field(value)
+                field.recurs = True
+            texts = field.texts or {}
+            text = texts.pop(value, None)
+            if text is None:  # what both had in common before
+                before = found[first].tail.shared(found[second].tail)
+                text = self._add(field, texts, value, before, differs=True)
+            else:
+                texts[value] = text  # the latest is the last
+                if value != field.last:
+                    text.changed()
+            field.last = value
+            if text is not None:
+                field.texts, text.varies = texts, True
+                found[name] = text
 
     def _text(
-        self, fields: dict[str, _Field], name: str, value: Hashable, piece: str, before: Tail
+        self, fields: dict[Name, _Field], name: Name, value: Hashable, piece: str, before: Tail
     ) -> Divided | None:
         field = fields.get(name)
         if field is None:

@@ -12,26 +12,30 @@ from __future__ import annotations
 import re
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Callable, Collection, Hashable, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain, islice
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 from guardstream.errors import AdapterError
 from guardstream.events import Event, Finding, Finish, Text, text_of
 from guardstream.providers.adapter import Beside, Piece, Slot
+from guardstream.providers.toolkit.fields import KINDS
 from guardstream.providers.toolkit.paths import LONGEST_BESIDE, spoken
 from guardstream.stream.flows.checks import CachedCheck, Check
 from guardstream.stream.flows.nested_json import (
     Nested,
+    Strings,
+    begins_anew,
     by_events,
+    by_items,
     strings,
     values_beside,
     with_strings,
     written_in,
 )
 from guardstream.stream.flows.recurring import MASK, Tail, without
-from guardstream.stream.flows.told_apart import Divided, ToldApart
+from guardstream.stream.flows.told_apart import Divided, Name, ToldApart
 
 PATHS = 65_536
 """How many unknown paths a stream may have: twice the number in the description of a large API."""
@@ -48,10 +52,20 @@ _HIDDEN = f'"{MASK}"'
 _FEW = 32
 """How many strings and numbers JSON in a string may have, keys included, so that it may be an
 event, or each of several that follow each other: then each of them may tell which text the others
-continue."""
+continue. In more than these, only the first values of one object in a list do."""
+
+_FIRST = 2
+"""How many values of an object in a long list may tell which text its others continue: the first
+ones, as an object's id is."""
 
 _NAMING = 4
 """The minimum length of a string in JSON that may name a kind or a role, in code points."""
+
+_KIND = re.compile(r"[\w.:/-]{1,64}")
+"""The name of a kind: one word."""
+
+_KINDS = tuple(f".{name}" for name in KINDS)
+"""The ends of paths where kinds are."""
 
 _ID = re.compile(r"(?=[^0-9]*[0-9])[\w.:|+/=-]{1,128}", re.ASCII)
 """An id that a provider generated: it has a digit and nothing that words need.
@@ -67,6 +81,56 @@ class _Source(NamedTuple):
     of: int
     name: str
     beside: Beside
+
+
+class _Told(NamedTuple):
+    """Texts by the values of the fields beside them, and the text of all values `before`."""
+
+    before: Tail
+    texts: Mapping[Name, Divided]
+
+
+class _Reading(NamedTuple):
+    """What is in a value where it continues a text, which those of some fields are `not_of`."""
+
+    strings: Strings
+    not_of: Collection[str]
+
+
+class _Before(NamedTuple):
+    """The texts that a value may continue, by their keys, and those told apart by other values."""
+
+    tails: Mapping[Hashable, Tail]
+    told: Sequence[_Told]
+
+    def readings(self, text: str, depth: int) -> Sequence[_Reading]:
+        """Return what is in a value that is JSON or events, or the rest of those that one of the
+        texts ends in; the texts then end in what it ends in."""
+        begun = {tail.begun for tail in self.tails.values()}
+        for told in self.told:
+            begun.update([each.tail.begun for each in told.texts.values()])
+        if any(begun) and begins_anew(text):
+            begun.add("")
+        found = {each: strings(text, depth, each) for each in begun}
+        if len(begun) == 1 and found.keys() == {each.begun for each in found.values()}:
+            return [_Reading(each, ()) for each in found.values()]
+        divided = [(name, each.tail) for told in self.told for name, each in told.texts.items()]
+        names = {name for name, _ in divided if isinstance(name, str)}
+        # What continues another text is read first, as it is known best where that is.
+        readings = [
+            _Reading(
+                found[each], names - _named(name for name, tail in divided if tail.begun == each)
+            )
+            for each in sorted(begun, reverse=True)
+        ]
+        for tail in (*self.tails.values(), *(tail for _, tail in divided)):
+            tail.begun = found[tail.begun].begun
+        return readings
+
+
+def _named(names: Iterable[Name]) -> set[str]:
+    """Return the fields in some names."""
+    return {each for name in names for each in ([name] if isinstance(name, str) else name)}
 
 
 class UnknownTexts:
@@ -128,7 +192,10 @@ class UnknownTexts:
     ) -> Sequence[Event]:
         """Return what a value becomes, the strings in it if it is JSON, and all of it as it is
         written; `depth` is how many events are around it."""
-        judged = self._judge_strings(path, text, source, depth)
+        if path not in self._tails and len(self._tails) == PATHS:
+            raise AdapterError(f"text at more than {PATHS} paths that are not known: blocked")
+        before = self._before(path, text, source)
+        judged = self._judge_strings(path, text, before.readings(text, depth), source)
         if judged and isinstance(judged[-1][1][-1], Finish):
             return [each for _, events in judged for each in events if not isinstance(each, Text)]
         changes = {
@@ -137,37 +204,52 @@ class UnknownTexts:
             if not _is_same(events, nested.value)
         }
         hidden = with_strings(text, dict.fromkeys(changes, _HIDDEN)) if changes else text
-        written = self._judge_written(path, hidden, source, may_recur=may_recur)
+        written = self._judge_written(path, hidden, before, may_recur=may_recur)
         found = _found_within(judged, changes, written)
         return [*found, *(_revealed(written, hidden, changes.values()) if changes else written)]
 
+    def _before(self, path: str, text: str, source: _Source) -> _Before:
+        """Return what a value may continue."""
+        self._tail(path)
+        told = self._told(path, text, source)
+        of = [(path, each) for each in (source.of, source.name) if self._several(path, each)]
+        return _Before({key: self._tail(key) for key in (path, *of)}, told)
+
     def _judge_strings(
-        self, path: str, text: str, source: _Source, depth: int
+        self, path: str, text: str, readings: Sequence[_Reading], source: _Source
     ) -> list[tuple[Nested, Sequence[Event]]]:
         """Return the strings and numbers of a value that is JSON in which something is found, and
-        what they become."""
+        what they become.
+
+        Where it can be read in several ways, what is the same in them is judged once.
+        """
         judged: list[tuple[Nested, Sequence[Event]]] = []
         masks: _Masks | None = None
-        values = strings(text, depth)
-        found = [each for each in values if not each.is_constant]
-        telling = _telling(values)
-        telling_in = {} if telling else {at: _telling(of) for at, of in by_events(values).items()}
-        for nested in found:
+        for nested, telling, not_of in _merged(readings):
             if nested.is_number:
                 masks = masks or _Masks(text, self._check(text))
                 events = self._judge_number(nested, masks)
             elif nested.is_key:
-                events = self._check(nested.value)
+                events = self._judge_key(nested)
             else:
-                beside = values_beside(nested, telling or telling_in[nested.event])
-                others = source._replace(beside=[*source.beside, *beside])
+                beside = [each for each in source.beside if each[0] not in not_of]
+                others = source._replace(beside=[*beside, *values_beside(nested, telling)])
                 events = self._judge_string(path, nested, others)
             is_clean = all(isinstance(each, Text) for each in events)
             if not (is_clean and _is_same(events, nested.value)):
                 judged.append((nested, events))
                 if isinstance(events[-1], Finish):
-                    break
-        return judged
+                    return judged
+        return judged if len(readings) == 1 else _without_overlaps(judged)
+
+    def _judge_key(self, key: Nested) -> Sequence[Event]:
+        """Return what a key becomes; of one that began in an earlier value, its rest."""
+        events = self._check(key.value)
+        if not key.is_continued or not events or isinstance(events[-1], Finish):
+            return events
+        found = [each for each in events if isinstance(each, Finding)]
+        masks = not _is_same(events, key.value)
+        return [Text(f"[{found[0].rule}]" if masks else key.value), *found]
 
     def _judge_string(self, path: str, nested: Nested, source: _Source) -> Sequence[Event]:
         inner = f"{path}(json){nested.path}"
@@ -177,7 +259,8 @@ class UnknownTexts:
         number = self._places.get(place, 0)
         if not number and any(place) and len(self._places) < _PLACES:
             number = self._places[place] = len(self._places) + 1
-        may_recur = len(nested.value) >= _NAMING and nested.around is not None
+        is_whole = not (nested.is_open or nested.is_continued)
+        may_recur = is_whole and len(nested.value) >= _NAMING and nested.around is not None
         source = source._replace(of=number)
         return self._judge_value(
             inner, nested.value, source, may_recur=may_recur, depth=nested.depth
@@ -196,7 +279,7 @@ class UnknownTexts:
         return [*found, Text(f"[{found[0].rule}]")] if is_same else alone
 
     def _judge_written(
-        self, path: str, text: str, source: _Source, *, may_recur: bool
+        self, path: str, text: str, before: _Before, *, may_recur: bool
     ) -> Sequence[Event]:
         """Return what a value becomes as it is written.
 
@@ -204,16 +287,12 @@ class UnknownTexts:
         again are names of a kind or a role, unlike the tokens of an answer.
         """
         alone = self._check(text)
-        if path not in self._tails and len(self._tails) == PATHS:
-            raise AdapterError(f"text at more than {PATHS} paths that are not known: blocked")
         rest = _unmasked(text, alone)
         bare = (path, MASK)
         if rest != text and bare not in self._tails_of and len(self._tails_of) < REQUESTED:
             self._tails_of[bare] = self._tail(path).copy()
-        added: dict[Hashable, str] = {path: text}
-        told = self._told(path, text, source, may_recur=may_recur)
-        readings = (source.of, source.name)
-        added |= {(path, each): text for each in readings if self._several(path, each)}
+        told = self._across_told(text, before.told, may_recur=may_recur)
+        added: dict[Hashable, str] = dict.fromkeys(before.tails, text)
         # What was masked may go on in later text, or may be over: then no match begins in it.
         if bare in self._tails_of:
             added[bare] = rest
@@ -225,35 +304,38 @@ class UnknownTexts:
             self._tail(key).add(new)
         return max(joined, key=_severity).of(alone) if joined else alone
 
-    def _told(self, path: str, text: str, source: _Source, *, may_recur: bool) -> list[_Across]:
-        """Return the matches with earlier text that has the same value in a field beside it."""
+    def _told(self, path: str, text: str, source: _Source) -> list[_Told]:
+        """Return the texts that have the same value in a field beside them, at a path and in one
+        kind of event there."""
         if not source.beside:
             return []
         first = self._sources.setdefault((path, int), source.of)
-        told = self._told_at((path, source.of), text, source, may_recur=may_recur)
+        told = [self._told_at((path, source.of), text, source)]
         if first != source.of and (path, int) not in self._mixed:
             self._apart.copy((path, first), path)
         elif (path, int) not in self._mixed:
             return told
-        return told + self._told_at(path, text, source, may_recur=may_recur)
+        return [*told, self._told_at(path, text, source)]
 
-    def _told_at(
-        self, place: str | tuple[str, int], text: str, source: _Source, *, may_recur: bool
-    ) -> list[_Across]:
-        """Return them with text at a path, or in one kind of event there."""
+    def _told_at(self, place: str | tuple[str, int], text: str, source: _Source) -> _Told:
+        """Return those at a path, or in one kind of event there."""
         if isinstance(place, str):
             before = self._tails.get(place) or Tail(self._memory)
         else:
             before = self._tail_before(*place)
-        told = self._apart.texts(place, text, before, source.beside)
-        if may_recur:
-            told = [each for each in told if each.tail.last != text]
-        read = [each for each in told if each.differs and each.varies]
-        if read and before.is_only(text):  # if each has only this, too, that was read at the path
-            read = [each for each in read if not each.tail.is_only(text)]
-        found = [self._divided(each, text) for each in read]
-        for each in told:
-            each.add(text)
+        return _Told(before, self._apart.texts(place, text, before, source.beside))
+
+    def _across_told(self, text: str, told: Sequence[_Told], *, may_recur: bool) -> list[_Across]:
+        """Return the matches with earlier text that has the same value in a field beside it."""
+        found: list[_Across | None] = []
+        for before, divided in told:
+            texts = [each for each in divided.values() if not may_recur or each.tail.last != text]
+            read = [each for each in texts if each.differs and each.varies]
+            if read and before.is_only(text):  # if each has only this, too, that was read there
+                read = [each for each in read if not each.tail.is_only(text)]
+            found += [self._divided(each, text) for each in read]
+            for each in texts:
+                each.add(text)
         return [each for each in found if each is not None]
 
     def _tail_before(self, path: str, of: int) -> Tail:
@@ -407,6 +489,14 @@ class UnknownTexts:
     def is_harmless(self, key: str) -> bool:
         """Return whether a key has no finding and needs no change."""
         return not key or self._check(key)[-1] == Text(key)
+
+    def is_kind(self, piece: Piece) -> bool:
+        """Return whether a piece is the name of a kind that no rule changes, alone or joined with
+        those before it."""
+        slot, text = piece.slot, piece.text
+        if not slot.field.endswith(_KINDS) or _KIND.fullmatch(text) is None:
+            return False
+        return _is_same(self.judge(slot.field, text, slot.number, slot.name), text)
 
     def judge_name(self, path: str, text: str) -> Sequence[Event]:
         """Return what a name becomes: it cannot be masked, so it passes or blocks.
@@ -576,6 +666,57 @@ def _revealed(written: Sequence[Event], hidden: str, changes: Collection[str]) -
         left = ['""'] * len(parts)
     pairs = zip(left, parts, strict=False)
     return [Text("".join([first, *chain.from_iterable(pairs)])), *rest]
+
+
+_Value: TypeAlias = tuple[Nested, Sequence[Nested], Collection[str]]
+"""A string or a number, the values that may tell which text it continues, and the fields whose
+texts it does not."""
+
+
+def _merged(readings: Sequence[_Reading]) -> Iterable[_Value]:
+    """Return the strings and numbers that came with a text in their order: once, if they are the
+    same however it is read."""
+    if len(readings) == 1:
+        return _values(*readings)
+    found: dict[Hashable, _Value] = {}
+    for nested, telling, not_of in chain.from_iterable(map(_values, readings)):
+        place = (nested.path, nested.value, nested.start, nested.end)
+        known = found.setdefault(place, (nested, telling, not_of))
+        found[place] = (*known[:2], {*known[2]} & {*not_of})
+    return sorted(found.values(), key=lambda each: each[0].start)
+
+
+def _values(reading: _Reading) -> Iterator[_Value]:
+    values = reading.strings.values
+    telling = _telling(values)
+    telling_in = {} if telling else {at: _telling(of) for at, of in by_events(values).items()}
+    in_items: Mapping[object, Sequence[Nested]] = {}
+    if not all(telling_in.values()):  # of many values, only those of the same object tell
+        in_items = {at: _telling(of)[:_FIRST] for at, of in by_items(values).items()}
+    for each in values:
+        if not (each.is_constant or each.came_before):
+            told = telling or telling_in[each.event] or in_items.get(each.around, ())
+            yield each, told, reading.not_of
+
+
+def _without_overlaps(
+    judged: Sequence[tuple[Nested, Sequence[Event]]],
+) -> list[tuple[Nested, Sequence[Event]]]:
+    """Return strings in order; of those that overlap, the first, with a mask for all of it."""
+    found: list[tuple[Nested, Sequence[Event]]] = []
+    for nested, events in sorted(judged, key=_order):
+        if not found or nested.start >= found[-1][0].end:
+            found.append((nested, events))
+        elif nested.end != found[-1][0].end:
+            first, known = found[-1]
+            findings = [each for each in (*known, *events) if isinstance(each, Finding)]
+            found[-1] = first, [Text(f"[{findings[0].rule}]"), *findings]
+    return found
+
+
+def _order(judged: tuple[Nested, Sequence[Event]]) -> tuple[int, int, bool]:
+    nested, events = judged
+    return nested.start, -nested.end, _is_same(events, nested.value)
 
 
 def _telling(values: Sequence[Nested]) -> Sequence[Nested]:
