@@ -351,11 +351,16 @@ _AS_PATTERN = regex.compile(
 """What a word hardly ever has, unless it was meant as a pattern."""
 
 
+def is_like_pattern(word: str) -> bool:
+    """Return whether a word looks like a pattern."""
+    return _AS_PATTERN.search(word) is not None
+
+
 def _patterns_as_words(placed: PlacedRule) -> Iterator[Problem]:
     """Warn of words that look like patterns: they are only found as they are written."""
     words, here = placed.rule.words, placed.origin_of("words")
     for index, word in enumerate(words if isinstance(words, list) else ()):
-        if _AS_PATTERN.search(word):
+        if is_like_pattern(word):
             shown = repr(word[:40]).replace(r"\\", "\\")
             message = f"{shown} is only found as it is written: for a pattern, use 'pattern'"
             yield _about(here, message, "words", index)
@@ -519,6 +524,7 @@ def pattern_warnings(pattern: str, group: str | int | None, limit: int) -> Itera
             "leave out ^ and $, or let them mean lines with (?m)"
         )
     yield from _as_yaml(pattern)
+    yield from _misread(pattern, parsed.tree)
     width = max_width(next(_masked(_bounded(parsed.tree), parsed, group)))
     if width is None:
         yield (
@@ -552,6 +558,26 @@ def _as_yaml(pattern: str) -> Iterator[str]:
             "the pattern ends with a line break, which must match, too: begin the block "
             "with |- or >- in place of | or >"
         )
+
+
+_DOUBLED = regex.compile(r"(?<!\\)(?:\\\\)+(?<letter>[dDsSwW])(?:[*+?]|\{[0-9,])")
+"""A repeated class whose backslash is written twice, as JSON and double quotes want it."""
+
+
+def _misread(pattern: str, tree: Node) -> Iterator[str]:
+    """Warn of what other tools and languages read otherwise, so that it loads but finds something
+    else."""
+    if doubled := _DOUBLED.search(pattern):
+        letter = doubled["letter"]
+        yield (
+            rf"\\{letter} is a backslash and the letter {letter!r}: "
+            rf"in single quotes, write the class as \{letter}"
+        )
+    sets = set(fragments(tree))
+    for written in sorted(filter(regex.compile(r"\[:\^?[a-z]+:\]").fullmatch, sets)):
+        yield f"{written} is a set of its own letters: write the class as [{written}]"
+    if any(regex.search(r"\[.*(?<!\\)A-z", written) for written in sets):
+        yield r"A-z also means the signs [ \ ] ^ _ and `: write A-Za-z"
 
 
 def _masked(tree: Node, parsed: Parsed, group: str | int | None) -> Iterator[Node]:

@@ -471,6 +471,7 @@ FILES = {
     "page": "\n<!DOCTYPE html>\n<p>words</p>\n",
     "page.txt": "Words:\n<ul>\n  <li>one\n  <li>two\n</ul>\n",
     "rows.csv": "word,count\na,1\n",
+    "phrases.cf": "body OFFER /100% free/i\ndescribe OFFER An offer\nscore OFFER 1.0\n",
     "binary.txt": "\x7fELF\x02\0\0\n",
     "words.txt.gz": "words\n",
 }
@@ -482,6 +483,14 @@ def test_what_evidently_is_no_list_of_words_is_refused(tmp_path: Path, name: str
         imported(tmp_path, FILES[name], name)
     if "\0" not in FILES[name]:
         assert convert(tmp_path / name, "words")[0]
+
+
+def test_a_list_of_patterns_is_no_list_of_words(tmp_path: Path) -> None:
+    text = "# logs\n^\\w{3} sshd: accepted .*$\nfailed [[:digit:]]+ times\nplain\n"
+    with pytest.raises(ImportingError, match="its lines are patterns: list them under 'pattern'"):
+        imported(tmp_path, text, "ignored")
+    _, notes = convert(tmp_path / "ignored", "words")
+    assert "2 of its lines look like patterns, and are only found" in notes[0]
 
 
 @pytest.mark.parametrize(

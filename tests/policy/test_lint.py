@@ -244,6 +244,28 @@ def test_a_pattern_written_as_in_a_program_is_a_warning(pattern: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("pattern", "said"),
+    [
+        (r"no \\d{4}x", [r"\\d is a backslash and the letter 'd': in single quotes, write"]),
+        (r"no \d{4}, C:\\windows, \\n, \\{1,2}x", []),
+        (
+            "no [:digit:]{4}x",
+            ["[:digit:] is a set of its own letters: write the class as [[:digit:]]"],
+        ),
+        ("no [[:digit:]]{4}[:;]x", []),
+        ("no [0-9A-z]{4}x", [r"A-z also means the signs [ \ ] ^ _ and `: write A-Za-z"]),
+        (r"no [A-Za-z][\dA\-z]{4}A-z", []),
+    ],
+)
+def test_a_pattern_that_other_tools_read_otherwise_is_a_warning(
+    pattern: str, said: list[str]
+) -> None:
+    warned = lint(f"rules: [{{id: a, pattern: '{pattern}', {TESTS}}}]")
+    assert len(warned) == len(said)
+    assert all(part in line for part, line in zip(said, warned, strict=True))
+
+
+@pytest.mark.parametrize(
     ("written", "said"),
     [
         (r'"\bsecret"', ["contains a backspace"]),

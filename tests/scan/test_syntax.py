@@ -63,6 +63,7 @@ REFUSED = {
     r"\pl": r"write \\p\{Name\}",
     r"\p{Lu": r"write \\p\{Name\}",
     r"a{100000}": "counter",
+    "x{secret}": r"write \\\{ for the character",
     r"(a": "missing",
     r"a)": "unbalanced",
     r"[a": "missing",

@@ -77,6 +77,11 @@ def _detected(text: str, path: Path) -> str:
         found = _detected_yaml(value_of(text, path))
     else:
         found = "words" if wordlist.may_be(text, path) else None
+    if found == "words" and wordlist.has_patterns(text):
+        raise ImportingError(
+            f"{path}: its lines are patterns: list them under 'pattern' in a rule of a policy; "
+            "--from words takes them as they are written"
+        )
     if found is None:
         there_are = ", ".join(FORMATS)
         raise ImportingError(

@@ -185,6 +185,10 @@ def _is_in_order(characters: str) -> bool:
     return all(code(low) <= code(high) for low, high in _RANGES.findall(characters))
 
 
+_REASONS = {"expected }": r"a brace begins a counter or a fuzzy match; write \{ for the character"}
+"""What `regex` says of a pattern, where that does not tell how to mend it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Parsed:
     """A pattern as a tree, with its number of groups, their numbers by name, the numbers of those
@@ -213,7 +217,7 @@ def parse(pattern: str, space: str = " ") -> Parsed:
         # What `regex` itself refuses is refused with its reason, what it reads otherwise is not.
         flags = 0 if is_plain(pattern) else _flags(pattern, tree)
     except regex.error as error:
-        raise PatternError(error.msg, error.pos) from error
+        raise PatternError(_REASONS.get(error.msg, error.msg), error.pos) from error
     except ValueError as error:
         # Flags of the whole pattern that contradict each other.
         raise PatternError(str(error)) from error
