@@ -353,6 +353,16 @@ def test_a_stop_settles_what_is_open_and_shows_the_text_before_it() -> None:
     ]
 
 
+def test_of_matches_that_end_together_a_stop_is_before_the_group_of_the_first() -> None:
+    # As `regex` has it: of the match at 0 the group is empty, and the match at 2 is inside it.
+    rule = pattern("(?:aabb|b)(?P<g>b?)c", id="s", group="g", action="stop")
+    assert events_of("aabbc", rule) == [
+        Text("aabb"),
+        Finding("s", 4, 5, "stop"),
+        Finish("stop"),
+    ]
+
+
 def test_a_stop_settles_what_only_a_matcher_knows_to_be_certain() -> None:
     rules = pattern("(?=(?:.??)++)b"), word("no", id="s", action="stop")
     assert shown("abc no", *rules) == "a*c "

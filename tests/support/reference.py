@@ -379,8 +379,9 @@ class PatternSearch:
         self.candidates.append(candidate)
 
     def fired(self) -> list[Match]:
-        """The full matches that are decided now, for a rule that fires at once."""
-        fired = [match for candidate in self.candidates for match in candidate.matches]
+        """The full match that is decided now, for a rule that fires at once: of several that end
+        here, the one that `regex` would find."""
+        fired = next((found.matches[:1] for found in self.candidates if found.matches), [])
         dead = [candidate for candidate in self.candidates if not candidate.lives]
         self.near_misses += sum(c.reached - c.start >= 2 and not c.matches for c in dead)
         self.candidates = [candidate for candidate in self.candidates if candidate.lives]
