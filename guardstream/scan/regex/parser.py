@@ -75,7 +75,7 @@ NAMED_SET = re.compile(r"\[:\^?[A-Za-z0-9 &_.-]*(?:[:=](?! *:)[A-Za-z0-9 &_./-]+
 
 _BLANKS = re.compile(r"\s+|#[^\n]*\n?")
 _SPACED = re.compile(rf"\{{(?:{_BLANKS.pattern}|[0-9<=+,iesd])*+[:}}]")
-"""What may be a counter, or fuzzy, but for the blanks in it."""
+"""What may be a counter or fuzzy match if blanks in it are ignored."""
 
 _DIGIT_BEYOND = re.compile(rf"(?:{_BLANKS.pattern})++([0-9])")
 _CASED_SET = re.compile(r"\[:\^?(?:[^\]]*[:=])?(?:upper|lower|L[ult&])", re.IGNORECASE)
@@ -214,7 +214,7 @@ def parse(pattern: str, space: str = " ") -> Parsed:
         tree = parser.alternatives(Flags(), 0)
         if parser.at < len(pattern):
             raise PatternError("unbalanced parenthesis", parser.at)
-        # What `regex` itself refuses is refused with its reason, what it reads otherwise is not.
+        # A pattern that `regex` refuses is refused with its reason.
         flags = 0 if is_plain(pattern) else _flags(pattern, tree)
     except regex.error as error:
         raise PatternError(_REASONS.get(error.msg, error.msg), error.pos) from error
@@ -323,7 +323,7 @@ class _Parser:
                 self._check_unrepeated(flags)
                 continue
             if flags.verbose or pattern.startswith("(?#", self.at):
-                # A repetition is that of what stands before comments and blanks.
+                # A quantifier applies to the item before comments and blanks.
                 while self._skip_comment() or self._skip_blank(flags):
                     pass
                 self._check_blanks(flags)
@@ -561,7 +561,7 @@ class _Parser:
         if self.pattern[end : end + 1] != ":":
             hint = "; write a group's name as in (?<name>a)" if self.peek() == "'" else ""
             raise PatternError(f"unknown extension{hint}", start)
-        # As in `regex`, `(?a:` does not hold within `(?:`, nor within what has flags of its own.
+        # As in `regex`, `(?a:` does not reach into `(?:`, nor into groups with flags of their own.
         changed = self._changed(flags._replace(ascii=None), letters)
         self.at = end + 1
         return self._closed(changed, depth, start)
