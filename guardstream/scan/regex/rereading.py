@@ -164,7 +164,7 @@ class Rereading:
             return match.end
         return spans[-1][1] if spans else match.hold
 
-    def _holds_true(self, pattern: int, spans: Sequence[tuple[int, int]], window: Window) -> bool:
+    def _is_confirmed(self, pattern: int, spans: Sequence[tuple[int, int]], window: Window) -> bool:
         """Whether the pattern's judge confirms one of a match's spans. Empty ones are not
         judged."""
         confirm = self._set.patterns[pattern].confirm

@@ -174,7 +174,7 @@ class PatternScan(Rereading):
                 # It has overflowed long ago, and there is no text left to be judged.
                 rule = compiled.rule
                 return [Match(rule, start, end, began, judged=False) for start, end in spans]
-            if not self._holds_true(pattern, spans, window):
+            if not self._is_confirmed(pattern, spans, window):
                 self._go_on_after(match, window, ended=ended)
                 return []
         if match.late:
@@ -211,7 +211,7 @@ class PatternScan(Rereading):
         begin = max(matches[0].start, self._horizon())
         while (match := self._find(pattern, begin, oldest, window)) is not None:
             spans = self._spans(pattern, match, window)
-            if self._holds_true(pattern, spans, window):
+            if self._is_confirmed(pattern, spans, window):
                 found += [Match(compiled.rule, start, end, match.start) for start, end in spans]
                 self._restart(pattern, match.end, window, ended=ended)
                 return False
@@ -276,7 +276,7 @@ class PatternScan(Rereading):
             except Exception:
                 self.steps.keep(pattern, [])
                 rule = self._set.patterns[pattern].rule
-                self._stands(Match(rule, self.offset, self.offset, failed=True))
+                self._settle_next(Match(rule, self.offset, self.offset, failed=True))
 
     def _let_go(self, pattern: int, upto: int, window: Window, budget: Budget) -> None:
         """Let go of a pattern's candidates that hold text, but have no keyword before them: at
@@ -360,7 +360,7 @@ class PatternScan(Rereading):
             refused = next((start for _, start, _, end, _, _ in matches if end <= out), None)
         return max(hold, out)
 
-    def _stands(self, *matches: Match) -> None:
+    def _settle_next(self, *matches: Match) -> None:
         """Let the next `settle` or `stop` return these."""
         self._standing = (*self._standing, *matches)
 
@@ -370,11 +370,11 @@ class PatternScan(Rereading):
         # The automaton may not have accepted it yet: it waits for all that a lookahead may read.
         match = self._first_of(pattern, [start], window, budget)
         spans = [] if match is None else self._spans(pattern, match, window)
-        if match is None or not self._holds_true(pattern, spans, window):
+        if match is None or not self._is_confirmed(pattern, spans, window):
             self._restart(pattern, start + 1, window)
             return
         rule = self._set.patterns[pattern].rule
-        self._stands(*[Match(rule, *span, match.start) for span in spans])
+        self._settle_next(*[Match(rule, *span, match.start) for span in spans])
         self._restart(pattern, match.end, window)
 
     def overflow(self, hold: int, window: Window, *, drop: bool) -> None:
@@ -387,7 +387,7 @@ class PatternScan(Rereading):
                     raise
                 except Exception:
                     rule = self._set.patterns[pattern].rule
-                    self._stands(Match(rule, hold, self.offset, failed=True))
+                    self._settle_next(Match(rule, hold, self.offset, failed=True))
             else:
                 self.steps.lose(pattern, hold)
                 # What has matched ends before the present, so that all of it has been written.
@@ -423,9 +423,9 @@ class PatternScan(Rereading):
             start = min(began, self._waits(pattern))
             match = self._oldest_match(pattern, start, hold, window)
             spans = [] if match is None else self._spans(pattern, match, window)
-            if match is not None and self._holds_true(pattern, spans, window):
+            if match is not None and self._is_confirmed(pattern, spans, window):
                 rule = self._set.patterns[pattern].rule
-                self._stands(*[Match(rule, *span, match.start) for span in spans])
+                self._settle_next(*[Match(rule, *span, match.start) for span in spans])
                 self._restart(pattern, match.end, window)
             elif not group:
                 self._restart(pattern, start + 1, window)

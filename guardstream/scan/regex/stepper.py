@@ -108,7 +108,7 @@ class Stepper:
             self._failures,
         )
 
-    def _stand(self, stand: _Stand) -> None:
+    def _restore(self, stand: _Stand) -> None:
         (
             self._joint,
             self._registers,
@@ -222,7 +222,7 @@ class Stepper:
             self._joint, self._registers, self.offset = mark
             self._runs = None
             return
-        self._stand(mark)
+        self._restore(mark)
         self._lost_live = False
         self._hits = []
         self.due = self.plain = False
@@ -230,7 +230,7 @@ class Stepper:
     def fork(self) -> Stepper:
         """A copy that goes on by itself."""
         fork = Stepper(self._machine, self._joints)
-        fork._stand(self._here())
+        fork._restore(self._here())
         fork._lost, fork._lost_live = dict(self._lost), self._lost_live
         return fork
 
