@@ -38,7 +38,7 @@ def folding_of(rule: Rule) -> Folding:
         message += "; give the patterns a rule of their own" if rule.patterns else ""
         raise RuleError(rule.id, message)
     if "spaces" in names and any(word != word.strip() for word in rule.words):
-        message = "a word begins or ends with white space, which 'spaces' does not know: remove it"
+        message = "a word begins or ends with white space, which 'spaces' does not allow: remove it"
         raise RuleError(rule.id, message)
     return Folding(names)
 

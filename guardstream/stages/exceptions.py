@@ -316,10 +316,11 @@ def _preceding(rule: Rule, number: int) -> _Preceding:
     try:
         tree = parse(written).tree
         if may_be_empty(tree):
-            raise PatternError("it can match nothing, and would allow all; make a part mandatory")
+            message = "it can match the empty string, and would allow all; make a part mandatory"
+            raise PatternError(message)
         width = max_width(tree)
         if width is None:
-            message = r"it has no greatest length; give its repeats a bound, such as \s{1,8}"
+            message = r"it has no maximum length; give its repeats a bound, such as \s{1,8}"
             raise PatternError(message)
         reach, ahead = width + look_behind(tree) + 1, look_ahead(tree)
         from_the_end = read_forwards(backwards(tree))

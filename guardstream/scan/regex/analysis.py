@@ -316,10 +316,10 @@ def check_lookbehind(look: Look) -> None:
     otherwise if it were read from its beginning. Raises PatternError."""
     if _looks_beyond(look.item):
         message = "a lookbehind that looks ahead is not supported"
-        raise PatternError(f"{message}; ask for what follows after it")
+        raise PatternError(f"{message}; put the assertion after it")
     if not referred(look.item).isdisjoint(captured(look.item)):
         message = "a lookbehind with a back-reference to its own group is not supported"
-        raise PatternError(f"{message}; write out what it may be")
+        raise PatternError(f"{message}; write out the texts that it may be")
 
 
 def look_ahead(node: Node) -> int | None:

@@ -583,7 +583,7 @@ def check_rounds(node: Repeat, *, commits: bool = False) -> None:
     if node.low < 2 or not may_be_empty(node.item):
         return
     if firsts(node) * asking_ways(node, commits=commits) > MAX_FIRSTS:
-        message = "a counter wants too many rounds of what may be empty"
+        message = "a counter requires too many rounds that may be empty"
         raise PatternError(f"{message}; lower it, or make a part of each round mandatory")
 
 
@@ -591,8 +591,8 @@ def check_asking(tree: Node) -> None:
     """Refuse a pattern with so many optional lookaheads or atomic parts in a row that one place
     would lead to too many combinations of them."""
     if asking_ways(tree) > MAX_ASKING:
-        message = "too many lookaheads or atomic parts that may be passed over stand in a row"
-        raise PatternError(f"{message}; make a part of what stands between them mandatory")
+        message = "too many optional lookaheads or atomic parts in a row"
+        raise PatternError(f"{message}; make a part between them mandatory")
 
 
 def _is_measured(places: Places, place: int, distance: int, opened: int) -> bool:

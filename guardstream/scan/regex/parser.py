@@ -454,7 +454,7 @@ class _Parser:
             return self._checked(int(low or 0), most)
         if _FUZZY.match(self.pattern, self.at):
             message = "fuzzy matching cannot be decided while text arrives"
-            raise PatternError(f"{message}; write out the spellings there may be", self.at)
+            raise PatternError(f"{message}; write out the possible spellings", self.at)
         return None
 
     def _checked(self, low: int, high: int | None) -> tuple[int, int | None]:
@@ -587,7 +587,7 @@ class _Parser:
         """The number of a named group, which groups of the same name share, and no other named
         group has."""
         if not name.isidentifier():
-            message = f"{name!r} is no name for a group; write letters, digits and _"
+            message = f"{name!r} is not a name for a group; write letters, digits and _"
             raise PatternError(message, start)
         if name not in self.names:
             taken = self.names.values()
@@ -673,7 +673,7 @@ class _Parser:
 
     def _named(self, name: str, flags: Flags, start: int) -> Node:
         if not name.isdecimal() and name not in self.names:
-            message = f"no group {name!r} stands before this; a reference comes after its group"
+            message = f"there is no group {name!r} before this; a reference comes after its group"
             raise PatternError(message, start)
         number = int(name) if name.isdecimal() else self.names[name]
         if number in self.open:

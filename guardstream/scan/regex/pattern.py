@@ -93,7 +93,7 @@ def compile_pattern(
     """
     parsed = parse(source, space)
     if may_be_empty(parsed.tree):
-        raise PatternError("the pattern can match nothing; make a part of it mandatory")
+        raise PatternError("the pattern can match the empty string; make a part of it mandatory")
     number = _group_number(parsed, group)
     known = _known(parsed.looks)
     tree, behind = parsed.tree, 0
