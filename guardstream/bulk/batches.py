@@ -38,8 +38,8 @@ def redact(
       arrays, a `pyarrow.Table` or `RecordBatch`, or a `DataFrame` of pandas or polars.
     - `policy`: a file, a pack as `guardstream/NAME`, a Policy or a Guard.
     - `columns`: the ones to guard; None guards all that hold text.
-    - `jobs`: how many processes work; with 1 it is this one. They are started anew, so a program
-      that asks for several keeps what it does below `if __name__ == "__main__":`.
+    - `jobs`: how many processes work; 1 means this one. They import the main module again, so a
+      program that uses several must do its work below `if __name__ == "__main__":`.
     - `report`: counts what is found.
 
     A policy that is reloaded when its files change is not reloaded until all batches are done. A

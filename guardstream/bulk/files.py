@@ -1,8 +1,7 @@
 """The files of a run, in parts that workers take, and how a part is read and written.
 
 JSON lines and lines of text are cut between lines, Parquet between row groups. A text that is not
-read line by line is one part, since a match may span several of its lines; so is what is
-compressed.
+read line by line is one part, since a match may span several lines; so is a compressed file.
 """
 
 from __future__ import annotations

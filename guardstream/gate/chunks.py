@@ -29,8 +29,8 @@ class Chunks(Protocol):
         ...
 
     def cut(self, chunk: Any) -> Iterable[Any]:
-        """Take a chunk; return what is complete with it. AdapterError for one that is not known,
-        after what came before the fault."""
+        """Take a chunk; return the units of reading that it completes. AdapterError for an unknown
+        one, after the units before the fault."""
         ...
 
     def rest(self) -> Iterable[Any]:
@@ -92,7 +92,8 @@ class _Unframed:
 
 
 class _Text(_Unframed):
-    """Text; AdapterError if each chunk repeats what is before it, which would be judged again."""
+    """Text. Raises AdapterError if each chunk repeats the text so far, which would be judged
+    again."""
 
     def __init__(self, choose: Choose) -> None:
         super().__init__(choose)

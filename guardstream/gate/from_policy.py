@@ -73,8 +73,8 @@ class Gate:
         """Return the chunks of `stream` that the check allows.
 
         `of_guard` says that nothing stands between the guard and this gate. `observing` is notified
-        of the stream's end if no other gate comes after this one. Of a `whole` answer, which comes
-        at once, nothing goes out before the verdicts of what blocks.
+        of the stream's end if no other gate comes after this one. A `whole` answer, which comes at
+        once, does not go out before the verdicts of checks that block.
         """
         file = self.file
         judging = Judging(

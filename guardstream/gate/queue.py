@@ -98,7 +98,7 @@ class Entry(NamedTuple, Generic[C]):
 
 
 class Passed(NamedTuple, Generic[C]):
-    """A chunk that has come through: as it came, as it goes out, and its texts as they go out."""
+    """A chunk that may go out: as it came, as it goes out, and its texts as they go out."""
 
     chunk: C
     written: C | None
@@ -109,16 +109,17 @@ class Passed(NamedTuple, Generic[C]):
 class Queue(Generic[C]):
     """Chunks in a queue: `waiting` characters, and `pending` units that are being judged.
 
-    `taken` counts the characters that came, each once, whatever formats repeat.
+    `taken` counts the characters that came, each once, even if the format repeats text.
 
-    `blocked` is the unit that has ended the queue, `barred` the first that is known to block,
-    wherever it stands: nothing more need be read. A unit that is not over after `ahead` characters
-    blocks, and so does one for which twice as many of other texts wait.
+    `blocked` is the unit that has ended the queue. `barred` is the first unit that is known to
+    block, at any place in the queue: nothing more need be read then. A unit that is not over after
+    `ahead` characters blocks, and so does one for which twice as many characters of other texts
+    wait.
 
-    A queue that does not `hold` lets everything pass at once but the end of a choice, which waits
-    for all verdicts; one that blocks ends the queue where it has come to by then. `overlap`
-    characters before a unit are in its context; `rule` is named in the finding of what the queue
-    blocks by itself.
+    A queue that does not `hold` lets everything pass at once, except the end of a choice, which
+    waits for all verdicts. A verdict that blocks ends the queue at the place that it has reached by
+    then. `overlap` characters before a unit are in its context. `rule` is named in findings about
+    units that the queue itself blocks.
     """
 
     def __init__(
@@ -218,8 +219,7 @@ class Queue(Generic[C]):
             self._report(self.barred)
 
     def pop(self) -> Passed[C] | None:
-        """Return the next chunk if it may go out; of one that is blocked, what comes before the
-        block."""
+        """Return the next chunk if it may go out; if it is blocked, its part before the block."""
         if not self._entries or self.blocked is not None:
             return None
         entry = self._entries[0]

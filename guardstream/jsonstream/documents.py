@@ -342,8 +342,8 @@ class Documents:
         return newline + 1, Mark(text[index : newline + 1], self._offset)
 
     def _try_late_fence(self, text: str, index: int, final: bool) -> _Step:
-        """Take backticks that do not begin a line. As these may be about fences, what follows is
-        JSON only if it begins with a bracket."""
+        """Take backticks that do not begin a line. These may only be prose about fences, so the
+        text after them is JSON only if it begins with a bracket."""
         ahead = text[index : index + LONGEST]
         found = _late_fence(ahead, partial=not final)
         if found is None or (found.partial and len(ahead) == LONGEST):

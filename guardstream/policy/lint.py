@@ -367,7 +367,7 @@ def _patterns_as_words(placed: PlacedRule) -> Iterator[Problem]:
 
 
 _LOST = "\ufffd"
-"""The replacement character, which a conversion writes for what it cannot read."""
+"""The replacement character, which a conversion writes for bytes that it cannot read."""
 
 
 def _lost_characters(placed: PlacedRule, rule: Rule) -> Iterator[Problem]:
@@ -565,8 +565,8 @@ _DOUBLED = regex.compile(r"(?<!\\)(?:\\\\)+(?<letter>[dDsSwW])(?:[*+?]|\{[0-9,])
 
 
 def _misread(pattern: str, tree: Node) -> Iterator[str]:
-    """Warn of what other tools and languages read otherwise, so that it loads but finds something
-    else."""
+    """Warn of constructs that other tools and languages read differently: they load, but find
+    something else."""
     if doubled := _DOUBLED.search(pattern):
         letter = doubled["letter"]
         yield (

@@ -159,7 +159,7 @@ class AllowFile(Model):
     patterns: list[Text] = Field(default=[])
     """Patterns of the whole of such matches."""
     after: list[Text] = Field(default=[])
-    """Patterns of what directly precedes such matches, each with a greatest length."""
+    """Patterns of the text right before such matches, each with a maximum length."""
 
 
 class EntropyFile(Model):
@@ -244,7 +244,7 @@ class RuleFile(Model):
     replacement: Replacement | None = None
     """What replaces a masked match; `[{id}]` if absent."""
     reversible: bool = False
-    """Whether a vault stores what is masked in messages, so that answers get it back."""
+    """Whether a vault stores the values masked in messages, so that answers get them back."""
     tests: list[CaseFile] = Field(default=[])
     """What the rule does, by example; run by `guardstream test`."""
     enabled: bool = True
@@ -271,7 +271,7 @@ class FormatFile(Model):
     tool_args: _Paths = None
     """The path of the next piece of a tool call's arguments."""
     by: PathText | None = None
-    """The path of what tells apart texts that come in turns: a task's id, an agent's name."""
+    """The path of a value that tells interleaved texts apart: a task's id, an agent's name."""
     copies: _Paths = None
     """The path of the whole answer so far."""
     done: PathText | None = None

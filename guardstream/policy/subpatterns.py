@@ -1,8 +1,7 @@
-"""Subpatterns: parts of patterns that a policy file names once, or that are built in; patterns call
-them.
+"""Subpatterns: named parts of patterns, defined by a policy file or built in, that patterns call.
 
-A call has the syntax of PCRE and of `regex`, `(?&name)`, and stands for the subpattern in a group
-that captures nothing. It is replaced when the file is read, so that the search knows no calls.
+A call has the syntax of PCRE and of `regex`, `(?&name)`, and stands for the subpattern in a
+non-capturing group. It is replaced when the file is read, so the search knows no calls.
 """
 
 from __future__ import annotations
@@ -46,8 +45,8 @@ _SYNTAX = (
 )
 _TOKEN = re.compile(_SYNTAX, re.DOTALL)
 _SPACED_TOKEN = re.compile(rf"#[^\n]*|{_SYNTAX}", re.DOTALL)
-"""What is found in a pattern, under `(?x)` too: a call, flags, the begin or end of a group, or what
-only looks like one of them: an escape, a class, a comment."""
+"""The tokens of a pattern, here under `(?x)`: a call, flags, the beginning or end of a group; or an
+escape, a class or a comment, which may only look like one of these."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +58,7 @@ class _Token:
 
 
 def _tokens(text: str) -> Iterator[_Token]:
-    """Find the calls and flags of a pattern, of which `(?x)` makes some a comment."""
+    """Find the calls and flags of a pattern, except those in comments under `(?x)`."""
     spaced, around, at = False, list[bool](), 0
     while place := (_SPACED_TOKEN if spaced else _TOKEN).search(text, at):
         at = place.end()
@@ -106,7 +105,7 @@ class Expanded:
 def expanded(file: PolicyFile, has: Callable[[KeyPath], bool], report: Report) -> Expanded:
     """Replace the calls in all patterns of `file`; `has` says at which paths it has values.
 
-    Errors are reported: of a subpattern by itself, and of a call to one that there is not.
+    Errors are reported: in a subpattern by itself, and for a call to an unknown one.
     """
     calls = _Calls(has, report)
     for name, text in file.subpatterns.items():
@@ -196,7 +195,7 @@ class _Calls:
         return made
 
     def _named(self, path: KeyPath, call: re.Match[str]) -> str:
-        """Return what is called; reports a name that is not known."""
+        """Return the subpattern that is called; reports an unknown name."""
         name = call["name"]
         if call["unclosed"] is not None:
             self._report(path, call.start(), "missing ')': a call is written as in (?&name)")

@@ -1,8 +1,9 @@
-"""Keeps what is built for all streams from being seen half built: a lock keeps out other threads,
-and a check the thread itself.
+"""Makes sure that nothing sees shared caches half built: a lock keeps out other threads, and a
+check keeps out code that interrupts the building thread.
 
 The handler of a signal, or a finalizer, may interrupt a thread anywhere, and guard text with the
-same rules. If it needs what the thread is building, its stream fails; the thread's own goes on.
+same rules. If it needs what the thread is building, the handler's stream fails, and the thread's
+own stream goes on.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ def build_lock() -> BuildLock:
 def building(lock: BuildLock) -> BuildLock:
     """Return the lock, to be held while something is built.
 
-    Raises RuntimeError as `check_not_building` does. What is built as a part of something else
+    Raises RuntimeError as `check_not_building` does. Code that builds a part of something else
     takes the lock itself.
     """
     if lock._is_owned():  # type: ignore[attr-defined]  # as `threading.Condition` asks an RLock
@@ -37,7 +38,7 @@ def building(lock: BuildLock) -> BuildLock:
 
 
 def check_not_building(lock: BuildLock) -> None:
-    """Raise RuntimeError if this thread holds the lock: it has been interrupted while it builds.
+    """Raise RuntimeError if this thread holds the lock: it was interrupted while it was building.
 
     Streams call it before they read, since reading may build.
     """

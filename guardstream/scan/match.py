@@ -7,25 +7,25 @@ from typing import NamedTuple, Protocol
 
 
 class Announcing(Protocol):
-    """What has to stand in the `reach` characters before a match, so that one is refused as soon as
-    it begins."""
+    """Keywords, one of which has to stand in the `reach` characters before a match: without one, a
+    match can be refused as soon as it begins."""
 
     reach: int
 
     def are_missing(self, text: str) -> bool:
-        """Whether every match that begins in this text is refused; False where that takes a closer
-        look."""
+        """Whether every match that begins in this text is refused; False if that is not known
+        without a closer look."""
         ...
 
     def announced(self, text: str, begin: int, end: int) -> int:
-        """The first place in a text, from `begin` on, where no match is refused; `end` if there is
-        none before."""
+        """The first index from `begin` on at which keywords allow a match to begin; `end` if there
+        is none before."""
         ...
 
 
 class Confirm(NamedTuple):
-    """A judge of matches: given the matched text, and up to `reach` characters of the text before
-    it, False refuses the match. It refuses what the `keywords` refuse, if there are any."""
+    """Judges matches. `judge` gets the matched text, and up to `reach` characters of the text
+    before it; False refuses the match. It refuses at least what the `keywords` refuse, if any."""
 
     judge: Callable[[str, str], bool]
     reach: int = 0
@@ -35,10 +35,10 @@ class Confirm(NamedTuple):
 class Match(NamedTuple):
     """A settled span of a rule: offsets in code points from the text's start, end exclusive.
 
-    `rule` is the number the rule was given. `began` is where the match began of which the span is
-    the group; None where it began as well. `failed`: the confirmation raised or ran out of time,
-    and `start` is where the unconfirmed candidate's hold-back begins. `judged` is False of a match
-    so long that its text is no longer kept: it has overflowed, is masked, and is not reported.
+    `rule` is the rule's number. `began` is where the match began if the span is that of its group;
+    None if it began at `start`. `failed`: the confirmation raised or ran out of time, and `start`
+    is where the unconfirmed candidate's hold-back begins. `judged` is False if the match was so
+    long that its text is no longer kept: it has overflowed, is masked, and is not reported.
     """
 
     rule: int
@@ -49,17 +49,17 @@ class Match(NamedTuple):
     judged: bool = True
 
     def goes_on(self, hold: int, written: int) -> bool:
-        """Whether the match may be of a candidate that overflowed when it was held from `hold`,
-        and begins in what has been written since."""
+        """Whether the match may be that of a candidate which overflowed when it was held from
+        `hold`, and its span begins in text that has been written since."""
         began = self.start if self.began is None else self.began
         return began <= hold and self.start < written
 
 
 class Window:
-    """The end of the text as far as it may still be asked for; it begins at offset `base`.
+    """The end of the text, as far back as a search may still need it. It begins at offset `base`.
 
-    What is read is appended to `parts`, which are joined only when the text is asked for: few
-    chunks need that.
+    Text that is read is appended to `parts`. These are joined only when `text` is used, which few
+    chunks need.
     """
 
     __slots__ = ("base", "parts")
@@ -84,17 +84,17 @@ class Window:
         return self.text[max(start - self.base, 0) : max(end - self.base, 0)]
 
     def forget(self, before: int) -> None:
-        """Drop what lies before the offset."""
+        """Drop the text before an offset."""
         if before > self.base:
             self.text = self.text[before - self.base :]
             self.base = before
 
 
 class Steps(Protocol):
-    """What steps a search.
+    """Reads a text for a search.
 
-    A character needs attention if after it a match may be settled, or if a candidate has ended that
-    is masked as it arrives: then the search is asked what has changed.
+    A character needs attention if it may settle a match, or if it ends a candidate that is masked
+    as it arrives. The search is then asked what has changed.
     """
 
     def run(self, text: str, begin: int, end: int, /) -> int:
@@ -121,12 +121,12 @@ class Scan(Protocol):
 
     @property
     def steps(self) -> Steps:
-        """What reads the text."""
+        """The object that reads the text."""
         ...
 
     def watched(self) -> bool:
-        """Whether every character needs attention, since a candidate that overflowed lives on and
-        the steps do not tell when it ends."""
+        """Whether every character needs attention, since a candidate that overflowed lives on, and
+        `steps` cannot tell when it ends."""
         ...
 
     def settle(self, window: Window) -> list[Match]:
@@ -154,13 +154,14 @@ class Scan(Protocol):
         ...
 
     def overflow(self, hold: int, window: Window, *, drop: bool) -> None:
-        """Hold the candidates up to `hold` no more: drop them, or only watch them live on."""
+        """Hold no more text for the candidates that are held from `hold` or before: drop them, or
+        only notice when they end."""
         ...
 
     def prune(self, upto: int, window: Window) -> None:
-        """Settle candidates that can no longer match, or match otherwise, where that is known only
-        approximately: their matches are settled next. Let go of those that are refused whatever
-        follows, of those at least whose hold-back begins at `upto` or before."""
+        """Settle candidates of approximated patterns that more text cannot change: the next
+        `settle` returns their matches. Let go of candidates that are refused whatever follows; at
+        least of those whose hold-back begins at `upto` or before."""
         ...
 
     def wrote(self, upto: int, window: Window) -> None:

@@ -1,5 +1,5 @@
-"""Answers for characters by page: to answer for a page of 256 characters costs hardly more than for
-a few of them, as long as neighbours mostly have the same answer.
+"""Answers for characters, a page at a time: answering for all 256 characters of a page costs hardly
+more than for a few of them, as long as neighbours mostly have the same answer.
 """
 
 from __future__ import annotations
@@ -17,18 +17,18 @@ SIZE = 256
 """How many characters a page has."""
 
 ENDS = {0, SIZE}
-"""Where a page begins and ends: characters that change only there are all alike."""
+"""Where a page begins and ends. If the answer changes only there, all characters are alike."""
 
 _FIRST_PAGE = "".join(map(chr, range(SIZE))).encode("utf-32-le")
 
 Answer = TypeVar("Answer")
 
 Judges: TypeAlias = "Iterable[tuple[int, regex.Pattern[str]]]"
-"""Patterns that find runs of characters, and the bit that those have which each finds."""
+"""Bits, each with the pattern that finds runs of the characters that have it."""
 
 
 class Row(NamedTuple, Generic[Answer]):
-    """An answer, and the first and the last of the characters that it is known to be for."""
+    """An answer, and the first and last code points of the characters that it is for."""
 
     answer: Answer
     first: int
@@ -36,7 +36,8 @@ class Row(NamedTuple, Generic[Answer]):
 
 
 class Pages(Generic[Answer]):
-    """The rows of pages. `judge` makes those of a page, in their order; see `page_of`."""
+    """The rows of pages. `judge` takes all characters of a page (see `page_of`) and returns its
+    rows, in order."""
 
     def __init__(self, judge: Callable[[str], Iterable[Row[Answer]]]) -> None:
         self._judge = judge
@@ -78,8 +79,7 @@ def _page(number: int) -> str:
 
 
 def changes(page: str, judges: Judges) -> dict[int, int]:
-    """The indexes at which a page's characters change, and the bits that do: each pattern finds the
-    runs of its characters, which have its bit."""
+    """The indexes at which the bits of a page's characters change, each with the bits that do."""
     found: dict[int, int] = {}
     for bit, judge in judges:
         for run in judge.finditer(page):
@@ -94,8 +94,8 @@ def told_apart(
     alone: Iterable[str] = (),
     known: Mapping[int, int] = MappingProxyType({}),
 ) -> Iterator[Row[int]]:
-    """The rows of a page as patterns tell its characters apart, and as they are `known` to change
-    by others: the answer for a character is the bits that it has. Some characters stand `alone`."""
+    """The rows of a page; the answer for a character is the bits that it has. `known` are changes
+    that are known already, as from `changes`. Each character in `alone` gets a row of its own."""
     begin = ord(page[0])
     found = {0: 0, SIZE: 0, **known}
     for index, bits in changes(page, judges).items():

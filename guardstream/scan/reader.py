@@ -1,4 +1,4 @@
-"""Reads a text by all searches of a stream together, and keeps what of it is held."""
+"""Reads a text with all searches of a stream in step, and keeps the part that is held."""
 
 from __future__ import annotations
 
@@ -21,25 +21,26 @@ MAX_SEARCHES = 64
 """How many searches the extension reads together."""
 
 MAX_PARTS = 16
-"""How many parts of a text are kept apart; small ones take more memory than one text of them."""
+"""So many parts of a text are kept before they are joined: many small ones take more memory than
+one."""
 
 Settled: TypeAlias = tuple[int, int, list[tuple[int, int, int]]]
-"""The index after a character, how many characters are held there, and what is masked of the
-matches that the character has made certain: the rule, start and end of each."""
+"""The index after a character, how many characters are held there, and the spans that are masked
+since the character has made matches certain: (rule, start, end) of each."""
 
 Ran: TypeAlias = tuple[int, int, bool, "Sequence[Settled] | None"]
-"""The index after the last character read, how many characters are held there, whether it needs
-attention (`match.Steps`), and what has been settled before that."""
+"""The index after the last character read, how many characters are held there, whether that
+character needs attention (`match.Steps`), and what was settled before it."""
 
 FindUnseen: TypeAlias = Callable[[str], object]
-"""Finds characters that are not seen in a text; all of them are beyond ASCII."""
+"""Finds an unseen (zero-width) character in a text; all of these are beyond ASCII."""
 
 
 class Reader(Protocol):
     """Reads one stream. Offsets and lengths are in code points.
 
     `tail` is the text that is held, `written` how much came before it, and `position` how much has
-    been read: their sum, but while a text is looked at from event to event.
+    been read: the sum of both, except while a text is handled event by event.
 
     `feed` is for the common case. It reads nothing while `busy`, nor once `position` is beyond
     `trim_at`, so that its caller can trim what was read.
@@ -57,13 +58,13 @@ class Reader(Protocol):
         ...
 
     def feed(self, text: str, /) -> str | Ran | None:
-        """Read a text. Return what is released if there is nothing else to say; None if nothing was
-        read; otherwise what `run` returns, and then nothing of the text is in `tail` yet."""
+        """Read a text. Return the text that is released, if nothing else has happened; None if
+        nothing was read. Otherwise return what `run` does; the text is then not yet in `tail`."""
         ...
 
     def read(self, text: str, /) -> int | Ran:
-        """Read a text for a caller that keeps it. Return how many characters are held if there is
-        nothing else to say, otherwise what `run` returns."""
+        """Read a text for a caller that keeps it. Return how many characters are held, if nothing
+        else has happened; otherwise what `run` returns."""
         ...
 
     def run(self, text: str, begin: int, end: int, /) -> Ran:
@@ -74,7 +75,7 @@ class Reader(Protocol):
 def reader_of(
     searches: Sequence[Steps], parts: list[str], most: int, unseen: FindUnseen | None
 ) -> Reader:
-    """Return a reader of the fastest form that the searches allow.
+    """Return the fastest reader that the searches allow.
 
     `feed` appends what it reads to `parts`, lets `tail` become at most `most` characters long, and
     does not read a text in which `unseen` finds something.
@@ -91,7 +92,7 @@ def reader_of(
 
 
 class MixedReader:
-    """A reader for searches of any form; it leaves every match to its caller."""
+    """A reader for searches in any mix of forms; it leaves every match to its caller."""
 
     __slots__ = (
         "_find_unseen",
@@ -140,7 +141,7 @@ class MixedReader:
         parts = self._parts
         parts.append(text)
         if len(parts) > MAX_PARTS:
-            # The first one is long, as a rule.
+            # The first one is usually long.
             parts[1:] = ["".join(parts[1:])]
         self.position += len(text)
         if not held:
@@ -166,7 +167,7 @@ class MixedReader:
 
 
 class PythonReader(MixedReader):
-    """A reader for searches in Python; it settles what needs no attention."""
+    """A reader for searches in Python; it settles matches that need no attention."""
 
     __slots__ = ()
 
@@ -202,8 +203,8 @@ class PythonReader(MixedReader):
 
 
 def run(searches: Sequence[Steps], text: str, begin: int, end: int) -> Ran:
-    """Read `text[begin:end]` by each of the searches, up to the first character that needs the
-    attention of one of them."""
+    """Read `text[begin:end]` with all searches, up to the first character that needs attention in
+    one of them."""
     end, due = _stopped(searches, text, begin, end)
     return end, _held(searches), due, None
 

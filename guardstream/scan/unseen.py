@@ -1,10 +1,10 @@
-"""Searches that read on as if characters that are not seen were not there.
+"""Searches that skip unseen (zero-width) characters.
 
-Where such a character comes, a search for patterns is forked: the one reads it as any other, and
-the fork does without it. So a pattern is found in the text as it is, and in what is seen of it.
-Once no candidate lives that began before the character, both stand alike. Then the fork rests: it
-reads on only if a match is settled that may look back at the character, and is dropped where none
-can any more.
+Before such a character, a search for patterns is forked: the search reads the character like any
+other, and the fork skips it. So a pattern is found in the text as it is, and in the seen part of
+it. Once no candidate lives that began before the character, both are in the same state. Then the
+fork rests: it reads on only if a match settles that may look back at the character, and is dropped
+once no match can.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from guardstream.scan.words.normalize import unseen
 
 
 def apart(text: str) -> Iterator[tuple[bool, str]]:
-    """The parts of a text that are seen and those that are not, in turn: whether each is unseen."""
+    """Split a text into its seen and unseen parts; yields whether each is unseen, and the part."""
     at = 0
     for found in re.finditer(f"{unseen().pattern}+", text):
         if at < found.start():
@@ -34,8 +34,8 @@ def apart(text: str) -> Iterator[tuple[bool, str]]:
 def forks(
     scans: Iterable[Scan], rules: Collection[int], window: Window, known: Iterable[Fork]
 ) -> Iterator[Fork]:
-    """Forks of the searches for some rules' patterns, but for those that are known, before a
-    character that is not seen."""
+    """Fork the searches for these rules' patterns before an unseen character, except those that
+    have a fork in `known`."""
     forked = {id(fork.of) for fork in known}
     for scan in scans:
         if isinstance(scan, PatternScan) and id(scan) not in forked:
@@ -51,24 +51,25 @@ _Mark: TypeAlias = tuple[int, int, tuple[tuple[int, int], ...]]
 
 
 class _Offsets:
-    """Where what is seen stands in the source: offsets of both count code points from the start."""
+    """Maps offsets in the seen text to offsets in the source, and back. Both count code points from
+    the start. `read` characters of the source have been read, `seen` of the seen text."""
 
     __slots__ = ("_gaps", "read", "seen")
 
     def __init__(self, offset: int) -> None:
         self.read = self.seen = offset
-        self._gaps: tuple[tuple[int, int], ...] = ()  # from where so many are missing in all
+        self._gaps: tuple[tuple[int, int], ...] = ()  # (offset, missing before it)
 
     def here(self) -> _Mark:
-        """What has been read."""
+        """A mark of what has been read."""
         return self.read, self.seen, self._gaps
 
     def put(self, mark: _Mark) -> None:
-        """Go back to where one was."""
+        """Go back to a mark."""
         self.read, self.seen, self._gaps = mark
 
     def skip(self, length: int) -> None:
-        """Read characters that are not seen."""
+        """Read so many unseen characters."""
         self.read += length
         gaps = self._gaps
         if gaps and gaps[-1][0] == self.seen:
@@ -76,24 +77,24 @@ class _Offsets:
         self._gaps = (*gaps, (self.seen, self.read - self.seen))
 
     def take(self, length: int) -> None:
-        """Read characters that are seen."""
+        """Read so many seen characters."""
         self.read += length
         self.seen += length
 
     @property
     def since(self) -> int:
-        """How many characters have been read since the last that is not seen."""
+        """How many characters have been read since the last unseen one."""
         return self.seen - self._gaps[-1][0] if self._gaps else self.seen
 
     def source(self, offset: int) -> int:
-        """Where a character that is seen stands in the source."""
+        """The offset in the source of a seen character."""
         for first, missing in reversed(self._gaps):
             if first <= offset:
                 return offset + missing
         return offset
 
     def before(self, source: int) -> int:
-        """How many of the characters before an offset of the source are seen."""
+        """How many of the characters before an offset in the source are seen."""
         end = self.seen
         for first, missing in reversed(self._gaps):
             if first + missing <= source:
@@ -102,15 +103,15 @@ class _Offsets:
         return min(source, end)
 
     def number_anew(self) -> int:
-        """Count what is seen so that it has the offsets of the source here; return how many more
-        that are."""
+        """Renumber the seen text so that its offsets equal the source's from here on; return by
+        how many they grow."""
         more = self.read - self.seen
         self._gaps = (0, -more), *[(first + more, missing - more) for first, missing in self._gaps]
         self.seen = self.read
         return more
 
     def forget(self, before: int) -> None:
-        """Forget where the characters before an offset stand, but for the one before it."""
+        """Forget the offsets of characters before this one, except the last before it."""
         gaps = self._gaps
         while len(gaps) > 1 and gaps[1][0] < before:
             gaps = gaps[1:]
@@ -126,8 +127,8 @@ class _Offsets:
 
 
 class _Steps:
-    """What steps a fork, see `match.Steps`: a text is read that is seen as a whole, or not at
-    all."""
+    """Steps a fork, see `match.Steps`. Each text that it reads is either seen or unseen as a
+    whole."""
 
     __slots__ = ("_inner", "_mark", "due", "offsets", "window")
 
@@ -171,7 +172,7 @@ class _Steps:
 
 
 class Fork:
-    """One search that does without what is not seen; a Scan, of offsets in the source."""
+    """A search that skips unseen characters: a Scan whose offsets are those in the source."""
 
     __slots__ = ("_inner", "_steps", "of")
 
@@ -187,19 +188,19 @@ class Fork:
 
     @property
     def is_alike(self) -> bool:
-        """Whether it stands as the search does that it is a fork of: no candidate began before the
-        last character that is not seen."""
+        """Whether it is in the same state as the search that it was forked from, and no candidate
+        began before the last unseen character."""
         if not self.of.is_alike(self._inner):
             return False
         offsets = self._steps.offsets
         return offsets.seen - self._inner.steps.oldest() <= offsets.since
 
     def at_rest(self) -> Resting:
-        """What is kept of it while it stands alike."""
+        """What is kept of the fork while it rests."""
         return Resting(self.of, self._steps.window, self._steps.offsets)
 
     def oldest(self) -> int:
-        """Where the oldest candidate of both began: nothing older is found any more."""
+        """Where the oldest candidate of the fork and its search began; no older match can come."""
         offsets, oldest = self._steps.offsets, self._inner.steps.oldest()
         own = offsets.read if oldest >= offsets.seen else offsets.source(oldest)
         return min(own, self.of.steps.oldest())
@@ -243,7 +244,7 @@ class Fork:
         self._inner.overflow(self._last(hold), self._steps.window, drop=drop)
 
     def _last(self, source: int) -> int:
-        """The last character that is seen up to an offset of the source."""
+        """The offset of the last seen character up to an offset in the source."""
         return self._steps.offsets.before(source + 1) - 1
 
     def prune(self, upto: int, window: Window) -> None:  # noqa: ARG002
@@ -264,7 +265,7 @@ class Fork:
 
 
 class Resting:
-    """A fork that stands as the search does that it is a fork of, and need not read.
+    """A fork that is in the same state as its search, and so does not read.
 
     `read` is the offset in the source up to which it has read.
     """
@@ -278,14 +279,14 @@ class Resting:
         self.read = offsets.read
 
     def is_over(self, offset: int) -> bool:
-        """Whether no match can look back at what is not seen, of those that have begun before an
-        offset in the source or begin there."""
+        """Whether neither a live candidate nor a match that begins at `offset` (in the source) or
+        later can look back at an unseen character."""
         begun = min(offset, self._of.oldest())
         return self._offsets.since + begun - self.read > self._of.scope.behind
 
     def woken(self, rules: Collection[int], window: Window) -> Fork | None:
-        """The fork for some rules, as it would stand if it had read what has come since; `window`
-        has the source."""
+        """The fork for some of the rules, as if it had read on until now; None if its search has
+        none of them. `window` has the source."""
         inner = self._of.fork(rules)
         if inner is None:
             return None

@@ -38,7 +38,7 @@ def folding_of(rule: Rule) -> Folding:
         message += "; give the patterns a rule of their own" if rule.patterns else ""
         raise RuleError(rule.id, message)
     if "spaces" in names and any(word != word.strip() for word in rule.words):
-        message = "a word begins or ends with white space, which 'spaces' does not know: remove it"
+        message = "a word begins or ends with white space, which 'spaces' does not allow: remove it"
         raise RuleError(rule.id, message)
     return Folding(names)
 
@@ -64,8 +64,8 @@ def spacing_of(rule: Rule) -> str:
 
 
 class Confirmation(NamedTuple):
-    """Judges of a rule's matches: a search for patterns hands over translated text, a search for
-    words the text as it is written."""
+    """Two judges of a rule's matches: a search for patterns passes them translated text, a search
+    for words the text as it is written."""
 
     of_patterns: Confirm
     of_words: Confirm
@@ -74,7 +74,7 @@ class Confirmation(NamedTuple):
 def confirmation_of(rule: Rule) -> Confirmation | None:
     """Return the rule's validators, allowlist and keywords; None if it has none.
 
-    They see a match as the rule reads it: with one space for whatever a space matched.
+    They see a match as the rule reads it: with one space wherever a space in a pattern matched.
     """
     if not rule.has_checks:
         return None
@@ -142,7 +142,8 @@ _HUMP = r"(?-i:(?<=\p{Ll})(?=\p{Lu})|(?<=\p{Lu})(?=\p{Lu}\p{Ll}))"
 _GAP = regex.compile(r"[\s_-]+")
 _SPACE = regex.compile(r"\s+")
 _BESIDE = 32
-"""How many characters before a keyword may tell whether it begins there: those of an escape."""
+"""How many characters before a keyword may decide whether it begins there: the length of an
+escape."""
 
 # The end of an escape, as JSON, code and addresses write it, or of a terminal's colour.
 _ESCAPE = (
@@ -178,8 +179,8 @@ def _may_be_ascii(keyword: str) -> bool:
 
 
 class _Reading:
-    """How a rule reads text: what stands for other characters, and what is not seen. It reads past
-    `hidden` characters that are not seen before a match."""
+    """How a rule reads text: which characters stand for others, and which are unseen. It reads past
+    up to `hidden` unseen characters before a match."""
 
     __slots__ = ("_table", "hidden")
 
@@ -189,24 +190,24 @@ class _Reading:
         self.hidden = HIDDEN if "zero_width" in rule.normalize else 0
 
     def translated(self, text: str) -> str:
-        """Return a text with the characters that the rule reads as others replaced."""
+        """Return a text with each character replaced by the one that the rule reads it as."""
         return text if self._table is None else self._table.translated(text)
 
     def seen(self, text: str) -> str:
-        """Return a text without the characters that the rule does not see."""
+        """Return a text without the characters that are unseen for the rule."""
         if not self.hidden or text.isascii():
             return text
         return unseen().sub("", text)
 
     def compared(self, text: str) -> str:
-        """Return a match as checks compare it: what is seen of it, or all if nothing is."""
+        """Return a match as checks compare it: its seen part, or all of it if nothing is seen."""
         return self.seen(text) or text
 
 
 class _Parts:
     """Keywords, each with parts that a folded text has if it has the keyword.
 
-    Nearly always no keyword occurs, and looking for the parts that are in no other shows that.
+    Nearly always no keyword occurs. Looking for the parts that contain no other part shows that.
     """
 
     __slots__ = ("_least", "_parts")
@@ -244,8 +245,8 @@ class _Keywords:
         self.reach = rule.keyword_distance + _BESIDE + reading.hidden
 
     def stand_before(self, text: str) -> bool:
-        """Return whether one of the keywords occurs near enough to the end of what is seen of a
-        text, or may occur where too much that is not seen stands in between to tell."""
+        """Return whether one of the keywords occurs near enough to the end of the seen part of a
+        text. True as well if too many unseen characters are in between to tell."""
         near = text[-self.reach :]
         seen = self._reading.seen(near)
         if len(seen) < self._distance and len(near) == self.reach:
@@ -254,14 +255,14 @@ class _Keywords:
         return any(_stands(word, seen, begin) for word in self._possible(seen[begin:]))
 
     def announced(self, text: str, begin: int, end: int) -> int:
-        """Return the first place in a text before which a keyword stands; see `Announcing`."""
+        """Return the first index in a text before which a keyword stands; see `Announcing`."""
         for at in range(begin, end):
             if self.stand_before(text[max(at - self.reach, 0) : at]):
                 return at
         return end
 
     def are_missing(self, text: str) -> bool:
-        """Return whether none of the keywords can stand before anything in a text."""
+        """Return whether no keyword can stand before any place in a text."""
         if text.isascii():
             return not self._of_ascii.possible(text.casefold())
         return self._reading.seen(text) == text and not self._possible(text)
@@ -283,7 +284,7 @@ def _stands(keyword: str, text: str, begin: int) -> bool:
     """
     if _is_written(keyword, text, begin):
         return True
-    # `regex` does not know of all letters that they are several in another case: not of İ.
+    # For some letters, such as İ, `regex` does not know that another case is several letters.
     folded_keyword, folded = keyword.casefold(), text.casefold()
     if len(folded_keyword) == len(keyword) and len(folded) == len(text):
         return False

@@ -1,8 +1,8 @@
-"""A rule's exceptions: patterns that an allowed match fits, and what may precede one.
+"""A rule's exceptions: patterns that an allowed match fits, and patterns for the text before one.
 
-No text makes them take long. What `regex` matches in linear time is left to it, unless the text is
-long, and the automata and the matcher of the search judge the rest. What they cannot follow is left
-to `regex`, too, if the pattern shows that it has few choices, and refused otherwise.
+No text makes them take long. `regex` judges patterns that it matches in linear time, unless the
+text is long. The automata and the matcher of the search judge the others. If these cannot follow a
+pattern, `regex` judges it, provided that it has few choices; otherwise it is refused.
 """
 
 from __future__ import annotations
@@ -45,22 +45,22 @@ from guardstream.scan.regex.whole import TooMuchWorkError, WholeMatch
 from guardstream.stages.rules import Rule, RuleError
 
 HIDDEN = 64
-"""How many characters that are not seen a check reads past, of those before a match."""
+"""How many unseen (zero-width) characters before a match a check reads past."""
 
 STEPS_PER_CHARACTER = 100
-"""How many steps judging may take for each character of a match, besides one for each step that the
-pattern has: no pattern without back-references needs more for long."""
+"""How many steps judging may take for each character of a match, besides one for each step of the
+pattern. Without back-references, no pattern needs more for long."""
 
 WRITTEN_OUT = 2_000
-"""How many steps a counter may be written out to, so that all of them are paid for. Counting takes
-ten times as long a step."""
+"""A counter of up to so many steps is written out, so that all of them are paid for. A step of one
+that is counted takes ten times as long."""
 
 LONGEST = 4_096
-"""How long a text may be that is left to `regex`: it remembers where its ways have failed, in a
-list of places that it keeps in order, and that takes time with the square of the text's length."""
+"""The longest text that `regex` judges: it keeps a sorted list of the places where its ways have
+failed, which takes quadratic time in the text's length."""
 
 MAX_CHOICES = 8
-"""How many choices a pattern may have that is left to `regex`: each doubles what it may take."""
+"""How many choices a pattern that only `regex` can judge may have: each may double the time."""
 
 
 class _Allowance:
@@ -81,7 +81,7 @@ class _Allowance:
 
 
 class _Exact:
-    """What a matcher judges; it is compiled when a match is first judged."""
+    """A pattern that a matcher judges; it is compiled when a match is first judged."""
 
     __slots__ = ("_form", "_matcher", "_steps", "_tree")
 
@@ -108,12 +108,13 @@ class _Exact:
 
 
 class _Fast:
-    """Patterns that `regex` matches in linear time, as one; a long text is for an automaton."""
+    """Patterns that `regex` matches in linear time, compiled as one. An automaton judges long
+    texts."""
 
     __slots__ = ("_joined", "_long", "_rule", "_whole")
 
     def __init__(self, rule: Rule, patterns: Mapping[str, int | None]) -> None:
-        """`patterns` are given with their greatest widths."""
+        """`patterns` are given with their maximum widths."""
         self._rule = rule
         self._joined = regex.compile("|".join(map(_branch, patterns)), regex.V0)
         widths = patterns.items()
@@ -132,8 +133,9 @@ class _Fast:
 
 
 class Allowed:
-    """The patterns of an allowlist. Those that `regex` matches in linear time are judged by it, as
-    one, the others by an automaton, as one, and what that would only approximate by the matcher."""
+    """The patterns of an allowlist. Those that `regex` matches in linear time are joined to one for
+    it, the others to one automaton. The matcher judges those that an automaton would only
+    approximate."""
 
     __slots__ = ("_exact", "_fast", "_regexes", "_whole")
 
@@ -180,10 +182,10 @@ def _together(rule: Rule, trees: Sequence[Node]) -> WholeMatch:
 
 
 def _is_fast(pattern: str, tree: Node) -> bool:
-    """Return whether `regex` takes a pattern as the search does, and matches it in linear time."""
+    """Return whether `regex` reads a pattern as the search does, and matches it in linear time."""
     if not is_plain(pattern):
         return False
-    # For `regex` alone `$` also matches before a last line feed.
+    # For `regex`, but not for the search, `$` also matches before a last line feed.
     ends = "$" in pattern and any(isinstance(part, Assert) for part in walk(tree))
     return not ends and is_linear(tree)
 
@@ -206,7 +208,7 @@ def _followed(pattern: str) -> Node:
     for look in looks:
         check_lookbehind(look)
     if parsed.referred and any(not parsed.referred.isdisjoint(captured(look)) for look in looks):
-        # Only these can be refused, and writing references out takes long.
+        # Only back-references can be refused, and writing them out takes long.
         written_out(tree, parsed.referred)
     return tree
 
@@ -224,7 +226,7 @@ _SINGLE = regex.compile(
 recursion."""
 
 _REPEAT = regex.compile(r"[*+]|\{[0-9]*,?[0-9]*\}|\\X")
-"""What may end at as many places as the text has."""
+"""Repeats, which may end at any place in the text."""
 
 _UNKNOWN = regex.compile(r"\\[0-9gk]|\(\?|\{(?![0-9]*,?[0-9]*\})")
 """References, recursion and fuzzy matching: any number of choices."""
@@ -245,7 +247,7 @@ def _left_to_regex(rule: Rule, number: int, refused: PatternError) -> regex.Patt
         message = f"in an allowed pattern: {error.msg}"
         raise RuleError(rule.id, message, offset=error.pos, allowed=place) from error
     except (ValueError, LookupError, AttributeError, *UNNAMED) as error:
-        # Contradictory flags, such as (?V1), for one, by what its version raises.
+        # One reason is a contradiction of flags, such as (?V1); versions raise different errors.
         message = f"in an allowed pattern: {refused}"
         raise RuleError(rule.id, message, offset=refused.offset, allowed=place) from error
     if compiled is None or not _is_harmless(pattern):
@@ -255,7 +257,8 @@ def _left_to_regex(rule: Rule, number: int, refused: PatternError) -> regex.Patt
 
 
 def _size(pattern: str) -> int:
-    """Return how often `regex` writes parts of a pattern out, at most: its counters may nest."""
+    """Return an upper bound of how many copies of a pattern's parts `regex` writes out: counters
+    may nest."""
     return prod(map(int, _COUNT.findall(pattern)))
 
 
@@ -269,8 +272,8 @@ def _is_harmless(pattern: str) -> bool:
 
 
 class After:
-    """The patterns after which matches are left alone; they read up to `reach` characters, and
-    past up to `hidden` that are not seen."""
+    """The patterns after which matches are left alone. They read up to `reach` characters, and past
+    up to `hidden` unseen ones."""
 
     __slots__ = ("_patterns", "reach")
 
@@ -280,11 +283,11 @@ class After:
         self.reach = max(each.reach for each in self._patterns)
 
     def match(self, before: str, text: str, seen: Callable[[str], str]) -> bool:
-        """Return whether one of the patterns matches what ends where the text begins; `seen`
-        returns what a rule sees of a text. Raises TooMuchWorkError.
+        """Return whether one of the patterns matches at the end of `before`, which `text` follows.
+        `seen` returns the part of a text that the rule sees. Raises TooMuchWorkError.
 
-        Each is given as much as it can read itself, whatever the others read: none matches if too
-        many characters there are not seen.
+        Each pattern gets as many characters as it can read itself, whatever the others read. It
+        does not match if too many of these are unseen.
         """
         for exact, reach, ahead in self._patterns:
             near = before[-reach:]
@@ -298,8 +301,8 @@ class After:
 
 
 class _Preceding(NamedTuple):
-    """A pattern for what precedes a match, read from its end: it reads up to `reach`
-    characters there, and up to `ahead` of the match, all if that is None."""
+    """A pattern for the text before a match, which is read from its end. It reads up to `reach`
+    characters there, and up to `ahead` of the match; None is all of it."""
 
     exact: _Exact
     reach: int
@@ -307,16 +310,17 @@ class _Preceding(NamedTuple):
 
 
 def _preceding(rule: Rule, number: int) -> _Preceding:
-    """Return a pattern for what precedes an allowed match; RuleError if it has no greatest
-    length, or if it may be nothing."""
+    """Return a pattern for the text before an allowed match; RuleError if it has no maximum length,
+    or may match the empty string."""
     written = rule.allow_after[number]
     try:
         tree = parse(written).tree
         if may_be_empty(tree):
-            raise PatternError("it can match nothing, and would allow all; make a part mandatory")
+            message = "it can match the empty string, and would allow all; make a part mandatory"
+            raise PatternError(message)
         width = max_width(tree)
         if width is None:
-            message = r"it has no greatest length; give its repeats a bound, such as \s{1,8}"
+            message = r"it has no maximum length; give its repeats a bound, such as \s{1,8}"
             raise PatternError(message)
         reach, ahead = width + look_behind(tree) + 1, look_ahead(tree)
         from_the_end = read_forwards(backwards(tree))
@@ -330,7 +334,7 @@ def _preceding(rule: Rule, number: int) -> _Preceding:
 
 def may_take_long(pattern: str, *, stands_before: bool) -> bool:
     """Return whether judging a match may take more steps than its characters pay for, or follow too
-    many ways; `stands_before` of a pattern after which matches are allowed."""
+    many ways. `stands_before`: it is a pattern after which matches are allowed."""
     try:
         tree = _in_full(pattern)
     except PatternError:
@@ -352,12 +356,11 @@ def may_take_long(pattern: str, *, stands_before: bool) -> bool:
 
 
 _ASIDE = (Look, Atomic)
-"""What the matcher tries aside, at each place anew."""
+"""The nodes that the matcher tries separately, and again at each place."""
 
 
 def _with_captures(tree: Node) -> Node:
-    """Return the tree with what the group of each reference may capture in place of the
-    reference."""
+    """Return the tree with each reference replaced by what its group may capture."""
 
     def put(node: Node) -> Node:
         if isinstance(node, Reference):

@@ -51,10 +51,10 @@ def all_events(stage: Stage, text: str) -> list[Event]:
 class Pipeline:
     """A row of stages that is a stage itself.
 
-    Events pass on one by one, in the order in which the first stage gives them; whatever would
-    come after the first Finish, or after a stage has raised, is dropped. Where an earlier stage
-    stops the text, as `stop`, the later ones settle what they hold, as at the source's end; any
-    other end discards it.
+    Events pass on one by one, in the order in which the first stage returns them. Events after the
+    first Finish, or after a stage has raised, are dropped. If an earlier stage ends the text as
+    `stop`, the later ones settle the text that they hold, as at the source's end; any other end
+    discards it.
     """
 
     def __init__(self, stages: Sequence[Stage]) -> None:

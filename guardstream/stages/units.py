@@ -2,8 +2,8 @@
 
 Sentences end by a simple form of Unicode's rules (UAX #29, SB4 to SB11): after a line feed; after
 a Chinese or Japanese full stop, question or exclamation mark with the marks and closing brackets
-that follow it; after `.`, `!`, `?` or `…`, closing marks and white space, where what follows is no
-comma and the like and, after a full stop, no small letter (`e.g. this`, `3.14` and `U.S. law` hold
+that follow it; after `.`, `!`, `?` or `…`, closing marks and white space, unless a comma or the
+like follows, or, after a full stop, a small letter (`e.g. this`, `3.14` and `U.S. law` stay
 together). The white space belongs to the sentence before it. Paragraphs end after a blank line.
 """
 
@@ -27,8 +27,8 @@ class Units(Protocol):
     """Finds where the units of one text end."""
 
     def read(self, text: str) -> Iterator[tuple[int, int]]:
-        """Read the next characters; yield for each unit's end the index of the character at which
-        it is known, and the index in `text` at which the unit ends: there, or after it."""
+        """Read the next characters. For each unit that ends, yield the index in `text` of the
+        character that shows it, and the index at which the unit ends: there, or right after it."""
         ...
 
 

@@ -301,7 +301,7 @@ CASES = {
     "rules: [{id: a, words: [x], allow: {patterns: ['x(?V1)']}}]": "p:1:50: rule 'a': in an "
     "allowed pattern: version 1 behaviour is not supported; remove (?V1)",
     "rules: [{id: a, words: [x], allow: {after: [x, 'y*z*']}}]": "p:1:48: rule 'a': in an "
-    "allowed pattern: it can match nothing, and would allow all; make a part mandatory",
+    "allowed pattern: it can match the empty string, and would allow all; make a part mandatory",
     "rules: [{id: a, words: [x], allow: {after: ['(y']}}]": "p:1:46: rule 'a': in an "
     "allowed pattern: missing ')'",
     "rules: [{id: a, words: [x], normalize: [case], ignore_case: false}]": "p:1:61: rule 'a': "

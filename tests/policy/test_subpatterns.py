@@ -87,7 +87,7 @@ def test_a_subpattern_that_is_not_valid_is_reported_at_its_place(
         ("pattern: 'a(?&strat)'", "no subpattern 'strat' in 'subpatterns' of this file, did you"),
         ("pattern: 'a(?&start'", "missing '\\)': a call is written as in \\(\\?&name\\)"),
         ("words: [a], allow: {patterns: [b, '(?&t)']}", "no subpattern 't' in 'subpatterns'"),
-        ("pattern: '(?&start)(?&start)a*'", "the pattern can match nothing"),
+        ("pattern: '(?&start)(?&start)a*'", "the pattern can match the empty string"),
     ],
 )
 def test_a_wrong_call_is_reported_at_its_place(rule: str, message: str) -> None:

@@ -11,7 +11,7 @@ from tests.support.corpora import CORPORA, needs_corpora
 from tests.support.imported import difference, load, loads
 
 PATTERNS = load(CORPORA / "patterns" / "imported.jsonl") if CORPORA.is_dir() else []
-REASONS = ("recursion", "unbounded lookbehind", "match nothing")
+REASONS = ("recursion", "unbounded lookbehind", "match the empty string")
 
 pytestmark = [
     needs_corpora,

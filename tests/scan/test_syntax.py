@@ -29,7 +29,7 @@ LAYOUT = (" ", "\n", " ", "#", "# (c\n", r"\ ", r"\#", "[ #]", "(?-x: )") * 2
 """What blanks are, and what they are not, under `(?x)`."""
 
 REFUSED = {
-    r"a{e<=1}": "fuzzy matching .*; write out the spellings",
+    r"a{e<=1}": "fuzzy matching .*; write out the possible spellings",
     r"\Xa": "grapheme",
     r"a\Kb": r"\\K",
     r"\Ga": r"\\G",
@@ -46,12 +46,12 @@ REFUSED = {
     r"(?<=(a|ab))c\1": "group in a lookbehind",
     r"x(?<=(?=b)y?)c": "looks ahead",
     r"(?<=x(?:a|ab|b){1,4}+)c": "too many ways; lower its counters",
-    r"a*": "match nothing",
-    r"\b": "match nothing",
+    r"a*": "match the empty string",
+    r"\b": "match the empty string",
     r"(?#c){2}a": "cannot follow a comment",
     r"(?x)(?#c) {2}a": "cannot follow a comment",
     r"(?<n>a|b(?P=n))c": "cannot refer to itself",
-    r"(?P=n)(?<n>a)": "no group 'n' stands before",
+    r"(?P=n)(?<n>a)": "there is no group 'n' before",
     r"(a)\g{1}": r"write \\1",
     r"\N{e<=1}": r"\\N needs a name",
     r"a\N{DIGIT{2}": r"\\N needs a name",
@@ -79,7 +79,7 @@ REFUSED = {
     r"(?x)(a)\1 23": r"write a digit after \\1 as \[2\]",
     "(?x)\\0#\n1": r"write a digit after \\0 as \[1\]",
     r"\400": r"\\uHHHH",
-    r"(?x)(?< =a)b(?>c)": "no name for a group",
+    r"(?x)(?< =a)b(?>c)": "not a name for a group",
     r"(a)\g<²>": "no group '²'",
     r"(?-1)(a)": "recursion",
     r"(?P&n)(?<n>a)": "recursion",
@@ -93,7 +93,7 @@ REFUSED = {
     "x(?>(?:(?:a|){500}b??){3})c": "make a part of each round mandatory",
     "x(?:" + "".join(f"(?=a{c})|" for c in "bcdefgh") + "y?){20}z": "make a part of each round",
     r"x(?:b|\b|y|a?){50}+z": "make a part of each round mandatory",
-    "x" + "".join(f"(?:(?=a{c})|y?)" for c in "bcdefghijk") + "z": "stand in a row",
+    "x" + "".join(f"(?:(?=a{c})|y?)" for c in "bcdefghijk") + "z": "atomic parts in a row",
     "(?:" * 200 + "a" + ")" * 200: "nest",
 }
 

@@ -181,9 +181,9 @@ def test_a_context_sees_the_match_and_nothing_after_it(
 @pytest.mark.parametrize(
     ("pattern", "message"),
     [
-        ("a?", "it can match nothing, and would allow all; make a part mandatory"),
-        ("ab+", r"it has no greatest length; give its repeats a bound, such as \s{1,8}"),
-        (r"(a|b)\1", "it has no greatest length"),
+        ("a?", "it can match the empty string, and would allow all; make a part mandatory"),
+        ("ab+", r"it has no maximum length; give its repeats a bound, such as \s{1,8}"),
+        (r"(a|b)\1", "it has no maximum length"),
         ("(a", "missing ')'"),
         ("(?<=a*)b", "an unbounded lookbehind needs the whole text before it"),
     ],

@@ -145,8 +145,8 @@ class Lexer:
         return out
 
     def _read(self, text: str) -> list[Token]:
-        """Read character by character, as far as each step goes, and cache what short chunks
-        did."""
+        """Read step by step, each as many characters as possible, and cache the effects of short
+        chunks."""
         state, memory = self.state, self._memory
         before, base, size = state.step, state.base, len(text)
         known = 1 < size <= LONGEST

@@ -2,15 +2,17 @@
 
 - `\\k<name>` becomes a reference by number; the engine has no other.
 - A reference to a group that has not matched matches the empty text (22.2.2.7.2); in the engine it
-  fails. So an empty group after such a group tells whether it has matched: `(a)?b\\1` becomes
-  `(?:(a)())?b(?:\\1|(?!\\2))`. A reference in its own group is left out, as that never has matched.
-- A lookahead may be repeated (annex B.1.2). That asks it once, and not at all if it may be skipped.
-- Each round of a repeat forgets what its groups have matched, and one that need not be may not be
-  empty (22.2.2.3.1); in the engine neither is so. So a reference is refused unless it follows its
+  fails. So an empty group after such a group shows whether it has matched: `(a)?b\\1` becomes
+  `(?:(a)())?b(?:\\1|(?!\\2))`. A reference inside its own group is left out, since that group has
+  not matched yet.
+- A lookahead may be repeated (annex B.1.2). It is then asked once, or not at all if it may be
+  skipped.
+- Each round of a repeat forgets what its groups have matched, and an optional round may not be
+  empty (22.2.2.3.1). Neither holds in the engine. So a reference is refused unless it follows its
   group in each round, or each round sets the group and reads something.
-- A lookbehind is matched from its end (22.2.2.4), in the engine from its begin. So a reference to a
-  group in one is refused, unless it is after a lookbehind that matches in one way only. No other
-  group in one captures: the engine would not ask what stands beside it.
+- A lookbehind is matched from its end (22.2.2.4), in the engine from its beginning. So a reference
+  to a group in a lookbehind is refused, unless it follows a lookbehind that matches in one way
+  only. Other groups in lookbehinds do not capture, or the engine would ignore their neighbours.
 """
 
 from __future__ import annotations
@@ -46,7 +48,7 @@ class _Group:
     captures: bool = False
     branches: int = 1
     end: int = 0  # among the parts
-    skipped: bool = False  # whether what follows may be reached without it
+    skipped: bool = False  # whether the part after it may be reached without it
     repeated: bool = False  # whether it may be matched in several rounds
     reads: bool = False  # whether its present branch has to read something
     may_be_empty: bool = False  # whether one of the branches before has not

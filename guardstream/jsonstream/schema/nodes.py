@@ -150,8 +150,8 @@ class Node:
         self.most_members = min((size for size in sizes if size is not None), default=None)
 
     def allowed(self) -> int:
-        """Return the kinds that remain after what else applies to the same value, as far as
-        known."""
+        """Return the kinds that remain once `all_of` and `choices` are taken into account, as far
+        as they are known."""
         found = self.mask
         for each in self.all_of:
             found &= each.allows

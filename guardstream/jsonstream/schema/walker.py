@@ -1,7 +1,7 @@
 """Walks the tokens of one document along a schema, and builds the value on the way.
 
-It refuses at the first character from which no value that the schema allows can follow, as far as
-the nodes know; what they do not know, their judges decide when the value closes. While several
+It refuses at the first character from which no value that the schema allows can follow, if the
+nodes can tell; otherwise their judges decide when the value closes. While several
 nodes apply to one value, a `Parallel` follows them all.
 """
 

@@ -1,4 +1,4 @@
-/* How a stream reads for one pattern again what it has read. */
+/* How a stream reads text once more for one pattern. */
 
 #ifndef GUARDSTREAM_AGAIN_H
 #define GUARDSTREAM_AGAIN_H
@@ -18,9 +18,9 @@ hits_all_filed(Stream *self)
     return 0;
 }
 
-/* Append to `next` the runs in `other` that are lookbehinds', as a class leads them on; returns the
-   class with what they tell. They have no candidates, and so no registers: all in `other` are those
-   of the last run. */
+/* Lead the runs in `other` that are lookbehinds' on with a class, and append them to `next`; returns
+   the class with the bits of those that match. They have no candidates, and so no registers: all in
+   `other` are those of the last run. */
 static int32_t
 again_told(Stream *self, int32_t class)
 {
@@ -41,8 +41,8 @@ again_told(Stream *self, int32_t class)
     return machine_told(machine, class);
 }
 
-/* Let the runs in `other` go on with a class: the last is that of a pattern, those before it of its
-   lookbehinds. */
+/* Lead the runs in `other` on with a class: the last run is a pattern's, those before it are its
+   lookbehinds'. */
 static int
 again_step(Stream *self, int32_t class, int mode, int64_t offset)
 {
@@ -84,7 +84,7 @@ again_step(Stream *self, int32_t class, int mode, int64_t offset)
     return 0;
 }
 
-/* The same, with what is WANTED fetched, and what is accepted filed: 0, ERROR or TOO_MANY. */
+/* The same, but it fetches what is WANTED, and files accepts: 0, ERROR or TOO_MANY. */
 static int
 again(Stream *self, Py_UCS4 code, int mode, int64_t offset)
 {
@@ -115,8 +115,7 @@ class_before(Machine *machine, PyObject *text, Py_ssize_t at)
     return at > 0 ? machine_class(machine, PyUnicode_ReadChar(text, at - 1)) : BEGIN;
 }
 
-/* Append to the runs in `other` that of a pattern, or lookbehind, without candidates before
-   `text[at]`. */
+/* Append to `other` the run of a pattern or lookbehind that has no candidates before `text[at]`. */
 static int
 other_idle(Stream *self, int32_t pattern, PyObject *text, Py_ssize_t at)
 {
@@ -157,8 +156,8 @@ other_begun(Stream *self, int32_t pattern, PyObject *text, Py_ssize_t at)
     return other_idle(self, pattern, text, at);
 }
 
-/* Let a pattern begin at `text[at]`, having looked at what stands from `begin` on, and before:
-   0, ERROR or TOO_MANY. */
+/* Restart a pattern at `text[at]`; before that, only its lookbehinds read, from `begin` on: 0, ERROR
+   or TOO_MANY. */
 static int
 restarted(Stream *self, int32_t pattern, PyObject *text, Py_ssize_t begin, Py_ssize_t at,
           int64_t base, int64_t until)
@@ -194,8 +193,7 @@ run_put(Stream *self, int32_t pattern)
         : runs_follow(&self->now.runs, pattern, cache, &edge, self->other.registers, 0);
 }
 
-/* Append to `into` what is left of a run without the threads whose group opened at `hold` or
-   before. */
+/* Append a run to `into`, without the threads whose group opened at `hold` or before. */
 static int
 run_without(Stream *self, const Run *run, const int64_t *registers, int64_t offset, int64_t hold,
             Runs *into)

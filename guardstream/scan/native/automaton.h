@@ -9,12 +9,12 @@
 
 #include "memory.h"
 
-/* What a function returns besides ERROR. */
+/* What a function may return besides ERROR. */
 #define WANTED (-2)   /* first a place has to be known: `wanted` says which */
 #define UNMET (-3)    /* an obligation has failed */
 #define TOO_MANY (-5) /* a state would have too many threads */
 
-/* The place that `Program` makes first: there the pattern has matched, no lookaround of it. */
+/* The first place of a `Program`: here the pattern itself has matched, not a lookaround. */
 #define MATCHED 0
 
 /* As `nfa.Kind` has them; UNKNOWN is a place that Python has not told of yet. */
@@ -65,15 +65,15 @@ enum { ENDS_NOT, ENDS, ENDS_UNKNOWN, ENDS_ASKED };
 typedef struct {
     int32_t place, left, obligations;
     int32_t first, count;       /* its entries */
-    int32_t ahead, ahead_count; /* what can become of it */
+    int32_t ahead, ahead_count; /* its continuations */
     int32_t asks;               /* the bits of the next character that matter to it */
     uint8_t accepts, alive, ends;
 } Item;
 
-/* What may follow a place, after what has some bits: its epsilon closure. */
+/* The epsilon closure of a place, given the bits that hold before it. */
 typedef struct {
     int32_t first, count; /* its entries */
-    int32_t looked_back;  /* whether it may be another one after other bits */
+    int32_t looked_back;  /* whether it depends on these bits */
 } Closure;
 
 /* As `closure.Steps`: what a character leads an item to. */
@@ -127,7 +127,7 @@ typedef struct {
     int32_t registers; /* how many the target has, or NONE where it is idle or not looked at */
 } Edge;
 
-/* What is forgotten when it grows too large. What every character asks for stands together. */
+/* What is forgotten when it grows too large. Fields that every character needs come together. */
 typedef struct {
     Row *row; /* by state */
     Edge *edge;

@@ -1,4 +1,4 @@
-/* What is known of characters, by pages of them: a number for each, MISSING as long as it has none.
+/* What is known of characters, by page: a number for each, MISSING while it has none.
 
    All machines of a set of patterns share what sets each character is in. Python judges a page when
    the first character of it is read (`native.NativeSets`). */

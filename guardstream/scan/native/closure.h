@@ -1,21 +1,21 @@
-/* Items: what a thread has read, and what it can read next (`closure.py`, where is told what is what,
-   and why). What there is in Python, and here:
+/* Items: what a thread has reached, and what it can read next. `closure.py` explains them. The names
+   in Python and here:
 
        Items._followed                     Walk, followed, closure_of
        Item, Items.at                      Item, item_filled, item_at
        Items._step, _way, Items.advance    stepped, entry_target, way_added, steps_of
        Items._advanced, Items._looked      obligations_advanced, looked
 
-   Python is never called from here, so that nothing moves while it is built. Where a place is not
-   known yet, a function returns WANTED and names it; what has been built so far stands, and the
-   same question is asked again. */
+   Nothing here calls Python, so nothing moves while it is built. If a place is not known yet, a
+   function returns WANTED and names it; what has been built so far stays, and the caller asks
+   again. */
 
 #ifndef GUARDSTREAM_CLOSURE_H
 #define GUARDSTREAM_CLOSURE_H
 
 #include "automaton.h"
 
-/* A lookahead's own places lead to items, which have lookaheads. */
+/* Declared here since items have lookaheads, whose places lead to items. */
 static int32_t item_at(Automaton *self, int32_t place, int32_t left, int32_t obligations);
 static int32_t steps_of(Automaton *self, int32_t item, int32_t signature);
 
@@ -82,7 +82,7 @@ looked(Automaton *self, const Ints *items, int32_t signature, Ints *reached)
     return 0;
 }
 
-/* What is left of one obligation, appended to `left`; UNMET if it has failed. */
+/* The rest of one obligation after a character, appended to `left`; UNMET if it has failed. */
 static int
 obligation_advanced(Automaton *self, int32_t obligation, int32_t signature, Ints *left)
 {
@@ -111,7 +111,7 @@ done:
     return result;
 }
 
-/* What is left of obligations after a character: a set, or UNMET. */
+/* The obligations still open after a character: a set, or UNMET. */
 static int32_t
 obligations_advanced(Automaton *self, int32_t obligations, int32_t signature)
 {
@@ -132,10 +132,10 @@ obligations_advanced(Automaton *self, int32_t obligations, int32_t signature)
     return result;
 }
 
-/* Where a walk has come that looks for what may follow a place. */
+/* A point that the walk for an epsilon closure has reached. */
 typedef struct {
     int32_t place, condition, obligations;
-    int32_t round; /* the newest round on the way in which nothing has been read yet, or NONE */
+    int32_t round; /* the newest round on the way that has read nothing yet, or NONE */
     int32_t opens; /* whether the masked group has opened on the way */
 } Point;
 
@@ -180,7 +180,7 @@ round_begun(Walk *walk, int32_t loop, int32_t round)
 
 #define OUTSIDE (-2)
 
-/* The round before that of a loop, of those begun on the way; OUTSIDE if none is of the loop. */
+/* The round before a loop's own, of those on the way; OUTSIDE if the loop has none there. */
 static int32_t
 round_before(const Walk *walk, int32_t round, int32_t loop)
 {
@@ -194,7 +194,7 @@ round_before(const Walk *walk, int32_t round, int32_t loop)
     return OUTSIDE;
 }
 
-/* Note that a place may follow which reads a character, or at which the pattern has matched. */
+/* Note an entry: a place that reads a character, or at which the pattern has matched. */
 static int
 entry_found(Automaton *self, Walk *walk, Point point)
 {
@@ -225,7 +225,7 @@ look_begun(Automaton *self, const Walk *walk, const Place *place, Point *point)
     return point->obligations < 0 ? ERROR : 1;
 }
 
-/* Do what a place asks for that reads no character: returns whether the walk goes on. */
+/* Pass a place that reads no character: returns whether the walk goes on. */
 static int
 place_passed(Automaton *self, Walk *walk, const Place *place, Point *point)
 {
@@ -251,7 +251,7 @@ place_passed(Automaton *self, Walk *walk, const Place *place, Point *point)
     }
 }
 
-/* Go on by all ways of a place. Where it `begins` a round, all but the way out are in it. */
+/* Go on by all ways of a place. If it `begins` a round, all ways but the way out are in it. */
 static int
 ways_pushed(Automaton *self, Walk *walk, const Place *place, Point point, int begins)
 {
@@ -281,7 +281,7 @@ point_followed(Automaton *self, Walk *walk, Point point)
     }
     int32_t before = place->kind == LOOP ? round_before(walk, point.round, point.place) : OUTSIDE;
     if (before != OUTSIDE && place->out != NONE) {
-        /* An empty round ends the loop, as in `regex`, whatever it has asked. */
+        /* As in `regex`, an empty round ends the loop, even if it has passed assertions. */
         point.place = place->out;
         point.round = before;
         return point_push(walk, point);
@@ -305,7 +305,7 @@ point_followed(Automaton *self, Walk *walk, Point point)
     return ways_pushed(self, walk, place, point, place->kind == LOOP && before == OUTSIDE);
 }
 
-/* Walk from a place to all that may follow it. */
+/* Walk from a place to all of its entries. */
 static int
 followed(Automaton *self, Walk *walk, int32_t first)
 {
@@ -342,7 +342,7 @@ closure_kept(Automaton *self, int32_t place, const Walk *walk)
     return number;
 }
 
-/* The epsilon closure of a place after what has the bits `left`: its number. */
+/* The epsilon closure of a place, given the bits `left` that hold before it: its number. */
 static int32_t
 closure_of(Automaton *self, int32_t place, int32_t left)
 {
@@ -383,7 +383,7 @@ condition_asks(Automaton *self, int32_t condition)
     return scratch_number(self);
 }
 
-/* Bits, and those that a set's items ask of the next character. */
+/* The bits, and those that the items of a set ask of the next character. */
 static int32_t
 with_items_asks(Automaton *self, int32_t asks, const int32_t *items, int32_t count)
 {
@@ -393,7 +393,7 @@ with_items_asks(Automaton *self, int32_t asks, const int32_t *items, int32_t cou
     return asks;
 }
 
-/* Bits, and those that obligations ask of the next character. */
+/* The bits, and those that obligations ask of the next character. */
 static int32_t
 with_obligations_asks(Automaton *self, int32_t asks, int32_t obligations)
 {
@@ -434,7 +434,7 @@ certain_entry(const Automaton *self, const Closure *closure)
     return NONE;
 }
 
-/* Take an item's entries over from its closure: a match cuts what is less preferred; a lookaround
+/* Copy an item's entries from its closure: a match cuts those that are less preferred; a lookaround
    may match in any way. */
 static int
 entries_taken(Automaton *self, Item *item, const Closure *closure)
@@ -467,7 +467,7 @@ entries_taken(Automaton *self, Item *item, const Closure *closure)
     return 0;
 }
 
-/* Number what can become of an item by each of its entries. */
+/* Number an item's continuations, one for each of its entries. */
 static int
 ahead_numbered(Automaton *self, Item *item)
 {
@@ -485,7 +485,7 @@ ahead_numbered(Automaton *self, Item *item)
     return 0;
 }
 
-/* Fill an item of which the place, what stands before and the obligations are known. */
+/* Fill in an item, given its place, the bits before it and its obligations. */
 static int
 item_filled(Automaton *self, Item *item, const Closure *closure)
 {
@@ -497,7 +497,7 @@ item_filled(Automaton *self, Item *item, const Closure *closure)
     return item->asks < 0 ? ERROR : 0;
 }
 
-/* The item at a place; `left` has the bits of what stands before it. */
+/* The item at a place; `left` has the bits that hold before it. */
 static int32_t
 item_at(Automaton *self, int32_t place, int32_t left, int32_t obligations)
 {
@@ -539,7 +539,7 @@ item_at(Automaton *self, int32_t place, int32_t left, int32_t obligations)
     return number;
 }
 
-/* The item that an entry leads to: after its character, or where a match only waits for its
+/* The item that an entry leads to: after its character, or one that only waits for its
    obligations. */
 static int32_t
 entry_target(Automaton *self, const Entry *entry, int32_t signature, int32_t obligations)
@@ -552,7 +552,7 @@ entry_target(Automaton *self, const Entry *entry, int32_t signature, int32_t obl
     return item_at(self, after, signature, obligations);
 }
 
-/* Add a way, if its item can go on or has matched; one of the same item before it is preferred. */
+/* Add a way if its item can go on or has matched. An earlier way to the same item is preferred. */
 static int
 way_added(const Automaton *self, Ints *ways, Way way)
 {

@@ -1,5 +1,5 @@
-/* States and transitions of one pattern, built where the text has been (`dfa.py`, `registers.py` and
-   `context.py`, where is told what is what, and why). What there is in Python, and here:
+/* States and transitions of one pattern, built lazily. `dfa.py`, `registers.py` and `context.py`
+   explain them. The names in Python and here:
 
        Contexts.after                      sides_of, with_behind: each state has a context of its own
        State, Transition                   State, Edge
@@ -8,7 +8,7 @@
        Automaton._build, State.__missing__ transition, edge_on, edge_of
        Automaton.at_end                    at_end
 
-   As in `closure.h`, a function may return WANTED. Where a state would have too many threads it
+   As in `closure.h`, a function may return WANTED. If a state would have too many threads, it
    returns TOO_MANY: the pattern fails in this stream. */
 
 #ifndef GUARDSTREAM_DFA_H
@@ -32,7 +32,7 @@ threads_of(const Cache *cache, const State *state)
     return (const Thread *)(cache->states.pool.at + state->first);
 }
 
-/* Where candidates began, of one register and fixed distance each. */
+/* Where candidates began, given the register and fixed distance of each. */
 static int
 live_of(Automaton *self, const Thread *threads, int32_t count, int holding, Live *live)
 {
@@ -107,8 +107,8 @@ state_of(Automaton *self, const Ints *key)
     return number;
 }
 
-/* Bits, and that of a lookbehind if it matches after a character with the bits `left`, having come to
-   the items of a set. */
+/* The bits, and that of a lookbehind if it matches after a character with the bits `left`, or in one
+   of the items of a set. */
 static int32_t
 with_behind(Automaton *self, int32_t bits, int32_t left, int32_t index, int32_t set)
 {
@@ -127,7 +127,7 @@ with_behind(Automaton *self, int32_t bits, int32_t left, int32_t index, int32_t 
     return matches ? either(self, bits, self->behinds.at[2 * index + 1]) : bits;
 }
 
-/* What a lookbehind's own items lead to: a set; those that accept are in it. */
+/* What a lookbehind's own items lead to: a set, including those that accept. */
 static int32_t
 side_of(Automaton *self, int32_t state, int32_t index, int32_t signature)
 {
@@ -155,14 +155,14 @@ side_of(Automaton *self, int32_t state, int32_t index, int32_t signature)
     return result;
 }
 
-/* What the lookbehinds' own items lead to, in `sides`; returns the bits of those that match there.
-   `left` are the signature's own bits that are asked of the last character. */
+/* Put into `sides` what the lookbehinds' own items lead to; returns the bits of those that match.
+   `left` are the bits of the signature that are asked of the last character. */
 static int32_t
 sides_of(Automaton *self, int32_t state, int32_t signature, int32_t left, Ints *sides)
 {
     int32_t bits = NOTHING;
     for (int32_t index = 0; bits >= 0 && index < self->behinds.count / 2; index++) {
-        /* A lookbehind within builds on those before it. */
+        /* A lookbehind within another comes before it, and its bit is needed here. */
         int32_t below = either(self, signature, bits);
         int32_t set = below < 0 ? below : side_of(self, state, index, below);
         if (set < 0 || ints_push(sides, set) < 0) {
@@ -265,8 +265,8 @@ accept_at(const Ints *accepts, int32_t index)
     return (Accept *)(accepts->at + index);
 }
 
-/* Note an accept. If its group never opened, it is empty: it counts as opened at the end, or at the
-   last character where the match may be refused (`Automaton.opened`). */
+/* Note an accept. A group that did not open is empty: it counts as opened at the match's end, or at
+   the transition's character if the match may be refused (`Automaton.opened`). */
 static int
 noted(Automaton *self, Ints *accepts, int32_t start, int32_t hold, int32_t end, int32_t late)
 {
@@ -281,7 +281,7 @@ noted(Automaton *self, Ints *accepts, int32_t start, int32_t hold, int32_t end, 
     return ints_append(accepts, accept, ACCEPT_INTS) < 0 ? ERROR : 0;
 }
 
-/* Note the accept of a thread whose match is decided by the next character. */
+/* Note the accept of a thread whose match is complete before the transition's character. */
 static int
 ended(Automaton *self, const Thread *thread, Ints *accepts)
 {
@@ -293,7 +293,7 @@ ended(Automaton *self, const Thread *thread, Ints *accepts)
     return noted(self, accepts, start, hold, end, thread->end != NOWHERE);
 }
 
-/* The least of a candidate's own hold-back and of others. */
+/* A candidate's own hold-back, or one of the others, whichever is the least. */
 static int32_t
 leasts_joined(Automaton *self, int32_t left, const int32_t *more, int32_t count)
 {
@@ -334,8 +334,8 @@ survives(Automaton *self, const Thread *thread, int32_t signature)
     return lives;
 }
 
-/* Let the last accept hold for the threads that it cuts, which come back if it is refused; not for
-   those that the character ends. */
+/* Hold the last accept for the threads that it cuts, too: they come back if it is refused. Threads
+   that this character ends do not count. */
 static int
 hold_for(Automaton *self, Ints *accepts, const Thread *cut, int32_t count, int32_t signature)
 {
@@ -366,7 +366,7 @@ hold_for(Automaton *self, Ints *accepts, const Thread *cut, int32_t count, int32
     return 0;
 }
 
-/* Whether all that can become of an item is among what can become of those before it. */
+/* Whether an item is redundant: those before it have all its continuations. */
 static int
 is_needless(const Automaton *self, const Item *item)
 {
@@ -380,8 +380,8 @@ is_needless(const Automaton *self, const Item *item)
     return 1;
 }
 
-/* Let a candidate, and what it has matched, be held from where the first of two that meet at an item
-   is. */
+/* Where two candidates meet in an item, hold the one that stays, and its accept, from the earlier of
+   the two hold-backs. */
 static int
 held_by_both(Automaton *self, int32_t item, int32_t hold)
 {
@@ -477,7 +477,7 @@ thread_advanced(Automaton *self, const Thread *thread, Steps steps)
     return cut;
 }
 
-/* Advance the threads; returns whether a match leaves no room for another beginning. */
+/* Advance the threads; returns whether no other match may begin at this character. */
 static int
 advanced(Automaton *self, int32_t state, int32_t signature)
 {
@@ -554,7 +554,7 @@ least_order(const void *left, const void *right)
     return (a->length > b->length) - (a->length < b->length);
 }
 
-/* Note that an offset is needed of what comes next. */
+/* Note that the next state needs an offset. */
 static int
 used(Bench *bench, int32_t least)
 {
@@ -586,8 +586,8 @@ all_used(Automaton *self)
     return 0;
 }
 
-/* Give the sources numbers, in order, and note what each register is the least of: where that
-   stands in the notes, or NONE if all stay as they are. */
+/* Give the sources numbers, in order, and note the sources of each register: returns where the note
+   begins, or NONE if all stay as they are. */
 static int
 numbered(Automaton *self, int32_t *moves)
 {
@@ -730,8 +730,8 @@ transition(Automaton *self, int32_t state, int32_t signature, int mode, Edge *ed
     return 0;
 }
 
-/* The bits of the next character that matter in a state: to its threads, to what begins there, and
-   to the lookbehinds. */
+/* The bits of the next character that matter in a state: to its threads, to a match that begins
+   here, and to the lookbehinds. */
 static int32_t
 state_asks(Automaton *self, int32_t number)
 {
@@ -757,8 +757,8 @@ state_asks(Automaton *self, int32_t number)
     return asks < 0 ? asks : (cache->state[number].asks = asks);
 }
 
-/* A state's transition on a class as this pattern tells them apart: the number of an edge. Classes
-   that the state does not tell apart share one. */
+/* A state's transition on a class of this pattern: the number of an edge. Classes that the state does
+   not tell apart share one. */
 static int32_t
 edge_on(Automaton *self, int32_t number, int32_t local, int mode)
 {
@@ -786,7 +786,7 @@ edge_on(Automaton *self, int32_t number, int32_t local, int mode)
     return known;
 }
 
-/* The same where a match may begin and the group open, of a class that is new to the state. */
+/* The same for a class that is new to the state, if a match may begin and the group open. */
 static int32_t
 edge_of(Automaton *self, int32_t number, int32_t local)
 {
@@ -810,7 +810,7 @@ edge_of(Automaton *self, int32_t number, int32_t local)
     return cache->rows.at[cache->row[number].first + local] = edge;
 }
 
-/* What the end of the text accepts, if the automaton cuts the first only, in `accepts`. */
+/* Put into `accepts` what the end of the text accepts; only the first if the automaton cuts. */
 static int
 at_end(Automaton *self, int32_t number, Ints *accepts)
 {
@@ -862,7 +862,7 @@ obligations_renewed(Automaton *self, const Cache *old, int32_t number)
     return result;
 }
 
-/* Number the program's own signatures as they were. */
+/* Give the program's own signatures the numbers that they had. */
 static int
 signatures_named(Automaton *self, const Cache *old)
 {
@@ -875,14 +875,14 @@ signatures_named(Automaton *self, const Cache *old)
     return 0;
 }
 
-/* An old signature as it is numbered now. */
+/* The present number of an old signature. */
 static int32_t
 signature_renewed(Automaton *self, const Cache *old, int32_t number)
 {
     return numbers_of(&self->cache.signatures, numbers_key(&old->signatures, number), self->words);
 }
 
-/* An old item as it is known now. */
+/* The present equal of an old item. */
 static int32_t
 item_renewed(Automaton *self, const Cache *old, int32_t number)
 {
@@ -908,7 +908,7 @@ set_renewed(Automaton *self, const Cache *old, int32_t number)
     return result;
 }
 
-/* An old state as it is known now. */
+/* The present equal of an old state. */
 static int32_t
 state_renewed(Automaton *self, const Cache *old, int32_t number)
 {

@@ -1,7 +1,7 @@
-/* The states of all patterns that are awake as one, so that a character is one look-up
-   (`stepper.Joints`): there are few of them while a text goes on as it did.
+/* Joint states: one state for all patterns that are awake, so that a character costs one look-up
+   (`joints.py`). Ordinary text leads to few of them.
 
-   They are bounded, and rest where a text keeps leading to new ones. */
+   Their number is bounded, and they rest if a text keeps leading to new ones. */
 
 #ifndef GUARDSTREAM_JOINTS_H
 #define GUARDSTREAM_JOINTS_H
@@ -26,11 +26,10 @@ typedef struct {
     int32_t count, room, register_count, register_room;
 } Runs;
 
-/* Where a joint state leads on a class of characters. Most change no register and accept nothing;
-   what others do stands in the notes: whether registers move, and how many patterns accept; then of
-   each of the target's registers, if they move, how many sources it is the least of, and these; then
-   what matches, in JOINT_ACCEPT_INTS each. Leaps are many and looked up at random: they have to be
-   small. */
+/* Where a joint state leads on a class of characters. Most leaps change no register and accept
+   nothing. What the others do is in the notes: whether registers move, and how many patterns accept;
+   if registers move, for each of the target's, the number of its sources, and these; then
+   JOINT_ACCEPT_INTS for each accept. Leaps are many and looked up at random, so they are small. */
 typedef struct {
     int32_t joint, class, target;
     int32_t notes; /* where they begin, or NONE */
@@ -43,7 +42,7 @@ typedef struct {
     /* Where its oldest hold-back began: the least of these registers, in `holds`, or so far back.
        NOT_YET as long as nobody has asked. */
     int32_t hold, holds, distance;
-    Leap usual; /* where it led first, which is where most lead always; its class may be NONE */
+    Leap usual; /* where it led first; most always lead there; its class may be NONE */
 } Joint;
 
 #define NOT_YET (-2)
@@ -112,8 +111,8 @@ joints_worth(Joints *self)
     return 1;
 }
 
-/* The joint state of runs whose registers stand in their order, after the class `last`, of a kind: a
-   number or ERROR. */
+/* The joint state of runs, with registers in the order of the runs, after the class `last` of a kind:
+   a number or ERROR. */
 static int32_t
 joint_of(Joints *self, int32_t kind, int32_t last, const Runs *runs)
 {
@@ -200,8 +199,8 @@ leaps_grown(Joints *self)
     return 0;
 }
 
-/* Note what becomes of a pattern's registers, which begin at `at`: `move` lists of each how many
-   sources it is the least of, and these; NULL if they stay. */
+/* Note how a pattern's registers, which begin at `at`, change: for each, `move` has the number of its
+   sources, and these; NULL if they stay. */
 static int
 joints_move(Joints *self, int32_t count, const int32_t *move, int32_t at)
 {
@@ -232,8 +231,8 @@ registers_stay(const Ints *moves)
     return 1;
 }
 
-/* Put into the notes what the character has done that is being read: where that begins, NONE if it
-   did nothing, or BROKEN. */
+/* Put into the notes what the present character has done: returns where that begins, NONE if it did
+   nothing, or BROKEN. */
 static int32_t
 joints_note(Joints *self)
 {

@@ -8,22 +8,22 @@
 #include "dfa.h"
 #include "joints.h"
 
-#define MAX_SHARE 8   /* an automaton that takes more than such a part of the limit is flushed alone */
-#define JOINT_SHARE 4 /* joint states may take such a part of the limit besides */
-#define WAKE_SHARE 4  /* and so may what wakes, and the classes that only lookbehinds tell apart */
+#define MAX_SHARE 8   /* an automaton that takes more than this part of the limit is flushed alone */
+#define JOINT_SHARE 4 /* joint states may take this part of the limit in addition */
+#define WAKE_SHARE 4  /* so may what wakes, with the classes that only lookbehinds tell apart */
 
-#define TOLD_BYTES 4096 /* about what such a class takes, with what is known of it */
+#define TOLD_BYTES 4096 /* about what such a class takes, with all that is known of it */
 
-#define BEGIN 0 /* the class of what stands before a text */
+#define BEGIN 0 /* the class before a text's first character */
 
-/* What is done about a pattern: the flags of `machine.Handling`, in its order. */
+/* How a pattern's matches are treated: the flags of `machine.Handling`, in its order. */
 #define HOLDS 1 /* text waits for its candidates */
-#define EAGER 2 /* what it accepts is a match at once */
-#define LOOSE 4 /* every accept counts, until one of them is confirmed */
+#define EAGER 2 /* each accept is a match at once */
+#define LOOSE 4 /* every accept is kept until one is confirmed */
 #define PLAIN 8 /* its match is certain once nothing older lives */
 
-/* What a character may ask for: attention (`match.Steps`), or only that matches which are certain are
-   taken. As in `words/forms.py`. */
+/* What a character may ask for: attention (`match.Steps`), or only that certain matches are taken. As
+   in `words/forms.py`. */
 #define DUE 1
 #define CERTAIN 2
 
@@ -54,29 +54,29 @@ typedef struct {
     PyObject *load;     /* (pattern) -> its program */
     PyObject *more;     /* (pattern, place) -> this place, and more of them */
     int32_t patterns, words;
-    int32_t lookbehinds; /* those from this number on are lookbehinds of the others */
+    int32_t lookbehinds; /* automata from this number on are lookbehinds of several patterns */
     Ints tells;          /* by such a lookbehind: its bit */
     Ints told;           /* the bits of those that match after the character that is being read */
     uint8_t *flags;
-    Ints labels, tails; /* what a pattern's matches bear, and what follows their group: see `Handling` */
+    Ints labels, tails; /* the label and the tail of each pattern: see `Handling` */
     Automaton *automata;
     Bench bench;
     uint16_t *pages[PAGES];
-    uint32_t *kept;        /* the bits by which characters are told apart: those of the others are 0 */
+    uint32_t *kept;        /* the bits by which characters are told apart; the other bits are 0 */
     uint32_t *scratch;
     Numbers classes;       /* of such signatures: the first is BEGIN */
     int32_t told_classes;  /* how many of them only lookbehinds tell apart */
     Ints class_of;         /* by the number of a signature of `characters` */
-    Ints firsts, first_at; /* what a match's first character must be: see `may_begin` */
+    Ints firsts, first_at; /* conditions of a match's first character: see `may_begin` */
     Ints starters;         /* the patterns that may begin with a class: */
     Span *starting;        /* where these stand, by class */
     int32_t starting_room;
-    Ints kind_of; /* what the sleeping patterns ask of a class that stands before */
+    Ints kind_of; /* by class: the kind that sleeping patterns see in it afterwards */
     Numbers kinds;
     uint32_t *asked; /* the bits that some pattern asks the last character for */
     Ints *woken;     /* by kind and class, a span of `wake`, or NONE */
     int32_t woken_count;
-    int64_t woken_ints; /* for how many there is room in all kinds: as many as there are pairs */
+    int64_t woken_ints; /* for how many pairs there is room in all kinds */
     Wake *wake;
     Span *span;
     int32_t wakes, wake_room, spans, span_room;
@@ -85,7 +85,7 @@ typedef struct {
     int32_t local_room;
     int32_t *awake; /* by pattern: when a character has last found it awake */
     int32_t clock;
-    int32_t wanted; /* the pattern of which something is wanted, or that has too many threads */
+    int32_t wanted; /* the pattern that something is WANTED for, or that has too many threads */
     int64_t bytes, limit;
     int full; /* something has to be flushed before the next character */
     Runs next; /* where a stream's runs lead, while a character is read */
@@ -101,8 +101,8 @@ static int streams_reclass(Machine *self, const Numbers *old);
 
 /* --- reading what Python gives of a pattern -------------------------------------------------- */
 
-/* Take conditions, each of the bits that must be there and those that must not; `numbers` says what
-   number each of them has here. */
+/* Take conditions, each with the bits that must be set and those that must not; `numbers` receives
+   the number of each here. */
 static int
 conditions_taken(Automaton *self, PyObject *given, Ints *numbers)
 {
@@ -120,7 +120,7 @@ conditions_taken(Automaton *self, PyObject *given, Ints *numbers)
     return result;
 }
 
-/* Take one place, `row` being its number and what it is; `before` are the ways known before. */
+/* Take one place; `row` has its number and its fields, `before` is how many ways were known. */
 static int
 place_taken(Automaton *self, const int32_t *row, const Ints *conditions, int32_t before)
 {
@@ -139,7 +139,7 @@ place_taken(Automaton *self, const int32_t *row, const Ints *conditions, int32_t
     }
     place.first += before;
     place.condition = conditions->at[place.condition];
-    /* Where no thread comes, or its group has not opened, no distance is asked for. */
+    /* Nobody asks for the distance of a place that no thread reaches, or before its group opens. */
     place.distance = place.distance < 0 ? VARIABLE : place.distance;
     place.opened = place.opened < 0 ? VARIABLE : place.opened;
     if (self->place[row[0]].kind == UNKNOWN) {
@@ -331,7 +331,7 @@ known_class(const Machine *self, Py_UCS4 code)
     return page == NULL ? MISSING : page[code % PAGE];
 }
 
-/* The class of the characters whose signature has a number. */
+/* The class of the characters whose signature has this number. */
 static int32_t
 class_made(Machine *self, int32_t number)
 {
@@ -350,8 +350,8 @@ class_made(Machine *self, int32_t number)
         : class;
 }
 
-/* The class of a character; ERROR with an error set. With it those beside it are entered whose class
-   is known. */
+/* The class of a character; ERROR with an error set. Neighbours whose class is known are entered,
+   too. */
 static int32_t
 machine_class(Machine *self, Py_UCS4 code)
 {
@@ -373,15 +373,15 @@ machine_class(Machine *self, Py_UCS4 code)
     return class;
 }
 
-/* Whether more classes than fit are there that only lookbehinds tell apart: a text may bring as many
-   as there are choices of lookbehinds. */
+/* Whether there are too many classes that only lookbehinds tell apart: a text may bring as many as
+   there are combinations of lookbehinds. */
 static int
 has_many_told(const Machine *self)
 {
     return (int64_t)TOLD_BYTES * self->told_classes > self->limit / WAKE_SHARE;
 }
 
-/* The class of a character of which that alone is `class`, with the bits in `told`. */
+/* The class of a character with the bits in `told`; without them it is `class`. */
 static int32_t
 machine_told(Machine *self, int32_t class)
 {
@@ -412,7 +412,7 @@ machine_tells(Machine *self, int32_t pattern, int32_t state)
     return ints_push(&self->told, self->tells.at[pattern - self->lookbehinds]) < 0 ? ERROR : 0;
 }
 
-/* What the patterns tell a class apart as, a row with one for each; NULL with an error set. */
+/* The class as each pattern sees it, a row with one for each; NULL with an error set. */
 static uint16_t *
 machine_locals(Machine *self, int32_t class)
 {
@@ -492,7 +492,7 @@ machine_count(Machine *self, Automaton *automaton)
     self->full = self->full || self->bytes > self->limit || bytes > self->limit / MAX_SHARE;
 }
 
-/* A state's transition on a class as the pattern tells them apart: an edge's number, or NONE. */
+/* A state's transition on a class of its pattern: an edge's number, or NONE. */
 static inline int32_t
 known_edge(const Automaton *automaton, int32_t number, int32_t local)
 {
@@ -500,7 +500,8 @@ known_edge(const Automaton *automaton, int32_t number, int32_t local)
     return local < row.count ? automaton->cache.rows.at[row.first + local] : NONE;
 }
 
-/* A state's transition on a class: an edge's number, ERROR, or WANTED or TOO_MANY of `wanted`. */
+/* A state's transition on a class: an edge's number, ERROR, or WANTED or TOO_MANY; then `wanted` is
+   the pattern. */
 static int32_t
 machine_edge(Machine *self, int32_t pattern, int32_t number, int32_t class)
 {
@@ -562,8 +563,8 @@ locals_forget(Machine *self, int32_t pattern)
     }
 }
 
-/* Forget all classes and what is known of them; the streams stand after those they have read last.
-   It fails as `machine_flush` does. */
+/* Forget all classes and what is known of them; each stream keeps the one that it has read last. It
+   fails as `machine_flush` does. */
 static int
 classes_forget(Machine *self)
 {
@@ -618,8 +619,8 @@ machine_flush(Machine *self, int32_t pattern)
     return result;
 }
 
-/* Whether an automaton takes too great a part, or its pattern tells nearly as many classes apart as
-   can be numbered. */
+/* Whether an automaton takes too large a part of the limit, or its pattern has nearly as many classes
+   as can be numbered. */
 static int
 is_too_large(const Machine *self, const Automaton *automaton)
 {
@@ -627,8 +628,8 @@ is_too_large(const Machine *self, const Automaton *automaton)
         || automaton->cache.local_signature.count > MAX_CLASSES;
 }
 
-/* Flush what has grown too large: one automaton, or all; what wakes; or the classes. Those that were
-   known before have other numbers then. */
+/* Flush what has grown too large: one automaton, or all; what wakes; or the classes. Classes that are
+   kept get other numbers. */
 static int
 machine_bound(Machine *self)
 {
@@ -650,8 +651,8 @@ machine_bound(Machine *self)
 
 /* --- waking --------------------------------------------------------------------------------- */
 
-/* Whether a match may begin with a class. A pattern's conditions stand one after the other: how
-   many bits must be there, these, how many must not, these; and then -1. */
+/* Whether a match may begin with a class. A pattern's conditions come one after the other: how many
+   bits must be set, these, how many must not, these; after the last, -1. */
 static int
 may_begin(const Machine *self, int32_t pattern, const uint32_t *bits)
 {
@@ -698,7 +699,7 @@ machine_starting(Machine *self, int32_t class, Span *span)
     return 0;
 }
 
-/* What the sleeping patterns ask of a class that stands before. */
+/* The kind of a class: what the sleeping patterns ask of it after it. */
 static int32_t
 machine_kind(Machine *self, int32_t class)
 {
@@ -727,7 +728,7 @@ machine_kind(Machine *self, int32_t class)
     return ints_set(&self->kind_of, class, kind) < 0 ? ERROR : kind;
 }
 
-/* The state of a pattern without candidates after a class; WANTED where its program is not known. */
+/* The state of a pattern without candidates after a class; WANTED if its program is not known. */
 static int32_t
 machine_idle(Machine *self, int32_t pattern, int32_t class)
 {
@@ -740,7 +741,8 @@ machine_idle(Machine *self, int32_t pattern, int32_t class)
     return local < 0 ? ERROR : idle_state(automaton, automaton->cache.local_signature.at[local]);
 }
 
-/* What wakes after a class of a kind, with their transitions: the number of a span. */
+/* The patterns that a class wakes after one of a kind, with their transitions: the number of a
+   span. */
 static int32_t
 wakes_made(Machine *self, int32_t last, int32_t kind, int32_t class)
 {
@@ -925,7 +927,7 @@ machine_traverse(Machine *self, visitproc visit, void *arg)
     return 0;
 }
 
-/* Only what may be called is let go, so that a stream can still be read while garbage is collected. */
+/* Only callables are released, so that a stream can still be read while garbage is collected. */
 static int
 machine_clear(Machine *self)
 {

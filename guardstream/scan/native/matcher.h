@@ -1,8 +1,8 @@
 /* Matches one pattern at one offset: for captures, and for back-references (`matcher.Matcher`).
 
-   The ways of the pattern are tried in order of preference, and never the same step at the same
-   offset of the text twice, unless what back-references refer to differs. Python is asked only
-   before: which sets the text's characters are in. */
+   The ways of the pattern are tried in order of preference. The same step is never tried twice at the
+   same offset, unless the captures that back-references need differ. Python is asked only before
+   that, which sets the text's characters are in. */
 
 #ifndef GUARDSTREAM_MATCHER_H
 #define GUARDSTREAM_MATCHER_H
@@ -27,11 +27,11 @@ enum {
 /* As `native._ANCHORS` has them. */
 enum { AT_START, AT_LINE_START, AT_END, AT_LINE_END, AT_EDGE, AT_NO_EDGE };
 
-/* A step: `set` is that of its character or of word characters, `after` the next step, `aside` what
-   stands in a lookaround or an atomic group; `first` and `count` tell which of the ways are its
-   choices; `number` is that of a group or a counter, or an assertion's kind. A counter has from
-   `least` to `most` rounds, without end if that is 0, as few as can be if it says `negate`; a
-   reference that says it ignores case: the other cases of characters stand after their sets then. */
+/* A step. `set`: that of its character, or of word characters. `after`: the next step. `aside`: the
+   first step inside a lookaround or an atomic group. `first`, `count`: its choices among the ways.
+   `number`: a group's or a counter's, or an assertion's kind. A counter has from `least` to `most`
+   rounds; 0 is unbounded. `negate` makes a counter lazy, and a reference ignore case: then the other
+   cases of characters come after their sets. */
 typedef struct {
     int32_t kind, set, after, aside, first, count, number, negate, least, most;
 } Step;
@@ -42,8 +42,8 @@ typedef struct {
 #define PER_STEP 16          /* as in `matcher.py` */
 #define MAX_NESTED 200       /* lookarounds and atomic groups within one another */
 
-/* What a way has captured, newest first; an open group has no end yet. Counters have numbers below
-   0: their start is how many rounds there have been, their end where the last has begun. */
+/* What a way has captured, newest first; an open group has no end yet. A counter has a number below
+   0; its start is how many rounds there have been, its end where the last one began. */
 typedef struct {
     int32_t number, start, end, rest;
 } Capture;
@@ -78,8 +78,8 @@ typedef struct {
     int32_t step, at, captures;
 } Pending;
 
-/* One attempt over one text; `low` and `high` bound what of it is known: `code` and `letter` begin
-   at `low`. */
+/* One attempt over one text, of which only the part from `low` to `high` is known: `code` and `letter`
+   begin at `low`. */
 typedef struct {
     const Matcher *matcher;
     uint32_t *code;
@@ -229,8 +229,8 @@ capture_found(const Attempt *attempt, int32_t captures, int32_t number)
     return captures;
 }
 
-/* Whether a counter's round that has come to `at` has read nothing so far, nor captured anything
-   else than before of what is referred to. */
+/* Whether a counter's round, now at `at`, has read nothing so far, and has not changed a capture that
+   is referred to. */
 static int
 is_empty(const Attempt *attempt, int32_t captures, int32_t counter, int32_t at)
 {
@@ -253,8 +253,8 @@ is_empty(const Attempt *attempt, int32_t captures, int32_t counter, int32_t at)
     return 1;
 }
 
-/* The number of what is captured of the groups that are referred to, of what is counted, and of
-   whether the rounds are empty so far: all else changes nothing. */
+/* A number for all in captures that may change how a step goes on: the captures of groups that are
+   referred to, the counts, and whether rounds are empty so far. */
 static int32_t
 captures_known(Attempt *attempt, int32_t captures, int32_t at)
 {
@@ -302,7 +302,7 @@ captures_known(Attempt *attempt, int32_t captures, int32_t at)
     return numbers_of(&attempt->known, attempt->key.at, attempt->key.count);
 }
 
-/* What is captured once a counter has had so many rounds, the last of which began at `begun`; or
+/* The captures after a counter's round that began at `begun`, with the number of its rounds; or
    BROKEN. */
 static int32_t
 capture_counted(Attempt *attempt, int32_t captures, int32_t number, int32_t count, int32_t begun)
@@ -333,7 +333,7 @@ is_line_end(const Attempt *attempt, int32_t at)
     return at >= attempt->low && at < attempt->high && attempt->code[at - attempt->low] == '\n';
 }
 
-/* Whether an assertion about the neighbours holds. What comes after the text may decide it. */
+/* Whether an assertion about the neighbours holds. It may depend on what comes after the text. */
 static int
 holds_at(Attempt *attempt, const Step *step, int32_t at)
 {
@@ -367,7 +367,7 @@ is_case_of(const Attempt *attempt, int32_t one, int32_t other)
     return cases[0] == code || cases[1] == code || cases[2] == code;
 }
 
-/* How many characters at two places of the text the reference takes for the same. */
+/* How many characters in a row, at two places of the text, the reference takes for the same. */
 static int32_t
 alike(const Attempt *attempt, const Step *step, int32_t first, int32_t second, int32_t most)
 {
@@ -382,7 +382,7 @@ alike(const Attempt *attempt, const Step *step, int32_t first, int32_t second, i
     return count;
 }
 
-/* Read what the group last captured once more: returns where that ends, or NO_MATCH. */
+/* Read the text again that the group last captured: returns where it ends, or NO_MATCH. */
 static int32_t
 repeated(Attempt *attempt, const Step *step, int32_t at, int32_t captures)
 {
@@ -467,8 +467,8 @@ taken(Attempt *attempt, const Step *step, int32_t *at, int32_t *captures, int de
     return result >= 0 ? 1 : result == NO_MATCH ? 0 : result;
 }
 
-/* Lead on from a counter: sets the preferred of another round and what comes after it, and lets the
-   other wait. As in `regex`, a round that need not be is the last if it was empty. */
+/* Lead on from a counter: sets the preferred one of another round and what comes after it, and lets
+   the other wait. As in `regex`, an optional round that was empty is the last. */
 static int
 counted(Attempt *attempt, const Step *step, Pending *next)
 {
@@ -476,7 +476,7 @@ counted(Attempt *attempt, const Step *step, Pending *next)
     int32_t count = found == NONE ? 0 : attempt->capture[found].start, ways = 0;
     int ends = count > step->least
         && is_empty(attempt, next->captures, step->number, next->at);
-    /* Of rounds without end it only matters whether there are enough. */
+    /* Without an upper bound, it only matters whether there have been enough rounds. */
     int32_t round = step->most || count < step->least ? count + 1 : step->least + 1;
     Pending way[2];
     for (int part = 0; part < 2; part++) {
@@ -684,8 +684,8 @@ led_to(uint8_t *meets, int32_t *led, int32_t step)
     }
 }
 
-/* Tell the steps to which several ways may come at the same offset: only there it has to be noted
-   what has been tried. Where it depends on references, that is everywhere. */
+/* Mark the steps that several ways may reach at the same offset: only for these is it noted what has
+   been tried. With references, that is all steps. */
 static int
 meets_told(Matcher *self)
 {

@@ -18,15 +18,15 @@ typedef struct {
     int32_t count, room;
 } OpenMatches;
 
-/* A pattern's matches that are not settled, the oldest first; those before `head` have been taken.
-   They may be as many as a text has characters, where an older candidate lives on. */
+/* A pattern's open matches, the oldest first; those before `head` have been taken. While an older
+   candidate lives on, there may be as many as the text has characters. */
 typedef struct {
     OpenMatch *at;
     int32_t pattern, head, count, room;
-    int32_t waiting; /* for how many of them text may wait: those that are not written */
+    int32_t waiting; /* how many of them are not written, so that text may wait for them */
 } Pile;
 
-/* The piles of the patterns that have such matches are `count`; others keep their memory. */
+/* The first `count` piles are of patterns with open matches; the others only keep their memory. */
 typedef struct {
     Pile *at;
     int32_t count, room;
@@ -80,7 +80,7 @@ pile_begun(Piles *piles, int32_t pattern)
     return pile;
 }
 
-/* Put a pile behind the others if it is empty; those after it stand one place before then. */
+/* If a pile is empty, move it behind the others; those after it move up by one. */
 static void
 pile_swept(Piles *piles, Pile *pile)
 {
@@ -94,7 +94,7 @@ pile_swept(Piles *piles, Pile *pile)
     piles->at[piles->count] = empty;
 }
 
-/* Make room for one match more: in the place of those that were taken if they are more than half. */
+/* Make room for one more match: if more than half of them were taken, in the place of these. */
 static int
 pile_grown(Pile *pile)
 {
@@ -122,8 +122,8 @@ pile_push(Piles *piles, const OpenMatch *match)
     return 0;
 }
 
-/* How many of the last matches there are up to the oldest that text waits for: those that have
-   overflowed are older, and are not come to. */
+/* How many matches there are from the oldest that text waits for to the newest. It counts from the
+   newest back, so it does not reach old ones that have overflowed. */
 static int32_t
 pile_reach(const Pile *pile)
 {
@@ -225,7 +225,7 @@ match_order(const OpenMatch *a, const OpenMatch *b)
     return (a->hold > b->hold) - (a->hold < b->hold);
 }
 
-/* Put a match among those of its pattern, in their order, unless it stands there. */
+/* Insert a match among those of its pattern, in order, unless it is there already. */
 static int
 match_inserted(Piles *open, Pile *pile, const OpenMatch *new)
 {

@@ -21,8 +21,8 @@ typedef struct {
     Stream **stream;
     WordStream **words;
     int32_t streams, word_streams;
-    PyObject *unseen;     /* (text) -> whether characters are in it that are not seen; or None */
-    PyObject *parts;      /* the list that what has been read is appended to */
+    PyObject *unseen;     /* (text) -> whether it has unseen characters; or None */
+    PyObject *parts;      /* the list to which text that was read is appended */
     PyObject *tail;       /* the text that is held */
     long long written;    /* how much of the text came before it */
     long long position;   /* how much has been read */
@@ -31,7 +31,7 @@ typedef struct {
     char busy;            /* whether `feed` takes nothing */
 } Reader;
 
-/* A text that is read: the characters of a short one are taken out of it at once. */
+/* A text that is read; the characters of a short one are copied at once. */
 typedef struct {
     PyObject *text;
     Py_ssize_t length;
@@ -177,7 +177,7 @@ all_busy(const Reader *self, uint8_t busy)
     }
 }
 
-/* Let no search go on: some may have read what others have not. */
+/* Stop all searches: some may have read characters that others have not. */
 static void
 all_broken(const Reader *self)
 {
@@ -189,7 +189,7 @@ all_broken(const Reader *self)
     }
 }
 
-/* Read a character by all searches: returns what it asks for, or ERROR. */
+/* Read a character with all searches: returns what it asks for, or ERROR. */
 static int
 all_step(const Reader *self, Py_UCS4 code)
 {
@@ -283,7 +283,7 @@ all_run(const Reader *self, const Given *given, Py_ssize_t *begin, Py_ssize_t en
     return due;
 }
 
-/* What is told of a text that has been read; where that fails, nobody knows where the searches are. */
+/* The answer about a text that was read. If this fails, the position of the searches is unknown. */
 static PyObject *
 all_told(const Reader *self, PyObject *told)
 {
@@ -293,7 +293,7 @@ all_told(const Reader *self, PyObject *told)
     return told;
 }
 
-/* (index, held, due, settled), of which the last reference is taken */
+/* (index, held, due, settled); takes over the reference to `settled` */
 static PyObject *
 all_ran(const Reader *self, Py_ssize_t index, int due, PyObject *settled)
 {
@@ -302,8 +302,8 @@ all_ran(const Reader *self, Py_ssize_t index, int due, PyObject *settled)
 }
 
 /* run(text, begin, end) -> (index, held, due, settled): read up to the first character that needs
-   attention, which is `due` then. What has been `settled` before that are (index, held,
-   matches): the index after a character, how many characters are held there, and what is masked of
+   attention; `due` says whether there was one. `settled` lists what came before it, as (index, held,
+   matches): the index after a character, how many characters are held there, and the masked spans of
    the matches that it has made certain. */
 static PyObject *
 reader_run(Reader *self, PyObject *args)
@@ -319,7 +319,8 @@ reader_run(Reader *self, PyObject *args)
     return due < 0 ? NULL : all_ran(self, begin, due, settled);
 }
 
-/* read(text): as `run` all of the text; how many characters are held, if that is all */
+/* read(text): `run` for all of the text; returns how many characters are held if nothing else has
+   happened */
 static PyObject *
 reader_read(Reader *self, PyObject *text)
 {
@@ -341,7 +342,7 @@ reader_read(Reader *self, PyObject *text)
 
 /* --- what is held ------------------------------------------------------------------------- */
 
-/* Whether characters of a text are not seen, or ERROR. All that are in question are beyond ASCII. */
+/* Whether a text has unseen characters, or ERROR. All of these are beyond ASCII. */
 static int
 has_unseen(const Reader *self, const Given *given)
 {
@@ -374,8 +375,8 @@ is_simple(const Reader *self, const Given *given)
     return found < 0 ? ERROR : !found;
 }
 
-/* Append a text to the parts. Small ones take more memory than one text of them, so that all but the
-   first, which is long as a rule, are joined from time to time. */
+/* Append a text to the parts. Many small ones take more memory than one, so all but the first, which
+   is usually long, are joined from time to time. */
 static int
 parts_append(PyObject *parts, PyObject *text)
 {
@@ -398,7 +399,7 @@ parts_append(PyObject *parts, PyObject *text)
     return result;
 }
 
-/* Release what is not held of the tail and the text after it: returns what is released, or NULL. */
+/* Release the part of the tail and of the text after it that is not held: returns it, or NULL. */
 static PyObject *
 reader_release(Reader *self, PyObject *text, long long held)
 {
@@ -418,8 +419,8 @@ reader_release(Reader *self, PyObject *text, long long held)
     return out;
 }
 
-/* feed(text): read a text that is simple; returns what is released if nothing else is to be said,
-   None if nothing was read, and otherwise what `run` returns */
+/* feed(text): read a text that is simple; returns the text that is released if nothing else has
+   happened, None if nothing was read, and otherwise what `run` returns */
 static PyObject *
 reader_feed(Reader *self, PyObject *text)
 {

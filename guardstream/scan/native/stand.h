@@ -8,11 +8,11 @@
 
 /* Where a stream stands. */
 typedef struct {
-    Runs runs; /* in a joint state only the registers: the rest stands there */
+    Runs runs; /* in a joint state, only the registers: it has the rest */
     Piles open;
     int64_t offset;
     int32_t last;
-    int32_t joint; /* the joint state of its runs, or NONE if that is not known */
+    int32_t joint; /* the joint state of the runs, or NONE if it is not known */
 } Stand;
 
 /* A pattern, and where its oldest hold-back began. */
@@ -26,11 +26,11 @@ struct stream {
     Machine *machine;
     Stream *before, *after; /* the machine's other streams */
     Stand now, mark;
-    Runs other; /* of a pattern that reads the text again, and before that of its lookbehinds */
-    OpenMatches hits; /* what the last character has completed of eager patterns */
+    Runs other; /* for reading the text again: the lookbehinds of a pattern, then the pattern */
+    OpenMatches hits; /* the matches of eager patterns that the last character has completed */
     Lost *lost;       /* the patterns whose candidates have overflowed and live on */
     int32_t lost_count, lost_room;
-    Failure *failures; /* the patterns that came to have too many threads, and are disabled */
+    Failure *failures; /* the patterns that would have had too many threads, and are disabled */
     int32_t failure_count, failure_room, failure_mark;
     uint8_t *off;  /* the patterns that are disabled, or NULL */
     uint8_t due;   /* what the last character that was read asks for */
@@ -138,8 +138,8 @@ least_of(const int32_t *sources, int32_t count, const int64_t *registers, int64_
     return least;
 }
 
-/* Put `count` registers as a list says what they become, or as they are where there is none: returns
-   what comes after the list. */
+/* Write `count` registers as a list of their sources says, or unchanged if there is none: returns what
+   comes after the list. */
 static inline const int32_t *
 registers_put(int64_t *to, int32_t count, const int32_t *move, const int64_t *from, int64_t offset)
 {
@@ -157,7 +157,7 @@ registers_put(int64_t *to, int32_t count, const int32_t *move, const int64_t *fr
     return move;
 }
 
-/* What an edge makes of registers, as a list; NULL if they stay. */
+/* The list of sources by which an edge changes registers; NULL if they stay. */
 static inline const int32_t *
 edge_moves(const Cache *cache, const Edge *edge)
 {
@@ -254,7 +254,7 @@ streams_leave(Machine *machine)
     return result;
 }
 
-/* After a flush: let every stream stand in the states as they are known now. */
+/* After a flush: replace the states of every stream by their present equals. */
 static int
 streams_renew(Machine *machine, int32_t pattern, const Cache *old)
 {
@@ -291,7 +291,7 @@ streams_renew(Machine *machine, int32_t pattern, const Cache *old)
     return result;
 }
 
-/* After the classes were forgotten: let every stream stand after one as it is known now. */
+/* After the classes were forgotten: give every stream the present number of its last class. */
 static int
 streams_reclass(Machine *machine, const Numbers *old)
 {

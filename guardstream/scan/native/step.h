@@ -16,8 +16,8 @@ stream_file(Stream *self, const OpenMatch *new)
     if (self->machine->flags[new->pattern] & LOOSE) {
         return pile == NULL ? pile_push(open, new) : match_inserted(open, pile, new);
     }
-    /* An accepting thread undoes what threads after it had accepted. Where it may be refused, it is
-       held from where the first of them is, since they come back then, and so does what it cuts. */
+    /* An accepting thread undoes what threads after it had accepted. If it may be refused, it is
+       held for these, too, and for the threads that it cuts: all of them come back then. */
     Automaton *automaton = &self->machine->automata[new->pattern];
     OpenMatch held = *new;
     held.written &= !automaton->least_hold;
@@ -47,7 +47,7 @@ accepts_taken(const Cache *cache, int32_t at, int32_t pattern, const int64_t *re
         found.end = resolved(note[1], registers, offset);
         found.late = (uint8_t)note[2];
         found.hold = least_of(note + NOTE_INTS, note[3], registers, offset);
-        /* Where nothing is masked, text waits only if what comes after the match is read again. */
+        /* If an empty group masks nothing, text waits only for a late match: it is read again after it. */
         found.written = !found.late && found.hold >= found.end;
         note += NOTE_INTS + note[3];
         if (matches_push(into, &found) < 0) {
@@ -126,8 +126,7 @@ pattern_disable(Stream *self, int32_t pattern)
     return 0;
 }
 
-/* Disable a pattern that would come to have too many threads, whose oldest hold-back began at
-   `hold`. */
+/* Disable a pattern that would have too many threads. Its oldest hold-back began at `hold`. */
 static int
 pattern_fail(Stream *self, int32_t pattern, int64_t hold)
 {
@@ -159,7 +158,7 @@ pattern_hold(const Stream *self, int32_t pattern)
 
 /* --- reading ------------------------------------------------------------------------------ */
 
-/* Take what an edge accepts, and note it for the joint states if they are `worth` it. */
+/* Take what an edge accepts, and note it for the joint states if these are `worth` building. */
 static int
 edge_accepts(Stream *self, const Followed *followed, int worth)
 {
@@ -173,8 +172,8 @@ edge_accepts(Stream *self, const Followed *followed, int worth)
                          self->now.runs.registers + at, self->now.offset, &self->hits);
 }
 
-/* Let patterns follow edges, into `next`. What that does is noted for the joint states, if they are
-   `worth` it. */
+/* Let patterns follow edges, into `next`. The effects are noted for the joint states, if these are
+   `worth` building. */
 static int
 edges_followed(Stream *self, int32_t count, int worth)
 {
@@ -216,7 +215,8 @@ edges_followed(Stream *self, int32_t count, int worth)
     return 0;
 }
 
-/* Find the edges of what is awake: how many there are, or what `machine_edge` returns below 0. */
+/* Find the edges of the patterns that are awake: how many there are, or a failure of `machine_edge`,
+   below 0. */
 static int32_t
 awake_edges(Stream *self, int32_t class)
 {
@@ -248,7 +248,7 @@ awake_edges(Stream *self, int32_t class)
     return count;
 }
 
-/* Find the edges of what wakes, too, after the first `count`: how many there are then. */
+/* Find the edges of the patterns that wake, after the first `count`: how many there are then. */
 static int32_t
 woken_edges(Stream *self, int32_t class, int32_t count)
 {
@@ -296,7 +296,8 @@ woken_told(Stream *self, int32_t class)
     return 0;
 }
 
-/* The class of a character of which that alone is `class`, with what lookbehinds tell. */
+/* The class of a character with the bits of the lookbehinds that match after it; without them it is
+   `class`. */
 static int32_t
 class_read(Stream *self, int32_t class)
 {
@@ -325,9 +326,9 @@ class_read(Stream *self, int32_t class)
     return result < 0 ? result : machine_told(machine, class);
 }
 
-/* Step all that is awake into `next`, and say what the character's class is then; nothing is changed
-   where something is WANTED first. The edges are found before any is followed: so the processor can
-   look for all of them at once. */
+/* Step all patterns that are awake into `next`, and say what the character's class is then. Nothing
+   is changed if something is WANTED first. All edges are found before one is followed, so that the
+   processor can load them in parallel. */
 static int
 stream_advance(Stream *self, int32_t *class, int worth)
 {
@@ -345,7 +346,7 @@ stream_advance(Stream *self, int32_t *class, int worth)
     return count < 0 ? count : edges_followed(self, count, worth);
 }
 
-/* Do what the notes of a leap say: move registers, and take what is accepted. */
+/* Do what the notes of a leap say: move registers, and take accepts. */
 static int
 notes_followed(Stream *self, const Leap *leap)
 {
@@ -377,7 +378,7 @@ notes_followed(Stream *self, const Leap *leap)
     return 0;
 }
 
-/* Go on to where the joint state is known to lead on a class: returns whether it is. */
+/* Follow the joint state's leap on a class, if it is known: returns whether it is. */
 static inline int
 stream_leap(Stream *self, int32_t class)
 {
@@ -395,8 +396,8 @@ stream_leap(Stream *self, int32_t class)
     return 1;
 }
 
-/* Take the runs in `next`, to which a character has led that is alone of one class and was read as of
-   another, and remember them as a joint state. */
+/* Take the runs in `next`, to which a character has led, and remember them as a joint state. It was
+   read as of another class than its own if lookbehinds match after it. */
 static int
 stream_arrive(Stream *self, int32_t class, int32_t read, int worth)
 {
@@ -423,7 +424,7 @@ stream_arrive(Stream *self, int32_t class, int32_t read, int worth)
     return 0;
 }
 
-/* What a character asks for that has been read, or ERROR. */
+/* What the character that was read asks for, or ERROR. */
 static inline int
 stream_asks(Stream *self)
 {
@@ -437,7 +438,7 @@ stream_asks(Stream *self)
     return due;
 }
 
-/* Read a character of which something may not be known yet: returns what it asks for, or ERROR. */
+/* Read a character for which something may have to be built: returns what it asks for, or ERROR. */
 static int
 stream_find(Stream *self, Py_UCS4 code)
 {

@@ -40,7 +40,7 @@ stream_new(PyTypeObject *type, PyObject *args, PyObject *keywords)
     return stream_made(type, (Machine *)given);
 }
 
-/* fork() -> a stream that stands where this one does, and goes on by itself */
+/* fork() -> a copy that goes on by itself */
 static PyObject *
 stream_fork(Stream *self, PyObject *Py_UNUSED(ignored))
 {
@@ -72,9 +72,9 @@ stream_fork(Stream *self, PyObject *Py_UNUSED(ignored))
     return made;
 }
 
-/* is_alike(other) -> whether another stream of the machine stands as this one does, but for its
-   offsets and for what is disabled here alone: each candidate began as far back, and no match is
-   left to settle. */
+/* is_alike(other) -> whether another stream of the machine has the same candidates, each begun
+   equally far back, and neither has an open match. Offsets may differ. Patterns that are disabled
+   here do not count. */
 static PyObject *
 stream_is_alike(Stream *self, PyObject *given)
 {
@@ -214,8 +214,8 @@ pattern_of(const Stream *self, PyObject *given, int32_t *pattern)
     return 0;
 }
 
-/* oldest() -> where the oldest candidate began, the present if none lives; a match that is open is
-   no older, since it waits for a candidate */
+/* oldest() -> where the oldest candidate began; the present if none lives. No open match is older,
+   since it waits for a candidate */
 static PyObject *
 stream_oldest(Stream *self, PyObject *Py_UNUSED(ignored))
 {
@@ -274,7 +274,7 @@ stream_patterns(Stream *self, PyObject *Py_UNUSED(ignored))
     return found;
 }
 
-/* waiting() -> those that have matches which are not settled */
+/* waiting() -> the patterns that have open matches */
 static PyObject *
 stream_waiting(Stream *self, PyObject *Py_UNUSED(ignored))
 {
@@ -305,7 +305,7 @@ append_open(PyObject *list, const OpenMatch *match)
     return result;
 }
 
-/* hits() -> what the last character has completed of eager patterns, once */
+/* hits() -> the matches of eager patterns that the last character has completed, each once */
 static PyObject *
 stream_hits(Stream *self, PyObject *Py_UNUSED(ignored))
 {
@@ -319,8 +319,8 @@ stream_hits(Stream *self, PyObject *Py_UNUSED(ignored))
     return found;
 }
 
-/* failures() -> the patterns that have come to have too many threads, and are disabled, each with
-   where its oldest hold-back began; once */
+/* failures() -> the patterns that are disabled because they would have too many threads, each once,
+   with where its oldest hold-back began */
 static PyObject *
 stream_failures(Stream *self, PyObject *Py_UNUSED(ignored))
 {
@@ -339,8 +339,8 @@ stream_failures(Stream *self, PyObject *Py_UNUSED(ignored))
     return found;
 }
 
-/* Append what of a plain pattern's match is masked, if that is anything: (label, start, end), and
-   where the match began if that is asked for. */
+/* Append what a plain pattern's match masks, if anything: (label, start, end), and where the match
+   began if that is asked for. */
 static int
 append_match(const Stream *self, PyObject *list, const OpenMatch *match, int began)
 {
@@ -401,8 +401,8 @@ stream_settle(Stream *self, PyObject *found, PyObject *others)
     return result;
 }
 
-/* certain() -> (what is masked of matches that are settled, with where each match began, patterns of
-   which Python must settle one) */
+/* certain() -> (what the matches that have become certain mask, with where each began; the patterns
+   that have a match which Python must settle) */
 static PyObject *
 stream_certain(Stream *self, PyObject *Py_UNUSED(ignored))
 {
@@ -437,7 +437,7 @@ matches_listed(Stream *self, PyObject *given, int waiting)
     return found;
 }
 
-/* open_matches(pattern) -> its matches that are not settled */
+/* open_matches(pattern) -> its open matches, the oldest first */
 static PyObject *
 stream_open_matches(Stream *self, PyObject *given)
 {
@@ -451,8 +451,8 @@ stream_unwritten(Stream *self, PyObject *given)
     return matches_listed(self, given, 1);
 }
 
-/* take(pattern, last) -> its first open match, which is no longer kept, or None: if that is older than
-   all candidates, or if nothing more is read */
+/* take(pattern, last) -> its oldest open match, which is removed, if it is older than all candidates,
+   or if nothing more is read; otherwise None */
 static PyObject *
 stream_take(Stream *self, PyObject *args)
 {
@@ -520,7 +520,7 @@ matches_given(const Stream *self, PyObject *args, int *pattern, OpenMatches *giv
     return result == 0 && is_busy(self) ? ERROR : result;
 }
 
-/* keep(pattern, matches): these are its matches that are not settled */
+/* keep(pattern, matches): replace its open matches by these */
 static PyObject *
 stream_keep(Stream *self, PyObject *args)
 {
@@ -534,7 +534,7 @@ stream_keep(Stream *self, PyObject *args)
     return result < 0 ? NULL : Py_NewRef(Py_None);
 }
 
-/* write(pattern, matches): text waits no more for these of its matches */
+/* write(pattern, matches): mark these of its open matches as written */
 static PyObject *
 stream_write(Stream *self, PyObject *args)
 {
@@ -641,9 +641,10 @@ stream_disable(Stream *self, PyObject *given)
     Py_RETURN_NONE;
 }
 
-/* restart(pattern, text, begin, at, base, ended, until): let the search for a pattern go on as if it
-   had begun at `text[at]`, up to the text's end, which is here; `base` is the text's offset.
-   Up to the offset `until` the masked group does not open. */
+/* restart(pattern, text, begin, at, base, ended, until): restart the search for a pattern as if it
+   had begun at `text[at]`, and read up to the text's end, which is the present; `base` is the text's
+   offset. Before `at`, only its lookbehinds read, from `begin` on. The masked group does not open up
+   to the offset `until`. */
 static PyObject *
 stream_restart(Stream *self, PyObject *args)
 {

@@ -1,5 +1,5 @@
-/* Words in order, and beside them where those with the same first two letters begin: what a word
-   index asks when it makes a state (`words.h`). */
+/* The sorted words that a word index looks up when it makes a state (`words.h`), with an index by
+   their first two letters. */
 
 #ifndef GUARDSTREAM_WORDLIST_H
 #define GUARDSTREAM_WORDLIST_H
@@ -13,8 +13,8 @@ typedef struct {
     int32_t complete; /* whether that has no further letter */
 } WordHead;
 
-/* Words in order. Nearly all that is asked of 100,000 of them is answered by their heads, which
-   stand together; each look at a word itself is one elsewhere in memory. */
+/* Sorted words. Even with 100,000 of them, nearly every look-up needs only their heads, which are
+   contiguous; a word itself is elsewhere in memory. */
 typedef struct {
     PyObject_HEAD
     PyObject *words;
@@ -93,7 +93,7 @@ word_list_dealloc(WordList *self)
 
 #define COMPLETE 2 /* a text is a word */
 
-/* Whether `text` is a word's beginning, or COMPLETE, by the words from `low` to `high`. */
+/* Whether `text` begins a word, or is a COMPLETE one, of the words from `low` to `high`. */
 static int
 word_goes_on_among(PyObject *words, Py_ssize_t low, Py_ssize_t high, PyObject *text)
 {
@@ -120,8 +120,8 @@ word_goes_on_among(PyObject *words, Py_ssize_t low, Py_ssize_t high, PyObject *t
                                                                                 : begins;
 }
 
-/* Whether a text from `begin` to its end, `length`, begins a word that is longer, or is COMPLETE;
-   ERROR with an error set. */
+/* Whether a text from `begin` to its end, `length`, begins a longer word, or is a COMPLETE one; ERROR
+   with an error set. */
 static int
 word_goes_on(const WordList *list, PyObject *text, Py_ssize_t begin, Py_ssize_t length)
 {

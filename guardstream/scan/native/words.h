@@ -10,7 +10,7 @@
 
 typedef struct {
     int32_t held;    /* how many characters ago the oldest live candidate began */
-    int32_t found;   /* what the words ask for that are complete here: DUE or CERTAIN, 0 if none */
+    int32_t found;   /* what the words that are complete here ask for: DUE or CERTAIN, 0 if none */
     int32_t joined;  /* whether the last character continues words */
     uint64_t starts; /* a bit for each letter of the live text: whether a word may begin there */
 } WordNode;
@@ -88,7 +88,7 @@ word_table_traverse(WordTable *self, visitproc visit, void *arg)
     return 0;
 }
 
-/* As `machine_clear`. The states let go of their places themselves. */
+/* As `machine_clear`. States release their places themselves. */
 static int
 word_table_clear(WordTable *self)
 {
@@ -148,7 +148,8 @@ word_class(WordTable *self, Py_UCS4 code)
     return class;
 }
 
-/* Put what belongs to a node that is made into a list: what stands there is of one that failed. */
+/* Put an object of a node that is being made into a list. An object there already is left from one
+   that failed. */
 static int
 word_put(PyObject *list, int32_t node, PyObject *item)
 {
@@ -170,8 +171,8 @@ word_node(WordTable *self, PyObject *state, const WordNode *node, PyObject *live
     return self->nodes++;
 }
 
-/* The state in which nothing but a live text lives, and in which no word is complete; it is added
-   if there is none yet. Returns its number or ERROR. */
+/* The state in which only a live text lives and no word is complete; it is added if there is none
+   yet. Returns its number or ERROR. */
 static int32_t
 word_living(WordTable *self, PyObject *state, const WordNode *node, PyObject *live)
 {
@@ -216,8 +217,8 @@ word_table_add(WordTable *self, PyObject *args)
     return number < 0 ? NULL : PyLong_FromLong(number);
 }
 
-/* live(node) -> (live, starts, joined) if nothing else lives, each of its letters having been one
-   character, or None */
+/* live(node) -> (live, starts, joined) if nothing else lives and each letter was one character;
+   otherwise None */
 static PyObject *
 word_table_live(WordTable *self, PyObject *given)
 {
@@ -233,7 +234,7 @@ word_table_live(WordTable *self, PyObject *given)
     return Py_BuildValue("(OKi)", live, (unsigned long long)node->starts, (int)node->joined);
 }
 
-/* Where a transition stands, or would; there is always a free slot. */
+/* The slot of a transition, or the free one where it would be; there is always a free slot. */
 static WordEdge *
 word_edge(const WordTable *self, int32_t node, int32_t class)
 {
@@ -297,7 +298,7 @@ word_table_link(WordTable *self, PyObject *args)
     Py_RETURN_NONE;
 }
 
-/* Whether a text from `begin` to its end begins a word that is longer, or is COMPLETE, of those that
+/* Whether a text from `begin` to its end begins a longer word, or is a COMPLETE one, of the words that
    may begin there (`WordIndex._grows`). */
 static int
 word_lives(const WordTable *self, PyObject *text, Py_ssize_t begin, Py_ssize_t length,
@@ -308,7 +309,7 @@ word_lives(const WordTable *self, PyObject *text, Py_ssize_t begin, Py_ssize_t l
     return part < 0 || whole < 0 ? ERROR : part > whole ? part : whole;
 }
 
-/* Find where the live text begins of a `text` that has grown by a letter; its length if none of it
+/* Find where the live text begins in a `text` that has grown by a letter: the text's length if nothing
    lives, NONE if a word is complete, or BROKEN. */
 static Py_ssize_t
 word_first(const WordTable *self, PyObject *text, uint64_t starts)
@@ -325,8 +326,8 @@ word_first(const WordTable *self, PyObject *text, uint64_t starts)
     return first;
 }
 
-/* Make the transition from a state in which nothing but a live text lives, as in most; the target
-   stays NONE if Python has to build it (`WordIndex._grown`). */
+/* Make the transition from a state in which only a live text lives, as in most. The target stays NONE
+   if Python has to build it (`WordIndex._grown`). */
 static int
 word_made(WordTable *self, int32_t node, int32_t class, int32_t *target)
 {
@@ -509,7 +510,7 @@ word_back(WordStream *self)
     Py_DECREF((PyObject *)before);
 }
 
-/* Read a character: returns what the words ask for that are complete then, or ERROR. */
+/* Read a character: returns what the words that it completes ask for, or ERROR. */
 static int
 word_step(WordStream *self, Py_UCS4 code)
 {
@@ -548,7 +549,7 @@ word_step(WordStream *self, Py_UCS4 code)
     return self->table->node[self->node].found;
 }
 
-/* Whether there are words complete here that nobody has taken. */
+/* Whether words are complete here that were not taken yet. */
 static int
 is_word_due(const WordStream *self)
 {

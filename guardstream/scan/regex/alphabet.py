@@ -1,8 +1,9 @@
-"""Tells characters apart only as far as some pattern does.
+"""Partitions characters into the classes that the patterns tell apart.
 
 Every set of characters that occurs in the patterns gets one bit; a character's signature says in
-which sets it is. Characters with equal signatures share all transitions. What a set names is read
-here (`fragments`). What Unicode's tables tell is asked of `regex`, once a page: none can disagree.
+which sets it is. Characters with equal signatures share all transitions. The characters that a set
+names are read here (`fragments`). For what depends on Unicode's tables, `regex` is asked once for
+each page, so both always agree.
 """
 
 from __future__ import annotations
@@ -31,11 +32,11 @@ _FOLDED_ON = {ord(character) // SIZE for character in FOLDED}
 
 
 class CharSets:
-    """The sets of all patterns that are searched together, and which of them characters are in.
+    """The sets of characters that a set of patterns names, and which of them a character is in.
 
-    With a `table`, characters are in the sets that those are in which it translates them to. A
-    signature is an int with one bit a set. `START` and `END` are the signatures of what stands
-    before and after the text, and in no set.
+    With a `table`, a character is in the sets of the character that it is translated to. A
+    signature is an int with one bit for each set. `START` and `END` are the signatures before and
+    after the text; their bits belong to no set.
 
     A lookbehind that several patterns have is a set of its own: of the characters after which it
     matches. `lookbehinds` are those that some pattern has asked for, with their bits.
@@ -44,16 +45,16 @@ class CharSets:
     def __init__(self, table: Table | None = None) -> None:
         self._table = table
         self._bits: dict[str, int] = {}
-        self._shared: frozenset[int] = frozenset()  # what shared lookbehinds look for, by identity
+        self._shared: frozenset[int] = frozenset()  # the items of shared lookbehinds, by `id`
         self.lookbehinds: dict[int, tuple[Look, int]] = {}
         self._next = 4
-        # Which sets the characters of `FOLDED` are in, and others by their kind alone.
+        # The sets of each character of `FOLDED`, and of other characters by their kind.
         self._folded = [0] * len(FOLDED)
         self._by_kind = [0] * (1 << len(KINDS))
-        # Where ranges begin and end, and of which sets; those of which such are not in them.
+        # Where ranges begin and end, and of which sets; the sets that exclude their ranges.
         self._edges: dict[int, int] = {}
         self._negated = 0
-        # What is asked of `regex`: on pages where a letter has other cases, and on all.
+        # The sets that `regex` is asked about: on pages with letters that have cases, and on all.
         self._cased = 0
         self._by_case: list[tuple[int, regex.Pattern[str]]] = []
         self._by_regex: list[tuple[int, regex.Pattern[str]]] = []
@@ -61,7 +62,7 @@ class CharSets:
         self._pages = Pages(self._of_page)
 
     def bit(self, fragment: str) -> int:
-        """The bit of the set that `fragment` describes, made on first sight."""
+        """The bit of the set that `fragment` describes, assigned when first asked for."""
         bit = self._bits.get(fragment)
         if bit is None:
             bit = self._bits[fragment] = self.fresh()
@@ -101,11 +102,11 @@ class CharSets:
         return self._next.bit_length() - 1
 
     def share(self, looks: Iterable[Look]) -> None:
-        """Let these lookbehinds be followed by themselves; all patterns have the same objects."""
+        """Run each of these lookbehinds once for all patterns, which have the same objects."""
         self._shared = frozenset(id(look.item) for look in looks)
 
     def lookbehind(self, look: Look) -> int:
-        """The bit of a lookbehind, negated or not, that is shared; otherwise 0."""
+        """The bit of a lookbehind, negated or not, if it is shared; otherwise 0."""
         key = id(look.item)
         if key not in self._shared:
             return 0
@@ -114,7 +115,7 @@ class CharSets:
         return self.lookbehinds[key][1]
 
     def fresh(self) -> int:
-        """A bit that is no set's: for what a pattern finds out about the text before."""
+        """A bit that is not used yet, for a set or a lookbehind."""
         bit, self._next = self._next, self._next << 1
         return bit
 
@@ -125,12 +126,12 @@ class CharSets:
         return self._pages.row(character).answer
 
     def fills_page(self, character: str) -> bool:
-        """Whether all characters of the page that a character is on are in the same sets."""
+        """Whether all characters on the character's page are in the same sets."""
         rows = self._pages.rows(character)
         return len(rows) == 1 and (self._table is None or not self._table.changed(character))
 
     def rows(self, character: str) -> Iterable[Row[int]]:
-        """Which sets all characters of the page are in that a character is on."""
+        """The signatures of all characters on the character's page."""
         rows = self._pages.rows(character)
         changed = None if self._table is None else self._table.changed(character)
         return self._translated(rows, changed) if changed else rows
@@ -186,7 +187,7 @@ class CharSets:
                 yield Row(answer, first, last)
 
     def _edges_on(self, begin: int) -> dict[int, int]:
-        """Where ranges begin and end on a page, whose begin is known, and of which sets."""
+        """Where ranges begin and end on the page that starts at `begin`, and of which sets."""
         if self._ranges is None:
             edges = sorted(self._edges)
             self._ranges = edges, list(accumulate(map(self._edges.__getitem__, edges), xor))
@@ -199,7 +200,7 @@ class CharSets:
 
 
 def _signature(kind: int, sets: int, by_kind: Sequence[int], negated: int) -> int:
-    """Which sets the characters of a kind are in that are in the ranges of `sets`."""
+    """The sets of the characters of a kind that are in the ranges of `sets`."""
     return (by_kind[kind] | sets) & ~(sets & negated)
 
 
@@ -211,6 +212,6 @@ def _kinds_on(page: str) -> tuple[bool, Mapping[int, int]]:
 
 @lru_cache(maxsize=2_048)  # other sets of patterns have the same, of the same policy and of others
 def _runs(fragment: str) -> regex.Pattern[str]:
-    """What finds the runs of the characters that a fragment describes."""
+    """A pattern that finds runs of the characters that a fragment describes."""
     everywhere = "(?a)" if fragment.startswith("(?a)") else ""
     return regex.compile(f"{everywhere}(?:{fragment})+", regex.V0)

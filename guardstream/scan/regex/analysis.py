@@ -1,5 +1,5 @@
 """Questions about a pattern's tree: how wide it is, what it always captures, how it begins, and
-what of a text its states follow."""
+whether its states depend on the spelling or the length of words."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ def max_width(node: Node) -> int | None:
 
 
 def firsts(node: Node) -> int:
-    """How many places of the node a character may be read at before any has been read in it."""
+    """At how many places the node may read its first character."""
     match node:
         case Char() | Reference():
             return 1
@@ -121,8 +121,9 @@ def firsts(node: Node) -> int:
 
 
 class _Asks(NamedTuple):
-    """In how many ways that ask for different lookaheads, about, a node may be passed: all of it
-    without reading, up to its first character, after its last, and between two, at most."""
+    """About how many ways, each asking for different lookaheads, lead through a node without a
+    character being read: through all of it, up to its first character, after its last, and, at
+    most, between two."""
 
     past: int
     before: int = 0
@@ -145,11 +146,11 @@ _NEVER = _Asks(0)
 
 
 def asking_ways(node: Node, *, commits: bool = False) -> int:
-    """In how many ways that ask for different lookaheads, at most, about, a pattern goes on from
-    one character to the next in a node; `commits`: it is in an atomic part, which asks for one
-    wherever it keeps a way.
+    """About how many ways, each asking for different lookaheads, lead from one character to the
+    next in a node, at most. `commits`: it is in an atomic part, which needs a lookahead wherever it
+    keeps a way.
 
-    They are at most as many as there are sets of lookaheads.
+    There are no more ways than sets of lookaheads.
     """
     looks = guards(node) if commits else 0
     for part in {part for part in walk(node) if isinstance(part, (Look, Atomic))}:
@@ -162,7 +163,7 @@ def asking_ways(node: Node, *, commits: bool = False) -> int:
 
 
 def guards(node: Node) -> int:
-    """How many lookaheads choose between the ways of what is written out in an atomic part."""
+    """How many lookaheads an atomic part needs to choose between its ways."""
     match node:
         case Char() | Atomic():
             return 0
@@ -176,7 +177,7 @@ def guards(node: Node) -> int:
 
 
 def _asks(node: Node, *, commits: bool) -> _Asks:
-    """See `_Asks`; in what `commits`, each way asks for something else."""
+    """See `_Asks`. In an atomic part (`commits`), each way asks for something else."""
     match node:
         case Char():
             return _READS
@@ -214,8 +215,8 @@ def _asks_in_rounds(once: _Asks, count: int) -> _Asks:
 
 
 def asks_in_each_way(node: Node) -> bool:
-    """Whether an atomic part asks for something else in each of its ways. If it has no assertions,
-    what comes after a way that reads nothing is never taken."""
+    """Whether an atomic part asks for something else in each of its ways. Without assertions, ways
+    after one that reads nothing are never taken."""
     return any(isinstance(part, (Look, Assert, Atomic)) for part in walk(node))
 
 
@@ -224,7 +225,7 @@ def _may_ask(node: Node) -> bool:
 
 
 def repeats_empty(node: Node) -> bool:
-    """Whether the node has several rounds that may be left out and that may be empty."""
+    """Whether the node has several optional rounds that may be empty."""
     match node:
         case Repeat(item, low, high):
             return (high is None or high - low > 1) and may_be_empty(item)
@@ -232,8 +233,8 @@ def repeats_empty(node: Node) -> bool:
 
 
 def is_untold(node: Node) -> bool:
-    """Whether an automaton follows more than the node matches: back-references, and atomic parts
-    in which rounds may be empty."""
+    """Whether an automaton can only approximate the node, since it has back-references, or atomic
+    parts in which rounds may be empty."""
     for part in walk(node):
         match part:
             case Reference():
@@ -255,13 +256,13 @@ def spells(node: Node, count: int) -> bool:
 
 
 def counts(node: Node, is_any_letter: Callable[[str], bool]) -> int:
-    """How many letters a match may begin with that are counted, whichever they are; the fragment of
-    a character says whether it may be any letter."""
+    """How many letters a match may begin with, whichever these are. `is_any_letter` says whether a
+    character's fragment may be any letter."""
     return _counts(node, is_any_letter)[0]
 
 
 def _counts(node: Node, is_any_letter: Callable[[str], bool]) -> tuple[int, bool]:
-    """How many are counted in the node, and whether more may be after it."""
+    """How many letters are counted in the node, and whether more may follow after it."""
     match node:
         case Char(fragment):
             found = is_any_letter(fragment)
@@ -281,7 +282,7 @@ def _counts(node: Node, is_any_letter: Callable[[str], bool]) -> tuple[int, bool
             counted, goes_on = _counts(item, is_any_letter)
             if not goes_on:
                 return counted, low == 0
-            # What is repeated without end is counted up to its least.
+            # An unbounded repeat counts as often as it must be repeated.
             return counted * (max(low, 1) if high is None else high), True
         case Group(item) | Atomic(item):
             return _counts(item, is_any_letter)
@@ -290,8 +291,8 @@ def _counts(node: Node, is_any_letter: Callable[[str], bool]) -> tuple[int, bool
 
 
 def look_behind(node: Node, known: Container[int] = ()) -> int:
-    """How many characters before a match its lookbehinds read, but for those that are `known`;
-    unbounded ones are refused."""
+    """How many characters before a match its lookbehinds read, not counting those that are `known`.
+    Unbounded ones are refused."""
     match node:
         case Char():  # as most are
             return 0
@@ -311,14 +312,14 @@ def look_behind(node: Node, known: Container[int] = ()) -> int:
 
 
 def check_lookbehind(look: Look) -> None:
-    """Refuse a lookbehind that looks past its end, where it is decided, or that is not the same
-    read from its begin. Raises PatternError."""
+    """Refuse a lookbehind that looks past its end, where it must be decided, or that would match
+    otherwise if it were read from its beginning. Raises PatternError."""
     if _looks_beyond(look.item):
         message = "a lookbehind that looks ahead is not supported"
-        raise PatternError(f"{message}; ask for what follows after it")
+        raise PatternError(f"{message}; put the assertion after it")
     if not referred(look.item).isdisjoint(captured(look.item)):
         message = "a lookbehind with a back-reference to its own group is not supported"
-        raise PatternError(f"{message}; write out what it may be")
+        raise PatternError(f"{message}; write out the texts that it may be")
 
 
 def look_ahead(node: Node) -> int | None:
@@ -358,7 +359,7 @@ def _looks_beyond(node: Node) -> bool:
         case Alt(items):
             return any(map(_looks_beyond, items))
         case Atomic(item):
-            # What it prefers may reach further than the way that it takes.
+            # The way that it prefers may reach further than the way that it takes.
             return has_choices(item) or _looks_beyond(item)
         case Repeat(item) | Group(item):
             return _looks_beyond(item)

@@ -1,8 +1,8 @@
-"""How many ways a matcher that backtracks, as `regex` does, may have to try for a whole text.
+"""How many ways a backtracking matcher, such as `regex`, may have to try for a whole text.
 
-It goes on where the next character fits what follows. So what counts are the choices that the next
-character does not decide: `[a-z]*=` has none, `[a-z]{0,9}key` has ten. Where they are few, matching
-is linear in the text.
+Such a matcher follows a choice only if the next character fits. So only the choices count that the
+next character does not decide: `[a-z]*=` has none, `[a-z]{0,9}key` has ten. If they are few,
+matching takes time that is linear in the text.
 """
 
 from __future__ import annotations
@@ -17,17 +17,18 @@ from guardstream.scan.regex.ast import Alt, Atomic, Cat, Char, Group, Look, Node
 from guardstream.scan.regex.fragments import Told, told
 
 MAX_WAYS = 256
-"""How many ways are few."""
+"""Up to so many ways are few."""
 
 MAX_REST = 64
-"""How many characters at most may follow a repeat without bound that has choices: it has as many as
-the text has characters, each of which fails within these."""
+"""How many characters may follow an unbounded repeat that has choices. The repeat has as many ways
+as the text has characters, but each fails within the characters that follow."""
 
 _ENDLESS = 17
-"""What such a repeat counts as: the square is too many."""
+"""The ways that such a repeat counts as: two in a row are too many."""
 
 MAX_LEADING = 16
-"""How many ways are few before more characters than that: each may read them all."""
+"""Up to so many ways are few if more than MAX_REST characters follow: each way may read them
+all."""
 
 
 class _TooManyError(Exception):
@@ -53,7 +54,7 @@ _END = _Next(frozenset(), True)
 
 
 def is_linear(tree: Node) -> bool:
-    """Whether matching a whole text takes work in proportion to it."""
+    """Whether matching a whole text takes work in proportion to its length."""
     try:
         return _ways(tree, _END, 0) <= MAX_WAYS
     except _TooManyError:
@@ -78,7 +79,7 @@ def _ways(node: Node, after: _Next, rest: int | None) -> int:
         case Look(item):
             if _is_long(max_width(item)):
                 raise _TooManyError
-            # It is looked for where the next character has not decided anything yet.
+            # A lookaround does not take the next character, so this has decided nothing yet.
             return _few(2 * _ways(item, _ANYTHING, 0))
         case Reference():
             raise _TooManyError

@@ -1,13 +1,13 @@
-"""Items: what a thread of the search has read, and what it can read next.
+"""Items: what a thread of the search has reached, and what it can read next.
 
-An item stands after a character that a place of the pattern has taken. What follows it, in
-`regex`'s order of preference, are the places that may take the next character, each with the
-conditions of the assertions on the way: the epsilon closure, as in Pike's virtual machine
-(https://swtch.com/~rsc/regexp/regexp2.html).
+An item is a place of the pattern, reached after a character has been read. Its entries are its
+epsilon closure, as in Pike's virtual machine (https://swtch.com/~rsc/regexp/regexp2.html): the
+places that may take the next character, in `regex`'s order of preference, each with the conditions
+of the assertions on the way.
 
 A lookahead of more than one character is an obligation: the items that its own NFA has reached. A
-thread with obligations is an item of its own, so that all of this stays a finite automaton: a
-positive one must match while the thread lives on, a negative one must not.
+positive obligation must match while the thread lives on, a negative one must not. Obligations are
+part of the item, so the automaton stays finite.
 """
 
 from __future__ import annotations
@@ -33,17 +33,18 @@ class Obligation(NamedTuple):
 Obligations: TypeAlias = "frozenset[Obligation] | tuple[()]"
 
 Key: TypeAlias = tuple[int, int, Obligations]
-"""What makes an item: its place, the bits of what stands before, and the obligations. Nearly all
-have none. So these, entries, ways and steps are plain tuples of numbers: the garbage collector does
-not track them, nor tuples of them."""
+"""What identifies an item: its place, the bits that hold before it, and its obligations. Nearly all
+items have no obligations. So keys, entries, ways and steps are plain tuples of numbers, which the
+garbage collector does not track, nor tuples of them."""
 
 Entry: TypeAlias = tuple[int, int, int, bool, Obligations]
-"""A place that may follow; what the character must be there, and what it must not be; whether the
-masked group opens first; and the obligations from here on."""
+"""A place that may take the next character; the sets that the character must be in, and those that
+it must not be in; whether the masked group opens on the way; and the obligations that begin on the
+way."""
 
 Way: TypeAlias = tuple[Item, bool, bool]
-"""An item that a character leads to; whether the masked group opened before the character, and
-whether the match ended there and only its obligations are still open."""
+"""An item that a character leads to; whether the masked group opened before the character; and
+whether the match ended before the character, so that only its obligations are still open."""
 
 Steps: TypeAlias = tuple[tuple[Way, ...], bool]
 """What a character leads to, and whether the pattern has matched before the character."""
@@ -54,17 +55,16 @@ NO_ITEMS: frozenset[Item] = frozenset()
 
 
 class Items:
-    """The items of one program, made when first reached: each a place after a character, and the
-    thread's obligations. What is known of them stands in columns.
+    """The items of one program, added when first reached. An item is an index into the columns.
 
-    `distances` and `opened` are their places' own, see `Places`. `accepts`: the pattern has matched
-    here. `alive`: it can go on, or wait for a lookahead. `ends`: it matches here if the text ends.
-    `ahead` are the numbers of all that can become of an item: of two with the same, one is
-    needless. `asks` are the bits of the next character that matter: those that an item asks for
-    itself, and the pattern's `behind`, which may be asked for after that.
+    `distances` and `opened` are its place's, see `Places`. `accepts`: the pattern has matched here.
+    `alive`: it can go on, or wait for a lookahead. `ends`: it matches here if the text ends.
+    `ahead` has the numbers of its continuations: of two items with the same, one is redundant.
+    `asks` are the bits of the next character that matter: those that the item asks for, and the
+    program's `behind`, which may be asked for after that character.
 
-    `cuts`: a match ends the search for less preferred ones, as in `regex`, if it is at one of the
-    places `finals`.
+    `cuts`: as in `regex`, a match at one of the places `finals` ends the search for less preferred
+    ones.
     """
 
     def __init__(self, program: Program, *, cuts: bool) -> None:
@@ -80,13 +80,13 @@ class Items:
         self.ahead: list[tuple[int, ...]] = []
         self.distances: list[int] = []
         self.opened: list[int] = []
-        # By what each asks of a signature, and the steps that lead to one alone.
+        # Each item's steps, by what it asks of a signature; the shared steps to a single item.
         self._steps: list[dict[int, Steps]] = []
         self._alone: dict[Item, Steps] = {}
         self._kinds = program.places.kinds
         self._closures: dict[tuple[int, int], tuple[Entry, ...]] = {}
         self._entries: dict[Entry, Entry] = {}
-        self._looking: dict[int, bool] = {}  # the places for which it matters what stands before
+        self._looking: dict[int, bool] = {}  # whether a place's closure depends on what is before
         self._items: dict[Key, Item] = {}
         self._ahead: dict[tuple[object, ...], int] = {}
 
@@ -94,12 +94,13 @@ class Items:
         return len(self._items)
 
     def is_certain(self, entry: Entry) -> bool:
-        """Whether the pattern, or what a lookaround looks for, has matched there."""
+        """Whether the entry is an unconditional match, of the pattern or of a lookaround."""
         place, needs, bars, _, begun = entry
         return self._kinds[place] is Kind.MATCH and not (needs or bars or begun)
 
     def at(self, place: int, left: int, obligations: Obligations = NOTHING) -> Item:
-        """The item at `place`; `left` has the bits of what stands before it."""
+        """The item at `place`; `left` has the bits that hold before it, of the last character and
+        of lookbehinds."""
         left &= self.program.behind
         if left and not self._looking.get(place, True):
             left = 0
@@ -113,7 +114,7 @@ class Items:
         return item
 
     def _add(self, key: Key, entries: tuple[Entry, ...]) -> Item:
-        """A new item, which these entries follow."""
+        """Add an item with these entries."""
         place, _, obligations = key
         certain = []
         if not obligations:
@@ -141,10 +142,10 @@ class Items:
         )
         item = len(self._steps)
         for column, value in row:
-            # The others may have an item for which memory ran out.
+            # If memory ran out while an item was added, some columns have a row too many.
             del column[item:]
             column.append(value)
-        # No place takes the end: this leads to no item.
+        # No place takes END, so this adds no item.
         self.ends[item] = self.advance(item, END)[1]
         return item
 
@@ -157,7 +158,7 @@ class Items:
         return bits
 
     def _what(self, entry: Entry, obligations: Obligations) -> int:
-        """The number of what may become of an item by one of its entries."""
+        """The number of a continuation: an entry, and the obligations of its item."""
         place, needs, bars, _, begun = entry
         key: tuple[object, ...] = place, needs, bars
         if begun or obligations:
@@ -165,7 +166,7 @@ class Items:
         return self._ahead.setdefault(key, len(self._ahead))
 
     def renewed(self, item: Item, known: Items) -> Item:
-        """An item of those that were `known` as it is known now, after they have been forgotten."""
+        """The equal of an item of `known`, which are the items before the caches were flushed."""
         place, left, open_ = known.keys[item]
         if not open_:
             return self.at(place, left)
@@ -178,8 +179,8 @@ class Items:
     # Advancing
 
     def advance(self, item: Item, signature: int) -> Steps:
-        """What a character of this signature leads to. With it stand the bits of the lookbehinds
-        that match after it."""
+        """What a character of this signature leads to. The signature includes the bits of the
+        lookbehinds that match after the character."""
         known = self._steps[item]
         signature &= self.asks[item]
         steps = known.get(signature)
@@ -214,7 +215,7 @@ class Items:
         return self._led(tuple(ways.values()), matched)
 
     def _led(self, ways: tuple[Way, ...], matched: bool) -> Steps:
-        """What a character leads to. It is nearly always nothing or one item, for which all share
+        """What a character leads to: nearly always nothing or a single item, for which all share
         one object."""
         if not (ways or matched):
             return DEAD_END
@@ -223,7 +224,7 @@ class Items:
         return self._alone.setdefault(ways[0][0], (ways, matched))
 
     def _way(self, place: int, opens: bool, signature: int, obligations: Obligations) -> Way:
-        """Where an entry leads: on, or to where a match only waits for its obligations."""
+        """Where an entry leads: to the next item, or to one that only waits for its obligations."""
         if self._kinds[place] is CHAR:
             after = self.program.places.after[place]
             return self.at(after, signature, obligations), opens, False
@@ -231,7 +232,7 @@ class Items:
         return self.at(pending, 0, obligations), opens, place != pending
 
     def _advanced(self, obligations: Obligations, signature: int) -> Obligations | None:
-        """What is left of the obligations; None if one of them has failed."""
+        """The obligations still open after a character; None if one of them has failed."""
         if not obligations:
             return NOTHING
         left = set()
@@ -262,7 +263,7 @@ class Items:
     # The epsilon closure
 
     def _closure(self, place: int, left: int) -> tuple[Entry, ...]:
-        """What may follow, in order of preference."""
+        """The entries of a place, in order of preference."""
         known = self._closures.get((place, left))
         if known is None:
             known = self._followed(place, left)
@@ -274,12 +275,12 @@ class Items:
         found: dict[tuple[int, Condition, Obligations], bool] = {}
         looked_back = False
         seen: set[tuple[int, Condition, Obligations, tuple[int, ...]]] = set()
-        rounds: tuple[int, ...] = ()  # those begun on the way in which nothing has been read yet
+        rounds: tuple[int, ...] = ()  # loops on the way whose present round has read nothing
         pending = [(first, FREE, NOTHING, False, rounds)]
         while pending:
             place, condition, begun, opened, rounds = pending.pop()
             if place in rounds:
-                # An empty round ends the loop, as in `regex`, whatever it has asked.
+                # As in `regex`, an empty round ends the loop, even if it has passed assertions.
                 before = rounds[: rounds.index(place)]
                 pending.append((places.out[place], condition, begun, opened, before))
                 continue
@@ -319,13 +320,13 @@ class Items:
                 (after, condition, begun, opened, rounds if after == out else inside)
                 for after in reversed(leads_to(place))
             ]
-        # Whatever stands before, the way to the first place that looks back is the same.
+        # The same for each `left`, which matters only from the first place that looks back.
         self._looking[first] = looked_back
         entries = [
             (place, condition.needs, condition.bars, opened, begun)
             for (place, condition, begun), opened in found.items()
         ]
-        # Many places lead to the same: equal ones are one object.
+        # Many places have equal entries: keep one object for each.
         return tuple([self._entries.setdefault(entry, entry) for entry in entries])
 
 

@@ -1,8 +1,7 @@
-"""What stands before a character, as far as a pattern looks back: the last character, and how far
-the pattern's lookbehinds have come, each an automaton of its own that runs along with the text.
+"""Contexts: what a pattern may look back at. This is the last character, and how far the pattern's
+lookbehinds have come, each of which is an NFA of its own that reads the text in parallel.
 
-It does not depend on the candidates that are under way, so that states with other candidates share
-what is found out about it.
+A context does not depend on candidates, so states with different candidates share it.
 """
 
 from __future__ import annotations
@@ -14,17 +13,17 @@ from guardstream.scan.regex.closure import NO_ITEMS, Item, Items
 from guardstream.scan.regex.nfa import Lookbehind
 
 Sides: TypeAlias = tuple[frozenset[Item], ...]
-"""For each of a pattern's lookbehinds the items that it has come to."""
+"""For each lookbehind of a pattern, the items that it has reached."""
 
 
 class Context(dict[int, "Context"]):
-    """What stands before a character: the bits of the last one and of the lookbehinds that match
-    there (`left`), and the lookbehinds' own items (`sides`).
+    """What stands before a character: the bits of the last character and of the lookbehinds that
+    match here (`left`), and the items that the lookbehinds have reached (`sides`).
 
-    It holds the contexts that a character leads to, by what is asked of its signature (`asks`); a
-    missing one is built when it is first needed. `root` is the item in which a match begins here,
-    `roots` are those in which the lookbehinds do. Where no lookbehind is under way or matches, the
-    context is `idle`. `number` no other context of the program has or had.
+    It maps the bits of a character's signature that it asks for (`asks`) to the next context; a
+    missing one is built when it is first needed. A match begins here in the item `root`, the
+    lookbehinds in `roots`. The context is `idle` if no lookbehind is under way or matches. `number`
+    is unique among the contexts of one `Contexts`.
     """
 
     __slots__ = ("asks", "contexts", "idle", "left", "number", "root", "roots", "sides")
@@ -54,7 +53,7 @@ class Context(dict[int, "Context"]):
 
 
 class Contexts:
-    """The contexts of one program, and their `weight`; under the lock of the caches."""
+    """The contexts of one program, and their `weight`. Callers hold the lock of the caches."""
 
     def __init__(self, items: Items) -> None:
         self.items = items
@@ -69,14 +68,14 @@ class Contexts:
             context.clear()
 
     def beginning(self, left: int) -> Context:
-        """The context after a character with these bits, of which the lookbehinds have not read
+        """The context after a character with these bits, before the lookbehinds have read
         anything."""
         for lookbehind in self.items.program.lookbehinds:
             left |= self._bit(lookbehind, left, ())
         return self._of(left, self._no_sides)
 
     def renewed(self, context: Context) -> Context:
-        """The context as it is known now, after older ones have been forgotten."""
+        """The equal of a context that was built before the caches were flushed."""
         renewed, known = self.items.renewed, context.contexts.items
         sides = [frozenset([renewed(item, known) for item in side]) for side in context.sides]
         return self._of(context.left, tuple(sides))
@@ -87,7 +86,7 @@ class Contexts:
         sides, matched = [], 0
         begun = zip(program.lookbehinds, context.roots, context.sides, strict=True)
         for lookbehind, root, reached in begun:
-            # A lookbehind within builds on those before it.
+            # A lookbehind within another comes before it, and its bit is needed here.
             below = signature | matched
             side = [way[0] for item in (root, *reached) for way in items.advance(item, below)[0]]
             matched |= self._bit(lookbehind, below, side)
@@ -103,7 +102,7 @@ class Contexts:
         return context
 
     def _bit(self, lookbehind: Lookbehind, left: int, items: Iterable[Item]) -> int:
-        """The bit of a lookbehind, if it matches."""
+        """The bit of a lookbehind if it matches, 0 if not."""
         for item in (self.items.at(lookbehind.first, left), *items):
             if self.items.accepts[item]:
                 return lookbehind.bit

@@ -1,15 +1,16 @@
-"""One pattern's automaton, built where the text has been, which also tells where candidates began.
+"""One pattern's automaton, built lazily. It also tracks where candidates began.
 
-A state is an ordered list of threads, the oldest candidate's first: an item of the pattern, and
-where the candidate's match began and its masked group opened. An item that is always the same
-number of characters from the pattern's beginning says that itself; only threads that have come
-through a repetition need a register, which holds an offset and lives with the stream. States and
-transitions hold no offset and are shared by all streams.
+A state is an ordered list of threads, the oldest candidate's first. A thread is an item of the
+pattern, with where the match began and where its masked group opened. If an item is always the same
+number of characters from the pattern's beginning, the item implies the offset. Only threads that
+have passed through a repetition need a register, which holds the offset and belongs to the stream.
+States and transitions hold no offsets and are shared by all streams.
 
-Where two threads reach the same item the first stays: what becomes of them is the same. An
-automaton that *cuts* keeps `regex`'s order of preference: an accepting thread cuts those after it
-and the starts inside its match, so that what is left alive is exactly what can still change the
-answer. One that does not cut finds every end of every start, for matches that may be refused.
+Where two threads reach the same item, the first stays, since both have the same future. An
+automaton that *cuts* keeps `regex`'s order of preference: an accepting thread cuts the threads
+after it and the starts inside its match. The threads left are exactly those that can still change
+the answer. An automaton that does not cut accepts at every end: for eager patterns, lookbehinds,
+and approximated patterns, whose matches are confirmed afterwards.
 """
 
 from __future__ import annotations
@@ -42,27 +43,26 @@ from guardstream.scan.regex.registers import (
 )
 
 MAX_WEIGHT = 400_000
-"""The weight of all states and transitions of a set of patterns, in the extension of those of one
-search, before the caches are flushed, as RE2 does; a unit is about 100 bytes."""
+"""The caches are flushed, as in RE2, if the states and transitions of a set of patterns (in the
+extension, of one search) weigh more than this; a unit is about 100 bytes."""
 
 MAX_THREADS = 4_000
 """How many threads a transition may lead to. Only counters within counters reach that, and then the
 pattern fails: each character would cost milliseconds."""
 
 MAX_SHARE = 4
-"""An automaton that takes more than such a part of the weight is flushed alone."""
+"""An automaton that takes more than one part in so many of the weight is flushed alone."""
 
 Transition: TypeAlias = "tuple[State, tuple[Least, ...] | None, tuple[Accept, ...], int]"
-"""Where a character leads: the state, what each of its registers is the least of (None if they stay
-as they are), and the matches that the character completes; and a number that only equal ones have.
-To unpack a plain tuple takes a third of the time that it takes with a NamedTuple."""
+"""Where a character leads: the next state; the sources of each of its registers (None if they stay
+as they are); the matches that the character completes; and a number, the same only for equal
+transitions. Unpacking a plain tuple takes a third of the time that a NamedTuple takes."""
 
 
 def moved(
     moves: Iterable[Least] | None, registers: tuple[int, ...], offset: int
 ) -> tuple[int, ...]:
-    """What registers become with the character at `offset`; nearly always each is that of one
-    source alone."""
+    """The registers after the character at `offset`. Nearly always each has a single source."""
     if moves is None:
         return registers
     beyond = offset + 2
@@ -77,18 +77,18 @@ def moved(
 
 
 Asked: TypeAlias = int | tuple[int, bool]
-"""What a state asks of a character's signature, and whether the masked group may open before the
-character where it may not."""
+"""The bits of a character's signature that a state asks for; a pair of these and False if the
+masked group may not open before the character."""
 
 
 class State(dict[Asked, Transition]):
-    """The transitions by what the state asks of a character's signature, the bits of `asks`; a
-    missing one is built when it is first needed.
+    """A state of one pattern: it maps the bits of a character's signature that it asks for (`asks`)
+    to transitions. A missing one is built when it is first needed.
 
-    `starts` and `holds` tell where its candidates and their hold-backs began, for which it has
-    `size` registers. An `idle` state has no candidate: it depends on the last character alone.
-    `pattern` is its automaton's number; `told` is the bit of a lookbehind that matches here.
-    `number` is its own, and that of the transition that only leads to it: no other has or had it.
+    `starts` and `holds` tell where its candidates and their hold-backs began, in `size` registers.
+    An `idle` state has no candidate: it depends only on the last character. `pattern` is its
+    automaton's number; `told` is the bit of a lookbehind of several patterns that matches here.
+    `number`, never reused, is that of the state and of the transition that only leads to it.
     """
 
     __slots__ = (
@@ -144,13 +144,13 @@ class State(dict[Asked, Transition]):
         return self[signature & self.asks]
 
     def began(self, registers: tuple[int, ...], offset: int) -> list[tuple[int, int]]:
-        """Where the matches of its threads began, and where their groups opened: after the text if
-        nowhere yet."""
+        """For each thread, the offsets where its match began and its group opened; see
+        `registers.began`."""
         items = self.context.contexts.items
         return [began(thread, items, registers, offset) for thread in self.threads]
 
     def without(self, dropped: Container[int]) -> State:
-        """The state without its threads of these numbers; the registers stay as they are."""
+        """The state without the threads at these indices; the registers stay as they are."""
         return self.automaton.without(self, dropped)
 
     def end(self) -> list[Accept]:
@@ -167,10 +167,10 @@ class TooManyThreadsError(Exception):
 
 
 class Caches:
-    """The caches of a set's automata: one lock guards them all, and one bound is for what they take
-    together, one in `share` parts of MAX_WEIGHT.
+    """The caches of a set's automata. One lock guards them all. Together they may weigh one in
+    `share` parts of MAX_WEIGHT.
 
-    `flushed` are called with an automaton that forgets its states.
+    The functions in `flushed` are called with each automaton that is flushed.
     """
 
     def __init__(self, share: int = 1) -> None:
@@ -189,9 +189,9 @@ class Caches:
 
 
 class Automaton:
-    """One program's states. `least_hold`: of candidates that meet, the hold-back that began first
-    counts, since either may turn out to be the match; `blurred` once a hold-back may have begun
-    before its match's own group."""
+    """The automaton of one program. `least_hold`: where candidates meet, the hold-back that began
+    first counts, since either may turn out to be the match. `blurred`: from now on a hold-back may
+    have begun before the group of its own match."""
 
     def __init__(
         self, program: Program, caches: Caches, *, cuts: bool, least_hold: bool = False
@@ -209,14 +209,14 @@ class Automaton:
     def _start(self, generation: int) -> None:
         items = Items(self.program, cuts=self.cuts)
         contexts = Contexts(items)
-        # Each state in a transition that only leads to it: most share that one. Here and below keys
-        # are numbers wherever there are many: the garbage collector does not track tuples of ints.
+        # Each state is kept in the transition that only leads to it, which most share. Keys are
+        # numbers wherever there are many: the garbage collector does not track tuples of ints.
         states: dict[tuple[int, ...], Transition] = {}
         others: dict[tuple[object, ...], Transition] = {}
         idle: dict[int, State] = {}
         threads: dict[Thread, int] = {}
         numbered: list[Thread] = []
-        # All of them or none, also where memory runs out: they belong together.
+        # These belong together: should memory run out, none of them is replaced.
         self.generation = generation
         self.items = items
         self._contexts = contexts
@@ -239,8 +239,8 @@ class Automaton:
         self.caches.bound()
 
     def flush(self) -> None:
-        """Forget all states and transitions. Streams keep the states they are in; those are
-        emptied, so that all they build is new."""
+        """Forget all states and transitions. Streams keep the states they are in, but these forget
+        their transitions, so that all they lead to is new."""
         states, contexts = self._states, self._contexts
         left = self.caches.weight - self._weight
         self._start(self.generation + 1)
@@ -264,7 +264,7 @@ class Automaton:
 
     def after(self, left: int, signatures: Iterable[int]) -> State:
         """The state without candidates after a character of the signature `left`, and then of
-        `signatures`, which the lookbehinds have read but at which no match has begun."""
+        `signatures`: the lookbehinds have read these, but no match has begun at them."""
         with self.caches.lock:
             context = self.idle(left).context
             for signature in signatures:
@@ -298,7 +298,7 @@ class Automaton:
         return number
 
     def _renewed(self, state: State) -> State:
-        """The state as it is known now, after older ones have been forgotten."""
+        """The state, or its equal of this generation if it was built before a flush."""
         if state.generation == self.generation:
             return state
         renewed, known = self.items.renewed, state.context.contexts.items
@@ -315,8 +315,8 @@ class Automaton:
             return self._state(tuple(kept), state.context)
 
     def at_end(self, state: State) -> list[Accept]:
-        """What the end of the text accepts, if the automaton cuts the first only. The end is seen
-        as a transition on what stands after the text."""
+        """What the end of the text accepts; only the first if the automaton cuts. Sources are those
+        of a transition on a character after the text."""
         accepts, items = [], state.context.contexts.items
         for thread in state.threads:
             if items.ends[thread[0]]:
@@ -328,8 +328,8 @@ class Automaton:
     # Transitions
 
     def built(self, state: State, asked: Asked) -> Transition:
-        """A new transition of `state`, see there; under the lock of the caches, and nothing is
-        flushed meanwhile. Raises TooManyThreadsError."""
+        """Build the transition of `state` with the key `asked`. The caller holds the lock of the
+        caches; nothing is flushed meanwhile. Raises TooManyThreadsError."""
         signature, opens = asked if isinstance(asked, tuple) else (asked, True)
         transition = self._build(self._renewed(state), signature, opens)
         self._weigh_new(transition[0])
@@ -337,7 +337,7 @@ class Automaton:
         return transition
 
     def _weigh_new(self, last: State) -> None:
-        """Count the states, of which one at most is new, items and contexts that are new."""
+        """Count the items, contexts and states that are new; of the states, `last` at most."""
         known = 6 * len(self._states) + 4 * len(self.items) + self._contexts.weight
         if known > self._counted:
             self.weigh(known - self._counted + 2 * len(last.threads))
@@ -349,7 +349,7 @@ class Automaton:
         signature |= context.left
         ways, _ = advance(before.root, signature)
         if not ways and all(advance(t[0], signature) is DEAD_END for t in state.threads):
-            # So it is most often.
+            # This is the most frequent case.
             return self._to((), context)
         step = _Step(self, signature, opens=opens)
         if not step.advance(state.threads):
@@ -369,15 +369,15 @@ class Automaton:
         return known
 
     def ended(self, thread: Thread, items: Items) -> Accept:
-        """The accept of a thread whose match is decided by the next character."""
+        """The accept of a thread whose match is complete before the transition's character."""
         start, late = start_of(thread, items), thread[3] != NOWHERE
         end = thread[3] if late else HERE
         return Accept(start, self.opened(start, hold_of(thread, items), end), end, late)
 
     def opened(self, start: Source, hold: Least | None, end: Source) -> Least:
-        """Where an accept's group opened: at its end if it never did, since it is empty then; at
-        the last character where the match may be refused, since another may begin there. Its start
-        without a group."""
+        """Where an accept's group opened; without a group, where the match began. A group that did
+        not open is empty, so this is the match's end; or, if the match may be refused, the
+        transition's character, since another may begin there."""
         if not self.program.group:
             return (start,)
         if hold is not None:
@@ -401,7 +401,7 @@ class _Step:
         self.accepts: list[Accept] = []
 
     def advance(self, threads: Sequence[Thread]) -> bool:
-        """Advance the threads; returns whether a match leaves no room for another beginning."""
+        """Advance the threads; returns whether no other match may begin at this character."""
         automaton, items = self._automaton, self._items
         group, cuts = automaton.program.group, automaton.cuts
         for index, thread in enumerate(threads):
@@ -425,8 +425,8 @@ class _Step:
         return False
 
     def _hold_for(self, cut: Iterable[Thread]) -> None:
-        """Let the last accept hold for what it cuts, which comes back if it is refused; not for
-        what the character ends."""
+        """Hold the last accept for the threads that it cuts, too: they come back if it is refused.
+        Threads that this character ends do not count."""
         if not self._automaton.least_hold:
             return
         accept = self.accepts[-1]
@@ -465,7 +465,7 @@ class _Step:
             opened = self._automaton.opened(start, hold, AFTER)
             self.accepts.append(Accept(start, opened, AFTER, late=False))
         self._seen[item] = -1
-        # What can become of it may already be what can become of those before it.
+        # It is redundant if threads before it have all its continuations.
         if items.alive[item] and (self._automaton.least_hold or not self._ahead.issuperset(ahead)):
             self._seen[item] = len(self.threads)
             self._ahead.update(ahead)
@@ -473,8 +473,8 @@ class _Step:
         return accepts and self._automaton.cuts
 
     def _held_by_both(self, item: Item, known: int, hold: Least) -> None:
-        """Let a candidate, and what it has matched, be held from where the first of two that meet
-        is."""
+        """Where two candidates meet, hold the one that stays, and its accept, from the earlier of
+        the two hold-backs."""
         if known >= 0:
             least = self._least(self.threads[known].hold, hold)
             self.threads[known] = self.threads[known]._replace(hold=least)
@@ -484,7 +484,7 @@ class _Step:
             self.accepts[index] = accept._replace(hold=self._least(accept.hold, hold))
 
     def _least(self, own: Least | None, others: Iterable[Source]) -> Least:
-        """The least of a candidate's own hold-back and others."""
+        """A candidate's own hold-back, or one of the others, whichever is the least."""
         least = tuple(sorted({*(own or ()), *others}))
         if least != own:
             self._automaton.blurred = True

@@ -30,11 +30,12 @@ AnyStepper: TypeAlias = "Stepper | NativeStepper"
 
 
 class Form(NamedTuple):
-    """What patterns are searched by: what knows their sets of characters, what each is compiled to,
-    what makes a stepper of a machine for each stream, and what finds captures.
+    """An implementation of the search. `sets` knows the sets of characters, `program` is what a
+    pattern is compiled to, `stepping` makes a stepper for each stream of a machine, and `matcher`
+    finds captures.
 
-    So `few` patterns are searched for together: what several searches cost, they would not save.
-    `warm` is read when patterns are loaded.
+    Up to `few` patterns are searched for together, since separate searches would cost more than
+    they save. `warm` is the text that is read when patterns are loaded.
     """
 
     sets: Callable[[Table | None], CharSets]
@@ -51,7 +52,7 @@ def form() -> str:
 
 
 def chosen() -> Form:
-    """The form that there is."""
+    """The form that is used: the C extension if it was built."""
     if NATIVE:
         return Form(native.NativeSets, native.NativeProgram, _natively, native.NativeMatcher, few=0)
     return PYTHON
@@ -68,4 +69,4 @@ def _in_python(machine: Machine) -> Callable[[], Stepper]:
 
 
 PYTHON = Form(CharSets, Program, _in_python, Matcher, few=100, warm=ASCII + ANSWER + LONG_ANSWER)
-"""Searching in Python, by places and states that can be looked at."""
+"""The search in Python. Its places and states can be inspected."""

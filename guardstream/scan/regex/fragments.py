@@ -15,10 +15,12 @@ ASCII = "".join(map(chr, range(128)))
 FOLDED = "".join(
     sorted(regex.findall(r"(?i:[\x00-\x7f])", "".join(map(chr, range(0x2200))), regex.V0))
 )
-"""What is ASCII or has another case in it: the last is U+212A, the Kelvin sign."""
+"""ASCII, and the characters that have another case in ASCII; the last is U+212A, the Kelvin
+sign."""
 
 KINDS = tuple([(1 << n, regex.compile(rf"\{each}+", regex.V0)) for n, each in enumerate("wds")])
-"""What finds the characters that `\\w`, `\\d` and `\\s` match, each with its bit of their kind."""
+"""Patterns that find the characters of `\\w`, `\\d` and `\\s`, each with its bit of a character's
+kind."""
 
 CASED = regex.compile(r"\p{Cased}", regex.V0)
 """Finds a letter that has other cases."""
@@ -44,15 +46,16 @@ _FRAGMENT = re.compile(
 _CONTROLS = {"n": "\n", "r": "\r", "t": "\t", "f": "\f", "v": "\v"}
 
 _LOOKED_THROUGH = 1_000
-"""How long a range may be that is looked through for letters that have other cases."""
+"""Ranges up to this length are looked through for letters that have other cases."""
 
 
 class Told(NamedTuple):
-    """What a fragment tells of its set: which of `FOLDED` are in it, and which kinds of others, a
-    bit each; ranges of these that are in it, or out of it if it is `negated`, whatever their kind.
+    """What a fragment tells of its set: a bit for each character of `FOLDED` that is in it, and one
+    for each kind of other characters; and ranges that are in it (out of it, if `negated`),
+    whatever their kind.
 
-    If it is `cased`, some that it names have other cases, of which only `regex` knows: what is told
-    holds for characters beyond ASCII where no letter near has any.
+    If `cased`, some of its characters have other cases, which only `regex` knows. Beyond ASCII,
+    what is told then holds only on pages without letters that have cases.
     """
 
     folded: int
@@ -100,14 +103,14 @@ def numbers(bits: int) -> Iterator[int]:
 
 
 def code(member: str) -> int:
-    """The number of a character of a set, however it is written."""
+    """The code point of a member of a set, however it is written."""
     if len(member) > 2:
         return int(member[2:], 16)
     return ord(_CONTROLS.get(member[1], member[1]) if len(member) == 2 else member)
 
 
 def bits_of(characters: Iterable[str]) -> int:
-    """Which of `FOLDED` some characters of it are."""
+    """The bits of some characters of `FOLDED`."""
     return sum(1 << FOLDED.index(character) for character in characters)
 
 

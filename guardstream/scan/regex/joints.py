@@ -1,8 +1,7 @@
-"""Joint states: the states of all patterns that are awake as one, so that a character is one
-look-up.
+"""Joint states: one state for all patterns that are awake, so that a character costs one look-up.
 
-There are few of them while a text goes on as it did. Patterns whose registers hold the same offset
-share one here: what begins at one character nearly always begins for several of them.
+Ordinary text leads to few of them. Patterns whose registers hold the same offset share a register
+here, since candidates of several patterns nearly always begin at one character together.
 """
 
 from __future__ import annotations
@@ -19,18 +18,18 @@ from guardstream.scan.regex.machine import Machine, Waking
 from guardstream.scan.regex.registers import Accept, Least, Live, Source, mapped, together
 
 MAX_WEIGHT = 240_000
-"""The weight of all joint states of a set of patterns before they are flushed; a unit is about 100
+"""All joint states of a set of patterns are flushed if they weigh more; a unit is about 100
 bytes."""
 
 TRIAL = 4_096
-"""After how many transitions that had to be built it is checked whether they were worth it."""
+"""After so many transitions have been built, it is checked whether they were worth it."""
 
 WORTH = 4
-"""They were if so many characters have been read for each of them, on average."""
+"""They were if at least so many characters have been read for each of them, on average."""
 
 REST = 2_048
-"""Where they were not, joint states are not used for so many characters, and for twice as many each
-time, up to MAX_REST."""
+"""If they were not, joint states are not used for so many characters; next time for twice as many,
+up to MAX_REST."""
 
 MAX_REST = 262_144
 
@@ -38,18 +37,19 @@ Run: TypeAlias = tuple[State, tuple[int, ...]]
 """A pattern that is awake: its state and its registers."""
 
 Moves: TypeAlias = Callable[[tuple[int, ...], int], tuple[int, ...]]
-"""What registers become with the character at an offset."""
+"""Takes registers and a character's offset, and returns the registers after the character."""
 
 
 class AcceptsError(Exception):
-    """A transition accepts something, so that moving registers is not all it does."""
+    """The transition completes a match, so moving registers is not all that it does."""
 
 
 class Accepting:
-    """What registers become (None if they stay as they are), and what is accepted, by pattern.
+    """What a transition that completes matches does: it `moves` registers (None if they stay as
+    they are), and accepts, each with its pattern.
 
-    It stands where most transitions have `Moves`, and raises AcceptsError if it is called as if it
-    were one: so nothing need be asked before each call.
+    It takes the place of `Moves`, and raises AcceptsError if it is called like them. So a hot loop
+    need not check before each call.
     """
 
     __slots__ = ("accepts", "moves")
@@ -65,14 +65,14 @@ class Accepting:
 _Key: TypeAlias = tuple[int, tuple[int, ...], tuple[tuple[int, ...], ...]]
 
 Leap: TypeAlias = "tuple[Joint, Moves | Accepting | None]"
-"""A transition: the joint state that it leads to, and what it does besides."""
+"""A transition: the joint state that it leads to, and what it does to registers and accepts, if
+anything."""
 
 
 @lru_cache(maxsize=4_096)
 def moving(leasts: Sequence[Least]) -> Moves:
-    """What `moved` does with these as a function of its own: faster where there are one or two
-    registers, each with one source, as nearly always, and where there are many. Many transitions
-    share it."""
+    """`moved` as a function of these sources alone. It is faster for one or two registers with one
+    source each, which is nearly always the case, and for many. Many transitions share it."""
     if len(leasts) > 2:
         return _many(leasts)
     sources = [least[0] for least in leasts if len(least) == 1]
@@ -101,7 +101,7 @@ def _two(one: Source, other: Source) -> Moves:
 
 
 def _many(leasts: Sequence[Least]) -> Moves:
-    # New offsets stand after the registers: so both are picked in one call.
+    # New offsets are appended to the registers, so that one call picks from both.
     new = sorted({source for least in leasts for source in least if source < 0})
     index = {source: number - len(new) for number, source in enumerate(new)}
     first = itemgetter(*[index.get(least[0], least[0]) for least in leasts])
@@ -125,12 +125,12 @@ def _many(leasts: Sequence[Least]) -> Moves:
 
 
 class Joint(dict[str, Leap]):
-    """The transitions by character; a missing one is looked for when it is first needed.
+    """A joint state: it maps characters to transitions. A missing one is looked for when it is
+    first needed.
 
-    `kind` is what the sleeping patterns ask of the last character. `states` are those of the
-    patterns that are awake, in order, and `numbers` tell of each which registers its own are.
-    `asks` are the bits that they ask of the next character. `serial` no other joint state has or
-    had.
+    `kind`: the bits that sleeping patterns ask of the last character. `states`: those of the
+    patterns that are awake, in order; `numbers`: for each state, which of the registers are its
+    own. `asks`: the bits that the states ask of the next character. `serial` is never reused.
     """
 
     __slots__ = (
@@ -169,7 +169,7 @@ class Joint(dict[str, Leap]):
         return self.owner.leap(self, character)
 
     def sides(self) -> Sequence[State]:
-        """The states that are lookbehinds', which are the last."""
+        """The states of lookbehinds of several patterns, which come last."""
         patterns = self.owner.machine.patterns
         if not self.states or self.states[-1].pattern < patterns:
             return ()
@@ -194,13 +194,13 @@ class Joint(dict[str, Leap]):
         return live
 
     def held(self) -> Live:
-        """Where the hold-backs began that text waits for."""
+        """Where the hold-backs began of all patterns that hold text."""
         if self.known_held is None:
             self.known_held = self._held_without(())
         return self.known_held
 
     def holds(self, lost: frozenset[int]) -> Live:
-        """The same, but for those of `lost` patterns."""
+        """The same, without the patterns in `lost`."""
         live = self._holds.get(lost)
         if live is None:
             live = self._holds[lost] = self._held_without(lost)
@@ -217,7 +217,7 @@ class Joint(dict[str, Leap]):
         )
 
     def runs(self, registers: tuple[int, ...]) -> dict[int, Run]:
-        """The patterns that are awake."""
+        """The patterns that are awake, as runs."""
         return {
             state.pattern: (state, tuple([registers[n] for n in numbers]))
             for state, numbers in self.members()
@@ -229,21 +229,21 @@ class Joint(dict[str, Leap]):
 
 
 class Joints:
-    """The joint states of a machine: bounded, and at rest where a text keeps leading to new ones,
-    since building one costs more than stepping its patterns.
+    """The joint states of a machine. Their number is bounded. They rest if a text keeps leading to
+    new ones, since building one costs more than stepping its patterns.
 
-    `read` counts the characters that have been read by them, `rest` those for which they are not
-    used yet.
+    `read` counts the characters read with them since their worth was last checked, `rest` the
+    characters for which they still rest.
     """
 
     def __init__(self, machine: Machine) -> None:
         self.machine = machine
         self.read = 0
         self.rest = 0
-        # Each joint state in a transition that only leads to it: most share that one. All keys
+        # Each joint state is kept in the leap that only leads to it, which most share. All keys
         # consist of ints: the garbage collector does not track tuples of them, nor tuples of these.
         self._known: dict[_Key, Leap] = {}
-        # By the joint state, what wakes, and what is asked of the character.
+        # By the joint state, what wakes, and the bits that it asks of the character.
         self._leaps: dict[tuple[int, int, int], Leap] = {}
         # By what wakes, and by the transitions and the registers of the patterns that are awake.
         self._alike: dict[_Key, Leap] = {}
@@ -287,10 +287,10 @@ class Joints:
         return leap
 
     def leap(self, joint: Joint, character: str) -> Leap:
-        """The transition of a joint state on a character, which is entered.
+        """Find or build the transition of a joint state on a character, and enter it there.
 
-        It is built once for all characters that wake the same patterns, and that those that are
-        awake do not tell apart.
+        Characters share one if they wake the same patterns, and no pattern that is awake tells them
+        apart.
         """
         machine = self.machine
         with building(machine.caches.lock):
@@ -305,7 +305,7 @@ class Joints:
                 leap = self._leaps[key] = self._led(joint, waking, signature)
             self._weight += 1
             joint[character] = leap
-            # A text of very many characters may come to no new joint state.
+            # A text of very many different characters adds weight without a new joint state.
             if self._weight > MAX_WEIGHT // machine.caches.share:
                 self.flush()
         return leap
@@ -319,14 +319,14 @@ class Joints:
         self.read = self._missed = 0
 
     def _led(self, joint: Joint, waking: Waking, signature: int) -> Leap:
-        """Where a joint state's patterns and those that wake lead. Many joint states differ only in
-        patterns that the character ends."""
+        """Where a joint state's patterns and those that wake lead. The result is shared by joint
+        states that differ only in patterns which the character ends."""
         woken = waking.steps
         steps: list[Transition] = []
         owned: list[tuple[int, ...]] = []  # the numbers of their registers here
         for state, own in zip(joint.states, joint.numbers, strict=True):
             step = state[signature & state.asks]
-            # One that ends here may be kept from waking by what came before.
+            # A pattern that ends here still has its own step, not that of a sleeping one.
             if not step[0].idle or step[2] or state.pattern in woken:
                 steps.append(step)
                 owned.append(own)

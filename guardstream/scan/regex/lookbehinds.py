@@ -1,4 +1,4 @@
-"""Rewrites lookbehinds so that they can be followed as the text comes: from their begin.
+"""Rewrites lookbehinds so that they can be followed from their beginning, as text arrives.
 
 `regex` tries a lookbehind's ways from its end, which decides what an atomic part in it keeps.
 """
@@ -18,7 +18,8 @@ MAX_WAYS = 64
 """In how many ways an atomic part of a lookbehind may match, as all of them are written out."""
 
 MAX_PARTS = 20_000
-"""Of how many parts they may consist: each has all before it beside it, and so have parts in it."""
+"""How many parts these ways may have in all: each way contains all ways before it, and so do
+atomic parts inside it."""
 
 _TOO_MANY = (
     "an atomic part of a lookbehind may match in too many ways; "
@@ -27,8 +28,8 @@ _TOO_MANY = (
 
 
 def read_forwards(tree: Node, known: Container[int] = ()) -> Node:
-    """The tree with its lookbehinds so that each can be followed from where it begins; those that
-    are `known` can. Raises PatternError where a part that is atomic matches in too many ways."""
+    """The tree with lookbehinds that can be followed from their beginning. Those that are `known`
+    can already. Raises PatternError if an atomic part matches in too many ways."""
     behind = _lookbehinds(tree, known)
     if any(map(_has_atomic_parts, behind)):
         tree = _written(tree, False, False)
@@ -40,12 +41,12 @@ def _lookbehinds(tree: Node, known: Container[int]) -> list[Look]:
     return [part for part in walk(tree, known) if isinstance(part, Look) and not part.ahead]
 
 
-# What a lookbehind asks of the text after it
+# Assertions at the end of a lookbehind, about the text after it
 
 
 def _with_edges_outside(node: Node) -> Node:
-    """The node with what its lookbehinds ask at their ends asked beside them, as it is about the
-    same place: `(?<=x\\b)` is `(?<=x)\\b`, and `(?<!x\\b)` is `(?!(?<=x)\\b)`."""
+    """The node with the assertions at the ends of its lookbehinds moved out of them, since they are
+    about the same place: `(?<=x\\b)` is `(?<=x)\\b`, and `(?<!x\\b)` is `(?!(?<=x)\\b)`."""
     parts = inside(node)
     mended = tuple(p if isinstance(p, Char) else _with_edges_outside(p) for p in parts)
     if any(map(is_not, mended, parts)):
@@ -57,7 +58,8 @@ def _with_edges_outside(node: Node) -> Node:
 
 
 def _parted_ways(look: Look) -> list[tuple[Node, tuple[Node, ...]]]:
-    """The ways of a lookbehind, each with its edges apart; none if no way has edges."""
+    """The ways of a lookbehind, each split from the assertions at its end; empty if none has
+    any."""
     ways = look.item.items if isinstance(look.item, Alt) else (look.item,)
     parted = [_parted(way) for way in ways]
     has_edges = any(edges for _, edges in parted)
@@ -65,7 +67,7 @@ def _parted_ways(look: Look) -> list[tuple[Node, tuple[Node, ...]]]:
 
 
 def _parted(node: Node) -> tuple[Node, tuple[Node, ...]]:
-    """The node without the assertions about what follows at its end, and these."""
+    """The node without the assertions at its end about what follows, and these assertions."""
     match node:
         case Look(_, True) | Assert("end" | "line_end" | "word" | "not_word"):
             return Cat(()), (node,)
@@ -87,7 +89,7 @@ def _has_atomic_parts(node: Node) -> bool:
 
 
 def _written(node: Node, behind: bool, first: bool) -> Node:
-    """The node as it is read from its end if it is in a lookbehind, perhaps as its `first` part.
+    """The node rewritten, if it is in a lookbehind (`behind`), perhaps as its `first` part.
 
     An atomic part keeps the first of its ways that end where it does: `(?<=x(?>ab|b))` is
     `(?<=x(?:ab|b(?<!ab)))`. The first part of a lookbehind may as well not be atomic, as nothing is
@@ -110,7 +112,7 @@ def _written(node: Node, behind: bool, first: bool) -> Node:
 
 
 def _first_kept(node: Node) -> Node:
-    """The ways of an atomic part, each where none of those before it ends at the same place."""
+    """The ways of an atomic part, each only if none before it ends at the same place."""
     first, *others = ways = _ways(node)
     kept = [
         Cat((way, Look(Alt(tuple(map(_without_groups, ways[:number]))), False, True)))
@@ -154,7 +156,7 @@ def _few(ways: list[Node]) -> list[Node]:
 
 
 def _without_groups(node: Node) -> Node:
-    """The node without its captures, to be looked for once more."""
+    """The node without its captures, for use in a second place."""
     if isinstance(node, Group):
         return _without_groups(node.item)
     return with_inside(node, tuple(map(_without_groups, inside(node))))

@@ -19,8 +19,8 @@ MAX_CHARACTERS = 50_000
 """How many characters' classes are remembered."""
 
 MAX_WAKES = 20_000
-"""Of how many pairs of characters it is remembered what they wake. Each choice of lookbehinds that
-match after a character makes another of it, and a text may bring any choice."""
+"""For how many pairs of classes it is remembered what they wake. Each combination of lookbehinds
+that match after a character makes another class, and a text may bring any combination."""
 
 NO_GROUP = -1
 """The `tail` of a pattern of which the whole match is masked."""
@@ -28,11 +28,11 @@ NO_GROUP = -1
 
 @dataclass(slots=True, frozen=True)
 class Handling:
-    """What is done about a pattern: whether text waits for its candidates (`holds`), whether what
-    it accepts is a match at once (`eager`), whether every accept counts until one is confirmed
-    (`loose`), and whether a match is certain once nothing older lives (`plain`). Of a plain one's
-    matches, which bear the number `label`, the last `tail` characters are not masked, nor what
-    comes before the hold-back; or all of a match is, with NO_GROUP."""
+    """How a pattern's matches are treated. `holds`: text waits for its candidates. `eager`: each
+    accept is a match at once. `loose`: every accept is kept until one is confirmed. `plain`: a
+    match is certain once nothing older lives. It is then reported with the number `label`, and
+    masked from its hold-back to `tail` characters before its end; as a whole if `tail` is
+    NO_GROUP."""
 
     holds: bool = True
     eager: bool = False
@@ -43,11 +43,10 @@ class Handling:
 
 
 class Classes(dict[str, int]):
-    """Each character's class: its signature, of the sets whose bits are `kept`. One that is new is
-    judged by all sets.
+    """Each character's class: its signature, reduced to the bits in `kept`.
 
-    Only these sets tell characters apart: the fewer classes there are, the sooner it is known where
-    a joint state leads on each.
+    These are the sets that the patterns of one machine ask for. The fewer classes there are, the
+    sooner a joint state knows where each of them leads.
     """
 
     def __init__(self, sets: CharSets, caches: Caches, kept: int) -> None:
@@ -55,7 +54,7 @@ class Classes(dict[str, int]):
         self.kept = kept
         self._caches = caches
         self._same: dict[int, int] = {}  # equal signatures are one object
-        self._pages: dict[int, int] = {}  # those whose characters are all of one class
+        self._pages: dict[int, int] = {}  # pages whose characters are all of one class
 
     def __missing__(self, character: str) -> int:
         page = ord(character) // SIZE
@@ -74,9 +73,9 @@ class Classes(dict[str, int]):
 
 @dataclass(slots=True, frozen=True, eq=False)
 class Waking:
-    """What a character does to the patterns that sleep: the `kind` of it that they ask for after
-    it, and the `steps` of those that it wakes. Where these are the same, so is the `number`. `told`
-    are the states of the lookbehinds that it wakes and that match after it."""
+    """What a character does to the sleeping patterns. `kind`: the bits of it that they ask for
+    afterwards. `steps`: the transitions of those that it wakes. `number` is the same where these
+    are. `told`: the states of the lookbehinds that it wakes and that match right after it."""
 
     number: int
     kind: int
@@ -86,7 +85,7 @@ class Waking:
 
 class Wakes(dict[tuple[int, int], Waking]):
     """What a character does to a machine's sleeping patterns, by the kind of the last character and
-    the signature of this one; a pair that is new is looked at when it is first needed."""
+    the signature of this one. A missing pair is worked out when it is first needed."""
 
     def __init__(self, machine: Machine) -> None:
         self._machine = machine
@@ -100,11 +99,12 @@ class Wakes(dict[tuple[int, int], Waking]):
 
 
 class Machine:
-    """The automata of a set's patterns, by index, what is done about each, and what wakes it. After
-    them come those of their lookbehinds, from `patterns` on.
+    """The automata of a set's patterns, by index, with how their matches are treated and what wakes
+    them. From the index `patterns` on come the automata of lookbehinds of several patterns.
 
-    Those of `members` alone ever wake. `asked` are the bits that one of them asks of the last
-    character while it sleeps, `firsts` what the first character of each pattern's matches must be.
+    Only those in `members` ever wake. `asked` are the bits that these ask of the last character
+    while they sleep. `firsts` are, for each pattern, the conditions of which the first character of
+    a match meets one.
 
     A character is read with the bits of the lookbehinds that match after it (see `read`).
     """
@@ -142,7 +142,7 @@ class Machine:
         caches.flushed.append(lambda _: self.forget())
 
     def _mask(self, members: Iterable[int]) -> int:
-        """The bits of all sets that some automata ask for."""
+        """The bits of all sets that these automata ask for."""
         return reduce(or_, [self.automata[index].program.mask for index in members])
 
     def _lookbehinds_of(self, mask: int) -> list[int]:
@@ -157,11 +157,12 @@ class Machine:
         self._starters.clear()
 
     def kind(self, last: int) -> int:
-        """What of a character's signature the sleeping patterns ask after it."""
+        """The bits of a character's signature that sleeping patterns ask for after it."""
         return last & self.asked
 
     def woken(self, kind: int, signature: int) -> Waking:
-        """What a character of a signature does to the sleeping patterns, after one of a kind."""
+        """What a character of this signature does to the sleeping patterns after one of this
+        kind."""
         steps: dict[int, Transition] = {}
         for index in self._starting(signature):
             transition = self.automata[index].idle(kind).on(signature)
@@ -177,8 +178,9 @@ class Machine:
     # Lookbehinds
 
     def read(self, kind: int, character: str, awake: Sequence[State]) -> tuple[int, Waking]:
-        """The signature of a character after one of a kind, and what it does to what sleeps.
-        `awake` are the states of the lookbehinds that are under way."""
+        """Read a character after one of this kind: return its signature, with the bits of the
+        lookbehinds that match after it, and what it does to the sleeping patterns. `awake` are the
+        states of the lookbehinds that are under way."""
         signature = self.classes[character]
         waking = self.wakes[kind, signature]
         if not (awake or waking.told):
@@ -191,8 +193,9 @@ class Machine:
         return signature, self.wakes[kind, signature]
 
     def read_for(self, pattern: int, before: str, text: str) -> Iterator[int]:
-        """The signatures of the character `before` a text, or of the text's beginning, and of its
-        own, for a pattern: its lookbehinds begin after that character."""
+        """For one pattern, yield the signature of the character `before` the text, or of the
+        text's beginning if that is empty, and then those of the text's characters. The pattern's
+        lookbehinds begin after `before`."""
         last = self.classes[before] if before else START
         known = self._read_by.get(pattern)
         if known is None:
@@ -210,7 +213,7 @@ class Machine:
             yield told
 
     def _starting(self, signature: int) -> list[int]:
-        """The patterns that may begin with a character of a signature."""
+        """The patterns that may begin with a character of this signature."""
         starters = self._starters.get(signature)
         if starters is None:
             found: set[int] = set()

@@ -1,9 +1,9 @@
 """Matches one pattern at one offset: for captures, and for back-references.
 
-It tries the ways of a pattern in order of preference, as `regex` does, and never the same step at
-the same offset of the text twice, unless what back-references refer to differs, or
-how many rounds of a large counter there have been: so its work is linear for a pattern without
-them. Each step is paid for by the caller, who may refuse.
+It tries the ways of a pattern in order of preference, as `regex` does. It never takes the same step
+at the same offset twice, unless the captures that back-references need differ, or the rounds of a
+large counter. So without back-references and large counters its work is linear. The caller pays for
+each step, and may refuse.
 
 The C extension does the same.
 """
@@ -75,8 +75,8 @@ def _members(fragment: str) -> _Members:
 
 
 class _Fitting(dict[str, tuple["Step", ...]]):
-    """Which of many ways fit a character, as far as that has been asked for, the last first. In the
-    place of others in a row is a step that counts for them, as each of them fails at once."""
+    """Which of many ways fit a character, the last first; remembered for each character. Ways in a
+    row that do not fit are replaced by one FAILED step, which costs as much as they would."""
 
     def __init__(self, ways: Sequence[Step]) -> None:
         self._ways = ways[::-1]
@@ -114,11 +114,11 @@ class Kind(Enum):
 
 @dataclass(slots=True, eq=False)
 class Step:
-    """A step of the pattern: `after` is the next, `ways` are choices, `node` what it was made of,
-    `aside` what stands in a lookaround or an atomic group, `number` a group's or a counter's, or
-    how many ways have failed. Of many ways, each a step of its own, `fitting` are those that fit a
-    character. A lookbehind reads from `least` to `most` characters, or without end if that is
-    None."""
+    """A step of the pattern. `after`: the next step. `ways`: choices. `node`: the part of the tree
+    that it was made of. `aside`: the first step inside a lookaround or an atomic group. `number`: a
+    group's or a counter's, or how many ways have failed. `fitting`: where there are many ways,
+    those that fit a character. A lookbehind reads from `least` to `most` characters; None is
+    unbounded."""
 
     kind: Kind
     node: Node | None = None
@@ -133,9 +133,9 @@ class Step:
 
 
 class _Captures(NamedTuple):
-    """What a way has captured, newest first: a group's number, its text's start and end, and the
-    rest; an open group has no end yet. Counters have numbers below 0: their start is how many
-    rounds there have been, their end where the last has begun."""
+    """What a way has captured, as a list linked from the newest back: a group's number, where its
+    text starts and ends, and the `rest`. An open group has the end _OPEN. A counter has a number
+    below 0; its `start` is how many rounds there have been, its `end` where the last one began."""
 
     number: int
     start: int
@@ -146,7 +146,7 @@ class _Captures(NamedTuple):
 _OPEN = -1
 
 _AT_REST = -1
-"""The end of a counter that has led on."""
+"""The `end` of a counter that has been left."""
 
 WRITTEN_OUT = 256
 """How many steps a counter may be written out to. A larger one is counted while it matches, which
@@ -156,14 +156,14 @@ WITH_GROUP = 10_000
 """The same of a counter with the masked group in it: each opening of the group is a step then."""
 
 PER_STEP = 16
-"""How many characters that a reference finds once more are paid for as a step, and how many
-captures that are passed in looking for one."""
+"""So many characters that a back-reference compares cost one step, and so do so many captures that
+are passed in looking for one."""
 
 AT_ONCE = 64
 """How many steps are paid for at once."""
 
 MANY = 4
-"""How many ways of a choice are many, so that it is looked up which fit the next character."""
+"""If a choice has so many ways, those that fit the next character are looked up."""
 
 MAX_MEMBERS = 1_000
 """How many characters are remembered of each set."""
@@ -200,8 +200,8 @@ class Matcher:
     def ends_at(
         self, text: str, start: int, end: int, from_start: bool, budget: Budget
     ) -> list[tuple[int, int]] | None:
-        """What is masked of a match from `start` to `end`, whichever `regex` would prefer: nothing
-        if the group has captured nothing; None if there is no such match."""
+        """What is masked of a match from `start` to `end`, even if `regex` would prefer another:
+        nothing if the group has captured nothing; None if there is no such match."""
         found = self.run(Attempt(text, from_start, budget), start, end)
         if found is None:
             return None
@@ -210,8 +210,8 @@ class Matcher:
     def opened_at(
         self, text: str, hold: int, end: int, budget: Budget
     ) -> list[tuple[int, int]] | None:
-        """What is masked of a match that ends at `end` and whose group first opened at `hold`,
-        where the text before that is no longer known; None if there is no such match."""
+        """What is masked of a match that ends at `end`, and whose group first opened at `hold`; for
+        use if the text before `hold` is no longer kept. None if there is no such match."""
         for first in self._opens:
             found = self.run(Attempt(text, False, budget), hold, end, first)
             if found is not None:
@@ -301,8 +301,8 @@ class Matcher:
     def _known(
         self, attempt: Attempt, captures: _Captures | None, at: int
     ) -> tuple[tuple[int, ...], ...]:
-        """What is captured of the groups that are referred to, what is counted, and whether the
-        round is empty so far; all else changes nothing."""
+        """All in `captures` that may change how a step goes on: the captures of groups that are
+        referred to, the counts, and whether a round is empty so far."""
         known: dict[tuple[int, bool], tuple[int, ...]] = {}
         newest, found = captures, captures
         missing = len(self.referred) + self.counters
@@ -324,8 +324,8 @@ class Matcher:
         return tuple(sorted(filter(None, known.values())))
 
     def _is_empty(self, captures: _Captures | None, counter: int, at: int) -> bool:
-        """Whether a counter's round that has come to `at` has read nothing so far, nor captured
-        anything else than before of what is referred to."""
+        """Whether a counter's round, now at `at`, has read nothing so far, and has not changed a
+        capture that is referred to."""
         begun = captures
         while begun is not None and begun.number != counter:
             begun = begun.rest
@@ -347,7 +347,7 @@ class Matcher:
         self, step: Step, at: int, captures: _Captures | None
     ) -> list[tuple[Step, int, _Captures | None]]:
         """What a counter leads to, in order of preference: another round, and what comes after it.
-        As in `regex`, a round that need not be is the last if it was empty."""
+        As in `regex`, an optional round that was empty is the last."""
         node, number, after = step.node, step.number, step.after
         assert isinstance(node, Repeat)
         assert after is not None
@@ -360,7 +360,7 @@ class Matcher:
         ends = count > node.low and self._is_empty(captures, number, at)
         ways: list[tuple[Step, int, _Captures | None]] = []
         if not ends and (node.high is None or count < node.high):
-            # Of rounds without end it only matters whether there are enough.
+            # Without an upper bound, it only matters whether there have been enough rounds.
             more = count + 1 if node.high is not None else min(count, node.low) + 1
             ways.append((step.ways[0], at, _Captures(number, more, at, rest)))
         if count >= node.low:
@@ -431,7 +431,7 @@ class Matcher:
             return (at, captures) if found is None else None
         return None if found is None else (at, found[1])
 
-    # Compiling: each case takes what follows and returns what comes first
+    # Compiling: each case takes the step after a node and returns the node's first step
 
     def _compile(self, node: Node, after: Step) -> Step:  # noqa: C901 - one case a kind
         match node:
@@ -506,7 +506,7 @@ class Matcher:
 
 
 def _alike(text: str, node: Reference, first: int, second: int, most: int) -> int:
-    """How many characters at two places of a text the reference takes for the same."""
+    """How many characters in a row, at two places of a text, the reference takes for the same."""
     most = min(most, len(text) - second)
     for count in range(most):
         one, other = text[first + count], text[second + count]
@@ -524,7 +524,7 @@ def _closed(captures: _Captures | None, number: int, at: int) -> _Captures | Non
         opened = opened.rest
     if opened is None:
         return captures
-    # They are shared with other ways: what is newer is made anew, in front of it.
+    # Captures are shared with other ways, so those that are newer are copied.
     closed = opened._replace(end=at)
     for each in reversed(newer):
         closed = each._replace(rest=closed)
@@ -545,7 +545,7 @@ class Attempt:
         text = self.text
         start, end = at == 0 and self.from_start, at == len(text)
         if end and node.kind not in ("start", "line_start"):
-            # What comes after the text decides it, a character or nothing.
+            # It depends on whether a character comes after the text, and which.
             self.ran_out = True
         match node.kind:
             case "start":

@@ -37,13 +37,13 @@ MAX_CASES = 3
 """How many other cases a character has at most."""
 
 NO_CASE = -1
-"""Stands for a case that there is not."""
+"""Stands for a case that does not exist."""
 
 _Places: TypeAlias = tuple[int, bytes, bytes, bytes]
 
 
 def _flags(handling: Handling) -> int:
-    """What is done about a pattern, a bit each (`machine.h`)."""
+    """The handling of a pattern as bits (`machine.h`)."""
     flags = handling.holds, handling.eager, handling.loose, handling.plain
     return sum(flag << number for number, flag in enumerate(flags))
 
@@ -51,7 +51,7 @@ def _flags(handling: Handling) -> int:
 class NativeProgram(Program):
     """A program as rows of ints for the extension.
 
-    Its places are let go once they are rows, unless some are written out later.
+    Its places are released once they are rows, unless some are written out later.
     """
 
     def __init__(self, tree: Node, sets: CharSets, group: int = 0) -> None:
@@ -84,14 +84,14 @@ class NativeProgram(Program):
         )
 
     def more(self, number: int) -> _Places:
-        """A place that is written out now that the text reaches it, and those that are new."""
+        """Write out a place that the text has reached; return it, and the places that are new."""
         known = len(self.places)
         self.leads_to(number)
         return self._given(range(number, number + 1), range(known, len(self.places)))
 
     def _given(self, *spans: range) -> _Places:
-        """Places, but for those that are not written out: how many there are of all, and
-        conditions, the places and their ways as rows of ints, see `Place` in `automaton.h`."""
+        """The places in these spans that are written out: the number of all places, then
+        conditions, places and ways as rows of ints, see `Place` in `automaton.h`."""
         places = self.places
         conditions: dict[Condition, int] = {}
         rows: list[int] = []

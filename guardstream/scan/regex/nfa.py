@@ -1,10 +1,10 @@
 """Compiles a pattern's tree to an NFA: places for characters, choices and assertions.
 
-Counters are written out, so that the NFA accepts exactly what the pattern matches. Lookarounds of
-one character are conditions on the neighbour; a longer lookbehind is an NFA of its own that runs
-along with the text and sets a bit where it matches, and if several patterns have it a program of
-its own; a longer lookahead, and what an atomic group must not prefer, is an obligation that a
-thread carries with it (`closure`).
+Counters are written out, so that the NFA accepts exactly what the pattern matches. A lookaround of
+one character is a condition on the neighbour. A longer lookbehind is an NFA of its own, which reads
+the text in parallel and sets a bit where it matches; if several patterns have it, it is a program
+of its own. A longer lookahead is an obligation that a thread carries with it (`closure`), and so is
+the condition that the earlier ways of an atomic group do not match.
 """
 
 from __future__ import annotations
@@ -63,11 +63,12 @@ from guardstream.scan.regex.rewrite import (
 )
 
 MAX_FIRSTS = 1_000
-"""How many places a counter's rounds that may be empty may begin at, all together, each as often as
-there are ways to it that ask for different lookaheads."""
+"""If the rounds of a counter may be empty: at how many places they may begin, all together. Each
+place counts once for every way to it that asks for different lookaheads."""
 
 MAX_ASKING = 1_000
-"""In how many ways that ask for different lookaheads a pattern may go on from one character."""
+"""In how many ways, each asking for different lookaheads, a pattern may go on from one
+character."""
 
 WRITTEN_OUT = 40
 """In a pattern of more places, large parts are written out only when the text reaches them."""
@@ -83,23 +84,23 @@ AT_ONCE = 8
 
 
 class Lookbehind(NamedTuple):
-    """An NFA that runs along with the text; `bit` is set where it has matched."""
+    """An NFA that reads the text in parallel; `bit` is set where it has matched."""
 
     first: int
     bit: int
 
 
 class Program:
-    """One compiled pattern, `first` being where it begins; or a lookbehind that several patterns
-    have, if the tree is one: it matches nothing itself, and `tells` is its bit.
+    """One compiled pattern, which begins at the place `first`. If the tree is a lookbehind that
+    several patterns have, the program matches nothing itself, and `tells` is the lookbehind's bit.
 
-    `exact` is False where a back-reference is only approximated by its group, or an atomic part by
-    all of its ways: then it accepts more than the pattern matches, never less. `late`: a lookahead
-    may decide a match after its end. `firsts` are what the first character of a match, or of one of
-    its lookbehinds, must be at least. `lookbehinds` stand in the order in which they build on one
-    another. `mask` has the bits of all sets that the pattern asks for, and of all its lookbehinds,
-    `behind` of those that it asks the last character for, and `looks` of its own lookbehinds.
-    `places` grow while counters are written out.
+    `exact` is False if a back-reference is approximated by its group, or an atomic part by all of
+    its ways: then the NFA accepts more than the pattern matches, never less. `late`: a lookahead
+    may decide a match after its end. `firsts` are conditions: the first character of a match, or of
+    a lookbehind, meets one of them. In `lookbehinds`, one that is part of another comes before it.
+    `mask` has the bits of all sets that the pattern asks for and of all its lookbehinds, `behind`
+    those that it asks the last character for, and `looks` those of its own lookbehinds. `places`
+    grow when counters are written out.
     """
 
     def __init__(self, tree: Node, sets: CharSets, group: int = 0) -> None:
@@ -135,7 +136,7 @@ class Program:
             check_asking(tree)
         self._measure(BEFORE if group else 0)
         self.places.most = inf
-        # Where a match waits for what comes after it, how long ago it began is not fixed.
+        # A match that waits for its obligations has no fixed distance from its beginning.
         self.pending = self.places.add(Kind.MATCH)
         self.places.measure(VARIABLE)
         self.firsts = self._first_conditions()
@@ -144,11 +145,11 @@ class Program:
 
     @property
     def last(self) -> int:
-        """Of the bits in `behind` those that are known without the program's own lookbehinds."""
+        """The bits in `behind`, except those of the program's own lookbehinds."""
         return self.behind & ~self.looks
 
     def leads_to(self, place: int) -> Sequence[int]:
-        """What comes after a place, in order of preference; it is written out if need be."""
+        """The places after a place, in order of preference; writes it out if need be."""
         places = self.places
         unwritten = places.unwritten.get(place)
         if unwritten is not None:
@@ -158,7 +159,7 @@ class Program:
         return places.following(place)
 
     def set_of(self, condition: Condition) -> str:
-        """The set of characters that a CHAR of this condition takes, as the pattern has it."""
+        """The set of characters that a CHAR of this condition takes, as written in the pattern."""
         return next(fragment for fragment, taken in self._taken.items() if taken == condition)
 
     def _first_conditions(self) -> list[Condition]:
@@ -175,7 +176,7 @@ class Program:
             if kind is CHAR:
                 conditions[places.conditions[place]] = None
             elif kind is Kind.LOOP and places.out[place] not in places.ways[place]:
-                # A round of a counter that has read nothing was the last.
+                # An empty round of a counter is the last one.
                 pending.append(places.out[place])
             else:
                 pending += self.leads_to(place)
@@ -213,7 +214,7 @@ class Program:
                     reached += [(way, distances[place], places.opened[place]) for way in ways]
                     break
 
-    # Compiling: each method takes what follows and returns what comes first
+    # Compiling: each method takes the place after a node and returns the node's first place
 
     def _character(self, node: Char, after: int) -> int:
         condition = self._taken.get(node.fragment) or self._taking(node.fragment)
@@ -271,7 +272,7 @@ class Program:
                 return self._compile(like, after)
 
     def _taking(self, fragment: str) -> Condition:
-        """What a character of this set must be; remembered, since many places ask for the same."""
+        """The condition of a set; remembered, since many places ask for the same."""
         condition = self._taken.get(fragment)
         if condition is None:
             condition = self._taken[fragment] = same_condition(self.sets.bit(fragment))
@@ -279,7 +280,8 @@ class Program:
         return condition
 
     def _shut(self, item: Node, after: int) -> int:
-        """What follows the masked group: if nothing was read in it, it has not opened."""
+        """The place after the masked group. If the group may be empty, this is a SHUT, since a
+        group in which nothing is read has not opened."""
         return self.places.add(Kind.SHUT, FREE, after) if may_be_empty(item) else after
 
     def _split(self, ways: Sequence[int]) -> int:
@@ -297,7 +299,7 @@ class Program:
             loop, inside = self._loop(node, after)
             return self._counted(node, low - 1, None, inside) if low else loop
         if high is None:
-            # The last round that is wanted is one of the loop: what follows each is the same.
+            # The last required round is that of the loop, since both continue alike.
             loop, inside = self._loop(node, after)
             low, after = (low - 1, inside) if low else (0, loop)
         else:
@@ -310,8 +312,7 @@ class Program:
         return after
 
     def _round(self, item: Node, after: int, end: int) -> int:
-        """A round of a counter that need not be. If nothing was read in it, it was the last, as in
-        `regex`."""
+        """An optional round of a counter. If it reads nothing, it is the last, as in `regex`."""
         if after is end or not may_be_empty(item):
             return self._compile(item, after)
         ways, out = self.places.ways, self.places.out
@@ -322,8 +323,8 @@ class Program:
         return begun
 
     def _counted(self, node: Repeat, low: int, more: int | None, after: int) -> int:
-        """The counter from where `low` rounds are wanted and `more` may follow, written out when
-        the text reaches it."""
+        """The rest of a counter: `low` rounds are required and `more` may follow. It is written out
+        when the text reaches it."""
         return self._later(node, low, more, after) if low or more else after
 
     def _later(self, node: Alt | Repeat, low: int, more: int | None, after: int) -> int:
@@ -336,9 +337,9 @@ class Program:
     # What is written out when the text reaches it
 
     def _postpone(self, node: Node, fixed: bool) -> bool:
-        """Find the choices that are to be written out late: large ones, but for those before which
-        the match has a `fixed` number of characters, as they would need registers then. Returns
-        whether that number is fixed after the node."""
+        """Find the choices that are to be written out late: large ones, unless the match has a
+        `fixed` number of characters before them, since they would then need registers. Returns
+        whether that number is still fixed after the node."""
         match node:
             case Cat():
                 for item in composed(node):
@@ -362,7 +363,7 @@ class Program:
         return self._later(node, 0, 0, after)
 
     def _written(self, unwritten: Unwritten) -> tuple[int, ...]:
-        """The ways of a place that the text has reached."""
+        """Write out a place that the text has reached, and return its ways."""
         node, low, more, _, after = unwritten
         if isinstance(node, Alt):
             return tuple([self._compile(item, after) for item in node.items])
@@ -379,7 +380,7 @@ class Program:
         return (after, inside) if node.lazy else (inside, after)
 
     def _foresee(self, node: Node) -> None:
-        """Number all sets that the node asks for, though it is compiled later."""
+        """Number all sets that the node asks for now, since it is compiled later."""
         if self.places.most == inf:
             return  # the program has been made, and all of its sets are numbered
         left = [node]
@@ -397,7 +398,8 @@ class Program:
         return self._split((skipped, inside) if lazy else (inside, skipped))
 
     def _loop(self, node: Repeat, after: int) -> tuple[int, int]:
-        """A loop: where another round may begin or none, and where a round begins."""
+        """A loop: the place that chooses between another round and the way out, and the place where
+        a round begins."""
         loop = self.places.add(Kind.LOOP if may_be_empty(node.item) else Kind.SPLIT)
         inside = self._compile(node.item, loop)
         self.places.ways[loop] = (after, inside) if node.lazy else (inside, after)
@@ -407,11 +409,11 @@ class Program:
     # Atomic groups
 
     def _committed(self, node: Node, after: int, held: int) -> int:
-        """The node inside an atomic group; `held` is what leads out of the group after it, beside
-        the group.
+        """Compile a node inside an atomic group. `held` is the place after the node in a copy of
+        the group's rest, which lookaheads use.
 
-        The group keeps its first way: each later choice is taken only where the earlier ones do
-        not lead out of the group, which is a negative lookahead for them.
+        The group keeps its first way. So each later choice is guarded by a negative lookahead: it
+        is taken only if none of the earlier ones leads out of the group.
         """
         match node:
             case Cat(items):
@@ -433,7 +435,7 @@ class Program:
                 return self._compile(node, after)
 
     def _first_of(self, ways: Sequence[int], beside: Sequence[int]) -> int:
-        """A choice between the ways of an atomic group, given what leads out of it beside each."""
+        """A choice between the ways of an atomic group, given the copy of each for lookaheads."""
         if not ways:
             return self._split(())
         guarded, earlier = [ways[0]], beside[0]
@@ -472,25 +474,25 @@ class Program:
             after, held = self._committed(item, after, held), self._beside(item, held)
         return after
 
-    # What stands beside a pattern: all ways of a part, which a lookahead looks for. They are made
-    # once, however often the part is written out: what is asked for twice is then one obligation.
+    # Copies of a part for lookaheads, with all of its ways. There is one copy of each, however
+    # often the part is written out, so that two lookaheads for the same are one obligation.
 
     def _beside(self, node: Node, after: int) -> int:
-        """All ways of a node to what is `after` it."""
+        """The copy of a node that leads to `after`."""
         known = self._besides.get((node, after))
         if known is None:
             known = self._besides[node, after] = self._compile(node, after)
         return known
 
     def _either(self, first: int, second: int) -> int:
-        """All ways of both."""
+        """A choice between two copies."""
         known = self._either_of.get((first, second))
         if known is None:
             known = self._either_of[first, second] = self._split((first, second))
         return known
 
     def _met(self) -> int:
-        """Where all that a lookahead looks for has been read."""
+        """The place where a lookahead has matched."""
         if self._looked == NOWHERE:
             self._looked = self.places.add(Kind.MATCH)
         return self._looked
@@ -499,8 +501,8 @@ class Program:
 
     def _look(self, node: Look, after: int) -> int:
         if node.ahead and is_untold(node.item):
-            # What a reference may be is more than what it is: a negative lookahead excludes nothing
-            # then, and a match waits until all has come that the lookahead may look at.
+            # The approximation may match more than the reference. So a negative lookahead excludes
+            # nothing, and a match waits for all the text that the lookahead may read.
             self.exact = False
             seen = self._obliged(Cat((reaching(node.item), NEVER)), True, after)
             return seen if node.negate else self._obliged(node.item, False, seen)
@@ -518,7 +520,7 @@ class Program:
         return self._obliged(node.item, node.negate, after)
 
     def _followed(self, look: Look, shared: int = 0) -> int:
-        """The bit of a lookbehind that the program follows itself."""
+        """The bit of a lookbehind that the program runs itself."""
         bit = self._bits.get(look, 0)
         if not bit:
             bit = self._bits[look] = shared or self.sets.fresh()
@@ -576,26 +578,26 @@ class Program:
 
 
 def check_rounds(node: Repeat, *, commits: bool = False) -> None:
-    """Refuse a counter of parts that may be empty if it wants so many that a place would lead to
-    too many others before a character is read: each of these would, too. `commits`: it is in an
-    atomic part."""
+    """Refuse a counter whose rounds may be empty if it requires so many that one place would lead
+    to too many others before a character is read. `commits`: it is in an atomic part."""
     if node.low < 2 or not may_be_empty(node.item):
         return
     if firsts(node) * asking_ways(node, commits=commits) > MAX_FIRSTS:
-        message = "a counter wants too many rounds of what may be empty"
+        message = "a counter requires too many rounds that may be empty"
         raise PatternError(f"{message}; lower it, or make a part of each round mandatory")
 
 
 def check_asking(tree: Node) -> None:
-    """Refuse a pattern in which lookaheads that need not be asked for, or atomic parts, stand in a
-    row so that a place would lead to too many combinations of them."""
+    """Refuse a pattern with so many optional lookaheads or atomic parts in a row that one place
+    would lead to too many combinations of them."""
     if asking_ways(tree) > MAX_ASKING:
-        message = "too many lookaheads or atomic parts that may be passed over stand in a row"
-        raise PatternError(f"{message}; make a part of what stands between them mandatory")
+        message = "too many optional lookaheads or atomic parts in a row"
+        raise PatternError(f"{message}; make a part between them mandatory")
 
 
 def _is_measured(places: Places, place: int, distance: int, opened: int) -> bool:
-    """Give a place distances at which it is reached; whether that says anything new."""
+    """Merge distances at which a place is reached into those it has; returns whether any
+    changed."""
     known, known_opened = places.distances[place], places.opened[place]
     if known in (distance, VARIABLE) and known_opened in (opened, VARIABLE):
         return False
@@ -607,7 +609,7 @@ def _is_measured(places: Places, place: int, distance: int, opened: int) -> bool
 
 
 def _beyond(places: Places, place: int) -> tuple[int, int]:
-    """The distances of what follows a place that takes no character."""
+    """The distances after a place that takes no character."""
     kind, distance, opened = places.kinds[place], places.distances[place], places.opened[place]
     if kind is Kind.OPEN and opened == BEFORE:
         opened = 0
@@ -617,7 +619,7 @@ def _beyond(places: Places, place: int) -> tuple[int, int]:
 
 
 def is_larger(node: Node, most: int) -> bool:
-    """Whether the node takes more places, about, than `most` with all its counters written out."""
+    """Whether the node takes more than about `most` places with all its counters written out."""
     left = [(node, 1)]
     taken = 0
     while left and taken <= most:

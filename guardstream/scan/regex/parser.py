@@ -59,7 +59,7 @@ MAX_DEPTH = 100
 """How deep groups may nest."""
 
 MAX_SIZE = 100_000
-"""How many parts a pattern may have that `regex` is asked about: it takes a kilobyte for each."""
+"""How many parts a pattern may have to be compiled by `regex`, which takes a kilobyte for each."""
 
 UNNAMED = (OverflowError, TypeError)
 r"""What `regex` raises for `\p{inf}`, and for a name in `\N{…}` of several characters."""
@@ -75,7 +75,7 @@ NAMED_SET = re.compile(r"\[:\^?[A-Za-z0-9 &_.-]*(?:[:=](?! *:)[A-Za-z0-9 &_./-]+
 
 _BLANKS = re.compile(r"\s+|#[^\n]*\n?")
 _SPACED = re.compile(rf"\{{(?:{_BLANKS.pattern}|[0-9<=+,iesd])*+[:}}]")
-"""What may be a counter, or fuzzy, but for the blanks in it."""
+"""What may be a counter or fuzzy match if blanks in it are ignored."""
 
 _DIGIT_BEYOND = re.compile(rf"(?:{_BLANKS.pattern})++([0-9])")
 _CASED_SET = re.compile(r"\[:\^?(?:[^\]]*[:=])?(?:upper|lower|L[ult&])", re.IGNORECASE)
@@ -104,7 +104,7 @@ _OTHERWISE = {
     "E": r"; write \ before each character that would mean something else",
     "c": r"; write the character by its number, as in \x03",
 }
-"""How what other dialects know is written here."""
+"""How constructs of other dialects are written here."""
 
 _RECURSION = "recursion is not supported; write out the levels there may be"
 
@@ -128,11 +128,11 @@ _TAKES = rf"[^{_CONTROL}$()*+?\[\\\]^{{|}}]|{_ESCAPE}|{_SET}|\)"
 _TIMES = r"(?:[*+?]|\{[0-9]{1,4}(?:,[0-9]{0,4})?\})[?+]?"
 _OPENS = r"\((?:\?(?:[:=!>]|<[=!]|-?i:|P?<[a-z]{1,20}>))?"
 _PLAIN = re.compile(rf"(?:(?:(?:{_TAKES})(?:{_TIMES})?)++|{_OPENS}|\||\^|\$|\\[bBAZ])*+")
-"""A pattern of constructs that `regex` never refuses where this parser does not, `(?a)` not being
-among them: `regex` takes as long to read it as all else here takes."""
+"""A pattern of constructs that `regex` never refuses if this parser accepts them, without `(?a)`.
+Compiling it by `regex` would take as long as all else here."""
 
 _CLASS = re.compile(r"\[\^?+\]?+(?:[^\[\]\\]|\\(?![xu]\{).)*+\]", re.DOTALL)
-"""A class of characters that needs no second look at what is in it."""
+"""A class of characters that is read as a whole, since it has no nested classes."""
 
 FLAGS = re.compile(r"\(\?([imsx]{1,4})\)")
 """The flags of a pattern, in front of it."""
@@ -140,7 +140,7 @@ FLAGS = re.compile(r"\(\?([imsx]{1,4})\)")
 _LAID_OUT = re.compile(
     rf"((?:\\.|{_CLASS.pattern}|\(\?[^:=!>)]*+|[^\s#])++)|{_BLANKS.pattern}", re.DOTALL
 )
-"""What means something under `(?x)`; what does not."""
+"""What means something under `(?x)`, and what does not."""
 
 _SETS = re.compile(_SET)
 _RANGES = re.compile(rf"(?=({_CODE}|[0-9A-Za-z]|{_BEYOND})-({_CODE}|[0-9A-Za-z]|{_BEYOND}))")
@@ -186,7 +186,7 @@ def _is_in_order(characters: str) -> bool:
 
 
 _REASONS = {"expected }": r"a brace begins a counter or a fuzzy match; write \{ for the character"}
-"""What `regex` says of a pattern, where that does not tell how to mend it."""
+"""Messages of `regex` that do not say how to mend the pattern, and better ones."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,7 +214,7 @@ def parse(pattern: str, space: str = " ") -> Parsed:
         tree = parser.alternatives(Flags(), 0)
         if parser.at < len(pattern):
             raise PatternError("unbalanced parenthesis", parser.at)
-        # What `regex` itself refuses is refused with its reason, what it reads otherwise is not.
+        # A pattern that `regex` refuses is refused with its reason.
         flags = 0 if is_plain(pattern) else _flags(pattern, tree)
     except regex.error as error:
         raise PatternError(_REASONS.get(error.msg, error.msg), error.pos) from error
@@ -323,7 +323,7 @@ class _Parser:
                 self._check_unrepeated(flags)
                 continue
             if flags.verbose or pattern.startswith("(?#", self.at):
-                # A repetition is that of what stands before comments and blanks.
+                # A quantifier applies to the item before comments and blanks.
                 while self._skip_comment() or self._skip_blank(flags):
                     pass
                 self._check_blanks(flags)
@@ -454,7 +454,7 @@ class _Parser:
             return self._checked(int(low or 0), most)
         if _FUZZY.match(self.pattern, self.at):
             message = "fuzzy matching cannot be decided while text arrives"
-            raise PatternError(f"{message}; write out the spellings there may be", self.at)
+            raise PatternError(f"{message}; write out the possible spellings", self.at)
         return None
 
     def _checked(self, low: int, high: int | None) -> tuple[int, int | None]:
@@ -561,7 +561,7 @@ class _Parser:
         if self.pattern[end : end + 1] != ":":
             hint = "; write a group's name as in (?<name>a)" if self.peek() == "'" else ""
             raise PatternError(f"unknown extension{hint}", start)
-        # As in `regex`, `(?a:` does not hold within `(?:`, nor within what has flags of its own.
+        # As in `regex`, `(?a:` does not reach into `(?:`, nor into groups with flags of their own.
         changed = self._changed(flags._replace(ascii=None), letters)
         self.at = end + 1
         return self._closed(changed, depth, start)
@@ -587,7 +587,7 @@ class _Parser:
         """The number of a named group, which groups of the same name share, and no other named
         group has."""
         if not name.isidentifier():
-            message = f"{name!r} is no name for a group; write letters, digits and _"
+            message = f"{name!r} is not a name for a group; write letters, digits and _"
             raise PatternError(message, start)
         if name not in self.names:
             taken = self.names.values()
@@ -673,7 +673,7 @@ class _Parser:
 
     def _named(self, name: str, flags: Flags, start: int) -> Node:
         if not name.isdecimal() and name not in self.names:
-            message = f"no group {name!r} stands before this; a reference comes after its group"
+            message = f"there is no group {name!r} before this; a reference comes after its group"
             raise PatternError(message, start)
         number = int(name) if name.isdecimal() else self.names[name]
         if number in self.open:
@@ -740,8 +740,8 @@ def _ascii(holds: bool | None, on: str, off: str) -> bool | None:
 
 @cache
 def _scope(flags: Flags, ascii_pattern: bool) -> tuple[str, str]:
-    """What stands before and after a fragment so that flags hold for it: whether `(?a)` holds for
-    all of a pattern decides how case is compared, even where a group says (?u:…)."""
+    """The text before and after a fragment that sets its flags. Whether `(?a)` holds for all of a
+    pattern decides how case is compared, even in a group such as `(?u:…)`."""
     letters = ("i" if flags.ignore_case else "") + {None: "", True: "a", False: "u"}[flags.ascii]
     begin = f"(?{letters}:" if letters else ""
     return "(?a)" * ascii_pattern + begin, ")" if letters else ""
@@ -755,8 +755,8 @@ def _spacing(space: str, flags: Flags, ascii_pattern: bool) -> Node:
 
 @lru_cache(maxsize=4_096)
 def _look(text: str, space: str, flags: Flags, ascii_pattern: bool) -> Look | None:
-    """A lookaround, one object for all patterns that have it: they have the same few. None where
-    it is refused: then the pattern's own parser says why."""
+    """A lookaround, as one object for all patterns that have it: many share the same few. None if
+    it is refused; then the pattern's own parser says why."""
     parser = _Parser(text, space, ascii_pattern=ascii_pattern)
     parser.at = 2
     try:

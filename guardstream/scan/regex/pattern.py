@@ -33,14 +33,15 @@ from guardstream.scan.regex.rewrite import (
 )
 
 MAX_WIDTHS = 8
-"""How many widths of what follows a group are tried before a match is looked at as a whole."""
+"""If the part after a group can have more widths, the matcher looks at the whole match instead of
+trying each width."""
 
 MAX_LOOKS = 4_096
 """How many lookarounds are remembered."""
 
 _looked: dict[int, tuple[Look, int | None]] = {}
-"""Lookarounds of patterns, by identity, and how far each reads back; None if it has to be rewritten
-or refused. They are kept, so that no other can have the identity of one."""
+"""Lookarounds of patterns by `id`, and how far each reads back; None if it has to be rewritten or
+refused. The objects are kept, so that no other object gets the same `id`."""
 
 
 class Settling(Enum):
@@ -48,18 +49,18 @@ class Settling(Enum):
 
     EAGER = auto()  # the first end of any match is reported at once
     ORDERED = auto()  # the automaton's accepts are `regex`'s matches once nothing older lives
-    TESTED = auto()  # a match may be refused, so that every start counts until it is
+    TESTED = auto()  # a match may be refused; then the candidates that it has cut come back
 
 
 @dataclass(frozen=True, slots=True)
 class Pattern:
     """A compiled pattern of a rule.
 
-    `group` is the masked group's number, 0 for the whole match; `tail` how many characters follow
-    it in every match, None if that is not fixed: then `after` is what follows it, if that can only
-    have a few `widths`. `behind` is how far its lookbehinds look back, and `holds` whether text
-    waits for its candidates. `looks` are those of its lookarounds that are one object for all
-    patterns.
+    `group` is the masked group's number, 0 for the whole match. `tail` is how many characters
+    follow the group in every match, None if that differs; then `after` is the part that follows it,
+    if this has only a few `widths`. `behind` is how far its lookbehinds look back, and `holds`
+    whether text waits for its candidates. `looks` are those of its lookarounds that are one object
+    for all patterns.
     """
 
     rule: int
@@ -92,7 +93,7 @@ def compile_pattern(
     """
     parsed = parse(source, space)
     if may_be_empty(parsed.tree):
-        raise PatternError("the pattern can match nothing; make a part of it mandatory")
+        raise PatternError("the pattern can match the empty string; make a part of it mandatory")
     number = _group_number(parsed, group)
     known = _known(parsed.looks)
     tree, behind = parsed.tree, 0
@@ -129,8 +130,8 @@ def written_out(tree: Node, names: Collection[int]) -> Node:
 
 
 def _known(looks: Iterable[Look]) -> dict[int, int]:
-    """How far lookarounds read back which many patterns have, by identity, but for those that are
-    not followed as they are."""
+    """How far each lookaround reads back, by `id`; without those that have to be rewritten or
+    refused."""
     known = {}
     for look in looks:
         _, reads = _looked.get(id(look)) or _looked_at(look)
@@ -151,7 +152,8 @@ def _looked_at(look: Look) -> tuple[Look, int | None]:
 
 
 def _check_lookbehinds(tree: Node) -> None:
-    """Refuse what depends on the order in which `regex` tries a lookbehind's ways: from its end."""
+    """Refuse references that depend on the order in which `regex` tries a lookbehind's ways, which
+    it reads from the end."""
     names = referred(tree)
     for node in walk(tree):
         match node:
@@ -163,7 +165,8 @@ def _check_lookbehinds(tree: Node) -> None:
 
 
 def _after(tree: Node, group: int) -> tuple[Node | None, range]:
-    """What follows the group, and the few widths that it can have."""
+    """The part that follows the group and the widths that it can have; None if these are not few,
+    or if it has back-references."""
     after = tail_after(tree, group)
     most = None if after is None else max_width(after)
     if after is None or most is None or any(isinstance(node, Reference) for node in walk(after)):
@@ -184,7 +187,7 @@ def _group_number(parsed: Parsed, group: str | int | None) -> int:
 
 
 def _hint(parsed: Parsed, group: str | int) -> str:
-    """Return what to write for a group that a pattern does not have, if that can be told."""
+    """Suggest what to write for a group that the pattern does not have."""
     if isinstance(group, str) and group in map(str, range(1, parsed.groups + 1)):
         return f": write the number without quotes, {group}"
     return f", {hint(group, parsed.names)}" if isinstance(group, str) and parsed.names else ""

@@ -30,13 +30,13 @@ MIN_WINDOW = 2_048
 """How many code points before the present a confirmation may always look at."""
 
 COUNTED = 3
-"""Patterns that count so many letters of a word before they tell any apart have a search of their
-own. Their states depend on how long a word is, those of others on what it is: both together would
-be far more, one for each pair."""
+"""Patterns that count at least so many letters of a word, whichever they are, have a search of
+their own. Their states depend on a word's length, those of other patterns on its letters: joint
+states of both would be far more, one for each pair."""
 
 SPELLED = 3
-"""So do those of the others that tell so many letters apart: their states depend on the spelling of
-words, those of the rest on their shape."""
+"""So do other patterns that tell at least so many letters apart: their states depend on the
+spelling of words, those of the rest on the shape of words."""
 
 
 class TooLargeError(PatternError):
@@ -48,15 +48,16 @@ class TooLargeError(PatternError):
 
 
 class Scope(NamedTuple):
-    """What one search of a set looks for: the rules, and how many characters before a match it may
-    look back at."""
+    """What one search of a set looks for: its rules, and how many characters before a match these
+    may look back at."""
 
     rules: frozenset[int]
     behind: int
 
 
 class Search(NamedTuple):
-    """What one search of a stream begins with: what makes its stepper, and what it looks for."""
+    """One of the searches that each stream begins: the function that makes its stepper, and what it
+    looks for."""
 
     steps: Callable[[], AnyStepper]
     scope: Scope
@@ -65,11 +66,11 @@ class Search(NamedTuple):
 class PatternSet:
     """The compiled patterns of a rule set with their automata; shared between streams.
 
-    `window` is how many code points confirmations may look back over. With a `table` the text is
+    `window` is how many code points confirmations may look back over. With a `table`, the text is
     read as translated by it, character for character. With `releases`, candidates that overflow are
-    dropped, and their groups may open again. `form` is the form of the search, by default the one
-    that `forms.chosen` returns; its caches may take one in `share` parts of their usual weight.
-    `searches` are what a stream's searches begin with, each for some of the patterns.
+    dropped, and their groups may open again. `form` is the form of the search, by default
+    `forms.chosen()`. The caches may take one in `share` parts of their usual weight. `searches` are
+    those that each stream begins, each for some of the patterns.
     """
 
     def __init__(
@@ -132,7 +133,7 @@ class PatternSet:
                 raise TooLargeError(str(error), index) from error
 
     def _apart(self, sets: CharSets) -> Iterable[Sequence[int]]:
-        """The patterns that are searched for together, those of a rule always."""
+        """Group the patterns that are searched for together, as those of one rule always are."""
         if 0 < len(self.patterns) <= self._form.few:
             return [range(len(self.patterns))]
         letters = reduce(and_, map(sets.signature, ascii_lowercase))
@@ -160,15 +161,15 @@ class PatternSet:
         return Scope(rules, max(map(_look_back, found)))
 
     def _warm(self) -> None:
-        """Read what nearly every text has; see `Form`. A pattern that fails there does so again in
-        a stream, where it is reported."""
+        """Read the form's `warm` text, which builds the most frequent states. A pattern that fails
+        there fails again in a stream, where it is reported."""
         for search in self.searches:
             with suppress(PatternError, ValueError):
                 _read(search.steps(), self._form.warm)
 
     def settling(self, index: int) -> Settling:
-        """How a pattern's matches become certain; where the automaton only approximates it, all
-        that it accepts is tested."""
+        """How a pattern's matches become certain. If its automaton is an approximation, they are
+        tested, unless it is eager."""
         settling = self.patterns[index].settling
         exact = self.automata[index].program.exact
         return settling if exact or settling is Settling.EAGER else Settling.TESTED
@@ -188,7 +189,7 @@ class PatternSet:
         )
 
     def matcher(self, index: int) -> Matcher:
-        """What finds a match's captures, or follows a back-reference."""
+        """The matcher that finds a match's captures, and confirms what is approximated."""
         known = self._matchers.get(index)
         if known is None:
             pattern = self.patterns[index]
@@ -198,7 +199,7 @@ class PatternSet:
     def follows(
         self, index: int, text: str, start: int, end: int, from_start: bool, budget: Budget
     ) -> bool:
-        """Whether what follows a pattern's group can stand from `start` to `end`."""
+        """Whether the part after a pattern's group can match from `start` to `end`."""
         known = self._tails.get(index)
         if known is None:
             after = self.patterns[index].after
@@ -207,18 +208,19 @@ class PatternSet:
 
 
 def _announcing(pattern: Pattern) -> Announcing | None:
-    """What announces all that a pattern masks; a masked group may be captured further on."""
+    """The keywords of a pattern, if they announce all that it masks. They need not announce a
+    masked group, which may be captured further on."""
     return pattern.confirm.keywords if pattern.confirm and not pattern.group else None
 
 
 def _look_back(pattern: Pattern) -> int:
-    """How many characters before a match may decide on it."""
+    """How many characters before a match may decide whether it is one."""
     return pattern.behind + (pattern.confirm.reach if pattern.confirm else 0)
 
 
 def _shared(patterns: Iterable[Pattern]) -> list[Look]:
-    """The lookbehinds that several patterns have, but for those that may match without having read
-    anything, and so while they sleep."""
+    """The lookbehinds that several patterns have, without those that may match the empty string:
+    they would match while they sleep."""
     known: set[int] = set()
     shared: dict[int, Look] = {}
     for pattern in patterns:

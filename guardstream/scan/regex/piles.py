@@ -1,8 +1,9 @@
-"""Open matches: what a pattern has accepted, and what is not settled yet.
+"""Open matches: those that a pattern has accepted, but that are not settled yet.
 
-Where an older candidate lives on they may be as many as the text has characters. So a pile is a
-queue that is not looked through for each: it is built on those before it, which stay as they are,
-since a stream may go back to where it stood (C. Okasaki, *Purely Functional Data Structures*, 5.2).
+While an older candidate lives on, there may be as many as the text has characters. So a pile is a
+queue that is not searched for each new match. Nor is it ever changed, since a stream may go back to
+an earlier one: each is built on the one before (C. Okasaki, *Purely Functional Data Structures*,
+5.2).
 """
 
 from __future__ import annotations
@@ -16,9 +17,9 @@ from guardstream.scan.regex.machine import NO_GROUP, Handling
 class OpenMatch(NamedTuple):
     """An accepted match that something older may still undo, or that may be refused.
 
-    It has the pattern's index, where it began, where its hold-back began, and where it ended; it is
-    `late` if the automaton went on without what begins after it, and `written` if nothing waits for
-    it: it has overflowed, or its group has captured nothing.
+    `pattern` is an index; `start`, `hold` and `end` are the offsets where it began, where its
+    hold-back began, and where it ended. `late`: the automaton has cut candidates that begin after
+    it. `written`: no text waits for it, since it has overflowed, or its group has captured nothing.
     """
 
     pattern: int
@@ -30,11 +31,11 @@ class OpenMatch(NamedTuple):
 
     @property
     def outlived(self) -> bool:
-        """Whether text waits only for what the match hides: all that it masks is written."""
+        """Whether all that it masks is written, so that text waits only for what it hides."""
         return self.hold >= self.end
 
     def masked(self, handling: Handling) -> tuple[int, int, int]:
-        """What of the match is masked: its label, start and end."""
+        """What is masked of the match: the pattern's label, and the offsets of the span."""
         if handling.tail == NO_GROUP:
             return handling.label, self.start, self.end
         return handling.label, self.hold, self.end - handling.tail
@@ -46,9 +47,9 @@ class _Newer(NamedTuple):
 
 
 class Pile(NamedTuple):
-    """A pattern's open matches, from the `first`, the oldest, to the `last`: the `old` ones from
-    `begin` to `end`, never none, and those that are `newer`, the newest first. Text waits for
-    `waiting` of them, those that are not written. Nearly always there is one alone."""
+    """A pattern's open matches, from the oldest, `first`, to the newest, `last`: `old[begin:end]`,
+    which is never empty, and then `newer`, linked from the newest back. Text waits for `waiting` of
+    them, those that are not written. Nearly always there is only one match."""
 
     first: OpenMatch
     last: OpenMatch
@@ -83,8 +84,8 @@ class Pile(NamedTuple):
         return list(self._newest_first())[::-1]
 
     def unwritten(self) -> list[OpenMatch]:
-        """Those that text waits for, the oldest first; older ones, which have overflowed, are not
-        come to."""
+        """The matches that text waits for, the oldest first. It looks from the newest back, so it
+        does not reach old ones that have overflowed."""
         found: list[OpenMatch] = []
         newest = self._newest_first()
         while len(found) < self.waiting:
@@ -94,7 +95,7 @@ class Pile(NamedTuple):
         return found[::-1]
 
     def wrote(self, matches: Collection[OpenMatch]) -> Pile | None:
-        """The pile with some of its matches written."""
+        """The pile with these of its matches marked as written."""
         pile: Pile | None = self
         later: list[OpenMatch] = []
         while pile is not None and pile.waiting:
@@ -123,10 +124,10 @@ def piled(matches: Sequence[OpenMatch]) -> Pile | None:
 
 
 def put_on(pile: Pile | None, match: OpenMatch) -> Pile:
-    """The pile with a match more."""
+    """The pile with one more match."""
     waits = not match.written
     if pile is None:
-        # As nearly always: the class itself would take twice as long.
+        # The usual case: to call the class itself would take twice as long.
         return tuple.__new__(Pile, (match, match, (match,), 0, 1, None, int(waits)))
     first, _, old, begin, end, newer, waiting = pile
     return Pile(first, match, old, begin, end, _Newer(match, newer), waiting + waits)

@@ -1,8 +1,8 @@
 """What an NFA consists of: places for characters, choices and assertions.
 
-A place is a number: what it has stands in columns, or, if few places have it, by its number. A set
-of patterns has tens of thousands of them: as objects they would take three times as long to make,
-and each full garbage collection would look at all of them.
+A place is a number, an index into columns; what only few places have is in dicts. A set of patterns
+has tens of thousands of places. As objects, they would take three times as long to create, and each
+full garbage collection would look at all of them.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from guardstream.errors import PatternError
 from guardstream.scan.regex.ast import Alt, Repeat
 
 MAX_PLACES = 100_000
-"""How many places one pattern may have, without those that are written out late."""
+"""How many places one pattern may have, not counting those that are written out late."""
 
 NOWHERE = -1
 """The number of no place."""
@@ -26,7 +26,7 @@ UNKNOWN = -3
 """A distance that has not been measured yet."""
 
 VARIABLE = -1
-"""A distance that differs from way to way."""
+"""A distance that depends on the way to the place."""
 
 BEFORE = -2
 """The distance from the masked group's opening at a place before it."""
@@ -64,10 +64,10 @@ class Kind(IntEnum):
     BEHIND = auto()  # asks for the last character, the start, or a lookbehind's bit
     LOOK = auto()  # begins an obligation: `aside` must, or must not, match from here
     OPEN = auto()  # the masked group begins
-    SHUT = auto()  # it ends, where it can be empty
+    SHUT = auto()  # the masked group ends; only for a group that can be empty
     SPLIT = auto()  # choices in order of preference
-    LOOP = auto()  # the same, for a body that can be empty: coming round again leads out
-    ROUND = auto()  # a counter's round begins: if nothing is read up to `out`, that leads out
+    LOOP = auto()  # a SPLIT for a body that can be empty: an empty round leads `out`
+    ROUND = auto()  # a counter's round begins: if it is empty, the loop at `out` leads out
     MATCH = auto()  # the pattern, or what was looked for, has matched
 
 
@@ -76,9 +76,9 @@ CHAR = Kind.CHAR
 
 
 class Unwritten(NamedTuple):
-    """A choice or a counter that its program writes out when the text first reaches it: of a
-    counter `low` rounds are wanted then, and `more` may follow, None without end. `opens`: the
-    masked group may open in it; `after` is what follows it."""
+    """A choice or a counter that its program writes out when the text first reaches it. A counter
+    requires `low` more rounds, and `more` may follow; None without a bound. `opens`: the masked
+    group may open in it. `after` is the place that follows it."""
 
     node: Alt | Repeat
     low: int
@@ -90,13 +90,14 @@ class Unwritten(NamedTuple):
 class Places:
     """The places of a program.
 
-    Of each place `kinds` and `conditions` are known, and `after`, the next one: NOWHERE where it
-    has `ways`, which are choices, or is a MATCH. `out` leads out of a loop, or is a round's loop.
-    `aside` is where a lookaround begins, of which those of `negated` must not match. `distances`
-    are how many characters the match has at each place, `opened` how many since the masked group
-    opened. The ways of what is `unwritten` are made when the text first reaches it.
+    The columns `kinds`, `conditions` and `after` have an entry for each place. `after` is the next
+    place: NOWHERE for a MATCH, and for a place with `ways`, which are choices. `out` leads out of a
+    LOOP, or is the LOOP of a ROUND. `aside` is where a lookaround begins; those of `negated` places
+    must not match. `distances` are the characters from the beginning of the match, `opened` those
+    from the opening of the masked group. `unwritten` places get their ways when the text first
+    reaches them.
 
-    There may be `most`.
+    There may be at most `most` places.
     """
 
     def __init__(self) -> None:
@@ -127,7 +128,7 @@ class Places:
             self.conditions.append(condition)
             self.after.append(after)
         except MemoryError:
-            # All of them or none: a place that is written out later would have another's.
+            # Extend all columns or none: else later places would have the entries of others.
             del kinds[place:], self.conditions[place:], self.after[place:]
             raise
         return place

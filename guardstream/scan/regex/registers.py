@@ -1,8 +1,8 @@
 """Registers: where the candidates of a state began, and what a transition does to them.
 
-Offsets belong to the stream and stand in its registers. What streams share names a register, or a
-fixed distance, or, in a transition, a source: the number of a register, or an offset counted from
-the transition's own character.
+Offsets belong to one stream, which keeps them in registers. States and transitions are shared: a
+state names a register or a fixed distance. A transition names a *source*: the number of a register,
+or an offset relative to the transition's own character.
 """
 
 from __future__ import annotations
@@ -16,29 +16,29 @@ from guardstream.scan.regex.closure import Item, Items
 from guardstream.scan.regex.places import VARIABLE
 
 FIXED = -1
-"""In a Thread: the item's distance says where it began."""
+"""In a Thread, in place of a register: the item's fixed distance tells the offset."""
 
 NOWHERE = -2
 """In a Thread: there is no such offset yet."""
 
 Source: TypeAlias = int
-"""Where an offset comes from in a transition on the character at offset `p`: a register's number,
-or, below 0, `p + 2 + source`: AFTER is `p + 1`, HERE is `p`."""
+"""Where a transition on the character at offset `p` takes an offset from: a register's number, or,
+below 0, `p + 2 + source`. So AFTER is `p + 1`, and HERE is `p`."""
 
 AFTER = -1
 HERE = -2
 
 Least: TypeAlias = "tuple[Source, ...]"
-"""The sources of which an offset is the least."""
+"""Sources; the offset that is meant is the least of theirs."""
 
 
 def back(distance: int) -> Source:
-    """The source so many characters before the transition's own."""
+    """The source of the offset so many characters before the transition's own."""
     return HERE - distance
 
 
 def mapped(least: Least, registers: tuple[int, ...]) -> Least:
-    """The sources with other numbers of registers in place of their own."""
+    """The sources with each register `n` renumbered to `registers[n]`."""
     if len(least) == 1:
         return (registers[least[0]],) if least[0] >= 0 else least
     return tuple(sorted({registers[source] if source >= 0 else source for source in least}))
@@ -50,9 +50,9 @@ def resolve(source: Source, registers: tuple[int, ...], offset: int) -> int:
 
 
 Thread: TypeAlias = tuple[Item, int, int, int]
-"""A candidate's item, and the registers of its match's start, of its group's opening, and of its
-match's end where only obligations are open; or FIXED, or NOWHERE. Plain tuples of numbers, as what
-items are made of."""
+"""A candidate's item, and three registers, or FIXED, or NOWHERE: of its match's start, of its
+group's opening, and of its match's end if only obligations are open. A plain tuple of numbers, for
+the reason given at `closure.Key`."""
 
 
 class Advanced(NamedTuple):
@@ -66,7 +66,8 @@ class Advanced(NamedTuple):
 
 class Accept(NamedTuple):
     """A match that a transition completes: where it began, where its group opened (its start
-    without a group), and where it ended; `late` if that was before the transition's character."""
+    without a group), and where it ended. `late`: it had ended earlier, and waited for its
+    obligations."""
 
     start: Source
     hold: Least
@@ -74,7 +75,7 @@ class Accept(NamedTuple):
     late: bool
 
     def of(self, registers: tuple[int, ...]) -> Accept:
-        """The accept with other numbers of registers in place of its own."""
+        """The accept with each register `n` renumbered to `registers[n]`."""
         (start,), (end,) = mapped((self.start,), registers), mapped((self.end,), registers)
         return Accept(start, mapped(self.hold, registers), end, self.late)
 
@@ -82,7 +83,7 @@ class Accept(NamedTuple):
 @dataclass(slots=True, frozen=True)
 class Live:
     """Where candidates began: the longest fixed distance (-1 if none), and the registers of the
-    others. It is asked for with each chunk, and fields of a NamedTuple take longer."""
+    others. Read for each chunk: fields of a NamedTuple would take longer."""
 
     distance: int
     registers: tuple[int, ...]
@@ -97,11 +98,11 @@ class Live:
 
 
 _same = lru_cache(maxsize=4_096)(Live)
-"""Equal ones are one object: very many states have them, and few differ."""
+"""Equal values are one object: very many states share few of them."""
 
 
 def live(entries: Iterable[tuple[int, int]]) -> Live:
-    """Where candidates began, given each one's register and fixed distance."""
+    """Where candidates began, given the register and fixed distance of each."""
     distance, registers = -1, set()
     for register, fixed in entries:
         if register == FIXED:
@@ -112,7 +113,8 @@ def live(entries: Iterable[tuple[int, int]]) -> Live:
 
 
 def together(lives: Iterable[tuple[Live, tuple[int, ...]]]) -> Live:
-    """Where the candidates of some states began, each given with the numbers of its registers."""
+    """Where the candidates of several states began. With each state come the numbers that its
+    registers have in the result."""
     distance = -1
     registers: set[int] = set()
     for own, numbers in lives:
@@ -124,13 +126,14 @@ def together(lives: Iterable[tuple[Live, tuple[int, ...]]]) -> Live:
 
 
 def start_of(thread: Thread, items: Items) -> Source:
-    """Where the thread's match began, seen from the character after its state."""
+    """The source of the thread's start in a transition from its state."""
     item, start, _, _ = thread
     return start if start >= 0 else back(items.distances[item])
 
 
 def hold_of(thread: Thread, items: Items) -> Least | None:
-    """Where the thread's group opened, seen from the character after its state."""
+    """The source of the group's opening in a transition from the thread's state; None if the group
+    has not opened."""
     item, _, hold, _ = thread
     if hold == NOWHERE:
         return None
@@ -138,7 +141,8 @@ def hold_of(thread: Thread, items: Items) -> Least | None:
 
 
 def began(thread: Thread, items: Items, registers: tuple[int, ...], offset: int) -> tuple[int, int]:
-    """Where the thread's match began, and where its group opened: after the text if nowhere yet."""
+    """The offsets where the thread's match began and its group opened; `offset` + 1 for a group
+    that has not opened. `offset` is that of the next character."""
     start, hold = start_of(thread, items), hold_of(thread, items)
     opened = offset + 1 if hold is None else resolve(hold[0], registers, offset)
     return resolve(start, registers, offset), opened
@@ -147,10 +151,10 @@ def began(thread: Thread, items: Items, registers: tuple[int, ...], offset: int)
 def renumbered(
     advanced: Iterable[Advanced], items: Items
 ) -> tuple[tuple[Thread, ...], tuple[Least, ...] | None]:
-    """The threads with registers for their sources, and what each register is the least of; None
-    if all registers stay as they are.
+    """The threads with registers for their sources, and the sources of each register; None for
+    these if all registers stay as they are.
 
-    Registers that stay keep their order, so that as a rule nothing moves; new ones come after.
+    Registers that stay keep their order, so usually nothing moves; new ones come after them.
     """
     used: dict[Least, None] = {}
     distances, opened = items.distances, items.opened

@@ -1,7 +1,7 @@
-"""What of a stream's search reads the text that is kept once more: to confirm matches, to find what
-of them is masked, and to go on from a place before the present.
+"""The part of a stream's search that reads kept text again: to confirm matches, to find which part
+of them is masked, and to go on from an earlier offset.
 
-All of it is paid for in steps, so that no text makes it take long.
+All of this is paid for in steps, so that no text makes it take long.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from guardstream.scan.regex.pattern_set import PatternSet
 from guardstream.scan.regex.piles import OpenMatch
 
 STEPS_PER_CHARACTER = 1_000
-"""How many steps of confirming each character that is read pays for; at most those of a window can
-be saved up."""
+"""Each character that is read pays for so many steps of confirming. At most the steps of a window
+can be saved up."""
 
 AT_ONCE = 64
-"""Of how many places in a row a search asks at once whether a keyword stands before them, or of a
-quarter of those up to here, all of which is read again from there: so that is read four times. To
-ask of one takes as long as to read thousands of characters, if the text is full of what looks like
-a keyword."""
+"""A search asks for so many places at once whether a keyword stands before them, or for a quarter
+of those up to the present if that is more. The text from there on is then read again, so it is read
+about four times. Asking for one place can take as long as reading thousands of characters, if the
+text is full of what looks like a keyword."""
 
 
 class OverBudgetError(Exception):
@@ -30,7 +30,8 @@ class OverBudgetError(Exception):
 
 
 class ReservingBudget:
-    """What candidates that overflow may take of a budget: `kept` steps of it are for matches."""
+    """The budget of candidates that overflow: another one, of which `kept` steps are reserved for
+    matches."""
 
     def __init__(self, budget: Budget, kept: int) -> None:
         self._budget = budget
@@ -48,9 +49,9 @@ class ReservingBudget:
 
 
 class Rereading:
-    """What of one stream's search reads its window again; `steps` reads the text that comes.
+    """The part of one stream's search that reads its window again; `steps` reads new text.
 
-    It is the budget of what it does, see `Budget`.
+    It is also the budget for that, see `Budget`.
     """
 
     __slots__ = ("_set", "_spent", "steps")
@@ -71,7 +72,7 @@ class Rereading:
         return text if table is None else table.translated(text)
 
     def _horizon(self) -> int:
-        """What lies before may no longer be known, however the text was cut."""
+        """Text before this offset may no longer be kept. It is the same for every chunking."""
         return self.steps.offset - self._set.window
 
     def _near(self, begin: int, reach: int, window: Window) -> str:
@@ -81,17 +82,17 @@ class Rereading:
     # Keywords
 
     def _is_refused(self, match: OpenMatch, window: Window) -> bool:
-        """Whether a match is refused, and with it all that begin after it, up to here: then what it
-        hides need not be looked for."""
+        """Whether keywords are missing for a match and for all that begin after it, up to here. All
+        are then refused, so candidates that the match hides need not be looked for."""
         keywords = self._set.announcing[match.pattern]
         if keywords is None or match.start < self._horizon():
             return False
         return keywords.are_missing(self._near(match.start, keywords.reach, window))
 
     def _after_refused(self, match: OpenMatch, window: Window) -> int:
-        """Where the search goes on after a match that is refused: it hides nothing, so after its
-        first character. After a long one, all of which would be read again for each character, it
-        may be where the next one is announced."""
+        """Where the search goes on after a match that is refused: at its second character, since it
+        hides nothing any more. After a long match, which might be read again for each of its
+        characters, it may be where a keyword announces the next one."""
         keywords, begin = self._set.announcing[match.pattern], match.start + 1
         end = self._asked_upto(begin)
         if keywords is None or match.end < end:
@@ -99,7 +100,8 @@ class Rereading:
         return self._announced(keywords, begin, end, window)
 
     def _announced(self, keywords: Announcing, begin: int, end: int, window: Window) -> int:
-        """The first offset from `begin` on where a match may begin, as far as `end`."""
+        """The first offset from `begin` on where keywords allow a match; `end` if there is none
+        before, and the present offset if they allow none up to here."""
         near = self._near(begin, keywords.reach, window)
         if keywords.are_missing(near):
             return self.offset
@@ -107,7 +109,7 @@ class Rereading:
         return missed + keywords.announced(near, begin - missed, end - missed)
 
     def _asked_upto(self, begin: int) -> int:
-        """Before which place a search stops asking for keywords that began to ask at `begin`."""
+        """The offset before which a search stops asking for keywords if it began at `begin`."""
         return begin + max(AT_ONCE, (self.offset - begin) // 4)
 
     # Matches
@@ -117,8 +119,8 @@ class Rereading:
         compiled, base = self._set.patterns[pattern], window.base
         if not compiled.group:
             return [(match.start, match.end)]
-        # Where the group began the automaton knows, unless the hold-back is another match's too, as
-        # it may be where matches are refused. What is released may have been the group's beginning.
+        # The automaton knows where the group began, unless the hold-back is also that of another
+        # match, as it may be if matches are refused, or the group's beginning has been released.
         automaton = self._set.automata[pattern]
         shared = automaton.least_hold and (
             match.outlived or self._set.releases or self.steps.blurred(pattern)
@@ -127,7 +129,7 @@ class Rereading:
         if known and compiled.tail is not None:
             end = match.end - compiled.tail
             return [(match.hold, end)] if match.hold < end else []
-        # What comes after is not known yet, however the text is cut.
+        # The window may reach further if a chunk does, but the answer must not depend on that.
         text = self._as_read(window.text)[: self.offset - base]
         end, horizon = match.end - base, self._horizon()
         if known and compiled.after is not None:
@@ -144,8 +146,8 @@ class Rereading:
         if match.start >= horizon:
             found = matcher.ends_at(text, match.start - base, end, base == 0, self)
             if known and found and found[0][0] + base != match.hold >= horizon:
-                # The way that `regex` prefers has overflowed and was dropped. In the one that is
-                # left the group may have captured nothing.
+                # The way that `regex` prefers has overflowed and was dropped. In the way that is
+                # left, the group may have captured nothing.
                 opened = match.hold < match.end
                 found = matcher.opened_at(text, match.hold - base, end, self) if opened else []
         elif match.hold >= horizon and not match.outlived:
@@ -155,16 +157,16 @@ class Rereading:
         return [(first + base, last + base) for first, last in found]
 
     def _masked_to(self, match: OpenMatch, window: Window) -> int:
-        """Where what is masked of a match ends; the match's end where that takes too long."""
+        """The end of what a match masks; the match's end if finding it takes too long."""
         try:
             spans = self._spans(match.pattern, match, window)
         except OverBudgetError:
             return match.end
         return spans[-1][1] if spans else match.hold
 
-    def _holds_true(self, pattern: int, spans: Sequence[tuple[int, int]], window: Window) -> bool:
-        """Whether the pattern's judge confirms one of a match's spans; an empty one is nothing to
-        judge."""
+    def _is_confirmed(self, pattern: int, spans: Sequence[tuple[int, int]], window: Window) -> bool:
+        """Whether the pattern's judge confirms one of a match's spans. Empty ones are not
+        judged."""
         confirm = self._set.patterns[pattern].confirm
         if confirm is None:
             return True
@@ -178,8 +180,8 @@ class Rereading:
         return False
 
     def _find(self, pattern: int, begin: int, end: int, window: Window) -> OpenMatch | None:
-        """The first match that begins from `begin` on, and before `end`, as `regex` finds it, of an
-        approximated pattern."""
+        """An approximated pattern's first match, as `regex` finds it, that begins at `begin` or
+        after it, and before `end`."""
         starts = range(max(begin, window.base), min(end, self.offset))
         return self._first_of(pattern, starts, window, self)
 
@@ -201,7 +203,8 @@ class Rereading:
         return None
 
     def _can_go_on(self, pattern: int, start: int, window: Window, budget: Budget) -> bool:
-        """Whether more text may change what matches at `start`; so it is if nothing lives."""
+        """Whether more text may change what matches at `start`. Also true if `start` is beyond the
+        present, since no candidate lives, or if its text is no longer kept."""
         if start > self.offset or start < window.base:
             return True
         text, base = self._as_read(window.text), window.base
@@ -213,9 +216,9 @@ class Rereading:
     def _restart(
         self, pattern: int, at: int, window: Window, *, ended: bool = False, until: int = -1
     ) -> None:
-        """Let the pattern's search go on as if it had begun at an offset before the present: what
-        is there are only its lookbehinds, which read what they may look back at. `until` an offset
-        the masked group does not open."""
+        """Restart the pattern's search as if it had begun at the offset `at`. Before that, only its
+        lookbehinds read, as far as they look back. The masked group does not open up to the offset
+        `until`. `ended` if the text ends here."""
         base, read = window.base, self.steps.offset
         at = max(at, self._horizon())
         begin = max(at - self._set.patterns[pattern].behind, base)
@@ -235,7 +238,7 @@ class Rereading:
         return STEPS_PER_CHARACTER * (read + 1) - spent
 
     def _allowance(self) -> int:
-        """How many steps would be left if none had been paid for."""
+        """How many steps would be left if none had been spent."""
         return STEPS_PER_CHARACTER * (min(self.steps.offset, self._set.window) + 1)
 
     def pay(self, steps: int) -> None:

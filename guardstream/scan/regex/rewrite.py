@@ -1,8 +1,8 @@
 """Rewrites a pattern's tree into one that an automaton can follow.
 
-What is rewritten matches exactly what it did, in the same order of preference: a back-reference to
-a group of few texts becomes a choice between them (`(['"])x\\1` is `'x'|"x"`), and a lazy
-beginning outside the masked group, which only widens the match, is dropped.
+The result matches exactly the same, in the same order of preference. A back-reference to a group of
+few texts becomes a choice between them: `(['"])x\\1` is `'x'|"x"`. A lazy beginning outside the
+masked group is dropped, since it only widens the match.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ MAX_LEAD = 20
 
 
 class _NotFiniteError(Exception):
-    """The group's texts cannot be written out, or not where the group stands."""
+    """The group's texts cannot be written out, at all or at this place."""
 
 
 def inside(node: Node) -> tuple[Node, ...]:
@@ -58,12 +58,12 @@ def inside(node: Node) -> tuple[Node, ...]:
 
 
 def composed(node: Node) -> list[Node]:
-    """The parts that a node consists of, but for characters, of which there are most."""
+    """The parts that a node consists of, without characters, which are the most frequent."""
     return [part for part in inside(node) if not isinstance(part, Char)]
 
 
 def with_inside(node: Node, parts: tuple[Node, ...]) -> Node:
-    """The node, made of other parts."""
+    """The node with other parts."""
     match node:
         case Cat() | Alt():
             return replace(node, items=parts)
@@ -74,8 +74,8 @@ def with_inside(node: Node, parts: tuple[Node, ...]) -> Node:
 
 
 def walk(node: Node, known: Container[int] = ()) -> Iterator[Node]:
-    """The node and all that it consists of, but for characters, of which there are most, and for
-    those that are `known` by their identity."""
+    """The node and all that it consists of, without characters, which are the most frequent, and
+    without nodes whose `id` is `known`."""
     left = [node]
     while left:
         node = left.pop()
@@ -112,8 +112,8 @@ _MIRRORED: dict[Anchor, Anchor] = {
 
 
 def backwards(node: Node) -> Node:
-    """The node for a text that is read from its end, as `regex` reads lookbehinds: `(?<=a)bc` is
-    `cb(?=a)`. It has no back-references."""
+    """The node for a text that is reversed, as `regex` reads lookbehinds: `(?<=a)bc` is `cb(?=a)`.
+    It has no back-references."""
     match node:
         case Char():
             return node
@@ -131,8 +131,8 @@ def backwards(node: Node) -> Node:
 
 
 def without_references(tree: Node, stays: Callable[[Node], bool] = lambda _: False) -> Node:
-    """The tree with every back-reference written out whose group has few texts, but for those in
-    parts that must stay as they are."""
+    """The tree with each back-reference written out if its group has few texts; parts that must
+    stay as they are keep theirs."""
     return _Writer(stays).written(tree)
 
 
@@ -144,7 +144,7 @@ class _Writer:
         self._copies = 0
 
     def written(self, node: Node) -> Node:
-        """The node with its references written out where that can be."""
+        """The node with its references written out where possible."""
         if isinstance(node, Cat):
             return self._sequence(node.items)
         if self._stays(node):
@@ -172,8 +172,8 @@ class _Writer:
         return Cat(tuple(self.written(item) for item in items))
 
     def _ways(self, node: Node, number: int) -> list[tuple[str | None, Node]]:
-        """The node as a choice, in order of preference: what the group has captured in each way,
-        None where it was passed by."""
+        """The node as a choice, in order of preference: each way with what the group captures in
+        it, None if the way does not pass through the group."""
         ways = self._chosen(node, number)
         self._copies += len(ways)
         if self._copies > MAX_COPIES:
@@ -197,7 +197,7 @@ class _Writer:
             case Cat(items):
                 at = next(i for i, item in enumerate(items) if number in captured(item))
                 before, after = items[:at], items[at + 1 :]
-                # What may match in several ways would have to choose before the group does.
+                # These parts would have to choose their way before the group chooses.
                 if any(has_choices(item) for item in before):
                     raise _NotFiniteError
                 return [
@@ -225,8 +225,8 @@ def _spelled(text: str) -> Node:
 
 
 def _spellings(node: Node) -> list[tuple[str, Node]]:
-    """All texts that the node matches, in order of preference, each with the groups in the node
-    that it goes through."""
+    """All texts that the node matches, in order of preference; each as a node that keeps the groups
+    it passes through."""
     if not captured(node):
         return [(text, _spelled(text)) for text in texts(node)]
     match node:
@@ -253,7 +253,7 @@ def _spellings(node: Node) -> list[tuple[str, Node]]:
 
 
 def has_choices(node: Node) -> bool:
-    """Whether the node may match one text in more ways than one, or texts of several lengths."""
+    """Whether the node may match one text in several ways, or texts of several lengths."""
     match node:
         case Alt() | Reference():
             return True
@@ -266,7 +266,7 @@ def has_choices(node: Node) -> bool:
 
 
 def is_ambiguous(node: Node) -> bool:
-    """Whether the node may match in more ways than one before the same place."""
+    """Whether the node may match in several ways that end at the same place."""
     if not has_choices(node):
         return False
     try:
@@ -315,10 +315,10 @@ def _all_characters() -> str:
 
 @cache
 def members(fragment: str) -> tuple[str, ...]:
-    """The characters of a set, as far as they are few; more than `MAX_TEXTS` otherwise."""
+    """The characters of a set if they are few; otherwise more than `MAX_TEXTS` of them."""
     known = told(fragment)
     if known and not (known.kinds or known.negated or known.cased):
-        # What the set names is all that is in it: so all characters need not be looked through.
+        # The set has only the characters that it names, so there is no need to try all others.
         named = {FOLDED[number] for number in numbers(known.folded)}
         for first, last in known.ranges:
             named.update(map(chr, range(first, min(last, first + MAX_TEXTS) + 1)))
@@ -337,8 +337,8 @@ def _cased() -> str:
 
 
 def other_cases(character: str, reference: Reference) -> list[str]:
-    """The other characters that a reference takes for a character. Not all of them need be taken
-    for each other: `I` is taken for `i` and `ı`, which are different letters."""
+    """The other characters that a reference takes for the same as a character. These may differ
+    from each other: `I` is taken for `i` and `ı`, which are different letters."""
     if character not in _cased():
         return []
     same: list[str] = regex.findall(reference.alike(character), _cased(), regex.V0)
@@ -353,15 +353,17 @@ def ignoring_case(node: Node) -> Node:
 
 
 def captures_of_group(tree: Node, number: int) -> Node:
-    """What a group of a tree may capture, and more; several groups may have the number."""
+    """A node that matches all that a group of a tree may capture, and more. Several groups may have
+    the number."""
     groups = (part for part in walk(tree) if isinstance(part, Group))
     return captures_of(Alt(tuple(group.item for group in groups if group.number == number)))
 
 
 def captures_of(node: Node) -> Node:
-    """What a group may capture by the node, and more: its texts stand elsewhere in a reference.
+    """A node that matches all that a group may capture by this node, and more.
 
-    So nothing is asked of what is around them, and a reference in it is anything.
+    A reference repeats the text in another place. So assertions in the node are left out, and a
+    reference in it may be anything.
     """
     match node:
         case Group(item) | Atomic(item):
@@ -375,8 +377,8 @@ def captures_of(node: Node) -> Node:
 
 
 def reaching(node: Node) -> Node:
-    """What reads at least as far as the node looks, where that may not be known exactly: each
-    assertion about what follows is a choice between looking at it and passing it by."""
+    """A node that reads at least as far as this one looks, if that is only known approximately.
+    Each assertion about what follows becomes a choice: to look at it, or to pass it by."""
     match node:
         case Look(item, True):
             return Alt((Cat((reaching(item), NEVER)), Cat(())))
@@ -396,8 +398,8 @@ def reaching(node: Node) -> Node:
 def without_lead(tree: Node, group: int) -> Node:
     """The tree without a lazy, optional beginning of one set outside the masked group.
 
-    `[\\w.]{0,50}?key=(\\d+)` masks what `key=(\\d+)` does. Of two matches the one whose beginning
-    could reach further left is also the one whose rest begins first, so that the same are found.
+    `[\\w.]{0,50}?key=(\\d+)` masks what `key=(\\d+)` does. Of two matches, the one whose beginning
+    reaches further left is also the one whose rest begins first. So the same matches are found.
     """
     while (lead := _lead(tree, group)) is not None:
         tree = _dropped(tree, lead)

@@ -2,9 +2,9 @@
 
 Patterns settle in three ways. An *ordered* one needs no second look: the automaton's accepts are
 `regex`'s own matches as soon as nothing older lives. An *eager* one is reported at the first end of
-any match. A *tested* one may be refused by a validator or an allowlist: once no candidate lives
-that is as old, an automaton that cuts finds each match in the text that has been kept, and the
-search goes on after what was confirmed, as if it began there.
+any match. A *tested* one may be refused by a validator or an allowlist, so its match is judged once
+no candidate lives that is as old. If it is refused, the search resumes at its second character, as
+if it began there. The matches of an approximated pattern are first found again by the matcher.
 """
 
 from __future__ import annotations
@@ -25,10 +25,8 @@ _NOTHING_MASKED: Mapping[tuple[int, int, int], int] = {}
 
 
 class PatternScan(Rereading):
-    """One stream's search: the patterns that are awake, and what is accepted but not settled.
-
-    `steps` is what reads the text, and `scope` what is searched for.
-    """
+    """One search of one stream. `steps` reads the text, and has the candidates and open matches;
+    `scope` says what is searched for."""
 
     __slots__ = ("_masked", "_standing", "scope")
 
@@ -39,8 +37,8 @@ class PatternScan(Rereading):
         self._masked = _NOTHING_MASKED
 
     def fork(self, rules: Collection[int]) -> PatternScan | None:
-        """What stands here, too, and goes on by itself to look for some of the rules; None if it
-        looks for none of them."""
+        """A copy that goes on by itself and looks for these rules only; None if this search looks
+        for none of them."""
         if self.scope.rules.isdisjoint(rules):
             return None
         fork = PatternScan(self._set, self.steps.fork, self.scope)
@@ -51,16 +49,15 @@ class PatternScan(Rereading):
         return fork
 
     def is_alike(self, fork: PatternScan) -> bool:
-        """Whether a fork of this would find nothing else from here on, but for its offsets."""
+        """Whether a fork of this search finds the same from here on, apart from offsets."""
         return not (self._standing or fork._standing) and fork.steps.is_alike(self.steps)
 
     def watched(self) -> bool:
-        """See `Scan.watched`: of what is approximated only the matcher can tell."""
+        """See `Scan.watched`: only the matcher can tell when an approximated candidate ends."""
         return bool(self._set.approximated and self.steps.lost())
 
     def oldest(self) -> int:
-        """Where the oldest candidate began, or match that is not settled; the present offset if
-        there is neither."""
+        """Where the oldest candidate or open match began; the present offset if there is none."""
         steps = self.steps
         matches = [steps.open_matches(pattern)[0] for pattern in steps.waiting()]
         return min([steps.oldest(), *[start for _, start, *_ in matches]])
@@ -98,15 +95,15 @@ class PatternScan(Rereading):
         return found + self._failures()
 
     def _open(self, pattern: int) -> list[OpenMatch]:
-        """A pattern's matches that are not settled."""
+        """A pattern's open matches, the oldest first."""
         return list(map(OpenMatch._make, self.steps.open_matches(pattern)))
 
     def _unwritten(self, pattern: int) -> list[OpenMatch]:
-        """Those of them that text waits for."""
+        """A pattern's open matches that text waits for, the oldest first."""
         return list(map(OpenMatch._make, self.steps.unwritten(pattern)))
 
     def _failures(self) -> list[Match]:
-        """The patterns that have come to be too large to be followed."""
+        """A failed match for each pattern that would have too many threads."""
         found = []
         for pattern, hold in self.steps.failures():
             rule = self._set.patterns[pattern].rule
@@ -159,7 +156,7 @@ class PatternScan(Rereading):
     def _confirm_all(
         self, pattern: int, window: Window, found: list[Match], *, last: bool, ended: bool
     ) -> None:
-        """See `_settled`, of an approximated pattern."""
+        """`_settled` for a pattern that does not cut: adds its confirmed matches to `found`."""
         while matches := self._open(pattern):
             oldest = self.offset + 1 if last else self.steps.began(pattern)
             if matches[0].start >= oldest or self._confirmed(
@@ -168,7 +165,7 @@ class PatternScan(Rereading):
                 break
 
     def _taken(self, match: OpenMatch, window: Window, *, ended: bool) -> list[Match]:
-        """Take a pattern's oldest match: nothing can undo it, but its judge may refuse it."""
+        """What a match reports that no candidate can undo; its judge may still refuse it."""
         pattern, began = match.pattern, match.start
         compiled = self._set.patterns[pattern]
         spans = self._spans(pattern, match, window)
@@ -177,7 +174,7 @@ class PatternScan(Rereading):
                 # It has overflowed long ago, and there is no text left to be judged.
                 rule = compiled.rule
                 return [Match(rule, start, end, began, judged=False) for start, end in spans]
-            if not self._holds_true(pattern, spans, window):
+            if not self._is_confirmed(pattern, spans, window):
                 self._go_on_after(match, window, ended=ended)
                 return []
         if match.late:
@@ -187,8 +184,8 @@ class PatternScan(Rereading):
         return [Match(compiled.rule, start, end, began) for start, end in spans]
 
     def _go_on_after(self, match: OpenMatch, window: Window, *, ended: bool) -> None:
-        """Let the search go on after a match that is refused. What comes back holds nothing before
-        the match's hold-back: that has overflowed."""
+        """Let the search go on after a match that is refused. Candidates that come back hold no
+        text before the match's hold-back: that has overflowed."""
         pattern, at = match.pattern, self._after_refused(match, window)
         if not self._hides(pattern):
             self._restart(pattern, at, window, ended=ended)
@@ -206,20 +203,21 @@ class PatternScan(Rereading):
         *,
         ended: bool,
     ) -> bool:
-        """Confirm an approximated pattern's matches that began before `oldest`, up to the first
-        that is not refused; returns whether there was none. `ended` if the text ends here."""
+        """Judge an approximated pattern's matches that began before `oldest`, up to the first that
+        is confirmed, which goes to `found`; returns whether there was none. `ended` if the text
+        ends here."""
         pattern = matches[0].pattern
         compiled = self._set.patterns[pattern]
         begin = max(matches[0].start, self._horizon())
         while (match := self._find(pattern, begin, oldest, window)) is not None:
             spans = self._spans(pattern, match, window)
-            if self._holds_true(pattern, spans, window):
+            if self._is_confirmed(pattern, spans, window):
                 found += [Match(compiled.rule, start, end, match.start) for start, end in spans]
                 self._restart(pattern, match.end, window, ended=ended)
                 return False
             begin = self._after_refused(match, window)
-        # An older start may have accepted in place of one that lives: those before the last end are
-        # looked at once they are older than what lives.
+        # Where threads met, only the oldest start was kept. So younger ones, up to the last end,
+        # may match, too: they are looked at once they are older than what lives.
         end = max(each.end for each in matches)
         kept = [each for each in matches if each.start >= oldest] if compiled.group else []
         if oldest < end and not (kept and kept[0].start == oldest):
@@ -232,7 +230,7 @@ class PatternScan(Rereading):
 
     def _held(self) -> list[tuple[int, int]]:
         """(hold-back, pattern) of all candidates that text waits for."""
-        # What began in text that is masked as it comes is masked with it.
+        # Candidates that began in text which is masked as it arrives are masked with it.
         steps, flowing = self.steps, self.steps.lost()
         held = [
             (steps.waits(pattern), pattern)
@@ -257,8 +255,8 @@ class PatternScan(Rereading):
         return [self._set.patterns[entry[1]].rule for entry in self._held() if entry[0] <= hold]
 
     def prune(self, upto: int, window: Window) -> None:
-        """See `Scan.prune`: what is approximated may make text wait for nothing, and so may what no
-        keyword announces, or what a match hides of which all is written."""
+        """See `Scan.prune`. Text may wait in vain for an approximated candidate, for one that no
+        keyword announces, and for what a match hides that is already written."""
         budget = ReservingBudget(self, self._allowance() // 2)
         for pattern in {pattern for _, pattern in self._held()}:
             self._let_go(pattern, upto, window, budget)
@@ -271,18 +269,18 @@ class PatternScan(Rereading):
                 ):
                     self._settle_at(pattern, start, window, budget)
             except OverBudgetError:
-                # What cannot be decided within the budget is taken to go on.
+                # A candidate that cannot be decided within the budget is assumed to go on.
                 continue
             except MemoryError:
                 raise
             except Exception:
                 self.steps.keep(pattern, [])
                 rule = self._set.patterns[pattern].rule
-                self._stands(Match(rule, self.offset, self.offset, failed=True))
+                self._settle_next(Match(rule, self.offset, self.offset, failed=True))
 
     def _let_go(self, pattern: int, upto: int, window: Window, budget: Budget) -> None:
-        """Let go of a pattern's candidates that hold text and have no keyword before them, of the
-        oldest and of those that are held from `upto` or before at least."""
+        """Let go of a pattern's candidates that hold text, but have no keyword before them: at
+        least of the oldest, and of those that are held from `upto` or before."""
         keywords = self._set.announcing[pattern]
         if keywords is None:
             return
@@ -299,16 +297,16 @@ class PatternScan(Rereading):
             self._restart(pattern, at, window)
 
     def _hides(self, pattern: int) -> bool:
-        """Whether what a match of the pattern has cut may come back when all that the match masks
-        is written: it may be refused, and a group may end before an older thread does."""
+        """Whether candidates that a match of the pattern has cut may come back, even if all that
+        the match masks is written: the match may yet be refused."""
         automaton = self._set.automata[pattern]
         return automaton.cuts and automaton.least_hold
 
     def _hold_from(self, pattern: int, out: int) -> None:
-        """Let text wait for a pattern's matches no earlier than from `out`, before which all is
-        written; where it is masked, one that goes on needs to know where its group began. What is
-        no longer kept neither comes back."""
-        # There may be a thousand, at each overflow again.
+        """Hold text for a pattern's open matches from `out` at the earliest: all before is written.
+        A match beyond `out` keeps its hold-back if overflows are masked, since that tells where its
+        group began. Matches whose text is no longer kept are forgotten."""
+        # There may be a thousand matches, and this runs at each overflow.
         horizon, releases = self._horizon(), self._set.releases
         matches = list(self.steps.open_matches(pattern))
         kept: list[OpenMatch] = []
@@ -324,8 +322,8 @@ class PatternScan(Rereading):
             self.steps.keep(pattern, kept)
 
     def _let_hidden_go(self, pattern: int, window: Window, budget: Budget) -> None:
-        """Let text wait for a pattern's oldest matches, if nothing is masked of them any more, only
-        where it waits for something that they hide."""
+        """If a pattern's oldest open matches have nothing left to mask, hold text only for what
+        they hide."""
         matches = self._open(pattern)
         try:
             silent = list(takewhile(partial(self._is_silent, window=window), matches))
@@ -338,13 +336,13 @@ class PatternScan(Rereading):
         self.steps.keep(pattern, [*kept, *matches[len(silent) :]])
 
     def _is_silent(self, match: OpenMatch, window: Window) -> bool:
-        """Whether nothing is masked of a match, or all that is has been written."""
+        """Whether a match masks nothing, or all that it masks is written."""
         return match.outlived or not self._spans(match.pattern, match, window)
 
     def _hidden(self, first: OpenMatch, out: int, window: Window, budget: Budget) -> int:
-        """Where text waits for what a match hides, and those that begin after it, as it would if
-        they were refused; before `out` all is written. Raises OverBudgetError where more would be
-        read again than is kept."""
+        """From where text would be held if the match `first`, and those after it that end up to
+        `out`, were refused; all before `out` is written. Raises OverBudgetError if more would be
+        read again than is kept, or than the budget allows."""
         pattern, hold, horizon = first.pattern, self.offset, self._horizon()
         spare = min(budget.left(), self._set.window)
         scan = self.fork(self.scope.rules)
@@ -362,21 +360,21 @@ class PatternScan(Rereading):
             refused = next((start for _, start, _, end, _, _ in matches if end <= out), None)
         return max(hold, out)
 
-    def _stands(self, *matches: Match) -> None:
-        """Let these be settled next."""
+    def _settle_next(self, *matches: Match) -> None:
+        """Let the next `settle` or `stop` return these."""
         self._standing = (*self._standing, *matches)
 
     def _settle_at(self, pattern: int, start: int, window: Window, budget: Budget) -> None:
-        """Take the match at `start`, the oldest candidate, which more text cannot change, if there
-        is one, and let the search go on after it."""
-        # The automaton may not have accepted it yet: of a lookahead it awaits all that may be read.
+        """Settle the oldest candidate, at `start`, which more text cannot change: report its match
+        if it has a confirmed one, and let the search go on."""
+        # The automaton may not have accepted it yet: it waits for all that a lookahead may read.
         match = self._first_of(pattern, [start], window, budget)
         spans = [] if match is None else self._spans(pattern, match, window)
-        if match is None or not self._holds_true(pattern, spans, window):
+        if match is None or not self._is_confirmed(pattern, spans, window):
             self._restart(pattern, start + 1, window)
             return
         rule = self._set.patterns[pattern].rule
-        self._stands(*[Match(rule, *span, match.start) for span in spans])
+        self._settle_next(*[Match(rule, *span, match.start) for span in spans])
         self._restart(pattern, match.end, window)
 
     def overflow(self, hold: int, window: Window, *, drop: bool) -> None:
@@ -389,7 +387,7 @@ class PatternScan(Rereading):
                     raise
                 except Exception:
                     rule = self._set.patterns[pattern].rule
-                    self._stands(Match(rule, hold, self.offset, failed=True))
+                    self._settle_next(Match(rule, hold, self.offset, failed=True))
             else:
                 self.steps.lose(pattern, hold)
                 # What has matched ends before the present, so that all of it has been written.
@@ -418,16 +416,16 @@ class PatternScan(Rereading):
         self._masked = masked
 
     def _drop(self, pattern: int, hold: int, window: Window) -> None:
-        """Drop the candidates that are held from `hold`; what they had matched stands."""
+        """Drop the candidates that are held from `hold` or before. Their matches stand."""
         group = self._set.patterns[pattern].group
         while self._waits(pattern) <= hold:
             began = self.steps.began(pattern)
             start = min(began, self._waits(pattern))
             match = self._oldest_match(pattern, start, hold, window)
             spans = [] if match is None else self._spans(pattern, match, window)
-            if match is not None and self._holds_true(pattern, spans, window):
+            if match is not None and self._is_confirmed(pattern, spans, window):
                 rule = self._set.patterns[pattern].rule
-                self._stands(*[Match(rule, *span, match.start) for span in spans])
+                self._settle_next(*[Match(rule, *span, match.start) for span in spans])
                 self._restart(pattern, match.end, window)
             elif not group:
                 self._restart(pattern, start + 1, window)
@@ -443,8 +441,8 @@ class PatternScan(Rereading):
     def _oldest_match(
         self, pattern: int, start: int, hold: int, window: Window
     ) -> OpenMatch | None:
-        """What the candidates from `start` on that are held from `hold`, or before, have matched
-        first."""
+        """The first match of the candidates that began at `start` or after it, and are held from
+        `hold` or before."""
         matches: Iterable[OpenMatch | None]
         if pattern in self._set.approximated:
             matches = [self._find(pattern, start, hold + 1, window)]
@@ -472,5 +470,5 @@ class PatternScan(Rereading):
 
 
 def searches_of(patterns: PatternSet) -> Sequence[Callable[[], PatternScan]]:
-    """What begins the searches of a stream."""
+    """For each search of a stream, the function that begins it."""
     return [partial(PatternScan, patterns, steps, scope) for steps, scope in patterns.searches]

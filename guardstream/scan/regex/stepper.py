@@ -1,7 +1,7 @@
-"""Steps the automata of many patterns over one stream, of each only while it has a candidate.
+"""Steps the automata of many patterns over one stream, each only while it has a candidate.
 
-A pattern without a candidate sleeps: its state depends on the last character alone, and a table
-tells for each pair of classes of characters which sleeping patterns it wakes.
+A pattern without a candidate sleeps: its state depends only on the last character. A table tells
+for each pair of character classes which sleeping patterns wake.
 """
 
 from __future__ import annotations
@@ -20,18 +20,18 @@ from guardstream.scan.regex.piles import OpenMatch, Pile, piled, put_on
 from guardstream.scan.regex.registers import Accept, resolve
 
 PIECE = 64
-"""How many characters are skimmed at once, where more come in one chunk."""
+"""Longer chunks are skimmed in pieces of so many characters."""
 
 
 def accepted(pattern: int, accept: Accept, registers: tuple[int, ...], offset: int) -> OpenMatch:
-    """What a transition on the character at `offset` accepts."""
+    """The open match of an accept in a transition on the character at `offset`."""
     first, holds, last, late = accept
     # What `resolve` says, without a call.
     hold = start = registers[first] if first >= 0 else offset + 2 + first
     if holds != (first,):
         hold = min([resolve(source, registers, offset) for source in holds])
     end = registers[last] if last >= 0 else offset + 2 + last
-    # Where nothing is masked, text waits only if what comes after the match is read again.
+    # If an empty group masks nothing, text waits only for a late match: it is read again after it.
     return OpenMatch(pattern, start, hold, end, late, hold >= end and not late)
 
 
@@ -48,16 +48,16 @@ _Stand: TypeAlias = tuple[
 """Where a stream's search stands, see `Stepper._here`."""
 
 _Glide: TypeAlias = tuple[Joint | None, tuple[int, ...], int]
-"""What of it a glide changes: the joint state, the registers and the offset."""
+"""The part of it that `glide` changes: the joint state, the registers and the offset."""
 
 
 class Stepper:
-    """One stream's patterns that are awake, and their matches that are not settled.
+    """One stream's patterns that are awake, and their open matches.
 
-    The patterns stand in a joint state with the registers of all, or each by itself as a run.
-    `due` says that the last character needs attention: a match may be certain, or a candidate that
-    is masked as it arrives has ended; `plain` that there is nothing but certain matches, which
-    `settled` takes.
+    The patterns are in a joint state with one tuple of registers, or each has a run of its own.
+    `due`: the last character needs attention, since a match may be certain, or a candidate that is
+    masked as it arrives has ended. `plain`: it needs no more than `settled`, which takes the
+    matches that have become certain.
     """
 
     __slots__ = (
@@ -108,7 +108,7 @@ class Stepper:
             self._failures,
         )
 
-    def _stand(self, stand: _Stand) -> None:
+    def _restore(self, stand: _Stand) -> None:
         (
             self._joint,
             self._registers,
@@ -122,7 +122,7 @@ class Stepper:
 
     @property
     def awake(self) -> dict[int, Run]:
-        """The patterns that are awake."""
+        """The patterns that are awake, as runs."""
         if self._runs is None:
             assert self._joint is not None
             self._runs = self._joint.runs(self._registers)
@@ -138,7 +138,7 @@ class Stepper:
 
     def glide(self, text: str) -> int:
         """Read all of the text and return how many characters are held then. Read nothing and
-        return -1 where a character needs attention, or joint states are not used."""
+        return -1 if a character needs attention, or if joint states are not used."""
         joint, joints = self._joint, self._joints
         if joint is None or self._open or self._lost or joints.rest > 0:
             return -1
@@ -177,7 +177,7 @@ class Stepper:
             try:
                 step(text[begin])
             except TooManyThreadsError as error:
-                # Then the others read the character.
+                # The other patterns have yet to read the character.
                 self._fail(error.pattern, self._hold(error.pattern))
                 apart, step = True, self._step
                 continue
@@ -202,7 +202,8 @@ class Stepper:
         return read
 
     def _is_apart(self, length: int) -> bool:
-        """Whether each pattern is to be stepped by itself for the next characters."""
+        """Prepare to read so many characters; return whether each pattern is stepped by itself,
+        not in a joint state."""
         joints = self._joints
         if self._off or joints.rest > 0:
             joints.rest -= length
@@ -221,21 +222,21 @@ class Stepper:
             self._joint, self._registers, self.offset = mark
             self._runs = None
             return
-        self._stand(mark)
+        self._restore(mark)
         self._lost_live = False
         self._hits = []
         self.due = self.plain = False
 
     def fork(self) -> Stepper:
-        """What stands here, too, and goes on by itself."""
+        """A copy that goes on by itself."""
         fork = Stepper(self._machine, self._joints)
-        fork._stand(self._here())
+        fork._restore(self._here())
         fork._lost, fork._lost_live = dict(self._lost), self._lost_live
         return fork
 
     def is_alike(self, other: object) -> bool:
-        """Whether another stands as this one does, but for its offsets and for what is disabled
-        here alone: each candidate began as far back, and no match is left to settle."""
+        """Whether another stepper has the same candidates, each begun equally far back, and neither
+        has an open match. Offsets may differ. Patterns that are disabled here do not count."""
         if not isinstance(other, Stepper) or self._last != other._last:
             return False
         if self._open or other._open or self._lost or other._lost:
@@ -325,7 +326,7 @@ class Stepper:
                 self.keep(match.pattern, sorted((*known, match)))
             return
         if match.written and self._machine.automata[match.pattern].least_hold:
-            # What it hides comes back if it is refused.
+            # If it is refused, the candidates that it hides come back.
             match = match._replace(written=False)
         if pile is not None:
             # An accepting thread undoes what threads after it had accepted.
@@ -338,8 +339,7 @@ class Stepper:
         self._open = {**self._open, match.pattern: put_on(pile, match)}
 
     def _holding_for(self, match: OpenMatch, undone: Sequence[OpenMatch]) -> OpenMatch:
-        """The match, held from where the first is of those that it undoes: they come back if it is
-        refused."""
+        """The match, held for those that it undoes, too: they come back if it is refused."""
         automaton = self._machine.automata[match.pattern]
         if not automaton.least_hold:
             return match
@@ -350,30 +350,32 @@ class Stepper:
         return match._replace(hold=min(holds), written=False)
 
     def hits(self) -> list[OpenMatch]:
-        """What the last character has completed of eager patterns, once."""
+        """The matches of eager patterns that the last character has completed, each once."""
         found, self._hits = self._hits, []
         return found
 
     def failures(self) -> list[tuple[int, int]]:
-        """The patterns that have come to have too many threads, and are disabled, each with where
-        its oldest hold-back began; once."""
+        """The patterns that are disabled because they would have too many threads, each once, with
+        where its oldest hold-back began."""
         found, self._failures = list(self._failures), ()
         return found
 
     def certain(self) -> tuple[list[tuple[int, int, int, int]], list[int]]:
-        """What is masked of the matches that have become certain, once, and where each began; and
-        the patterns that are not plain but have one that nothing older can undo."""
+        """The matches that have become certain, each once: its label, the span that is masked, and
+        where it began. And the patterns that are not plain, but have a match that nothing older can
+        undo."""
         found, others = self._taken()
         return [(*masked, match.start) for match, masked in found], others
 
     def settled(self) -> list[tuple[int, int, int]]:
-        """What is masked of the matches that have become certain, where nothing else is `due`."""
+        """The matches that have become certain, if nothing else is `due`: the label of each, and
+        the span that is masked."""
         self.due = self.plain = False
         return [masked for _, masked in self._taken()[0]]
 
     def _taken(self) -> tuple[list[tuple[OpenMatch, tuple[int, int, int]]], list[int]]:
-        """The matches that have become certain, each with what is masked of it if that is anything,
-        and the patterns that are not plain but have one."""
+        """The matches of plain patterns that have become certain, each with what is masked of it,
+        without those that mask nothing. And the other patterns that have one."""
         found: list[OpenMatch] = []
         others = []
         for pattern, pile in list(self._open.items()):
@@ -393,28 +395,28 @@ class Stepper:
         return [each for each in masked if each[1][1] < each[1][2]], others
 
     def waiting(self) -> list[int]:
-        """The patterns that have matches which are not settled."""
+        """The patterns that have open matches."""
         return list(self._open)
 
     def open_matches(self, pattern: int) -> Sequence[OpenMatch]:
-        """A pattern's matches that are not settled."""
+        """A pattern's open matches, the oldest first."""
         pile = self._open.get(pattern)
         return () if pile is None else pile.all()
 
     def unwritten(self, pattern: int) -> Sequence[OpenMatch]:
-        """Those of them that text waits for."""
+        """A pattern's open matches that text waits for, the oldest first."""
         pile = self._open.get(pattern)
         return () if pile is None else pile.unwritten()
 
     def write(self, pattern: int, matches: list[OpenMatch]) -> None:
-        """Let text wait no more for these of a pattern's matches."""
+        """Mark these of a pattern's open matches as written: no text waits for them any more."""
         pile = self._open.get(pattern)
         if pile is not None:
             self._put_pile(pattern, pile.wrote(matches))
 
     def take(self, pattern: int, last: bool) -> OpenMatch | None:
-        """A pattern's first match that is not settled, which is no longer kept, if it is older than
-        all candidates, or if nothing more is read."""
+        """Remove and return a pattern's oldest open match, if it is older than all candidates, or
+        if nothing more is read (`last`)."""
         pile = self._open.get(pattern)
         if pile is None or not (last or pile.first.start < self.began(pattern)):
             return None
@@ -422,11 +424,11 @@ class Stepper:
         return pile.first
 
     def keep(self, pattern: int, matches: list[OpenMatch]) -> None:
-        """Let these be the pattern's matches that are not settled."""
+        """Replace the pattern's open matches by these."""
         self._put_pile(pattern, piled(matches))
 
     def _put_pile(self, pattern: int, pile: Pile | None) -> None:
-        # What is marked has the piles as they were.
+        # The mark still refers to the piles as they were.
         self._open = self._open.copy()
         if pile is not None:
             self._open[pattern] = pile
@@ -471,8 +473,8 @@ class Stepper:
         return offset - held
 
     def oldest(self) -> int:
-        """Where the oldest candidate began, the present offset if none lives; a match that is open
-        is no older, since it waits for a candidate."""
+        """Where the oldest candidate began; the present offset if none lives. No open match is
+        older, since it waits for a candidate."""
         began = [state.starts.oldest(run, self.offset) for state, run in self.awake.values()]
         return min(began, default=self.offset)
 
@@ -505,7 +507,8 @@ class Stepper:
     # Candidates too long to be held
 
     def lose(self, pattern: int, hold: int) -> None:
-        """Hold the pattern's candidates from `hold` no more, but say when they have ended."""
+        """Hold no text for the pattern until its candidates that are held from `hold` or before
+        have ended, which needs attention."""
         self._lost[pattern] = hold
         self._lost_live = False
 
@@ -546,8 +549,8 @@ class Stepper:
         self.keep(pattern, [])
 
     def _fail(self, pattern: int, hold: int) -> None:
-        """Disable a pattern that would come to have too many threads, whose oldest hold-back began
-        at `hold`."""
+        """Disable a pattern that would have too many threads. Its oldest hold-back began at
+        `hold`."""
         self._failures = (*self._failures, (pattern, hold))
         self._disable(pattern)
 
@@ -564,9 +567,10 @@ class Stepper:
     def restart(
         self, pattern: int, text: str, begin: int, at: int, base: int, ended: bool, until: int
     ) -> None:
-        """Let the search for a pattern go on as if it had begun at `text[at]`, up to the text's
-        end, which is here; `base` is the text's offset. Before, only what its lookbehinds read from
-        `begin` on is there. Up to the offset `until` the masked group does not open."""
+        """Restart the search for a pattern as if it had begun at `text[at]`, and read up to the
+        text's end, which is the present; `base` is the text's offset. Before `at`, only the
+        pattern's lookbehinds read, from `begin` on. The masked group does not open up to the offset
+        `until`. `ended` if the channel ends here."""
         check_not_building(self._machine.caches.lock)
         self.keep(pattern, [])
         try:
@@ -577,7 +581,7 @@ class Stepper:
     def _read_again(
         self, pattern: int, text: str, begin: int, at: int, base: int, ended: bool, until: int
     ) -> Run:
-        """Where `restart` leads; what is accepted on the way is filed."""
+        """The run that `restart` leads to. Accepts on the way are filed as open matches."""
         machine = self._machine
         signatures = machine.read_for(pattern, text[:begin][-1:], text[begin:])
         left, *before = islice(signatures, at - begin + 1)

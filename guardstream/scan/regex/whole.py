@@ -10,16 +10,16 @@ from guardstream.scan.regex.pattern_set import PatternSet
 from guardstream.scan.regex.scan import searches_of
 
 SHARE = 8
-"""The automaton of one such pattern may take one in so many parts of what those of a search may."""
+"""The automaton of one such pattern may weigh one in so many parts of what a search's may."""
 
 
 class TooMuchWorkError(Exception):
-    """Whether a pattern matches takes more work than the characters of the text pay for."""
+    """To tell whether the pattern matches takes more work than the text's characters pay for."""
 
 
 class WholeMatch:
-    """A pattern that has to match a whole text, which is never empty. Nothing in its tree may be
-    untold (see `is_untold`): an automaton only approximates that. Raises TooLargeError.
+    """A pattern that has to match a whole text, which is never empty. Its tree may have no untold
+    parts (see `is_untold`), which an automaton only approximates. Raises TooLargeError.
     """
 
     def __init__(self, tree: Node) -> None:
@@ -42,7 +42,7 @@ class WholeMatch:
         [self._begin] = searches_of(patterns)
 
     def match(self, text: str) -> bool:
-        """Whether it matches; raises TooMuchWorkError where there are too many ways to follow."""
+        """Whether it matches; raises TooMuchWorkError if there are too many ways to follow."""
         scan, at = self._begin(), 0
         while at < len(text):
             at = scan.steps.run(text, at, len(text))

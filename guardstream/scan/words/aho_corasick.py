@@ -1,7 +1,7 @@
-"""Searches a stream for any number of words: Aho-Corasick, built where the text has been.
+"""Searches a stream for any number of words: Aho-Corasick, built lazily.
 
-The words need no trie: a state is the longest end of the text so far that begins some word, and a
-look-up in the sorted list says whether it still does. A state also knows how far back, in source
+The words need no trie: a state is the longest suffix of the text so far that begins some word, and
+a look-up in the sorted list says whether it still does. A state also knows how far back, in source
 characters, each of its letters began, so positions cost nothing while reading.
 
 Source: A. V. Aho, M. J. Corasick, "Efficient string matching", CACM 18 (1975) 333-340.
@@ -35,19 +35,19 @@ MAX_TRANSITIONS = 60_000
 """Transitions kept before the cache is flushed."""
 
 LETTERS_KEPT = 4
-"""How many letters of a state's live text are kept for the price of a transition."""
+"""So many letters of a state's live text weigh as much as a transition in the cache."""
 
 MAX_CHARACTERS = 50_000
 """How many characters' classes are remembered."""
 
 ALONE = -1
-"""The class of characters of a page that are told apart one by one, when the text has them."""
+"""The class of characters that are classified one by one, when the text has them."""
 
 MANY = SIZE // 4
 """If more characters of a page than this are ALONE, all of them are."""
 
 TOLD = 3
-"""How many first letters tell most ends of a text from all words."""
+"""So many first letters show that most ends of a text begin no word."""
 
 MAX_AGE = 1 << 20
 """The largest age of a candidate that is counted; it has overflowed long before."""
@@ -62,8 +62,8 @@ _NO_RULES: frozenset[int] = frozenset()
 
 
 class Found(NamedTuple):
-    """A word in the text: how many characters ago it began and ended, the word as folded, how
-    often each letter stood where repetitions are passed over, and whether it stands alone."""
+    """A word in the text: how many characters ago it began and ended, the word as folded, how often
+    each letter occurs in a row (if repetitions are passed over), and whether it stands alone."""
 
     began: int
     ended: int
@@ -94,8 +94,8 @@ class Shape(NamedTuple):
 
 
 class Living(NamedTuple):
-    """A live text, a character for each of its letters; `starts` has a bit for each of them, the
-    first the lowest, and means with `joined` what it does in a shape."""
+    """A live text in which each letter was one character. `starts` has a bit for each letter, the
+    first in the lowest bit; its meaning, and that of `joined`, is as in `Shape`."""
 
     prefix: str
     starts: int
@@ -109,8 +109,8 @@ class Living(NamedTuple):
 
 
 class Compared(NamedTuple):
-    """How the characters of a class are compared: one of them, what letters it is compared as, and
-    whether it continues words."""
+    """How the characters of a class are compared: an example, the letters that it is compared as,
+    and whether it continues words."""
 
     character: str
     letters: str
@@ -171,7 +171,7 @@ class WordIndex:
         self.reach = max([confirm.reach for confirm in self.confirm.values()], default=0)
         self.whole = _WordList(whole, folding)
         self.parts = _WordList(parts, folding)
-        # Whether it counts what continues words: at a word's ends, or beside a letter alone.
+        # Whether it matters what continues words: at a word's ends, or beside a single letter.
         self._joins = bool(self.whole) or "separators" in folding.names
         self._letters = frozenset().union(*self.whole.rules, *self.parts.rules)
         self._letter_pages = {ord(letter) // SIZE for letter in self._letters}
@@ -213,8 +213,8 @@ class WordIndex:
         return len(self._letters)
 
     def class_of(self, character: str) -> int:
-        """The class of a character: those of a class are compared alike. A letter that is in no
-        word ends all candidates, whichever it is."""
+        """The class of a character. Characters of one class are compared alike; so all letters that
+        are in no word, which end all candidates, share classes."""
         known = self._classes.get(character)
         if known is None:
             if len(self._classes) > MAX_CHARACTERS:
@@ -223,7 +223,7 @@ class WordIndex:
         return known
 
     def class_row(self, character: str) -> Row[int]:
-        """The class of a character, and those beside it that are known to be in it."""
+        """The class of a character, and the range of neighbours that are known to share it."""
         row = self._pages.row(character)
         if row.answer == ALONE:
             return Row(self._class_of_one(character), ord(character), ord(character))
@@ -243,7 +243,7 @@ class WordIndex:
         return self._number(key, character)
 
     def _classes_of(self, page: str) -> Iterable[Row[int]]:
-        """The classes of a page's characters, together where that is less than each by itself."""
+        """The classes of a page's characters, judged together if that is less work."""
         alone = set(self._letters_on(page)) if self.folding.ignores_only_case else page
         # Only written characters join, and most pages of others have none at all.
         joins = self.whole and JOINING[0][1].search(page)
@@ -261,7 +261,7 @@ class WordIndex:
             yield Row(ALONE if is_alone else self._joining(told, chr(first)), first, last)
 
     def _joining(self, told: int | None, character: str) -> int:
-        """The class of a character that is in no word, as `JOINING` tells whether it joins them."""
+        """The class of a character that is in no word, given by which of `JOINING` it was found."""
         return self._number((True, told == 1, False, False), character)
 
     def _letters_on(self, page: str) -> Iterable[str]:
@@ -274,7 +274,7 @@ class WordIndex:
         return [character for character in page if not letters.isdisjoint(character.casefold())]
 
     def _number(self, key: tuple[object, ...], character: str) -> int:
-        """The number of the class with a key, which the character is in."""
+        """The number of the class with this key, of which the character is an example."""
         known = self._numbers.get(key)
         if known is None:
             joins = self._joins and joins_words(character)
@@ -304,8 +304,8 @@ class WordIndex:
 
     def living(self, state: WordState) -> Living | None:
         """The live text of a state, if nothing else lives in it, each of its letters was one
-        character, and there are not too many; None too where characters may be passed over for
-        what stands before them.
+        character, and there are not too many; otherwise None. Also None if characters may be passed
+        over because of what stands before them.
         """
         shape = state.shape
         plain = self.folding.names.isdisjoint(("repeats", "separators", "spaces"))
@@ -316,12 +316,12 @@ class WordIndex:
         return living if shape._replace(found=()) == living.shape() else None
 
     def alive(self, prefix: str, starts: int, joined: bool) -> WordState:
-        """The state in which this lives, and nothing else: see `living`."""
+        """The state in which only this live text lives, see `living`."""
         return self._state(Living(prefix, starts, joined).shape())
 
     def letter(self, number: int) -> tuple[int, bool]:
-        """The one letter that a class of characters is compared as, -1 if that is not one, and
-        whether they continue words."""
+        """The letter that a class of characters is compared as, -1 if it is not exactly one; and
+        whether the characters continue words."""
         _, letters, joins = self._compared[number]
         return ord(letters) if len(letters) == 1 else -1, joins
 
@@ -391,7 +391,7 @@ class WordIndex:
         """After the last letter once more, or several times: words that end in it reach further."""
         last, whole = shape.last, self.whole
         if not (shape.prefix or shape.joined) and (last in whole.rules or whole.grows(last, (1,))):
-            # Of what may begin with it, nothing could where it stood before.
+            # A word may begin with it only now: nothing could begin where it stood before.
             shape = shape._replace(prefix=last, ages=(0,), starts=(True,), counts=(0,))
         ages, starts = self._begun(shape, last)
         counts = _more(shape.counts, times)
@@ -463,7 +463,7 @@ class WordIndex:
                 suffix = prefix[begin:]
                 if suffix in parts or (may_begin and suffix in whole):
                     for word in self._complete(prefix, begin, ages, starts, counts):
-                        # Where letters may be repeated, no word is at its end yet.
+                        # If letters may be repeated, the word may not have ended yet.
                         (waiting if repeats or word.whole else found)[word] = None
                 if self._grows(suffix, may_begin, counts[begin:]):
                     first = begin

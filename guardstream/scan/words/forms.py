@@ -1,9 +1,8 @@
 """Chooses how a word index is stepped: by the C extension where it was built, else in Python.
 
 The extension keeps the states of an index as numbers in a table, with their transitions by class of
-characters. Python builds what is missing, but most of it the extension sees in the sorted words
-itself: while no word is complete, which ends of the text so far begin one. After a flush there is a
-new table.
+characters. While no word is complete, it finds the next state itself, in the sorted words; the
+other states are built in Python. After a flush there is a new table.
 """
 
 from __future__ import annotations
@@ -69,10 +68,10 @@ else:
             self._table = _native.WordTable(
                 self._class_of, self._built, [], *self._lists, index.holds
             )
-            self._start = start  # where memory runs out before, it is begun once more
+            self._start = start  # last: if memory runs out before, all of this is redone
 
         def placed(self, state: WordState) -> tuple[_native.WordTable, int]:
-            """Where a state stands; it is entered when first asked for."""
+            """The table and number of a state, which is entered when first asked for."""
             if state.place and self._start is self.index.start:
                 return state.place
             with building(self.index.lock):

@@ -42,22 +42,22 @@ NAMES = (
   joint of two letters, such as the Arabic tatweel, is ignored
 - simplified: Traditional Chinese characters are compared as Simplified
 
-Patterns, which see one character for one, know width, confusables and simplified; spaces and
-markdown, where a space stands in the pattern; and zero_width: they are searched for in the text as
-it is, and in what is seen of it. Words do not know markdown.
+For patterns, which map each character to one, there are width, confusables and simplified; spaces
+and markdown, for each space in the pattern; and zero_width: patterns are searched for in the text
+as it is, and in its seen part. Words do not have markdown.
 """
 
 WORD_NAMES = frozenset(NAMES) - {"markdown"}
 """What can be normalised for words."""
 
 CAPITALS = "capitals"
-"""What `Folding.names_for` adds: capitals of other scripts are compared as the Latin ones that they
-look like, before their case is folded. В looks like B, and its small letter в like no letter."""
+"""Added by `Folding.names_for`: capitals of other scripts are compared as the Latin ones that they
+look like, before their case is folded. В looks like B, but its small letter в like no letter."""
 
 PHRASE = "phrase"
-"""What `Folding.names_for` adds for a word with spaces: a space of the text is the phrase's if it
-can be, before it separates letters. Other words are compared apart from phrases, or `a team` would
-hide `abc` in `a b c`."""
+"""Added by `Folding.names_for` for a word with spaces: a space in the text counts as the phrase's
+own if possible, and otherwise as a separator of letters. Phrases are compared separately from other
+words, or `a team` would hide `abc` in `a b c`."""
 
 MAX_GAP = 3
 """How many separators in a row may stand inside a word."""
@@ -81,7 +81,7 @@ spaces between words."""
 _JOINS = regex.compile(JOINS)
 
 JOINING = (1, regex.compile(f"{_WRITTEN}+")), (2, regex.compile(f"[{_UNSPACED}]+"))
-"""The same told by two patterns that run over many characters: only the first finds such a one."""
+"""The same as two patterns that find runs: a character joins words if only the first finds it."""
 
 _OF_WORDS = rf"(?!.*(?=\p{{L}})[{_UNSPACED}])(?=.*\p{{L}})"
 """Stands before a text with letters, all of scripts that put spaces between words."""
@@ -97,7 +97,7 @@ _SPACE = regex.compile(r"(?!\R)\s")
 
 
 MAX_TABLE = 20_000
-"""Of how many characters is remembered what they are compared as."""
+"""For how many characters it is remembered what they are compared as."""
 
 _CASE = frozenset(("case",))
 _NO_GAP = False, False
@@ -159,7 +159,7 @@ class Folding:
         """What each character of a page is compared as, if it is not ignored."""
         if "\n" in page:
             return list(map(self._mapped, page))
-        # No mark is moved across what stands between the characters.
+        # The line feeds keep marks from being moved from one character to another.
         return self._mapped("\n".join(page)).split("\n")
 
     def keeps(self, page: str) -> bool:
@@ -169,7 +169,7 @@ class Folding:
         """
         if "case" in self.names:
             return False
-        # What has a form of one character alone has no other one in NFKC either.
+        # NFKC would replace a character whose other form is a single character.
         same = "width" not in self.names or unicodedata.is_normalized("NFKC", page)
         return same and ord(page[0]) // SIZE not in self._table_pages
 
@@ -191,17 +191,17 @@ class Folding:
         return separates or bool(spaces and last and _UNSPACED_LETTER.match(last))
 
     def goes_on(self, letters: str, before: str) -> bool:
-        """Whether what a character is compared as is more of the white space at the end of a text,
-        which is passed over."""
+        """Whether a character is compared as (`letters`) more of the white space at the end of the
+        text before, and so is passed over."""
         return self.spaces and letters == " " and before.endswith(" ")
 
     def spells_out(self, character: str) -> bool:
-        """Whether the character may stand between letters of which each stands alone."""
+        """Whether the character may stand between letters that each stand alone."""
         return self.gaps(character)[1]
 
     def names_for(self, word: str) -> frozenset[str]:
-        """The names by which a word is compared, which add `CAPITALS` to these where they may, and
-        `PHRASE` where they must.
+        """The names by which a word is compared: these, with `CAPITALS` where they may be added,
+        and `PHRASE` where it must be.
 
         A word with such a letter of another script has to be found in small letters, too.
         """
@@ -239,7 +239,7 @@ class Folding:
 
 
 TRANSLATED = frozenset(("width", "confusables", "simplified"))
-"""What maps one character to one."""
+"""The normalisations that map each character to one."""
 
 PATTERN_NAMES = TRANSLATED | {"zero_width", "spaces", "markdown"}
 """What can be normalised for patterns."""
@@ -267,8 +267,8 @@ class Table(dict[int, str]):
         return text if self._keeps_ascii and text.isascii() else text.translate(self)
 
     def changed(self, character: str) -> Mapping[int, str]:
-        """What those characters are translated to that do not stay as they are, in their order, of
-        the page that a character is on."""
+        """The characters on a character's page that change, in order, and what each is translated
+        to."""
         page = ord(character) // SIZE
         changed = self._changed.get(page)
         if changed is None:
@@ -293,15 +293,15 @@ class Table(dict[int, str]):
 
 _ASCII = "".join(map(chr, range(128)))
 
-# Unicode has characters that are not seen, and reserves places for more, in these parts alone.
+# The only ranges in which Unicode has unseen characters, or reserves code points for them.
 _UNSEEN_AMONG = ((0x80, 0x3400), (0xFE00, 0x10000), (0x11000, 0x1D200), (0xE0000, 0xE1000))
 
 
 @cache
 def unseen() -> re.Pattern[str]:
-    """What finds a character that is not seen, see `NAMES`.
+    """A pattern that finds an unseen (zero-width) character, see `NAMES`.
 
-    `re` has no such classes, but tells the characters of a short text from others the sooner.
+    It is of `re`, which has no such classes but is faster on a short text.
     """
     parts = ["".join(map(chr, range(first, end))) for first, end in _UNSEEN_AMONG]
     runs = [match for part in parts for match in regex.findall(f"{_UNSEEN.pattern}+", part)]
@@ -309,7 +309,7 @@ def unseen() -> re.Pattern[str]:
 
 
 def _keep(table: dict[Key, Value], key: Key, value: Value) -> None:
-    """Remember a value, but not of any number of keys."""
+    """Remember a value, for a bounded number of keys."""
     if len(table) > MAX_TABLE:
         table.clear()
     table[key] = value

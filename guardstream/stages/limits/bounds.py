@@ -81,11 +81,11 @@ _piece = regex.compile(rf"{_OTHER}{{0,32}}+{_WORD}{{1,32}}+|{_OTHER}{{1,32}}+", 
 class Tokens:
     """At most so many tokens, counted piece by piece.
 
-    A piece is what is between two words, and the second of them, at most 32 code points of
-    each: tokenizers too keep the space before a word with it. The text ends before the first piece
-    that begins when the pieces before it have reached the bound. So the count does not depend on
-    chunks and is linear, and no text waits for it; a text may exceed the bound by less than the
-    tokens of one piece, and counts by whole texts may differ a little.
+    A piece is a word with the text between it and the word before, at most 32 code points of each;
+    tokenizers, too, keep a word together with the space before it. Once the pieces have reached the
+    bound, the text ends before the next one. So the count does not depend on chunks and is linear,
+    and no text waits for it. A text may exceed the bound by less than the tokens of one piece, and
+    a count of the whole text may differ a little.
     """
 
     def __init__(self, most: int, count: Count) -> None:

@@ -77,7 +77,7 @@ class Limits:
     """One text's limits; a Stage. Made by `LimitSet.stage`."""
 
     def __init__(self, bounds: list[Bound], stop: StopScan | None) -> None:
-        # The stop sequences read last, so that they hold what they did at the end of another limit.
+        # Stop sequences read last: when another limit ends the text, they still hold theirs.
         self._bounds: list[Bound] = [*bounds, stop] if stop else bounds
         self._stop = stop
         self._position = 0

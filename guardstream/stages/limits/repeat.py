@@ -1,10 +1,10 @@
 """Repetition: ends a text that repeats itself over and over.
 
 A text repeats itself if it ends in `times` copies of one piece of at least `min_chars` code points,
-and of at most LONGEST or twice `min_chars`. Such an end has a smallest period, of which the length
-of the piece is a multiple, so only stretches of one period need to be found. They are looked for at
-fixed places of the text, in scales of period lengths, by comparing the text there with itself; once
-found, a stretch is followed character by character. The answer is exact.
+and of at most LONGEST or twice `min_chars`. The end of such a text has a smallest period, and the
+length of the piece is a multiple of it. So only stretches of one period need to be found. They are
+looked for at fixed places of the text, in scales of period lengths, by comparing the text there
+with itself. Once found, a stretch is followed character by character. The answer is exact.
 
 Source: N. J. Fine, H. S. Wilf, "Uniqueness theorems for periodic functions", Proc. AMS 16 (1965)
 109-114: where a text of at least two periods repeats, the next occurrence of its first half is one

@@ -70,7 +70,7 @@ class RuleSet:
         numbers = {rule.id: number for number, rule in enumerate(self.rules)}
         for name in words:
             if name not in numbers:
-                raise RuleError(name, f"words are given for rule {name!r}, which is not there")
+                raise RuleError(name, f"words are given for rule {name!r}, which does not exist")
         extended = copy(self)
         more = {numbers[name]: tuple(given) for name, given in words.items()}
         extended._searches = (*self._indexes(more), *self._searches)
