@@ -88,7 +88,7 @@ _style = re.compile(r"<style(?=[\s/>])", re.IGNORECASE)
 _style_end = re.compile(r"</style(?=[\s/>])", re.IGNORECASE)
 _IN_STYLE = frozenset("ABCFXYZ")  # the states in an element `style` that may end
 _ENDED = str.maketrans("", "", "CZ")
-_autolink = re.compile(r"<(?:https?|ftps?)://", re.IGNORECASE)
+_autolink = re.compile(r"<(?:(?:https?|ftps?):)?//", re.IGNORECASE)
 # An address with its scheme, or two slashes and a host, as strings of HTML, JSON, YAML and
 # JavaScript may spell them.
 _COLON = r"(?::|&colon;|&#(?:0{0,6}58|x0{0,6}3a);?|\\u003a|\\x3a)"
@@ -103,7 +103,8 @@ _quoted_address = re.compile(rf"[\"']\s{{0,8}}{_FULL}", re.IGNORECASE)
 _BEFORE_QUOTE = frozenset(("", *" \t\r\n\f\v=:([{,"))
 # Org; DokuWiki; BBCode.
 _bracketed_address = re.compile(
-    rf"(?:(?P<O>\[(?:\[|[a-z]{{1,10}}=))|(?P<W>\{{\{{)|(?P<G>\[(?:img|url)\]))\s{{0,8}}{_FULL}",
+    r"(?:(?P<O>\[(?:\[|[a-z]{1,10}=))|(?P<W>\{\{)|(?P<G>\[(?:img|url)(?:[ =][^\[\]\n]{0,60})?\]))"
+    rf"\s{{0,8}}{_FULL}",
     re.IGNORECASE,
 )
 _string_address = re.compile(rf"{STRING}\s{{0,8}}{_FULL}", re.IGNORECASE)
@@ -147,7 +148,7 @@ _definition = regex.compile(
     r"(?:\A|\n)[ ]{0,3}\[(?:(?!\]:)[^\n])++\]:[ \t]*+(?:\n[ \t]*+)?<?(\S++)[ \t][^\n]*+\Z"
 )
 
-LONGEST_OPENING = 128
+LONGEST_OPENING = 160
 """Code points of what opens a tag, a string or a target, at most."""
 
 _LONGEST_BEFORE = 40  # of them before the quote of a string, or before the bracket of a target
