@@ -17,11 +17,14 @@ import regex
 REACH = 2_048
 """How many code points before a stand-in are looked at for an address without spaces."""
 
-# In a text without spaces: a scheme, or one of those that need no slashes; `www.`; a host before a
-# path, a port, a query or a fragment; `//host` and `\\host`; the target of a link or an image in
-# Markdown, or of CSS; more than whom to write to.
+STRING = "\x02"
+"""Stands before a text that is all of a string."""
+
+# In a text without spaces: a scheme, though not what ends in a line feed of JSON, or one of those
+# that need no slashes; `www.`; a host before a path, a port, a query or a fragment; `//host` and
+# `\\host`; the target of a link or an image in Markdown, or of CSS; more than whom to write to.
 _address = regex.compile(
-    r"[a-z0-9+.\-]{2}:[/\\]|%3a(?:/|%2f)"
+    r"[a-z0-9+.\-]{2}:(?:/|\\(?![nrt]))|%3a(?:/|%2f)"
     r"|(?<![a-z0-9])(?:data|javascript|vbscript|blob|about|https?|wss?|ftps?|file|sms|smsto|mms|sips?"
     r"|xmpp|geo|intent|market|magnet|whatsapp|skype|facetime|tg|bitcoin|view-source|urn|cid):"
     r"|(?<![^\W_])www\.|[\w\-\p{So}][.．][\w\-\p{So}]+(?::[0-9]{1,5})?[/?#]"
@@ -43,6 +46,8 @@ _quoted = regex.compile(r"""(?:\A|(?<=[\[{(,:]))(?:"[^"]*"|'[^']*')(?=[,:}\])])"
 
 # https://spec.commonmark.org/0.31.2/#backslash-escapes: in targets, too
 _escaped = regex.compile(r"\\([!-/:-@\[-`{-~])")
+# In strings of JSON, YAML and JavaScript.
+_numbered = re.compile(r"\\(?:u\{?([0-9a-f]{4})\}?|x([0-9a-f]{2}))", re.IGNORECASE)
 
 # https://spec.commonmark.org/0.31.2/#raw-html and #autolinks: what is not written like it is text.
 # Without quotes, micromark reads an address in an attribute as text, too.
@@ -81,21 +86,57 @@ _TAGS = (
 # In it an address needs no string: `url(//host/\20 …)`; and names may be escaped: `u\72l("…`.
 _style = re.compile(r"<style(?=[\s/>])", re.IGNORECASE)
 _style_end = re.compile(r"</style(?=[\s/>])", re.IGNORECASE)
-_IN_STYLE = frozenset("ABC")  # the states in an element `style` that may end
-_autolink = re.compile(r"<(?:https?|ftps?)://", re.IGNORECASE)
-# The first group of these is an address or CSS, spaces too, for KaTeX and MathJax, and so are the
-# options of bbox (https://katex.org/docs/supported.html#html, https://docs.mathjax.org).
-_tex = re.compile(r"\\(?:href|url|includegraphics|style|htmlStyle|bbox)(?![A-Za-z])")
+_IN_STYLE = frozenset("ABCFXYZ")  # the states in an element `style` that may end
+_ENDED = str.maketrans("", "", "CZ")
+_autolink = re.compile(r"<(?:(?:https?|ftps?):)?//", re.IGNORECASE)
+# An address with its scheme, or two slashes and a host, as strings of HTML, JSON, YAML and
+# JavaScript may spell them.
+_COLON = r"(?::|&colon;|&#(?:0{0,6}58|x0{0,6}3a);?|\\u003a|\\x3a)"
+_SLASH = r"(?:\\?/|&sol;|&#(?:0{0,6}47|x0{0,6}2f);?|\\(?:u00|x)2f)"
+_BACKSLASH = r"(?:\\|&bsol;|&#(?:0{0,6}92|x0{0,6}5c);?)"
+_FULL = (
+    rf"(?:[a-z0-9+.\-&#;\\]{{2,52}}?{_COLON}{_SLASH}|https?{_COLON}"
+    rf"|(?:{_SLASH}|{_BACKSLASH}){{2}}[\w\-\[\]]{{1,63}}[.:])"
+)
+# A string that begins with one is one, whatever reads it: Vega-Lite, Mermaid, reveal.js.
+_quoted_address = re.compile(rf"[\"']\s{{0,8}}{_FULL}", re.IGNORECASE)
+_BEFORE_QUOTE = frozenset(("", *" \t\r\n\f\v=:([{,"))
+# Org; DokuWiki; BBCode.
+_bracketed_address = re.compile(
+    r"(?:(?P<O>\[(?:\[|[a-z]{1,10}=))|(?P<W>\{\{)|(?P<G>\[(?:img|url)(?:[ =][^\[\]\n]{0,60})?\]))"
+    rf"\s{{0,8}}{_FULL}",
+    re.IGNORECASE,
+)
+_string_address = re.compile(rf"{STRING}\s{{0,8}}{_FULL}", re.IGNORECASE)
+# https://docutils.sourceforge.io/docs/ref/rst/directives.html#images, whose addresses lose their
+# spaces.
+_directive = re.compile(r"(?:\.\.|\|)[ ]{1,60}(?:image|figure|video|audio)[ ]?\Z", re.IGNORECASE)
+_LONGEST_DIRECTIVE = 80
+# Each opening has one of these characters, at its beginning or end. A group is all of an opening,
+# and named as what it opens.
 _anchor = re.compile(
-    rf"[<\"']|\]\(|{_tex.pattern}"
-)  # each opening has one, at its beginning or end
+    rf"[<\"'{STRING}\[\]({{\\@:.](?:(?<=[<\"'{STRING}\[])|(?P<o>(?<=\])\()"
+    # The first group of these is an address or CSS, spaces too, for KaTeX and MathJax, and so are
+    # the options of bbox (https://katex.org/docs/supported.html#html, https://docs.mathjax.org).
+    r"|(?P<c>(?<=\\)(?:href|url|includegraphics|style|htmlStyle)(?![A-Za-z]))"
+    r"|(?P<f>(?<=\\)bbox(?![A-Za-z]))"
+    # CSS outside a style, as in themes of Mermaid and slides of Marp; its names may be escaped.
+    rf"|(?P<y>(?<=[a-zA-Z0-9]\()\s{{0,8}}(?i:{_FULL}))"
+    r"|(?P<K>(?<=\w@)\{)"  # https://mermaid.js.org/syntax/flowchart.html
+    # MyST, and https://docutils.sourceforge.io/docs/ref/rst/restructuredtext.html#hyperlink-targets
+    r"|(?P<P>(?<=[`:~]\{)(?i:image|figure)(?:-md)?\}|(?<=\.)\.[ ]_)"
+    # https://docs.asciidoctor.org/asciidoc/latest/macros/images
+    rf"|(?P<I>(?:(?<=image:)|(?<=video:)|(?<=audio:))(?<![\w\-].....:):?(?:\{{|(?i:{_FULL})))"
+    r"|(?<=\{)\{|(?<=:):)"
+)
 _tag = re.compile(rf"<(?:{_TAGS})(?=[\s/])", re.IGNORECASE)
 _string = re.compile(
     r"(?:(?:url|image-set)\(|@import|[\s\"'/{:](?:style|src|background|(?:xlink:)?href)\s{0,8}=)\Z",
     re.IGNORECASE,
 )
 _mark = regex.compile(
-    r"(?P<blank>(?<=\n[ \t\r]{0,32})\n)|[<>\"'=/\\(){}:&]|\n|[^\S\n]+|[^<>\"'=/\\(){}:&\s]+"
+    r"(?P<blank>(?<=\n[ \t\r]{0,32})\n)|[<>\"'=/\\()\[\]{}:&@]|\n|[^\S\n]+"
+    r"|[^<>\"'=/\\()\[\]{}:&@\s]+"
 )
 _harmless_target = regex.compile(r"\](?:\(|:)\s{0,32}<(?:mailto|tel):[^?&<>]*\Z", regex.IGNORECASE)
 _harmless_link = regex.compile(r"\]\(\s*<?(?:mailto|tel):[^?&()]*\Z", regex.IGNORECASE)
@@ -107,7 +148,7 @@ _definition = regex.compile(
     r"(?:\A|\n)[ ]{0,3}\[(?:(?!\]:)[^\n])++\]:[ \t]*+(?:\n[ \t]*+)?<?(\S++)[ \t][^\n]*+\Z"
 )
 
-LONGEST_OPENING = 64
+LONGEST_OPENING = 160
 """Code points of what opens a tag, a string or a target, at most."""
 
 _LONGEST_BEFORE = 40  # of them before the quote of a string, or before the bracket of a target
@@ -127,10 +168,20 @@ in one, two and more parentheses, `v` and `w` after a backslash in one and two, 
 and `T` after a second one, because only in front of a parenthesis is that the end of a title.
 
 `A` in an element `style`, `B` after a `<` in it, `C` after `</`, which may be its end, and `E`
-after any other `<`, because in SVG a comment may be there, with what only looks like its end.
+after any other `<`, because in SVG a comment may be there, with what only looks like its end. CSS
+has addresses only in parentheses and after an `@`: `F` in the former, back in `A` after them if
+they are as simple as in prose; otherwise `X`, `Y`, `Z` and `M`, which follow each other like `A`,
+`B`, `C` and `E`.
 
 In TeX: `c` after a command with an address, `f` in its group or its options, `g` and `h` in two
 groups and more, `i` and `j` after a backslash in one and two.
+
+In a string that begins with an address: `Q` in double quotes, `R` in single ones, `U` and `V` after
+a backslash in these, `H` where all of the text is the string. In a link in brackets `O`, after a
+backslash in it `N`, in braces `W`, and between tags of BBCode `G`, `J` after a bracket there. In a
+directive of reStructuredText or AsciiDoc `P`, which ends with its paragraph; in an image in a line
+`I`; in the properties of a shape of Mermaid `K`, in a string there `L`. In an address in the
+parentheses of CSS `y`, after a backslash in it `a`.
 """
 
 _STEPS: dict[str, dict[str, str]] = {
@@ -155,19 +206,40 @@ _STEPS: dict[str, dict[str, str]] = {
     "w": {"\n": "", "": "q"},
     "t": {'"': "T", "'": "T", "\n": "", "": "t"},
     "T": {")": "", '"': "T", "'": "T", "\n": "", "": "t"},
-    "A": {"<": "B", "": "A"},
-    "B": {"/": "C", "": "E"},
-    "C": {"a": "C", "": "E"},
-    "E": {"": "E"},
+    "A": {"<": "B", "(": "F", "@": "X", "&": "X", "": "A"},
+    "B": {"/": "C", "(": "M", "@": "M", "&": "M", "": "E"},
+    "C": {"a": "C", "(": "M", "@": "M", "&": "M", "": "E"},
+    "E": {"(": "M", "@": "M", "&": "M", "": "E"},
+    "F": {")": "A", "<": "Y", **dict.fromkeys("(@&/\\\"'", "X"), "": "F"},
+    "X": {"<": "Y", "": "X"},
+    "Y": {"/": "Z", "": "M"},
+    "Z": {"a": "Z", "": "M"},
+    "M": {"": "M"},
     "c": {"{": "f", "": "c"},
     "f": {"{": "g", "}": "", "\\": "i", "": "f"},
     "g": {"{": "h", "}": "f", "\\": "j", "": "g"},
     "h": {"": "h"},
     "i": {"": "f"},
     "j": {"": "g"},
+    "Q": {'"': "", "\\": "U", "": "Q"},
+    "R": {"'": "", "\\": "V", "": "R"},
+    "H": {"": "H"},
+    "U": {"": "Q"},
+    "V": {"": "R"},
+    "O": {"]": "", "\\": "N", "\n": "", "": "O"},
+    "N": {"\n": "", "": "O"},
+    "W": {"}": "", "\n": "", "": "W"},
+    "G": {"[": "J", "": "G"},
+    "J": {"/": "", "[": "J", "": "G"},
+    "P": {"\n": "", "": "P"},
+    "I": {"[": "", "\n": "", "": "I"},
+    "K": {"}": "", '"': "L", "": "K"},
+    "L": {'"': "K", "": "L"},
+    "y": {")": "", "\\": "a", "\n": "", "": "y"},
+    "a": {"\n": "", "": "y"},
 }
 """The next letter by the mark that comes: a space, a line feed for the end of a paragraph, one of
-`<>"'=/\\(){}:&`, an `a` for a word, or anything else."""
+`<>"'=/\\()[]{}:&@`, an `a` for a word, or anything else."""
 
 
 @lru_cache(maxsize=4_096)
@@ -187,34 +259,34 @@ def within(state: str, text: str, start: int, end: int) -> str:
     An opening that ends after `start` may begin before it.
     """
     opened = _openings(text, start, end)
-    in_style = not _IN_STYLE.isdisjoint((*state, *opened.values()))
-    ended = _ends_of_style(text, start, end) if in_style else ()
-    places = iter(sorted(opened))
+    in_style = not _IN_STYLE.isdisjoint((*state, *"".join(opened.values())))
+    ended = _ends_of_style(text, start, end) if in_style else set[int]()
     at = start
-    while True:
+    for place in (*sorted(opened), end):
+        state = _through(state, text, at, place, ended)
+        state = "".join(sorted({*state, *opened.get(place, "")}))
+        at = place
+    return state
+
+
+def _through(state: str, text: str, start: int, end: int, ended: set[int]) -> str:
+    """Return the state at `end`, if nothing opens after `start`."""
+    if not state:
+        return OUTSIDE
+    for match in _mark.finditer(text, start, end):
+        state = _step(state, _kind_of(match))
+        if match.end() in ended:
+            state = state.translate(_ENDED)
         if not state:
-            place = next((place for place in places if place > at), None)
-            if place is None:
-                return OUTSIDE
-            at, state = place, opened[place]
-        for match in _mark.finditer(text, at, end):
-            at = match.end()
-            state = _step(state, _kind_of(match))
-            if at in ended:
-                state = state.replace("C", "")
-            if (kind := opened.get(at, "")) and kind not in state:
-                state = "".join(sorted(state + kind))
-            if not state:
-                break
-        else:
-            return state
+            break
+    return state
 
 
 def _kind_of(mark: regex.Match[str]) -> str:
     """Return a mark as `_STEPS` has it."""
     if mark[0].isspace():
         return "\n" if mark["blank"] else " "
-    return mark[0] if mark[0] in "<>\"'=/\\(){}:&" else "a"
+    return mark[0] if mark[0] in "<>\"'=/\\()[]{}:&@" else "a"
 
 
 def _ends_of_style(text: str, start: int, end: int) -> set[int]:
@@ -225,31 +297,52 @@ def _ends_of_style(text: str, start: int, end: int) -> set[int]:
 
 def _openings(text: str, start: int, end: int) -> dict[int, str]:
     """Return what opens in a text after `start`, up to `end`, by where its opening ends."""
-    opened = {}
     last = min(end + 1, len(text))
+    opened: dict[int, str] = {}
     for anchor in _anchor.finditer(text, max(start - LONGEST_OPENING, 0), last):
-        at = anchor.start()
-        if anchor[0] == "](":
-            opened[anchor.end()] = "o"
-            continue
-        if anchor[0][0] == "\\":
-            opened[anchor.end()] = "f" if anchor[0] == "\\bbox" else "c"
-            continue
-        if anchor[0] == "<" and (style := _style.match(text, at, last)):
-            opened[style.end()] = "A"
-            continue
-        if anchor[0] == "<" and (tag := _tag.match(text, at, last)):
-            opened[tag.end()] = "b"
-            continue
-        before = text[max(at - _LONGEST_BEFORE, 0) : at].rstrip()
-        if anchor[0] == "<":
-            if link := _autolink.match(text, at, last):
-                opened[link.end()] = "l"
-            if before.endswith(("](", "]:")):
-                opened[at + 1] = "m"
-        elif before.endswith(("(", "=", "t", "T")) and _string.search(before):
-            opened[at + 1] = "D" if anchor[0] == '"' else "S"
-    return {at: kind for at, kind in opened.items() if start < at <= end}
+        for at, kind in _opening(text, anchor, last):
+            if start < at <= end:
+                opened[at] = opened.get(at, "") + kind
+    return opened
+
+
+def _opening(text: str, anchor: re.Match[str], last: int) -> Iterator[tuple[int, str]]:
+    """Yield where openings end that an anchor belongs to, and what they open."""
+    if anchor.lastgroup:
+        yield anchor.end(), anchor.lastgroup
+    elif anchor[0] == "::":
+        if _directive.search(text[max(anchor.start() - _LONGEST_DIRECTIVE, 0) : anchor.start()]):
+            yield anchor.end(), "P"
+    elif anchor[0] in "[{{":
+        if link := _bracketed_address.match(text, anchor.start(), last):
+            yield link.end(), str(link.lastgroup)
+    elif anchor[0] == STRING:
+        if address := _string_address.match(text, anchor.start(), last):
+            yield address.end(), "H"
+    elif anchor[0] == "<":
+        yield from _opening_angle(text, anchor.start(), last)
+    else:
+        yield from _opening_quote(text, anchor.start(), last)
+
+
+def _opening_angle(text: str, at: int, last: int) -> Iterator[tuple[int, str]]:
+    if style := _style.match(text, at, last):
+        yield style.end(), "A"
+    elif tag := _tag.match(text, at, last):
+        yield tag.end(), "b"
+    else:
+        if link := _autolink.match(text, at, last):
+            yield link.end(), "l"
+        if text[max(at - _LONGEST_BEFORE, 0) : at].rstrip().endswith(("](", "]:")):
+            yield at + 1, "m"
+
+
+def _opening_quote(text: str, at: int, last: int) -> Iterator[tuple[int, str]]:
+    before = text[max(at - _LONGEST_BEFORE, 0) : at]
+    if (near := before.rstrip()).endswith(("(", "=", "t", "T")) and _string.search(near):
+        yield at + 1, "D" if text[at] == '"' else "S"
+    if before[-1:] in _BEFORE_QUOTE and (address := _quoted_address.match(text, at, last)):
+        yield address.end(), "Q" if text[at] == '"' else "R"
 
 
 class Around(NamedTuple):
@@ -379,13 +472,16 @@ def _code_in(text: str, start: int) -> Iterator[tuple[int, int | None]]:
 
 
 def _as_read(run: str) -> str:
-    """Return a text without spaces as a Markdown renderer reads it in the target of a link."""
-    return html.unescape(_escaped.sub(r"\1", run)) if "\\" in run or "&" in run else run
+    """Return a text without spaces as Markdown reads it in a link's target, or JSON in a string."""
+    if "\\" in run:
+        run = _numbered.sub(lambda found: chr(int(found[1] or found[2], 16)), run)
+        run = _escaped.sub(r"\1", run)
+    return html.unescape(run) if "&" in run else run
 
 
 def _harmless(state: str, near: str) -> bool:
     """Return whether the open value that ends `near` is only the recipient of a mail or a call."""
-    if state in "ocz":
+    if state in "oczABCE":
         return True
     if state == "f":
         return bool(_harmless_group.search(near))

@@ -73,7 +73,7 @@ class _Over:
             veil = self._brings if allowed else self._withholds
         else:
             veil = self._brings if channel in self._channels else self._leaves
-        return veil.over(stage) if veil else stage  # nothing was issued
+        return veil.over(stage, string=bool(place)) if veil else stage  # nothing was issued
 
     def _restored(self, name: Name, text: str, around: Around) -> str | None:
         if in_address(around):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from guardstream.vault.addresses import LONGEST_OPENING, OUTSIDE, REACH, Around, within
+from guardstream.vault.addresses import LONGEST_OPENING, OUTSIDE, REACH, STRING, Around, within
 
 _WINDOW = 4 * REACH
 """How many code points are kept; half of them cover the waiting text and what precedes it."""
@@ -11,13 +11,16 @@ _WORD = "x"  # what a value ends with, as far as its surroundings are concerned
 
 
 class Surroundings:
-    """Keeps the end of a text, and tracks the tags that are open in it when asked."""
+    """Keeps the end of a text, and tracks the tags that are open in it when asked.
 
-    def __init__(self) -> None:
-        self._window = ""
+    `string` says that the text is all of a string, as of JSON.
+    """
+
+    def __init__(self, *, string: bool = False) -> None:
+        self._window = STRING if string else ""
         self._recent: list[str] = []  # what came after the window
-        self._size = 0  # of both together
-        self._base = 0  # the offset at which they begin
+        self._size = len(self._window)  # of both together
+        self._base = -self._size  # the offset at which they begin
         self._state = OUTSIDE
         self._followed = 0  # the offset up to which tags were tracked
 
@@ -32,7 +35,7 @@ class Surroundings:
         """Return what precedes an offset; the offsets of successive calls must not decrease."""
         self._follow(at)
         end = at - self._base
-        return Around(self._text()[max(end - REACH, 0) : end], self._state)
+        return Around(self._text()[max(end - REACH, -self._base, 0) : end], self._state)
 
     def unbracket(self, at: int) -> None:
         """Record that the bracket at an offset, which closes a restored stand-in, is not written.

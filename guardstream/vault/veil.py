@@ -56,9 +56,10 @@ class Veil:
         self._ids: Ids = ids
         self._last: _Veiled | None = None
 
-    def over(self, stage: Stage) -> Stage:
-        """Return `stage` so that it does not see stand-ins."""
-        self._last = veiled = _Veiled(stage, self._rules, self._shown, self._turned_to)
+    def over(self, stage: Stage, *, string: bool = False) -> Stage:
+        """Return `stage` so that it does not see stand-ins in its text, which may be a string."""
+        around = Surroundings(string=string)
+        self._last = veiled = _Veiled(stage, self._rules, self._shown, self._turned_to, around)
         return veiled
 
     def source(self, text: str, meant: Callable[[Name], str | None]) -> str:
@@ -118,12 +119,13 @@ class _Veiled:
         rules: RuleSet,
         shown: Callable[[str, Around, Callable[[str, str], str]], str],
         turned_to: Callable[[_Veiled], None],
+        surroundings: Surroundings,
     ) -> None:
         self._inner = inner
         self._turned_to = turned_to
         self._show = shown
         self._find = rules.with_replacements({_RULE: StandIn(self._hidden)}).stage()
-        self._surroundings = Surroundings()
+        self._surroundings = surroundings
         self._ahead: list[str] = []  # read by `_find`, not yet taken by `_surroundings`
         self._becomes: list[str] = []  # what each private character becomes
         self._texts: list[str] = []  # the source text of each private character

