@@ -10,8 +10,8 @@ may repeat itself, too.
 from __future__ import annotations
 
 import re
-from bisect import bisect_left
-from collections import Counter
+from bisect import bisect_left, insort
+from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain, islice
@@ -91,10 +91,14 @@ class _Told(NamedTuple):
 
 
 class _Reading(NamedTuple):
-    """What is in a value where it continues a text, which those of some fields are `not_of`."""
+    """What is in a value where it continues a text, which those of some fields are `not_of`.
+
+    It may be only theirs, and not the text `of_path`, of all values at the path.
+    """
 
     strings: Strings
     not_of: Collection[str]
+    of_path: bool = True
 
 
 class _Before(NamedTuple):
@@ -106,20 +110,25 @@ class _Before(NamedTuple):
     def readings(self, text: str, depth: int) -> Sequence[_Reading]:
         """Return what is in a value that is JSON or events, or the rest of those that one of the
         texts ends in; the texts then end in what it ends in."""
-        begun = {tail.begun for tail in self.tails.values()}
+        begun = {tail.begun for tail in self.tails.values()} or {""}
         for told in self.told:
             begun.update([each.tail.begun for each in told.texts.values()])
         if any(begun) and begins_anew(text):
             begun.add("")
         found = {each: strings(text, depth, each) for each in begun}
-        if len(begun) == 1 and found.keys() == {each.begun for each in found.values()}:
-            return [_Reading(each, ()) for each in found.values()]
+        if len(begun) == 1:
+            ((before, only),) = found.items()
+            if before == only.begun:  # as of a text that is no JSON
+                return [_Reading(only, (), bool(self.tails))] if only.values else ()
+        of_path = {"", *(tail.begun for tail in self.tails.values())} if self.tails else set()
         divided = [(name, each.tail) for told in self.told for name, each in told.texts.items()]
         names = {name for name, _ in divided if isinstance(name, str)}
         # What continues another text is read first, as it is known best where that is.
         readings = [
             _Reading(
-                found[each], names - _named(name for name, tail in divided if tail.begun == each)
+                found[each],
+                names - _named(name for name, tail in divided if tail.begun == each),
+                each in of_path,
             )
             for each in sorted(begun, reverse=True)
         ]
@@ -188,13 +197,25 @@ class UnknownTexts:
         return self._judge_value(path, text, _Source(of, name, beside))
 
     def _judge_value(
-        self, path: str, text: str, source: _Source, *, may_recur: bool = False, depth: int = 0
+        self,
+        path: str,
+        text: str,
+        source: _Source,
+        *,
+        may_recur: bool = False,
+        depth: int = 0,
+        of_path: bool = True,
     ) -> Sequence[Event]:
         """Return what a value becomes, the strings in it if it is JSON, and all of it as it is
-        written; `depth` is how many events are around it."""
+        written; `depth` is how many events are around it.
+
+        If it is not `of_path`, it continues only texts that are told apart from the path's.
+        """
         if path not in self._tails and len(self._tails) == PATHS:
             raise AdapterError(f"text at more than {PATHS} paths that are not known: blocked")
         before = self._before(path, text, source)
+        if not of_path and any(told.texts for told in before.told):
+            before = before._replace(tails={})
         judged = self._judge_strings(path, text, before.readings(text, depth), source)
         if judged and isinstance(judged[-1][1][-1], Finish):
             return [each for _, events in judged for each in events if not isinstance(each, Text)]
@@ -225,7 +246,7 @@ class UnknownTexts:
         """
         judged: list[tuple[Nested, Sequence[Event]]] = []
         masks: _Masks | None = None
-        for nested, telling, not_of in _merged(readings):
+        for nested, telling, not_of, of_path in _merged(readings):
             if nested.is_number:
                 masks = masks or _Masks(text, self._check(text))
                 events = self._judge_number(nested, masks)
@@ -234,7 +255,7 @@ class UnknownTexts:
             else:
                 beside = [each for each in source.beside if each[0] not in not_of]
                 others = source._replace(beside=[*beside, *values_beside(nested, telling)])
-                events = self._judge_string(path, nested, others)
+                events = self._judge_string(path, nested, others, of_path=of_path)
             is_clean = all(isinstance(each, Text) for each in events)
             if not (is_clean and _is_same(events, nested.value)):
                 judged.append((nested, events))
@@ -251,7 +272,9 @@ class UnknownTexts:
         masks = not _is_same(events, key.value)
         return [Text(f"[{found[0].rule}]" if masks else key.value), *found]
 
-    def _judge_string(self, path: str, nested: Nested, source: _Source) -> Sequence[Event]:
+    def _judge_string(
+        self, path: str, nested: Nested, source: _Source, *, of_path: bool
+    ) -> Sequence[Event]:
         inner = f"{path}(json){nested.path}"
         if inner not in self._tails and 2 * len(self._tails) >= PATHS:
             inner = f"{path}(json)"  # they are one, rather than too many
@@ -263,7 +286,12 @@ class UnknownTexts:
         may_recur = is_whole and len(nested.value) >= _NAMING and nested.around is not None
         source = source._replace(of=number)
         return self._judge_value(
-            inner, nested.value, source, may_recur=may_recur, depth=nested.depth
+            inner,
+            nested.value,
+            source,
+            may_recur=may_recur,
+            depth=nested.depth,
+            of_path=of_path,
         )
 
     def _judge_number(self, number: Nested, masks: _Masks) -> Sequence[Event]:
@@ -294,7 +322,7 @@ class UnknownTexts:
         told = self._across_told(text, before.told, may_recur=may_recur)
         added: dict[Hashable, str] = dict.fromkeys(before.tails, text)
         # What was masked may go on in later text, or may be over: then no match begins in it.
-        if bare in self._tails_of:
+        if before.tails and bare in self._tails_of:
             added[bare] = rest
         if may_recur:
             added = {key: new for key, new in added.items() if self._tail(key).last != new}
@@ -668,9 +696,9 @@ def _revealed(written: Sequence[Event], hidden: str, changes: Collection[str]) -
     return [Text("".join([first, *chain.from_iterable(pairs)])), *rest]
 
 
-_Value: TypeAlias = tuple[Nested, Sequence[Nested], Collection[str]]
-"""A string or a number, the values that may tell which text it continues, and the fields whose
-texts it does not."""
+_Value: TypeAlias = tuple[Nested, Sequence[Nested], Collection[str], bool]
+"""A string or a number, the values that may tell which text it continues, the fields whose texts it
+does not, and whether it continues that of all values."""
 
 
 def _merged(readings: Sequence[_Reading]) -> Iterable[_Value]:
@@ -679,11 +707,25 @@ def _merged(readings: Sequence[_Reading]) -> Iterable[_Value]:
     if len(readings) == 1:
         return _values(*readings)
     found: dict[Hashable, _Value] = {}
-    for nested, telling, not_of in chain.from_iterable(map(_values, readings)):
-        place = (nested.path, nested.value, nested.start, nested.end)
-        known = found.setdefault(place, (nested, telling, not_of))
-        found[place] = (*known[:2], {*known[2]} & {*not_of})
+    ends: defaultdict[str, list[tuple[int, int]]] = defaultdict(list)
+    # Where it continues the text of all values, what tells about it is known best.
+    for reading in sorted(readings, key=lambda each: not each.of_path):
+        for nested, telling, not_of, _ in _values(reading):
+            spans = ends[nested.path]
+            of_path = reading.of_path or not _overlaps(spans, nested)
+            if reading.of_path:
+                insort(spans, (nested.start, nested.end))
+            place = (nested.path, nested.value, nested.start, nested.end)
+            known = found.setdefault(place, (nested, telling, not_of, of_path))
+            found[place] = (*known[:2], {*known[2]} & {*not_of}, known[3])
     return sorted(found.values(), key=lambda each: each[0].start)
+
+
+def _overlaps(spans: Sequence[tuple[int, int]], nested: Nested) -> bool:
+    """Return whether a string or a number overlaps the last of some spans that begin before its
+    end."""
+    at = bisect_left(spans, (nested.end, 0))
+    return at > 0 and spans[at - 1][1] > nested.start
 
 
 def _values(reading: _Reading) -> Iterator[_Value]:
@@ -696,7 +738,7 @@ def _values(reading: _Reading) -> Iterator[_Value]:
     for each in values:
         if not (each.is_constant or each.came_before):
             told = telling or telling_in[each.event] or in_items.get(each.around, ())
-            yield each, told, reading.not_of
+            yield each, told, reading.not_of, reading.of_path
 
 
 def _without_overlaps(
@@ -728,7 +770,7 @@ def _telling(values: Sequence[Nested]) -> Sequence[Nested]:
 
 
 def _may_tell(nested: Nested) -> bool:
-    return not nested.is_key and len(nested.value) <= LONGEST_BESIDE
+    return not nested.is_key and len(nested.whole) <= LONGEST_BESIDE
 
 
 def _is_same(events: Sequence[Event], text: str) -> bool:
