@@ -170,7 +170,7 @@ class Nested(_Value):
             self.is_continued = True
             found = _CUT.search(text, self.start, by) if not self.is_data else None
             self.cut = found[1] if found is not None else ""
-            if self._is_string and not (self.is_key or self.is_data):
+            if self._is_string and not self.is_data:
                 quoted = text[self.start : by - len(self.cut)]
                 self.before = _DECODER.decode(f'{quoted}"')
                 self.value = self.value[len(self.before) :]

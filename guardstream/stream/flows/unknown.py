@@ -265,11 +265,12 @@ class UnknownTexts:
 
     def _judge_key(self, key: Nested) -> Sequence[Event]:
         """Return what a key becomes; of one that began in an earlier value, its rest."""
-        events = self._check(key.value)
-        if not key.is_continued or not events or isinstance(events[-1], Finish):
+        events = self._check(key.whole)
+        if not key.before or isinstance(events[-1], Finish):
             return events
         found = [each for each in events if isinstance(each, Finding)]
-        masks = not _is_same(events, key.value)
+        found = [each for each in found if each.end > len(key.before)]
+        masks = found and not _is_same(events, key.whole)
         return [Text(f"[{found[0].rule}]" if masks else key.value), *found]
 
     def _judge_string(
