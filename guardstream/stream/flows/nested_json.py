@@ -324,8 +324,8 @@ def by_items(values: Iterable[Nested]) -> Mapping[object, Sequence[Nested]]:
 
 
 def values_beside(nested: Nested, telling: Collection[Nested]) -> Beside:
-    """Return which of some values tell what a string continues: those in the objects and lists
-    around it by their paths there, and the others by their paths and order in its event, or in
+    """Return which of some other values tell what a string continues: those in the objects and
+    lists around it by their paths there, and the rest by their paths and order in its event, or in
     others."""
     way = set()
     around = nested.around if telling else None
@@ -335,6 +335,8 @@ def values_beside(nested: Nested, telling: Collection[Nested]) -> Beside:
     found: list[tuple[str, Hashable]] = []
     counts: Counter[str] = Counter()
     for each in telling:
+        if each is nested:
+            continue
         name = each.path if each.event is nested.event else f"~{each.path}"
         if each.around not in way:
             counts[name] += 1

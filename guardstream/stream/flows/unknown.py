@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left, insort
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain, islice
@@ -93,12 +93,12 @@ class _Told(NamedTuple):
 class _Reading(NamedTuple):
     """What is in a value where it continues a text, which those of some fields are `not_of`.
 
-    It may be only theirs, and not the text `of_path`, of all values at the path.
+    It may continue only the texts of some fields, `only_of` these, and not the one at its path.
     """
 
     strings: Strings
     not_of: Collection[str]
-    of_path: bool = True
+    only_of: Collection[str] | None = None
 
 
 class _Before(NamedTuple):
@@ -106,6 +106,10 @@ class _Before(NamedTuple):
 
     tails: Mapping[Hashable, Tail]
     told: Sequence[_Told]
+
+    def is_divided_by(self, fields: Iterable[str]) -> bool:
+        """Return whether the text of all values is divided by the values of some fields."""
+        return any(each in told.texts for told in self.told for each in fields)
 
     def readings(self, text: str, depth: int) -> Sequence[_Reading]:
         """Return what is in a value that is JSON or events, or the rest of those that one of the
@@ -116,22 +120,18 @@ class _Before(NamedTuple):
         if any(begun) and begins_anew(text):
             begun.add("")
         found = {each: strings(text, depth, each) for each in begun}
+        divided = [(name, each.tail) for told in self.told for name, each in told.texts.items()]
+        names = {name for name, _ in divided if isinstance(name, str)}
         if len(begun) == 1:
             ((before, only),) = found.items()
             if before == only.begun:  # as of a text that is no JSON
-                return [_Reading(only, (), bool(self.tails))] if only.values else ()
-        of_path = {"", *(tail.begun for tail in self.tails.values())} if self.tails else set()
-        divided = [(name, each.tail) for told in self.told for name, each in told.texts.items()]
-        names = {name for name, _ in divided if isinstance(name, str)}
+                return [_Reading(only, (), None if self.tails else names)] if only.values else ()
+        of_path = {"", *(tail.begun for tail in self.tails.values())} if self.tails else ()
+        readings = []
         # What continues another text is read first, as it is known best where that is.
-        readings = [
-            _Reading(
-                found[each],
-                names - _named(name for name, tail in divided if tail.begun == each),
-                each in of_path,
-            )
-            for each in sorted(begun, reverse=True)
-        ]
+        for each in sorted(begun, reverse=True):
+            of = _named(name for name, tail in divided if tail.begun == each)
+            readings.append(_Reading(found[each], names - of, None if each in of_path else of))
         for tail in (*self.tails.values(), *(tail for _, tail in divided)):
             tail.begun = found[tail.begun].begun
         return readings
@@ -194,7 +194,9 @@ class UnknownTexts:
             return [Text(text)]
         if path.endswith("~"):
             return self._check(text)  # no other key continues it
-        return self._judge_value(path, text, _Source(of, name, beside))
+        own = path[1:].replace("[*]", "")  # among those beside it
+        others = [each for each in beside if each[0] != own]
+        return self._judge_value(path, text, _Source(of, name, others))
 
     def _judge_value(
         self,
@@ -204,17 +206,17 @@ class UnknownTexts:
         *,
         may_recur: bool = False,
         depth: int = 0,
-        of_path: bool = True,
+        only_of: Collection[str] | None = None,
     ) -> Sequence[Event]:
         """Return what a value becomes, the strings in it if it is JSON, and all of it as it is
         written; `depth` is how many events are around it.
 
-        If it is not `of_path`, it continues only texts that are told apart from the path's.
+        It may continue `only_of` the texts of these fields, if the path's has been divided by them.
         """
         if path not in self._tails and len(self._tails) == PATHS:
             raise AdapterError(f"text at more than {PATHS} paths that are not known: blocked")
         before = self._before(path, text, source)
-        if not of_path and any(told.texts for told in before.told):
+        if only_of is not None and before.is_divided_by(only_of):
             before = before._replace(tails={})
         judged = self._judge_strings(path, text, before.readings(text, depth), source)
         if judged and isinstance(judged[-1][1][-1], Finish):
@@ -246,7 +248,7 @@ class UnknownTexts:
         """
         judged: list[tuple[Nested, Sequence[Event]]] = []
         masks: _Masks | None = None
-        for nested, telling, not_of, of_path in _merged(readings):
+        for nested, telling, not_of, only_of in _merged(readings):
             if nested.is_number:
                 masks = masks or _Masks(text, self._check(text))
                 events = self._judge_number(nested, masks)
@@ -255,7 +257,7 @@ class UnknownTexts:
             else:
                 beside = [each for each in source.beside if each[0] not in not_of]
                 others = source._replace(beside=[*beside, *values_beside(nested, telling)])
-                events = self._judge_string(path, nested, others, of_path=of_path)
+                events = self._judge_string(path, nested, others, only_of)
             is_clean = all(isinstance(each, Text) for each in events)
             if not (is_clean and _is_same(events, nested.value)):
                 judged.append((nested, events))
@@ -274,7 +276,11 @@ class UnknownTexts:
         return [Text(f"[{found[0].rule}]" if masks else key.value), *found]
 
     def _judge_string(
-        self, path: str, nested: Nested, source: _Source, *, of_path: bool
+        self,
+        path: str,
+        nested: Nested,
+        source: _Source,
+        only_of: Collection[str] | None,
     ) -> Sequence[Event]:
         inner = f"{path}(json){nested.path}"
         if inner not in self._tails and 2 * len(self._tails) >= PATHS:
@@ -292,7 +298,7 @@ class UnknownTexts:
             source,
             may_recur=may_recur,
             depth=nested.depth,
-            of_path=of_path,
+            only_of=only_of,
         )
 
     def _judge_number(self, number: Nested, masks: _Masks) -> Sequence[Event]:
@@ -697,9 +703,9 @@ def _revealed(written: Sequence[Event], hidden: str, changes: Collection[str]) -
     return [Text("".join([first, *chain.from_iterable(pairs)])), *rest]
 
 
-_Value: TypeAlias = tuple[Nested, Sequence[Nested], Collection[str], bool]
-"""A string or a number, the values that may tell which text it continues, the fields whose texts it
-does not, and whether it continues that of all values."""
+_Value: TypeAlias = tuple[Nested, Sequence[Nested], Collection[str], Collection[str] | None]
+"""A string or a number, the values that may tell which text it continues, and the fields whose
+texts it does not; and those whose texts alone it does."""
 
 
 def _merged(readings: Sequence[_Reading]) -> Iterable[_Value]:
@@ -708,16 +714,16 @@ def _merged(readings: Sequence[_Reading]) -> Iterable[_Value]:
     if len(readings) == 1:
         return _values(*readings)
     found: dict[Hashable, _Value] = {}
-    ends: defaultdict[str, list[tuple[int, int]]] = defaultdict(list)
-    # Where it continues the text of all values, what tells about it is known best.
-    for reading in sorted(readings, key=lambda each: not each.of_path):
-        for nested, telling, not_of, _ in _values(reading):
-            spans = ends[nested.path]
-            of_path = reading.of_path or not _overlaps(spans, nested)
-            if reading.of_path:
+    spans: list[tuple[int, int]] = []  # of what continues the text at the path
+    # What tells about a string is known best there.
+    for reading in sorted(readings, key=lambda each: each.only_of is not None):
+        for nested, telling, not_of, only_of in _values(reading):
+            if only_of is None:
                 insort(spans, (nested.start, nested.end))
+            elif not _overlaps(spans, nested):
+                only_of = None
             place = (nested.path, nested.value, nested.start, nested.end)
-            known = found.setdefault(place, (nested, telling, not_of, of_path))
+            known = found.setdefault(place, (nested, telling, not_of, only_of))
             found[place] = (*known[:2], {*known[2]} & {*not_of}, known[3])
     return sorted(found.values(), key=lambda each: each[0].start)
 
@@ -739,7 +745,7 @@ def _values(reading: _Reading) -> Iterator[_Value]:
     for each in values:
         if not (each.is_constant or each.came_before):
             told = telling or telling_in[each.event] or in_items.get(each.around, ())
-            yield each, told, reading.not_of, reading.of_path
+            yield each, told, reading.not_of, reading.only_of
 
 
 def _without_overlaps(
