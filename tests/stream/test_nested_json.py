@@ -505,3 +505,23 @@ def test_texts_are_told_apart_by_fields_that_are_cut(name: str, size: int) -> No
     }
     assert "grey owl" not in texts["agent-one"]
     assert texts["agent-two"] == "soonand"
+
+
+@pytest.mark.parametrize(
+    ("values", "shown"),
+    [
+        (['{"a": 12345', '6789, "b": 1}'], '0, "b": 1}'),
+        (['{"a": 12', "345", "6789}"], "0}"),
+        (["[1, 12345", "6789, 2]"], "0, 2]"),
+        (['data: {"a": 12345', "6789}\n\n"], "0}\n\n"),
+        (["[123456789", ", 1]"], ", 1]"),
+        (["[1, 2", ", 3456789]"], ", 3456789]"),
+    ],
+)
+def test_a_number_that_is_cut_stays_a_number(values: list[str], shown: str) -> None:
+    assert guarded(values)[0][-1] == shown
+
+
+def test_what_is_masked_in_a_key_that_is_cut_is_masked_once() -> None:
+    values = ['{"greyowl \\', 'n so": 1, "so gre', 'yowl": 2}']
+    assert guarded(values) == (['{"******* \\', 'n so": 1, "so gre', '[owl]": 2}'], ["owl", "owl"])

@@ -158,7 +158,7 @@ class Nested(_Value):
     @property
     def came_before(self) -> bool:
         """Whether it was in an earlier text."""
-        return self.end <= 0 or (self.is_continued and not self._is_string)
+        return self.end <= 0 or (self.is_continued and self.is_constant)
 
     @property
     def _is_string(self) -> bool:
@@ -361,8 +361,10 @@ def written_in(text: str, nested: Nested, value: str) -> str:
     """Return another value of a string or a number in a text as a string of JSON, without the quote
     that it lacks; that of an event's data as lines of it.
 
-    An escape that the text cuts stays, as its rest is elsewhere.
+    An escape that the text cuts stays, as its rest is elsewhere. A number goes on as a number.
     """
+    if nested.is_number and nested.is_continued:
+        return "0"
     if nested.is_data:
         return "\ndata: ".join(_LINE_END.split(value))
     begun = rest = '"'
@@ -560,6 +562,10 @@ class _Reader:
         elif self._expected[0] == ",":
             step = None
         begun = around.begun(step, _LONG, is_within=is_string) + rest
+        if step is None and around.fields is None and self._strings and not rest:
+            number = self._strings[-1]
+            if number.is_number and number.around is around:  # it may go on
+                begun = begun[:-1] + number.value[:_LONG]
         while around.around is not None and len(begun) <= _MOST:
             room = min(_LONG, _MOST // 2 - len(begun))
             begun = around.around.begun(_step(around.key), room, is_within=True) + begun

@@ -304,8 +304,11 @@ class UnknownTexts:
     def _judge_number(self, number: Nested, masks: _Masks) -> Sequence[Event]:
         """Return what a number becomes: it is unchanged if none of the text's masks cover it.
 
-        Otherwise it becomes what it would become alone, or `[rule]` if no rule finds it alone.
+        Otherwise it becomes what it would become alone, or `[rule]` if no rule finds it alone. The
+        rest of one that began in an earlier value is judged with what came before.
         """
+        if number.is_continued:
+            return self._check(number.value)
         found = masks.within(number.start, number.end)
         if not found:
             return [Text(number.value)]
