@@ -10,7 +10,7 @@ may repeat itself, too.
 from __future__ import annotations
 
 import re
-from bisect import bisect_left, insort
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -211,7 +211,7 @@ class UnknownTexts:
         """Return what a value becomes, the strings in it if it is JSON, and all of it as it is
         written; `depth` is how many events are around it.
 
-        It may continue `only_of` the texts of these fields, if the path's has been divided by them.
+        Where the path's text is divided by one of the fields `only_of`, it continues only theirs.
         """
         if path not in self._tails and len(self._tails) == PATHS:
             raise AdapterError(f"text at more than {PATHS} paths that are not known: blocked")
@@ -707,8 +707,8 @@ def _revealed(written: Sequence[Event], hidden: str, changes: Collection[str]) -
 
 
 _Value: TypeAlias = tuple[Nested, Sequence[Nested], Collection[str], Collection[str] | None]
-"""A string or a number, the values that may tell which text it continues, and the fields whose
-texts it does not; and those whose texts alone it does."""
+"""A string or a number, the values that may tell which text it continues, the fields whose texts it
+does not, and those whose texts alone it does, if any."""
 
 
 def _merged(readings: Sequence[_Reading]) -> Iterable[_Value]:
@@ -718,11 +718,12 @@ def _merged(readings: Sequence[_Reading]) -> Iterable[_Value]:
         return _values(*readings)
     found: dict[Hashable, _Value] = {}
     spans: list[tuple[int, int]] = []  # of what continues the text at the path
-    # What tells about a string is known best there.
+    # Those come first, as what tells about a string is known best there.
     for reading in sorted(readings, key=lambda each: each.only_of is not None):
+        spans.sort()
         for nested, telling, not_of, only_of in _values(reading):
             if only_of is None:
-                insort(spans, (nested.start, nested.end))
+                spans.append((nested.start, nested.end))
             elif not _overlaps(spans, nested):
                 only_of = None
             place = (nested.path, nested.value, nested.start, nested.end)
