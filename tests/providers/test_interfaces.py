@@ -271,7 +271,8 @@ def test_a_run_of_ag_ui_in_which_a_call_is_cut_fails_and_ends_no_call(
 
 
 @pytest.mark.parametrize(
-    ("action", "rest"), [("block", 'bidden"}'), ("stop", 'bidden"}'), ("block", "bid")]
+    ("action", "rest"),
+    [("block", 'bidden"}'), ("stop", 'bidden"}'), ("block", "bid"), ("stop", "bid")],
 )
 def test_a_run_of_ag_ui_in_which_a_call_in_chunks_is_cut_fails(action: str, rest: str) -> None:
     rule = f"rules: [{{id: w, pattern: 'forbidden|forbid\\Z', action: {action}}}]"

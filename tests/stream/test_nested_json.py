@@ -86,7 +86,7 @@ def test_a_match_is_found_where_other_kinds_are_between() -> None:
         (r'{"a": "gre\u0079owl, and', '{"a": "*******, and'),
         (r'{"gre\u0079owl', '{"*******'),
         (r'["gre\u0079owl", fal', '["*******", fal'),
-        (r'["gre\u0079owl \u00', r'["******* '),
+        (r'["gre\u0079owl \u00', r'["******* \u00'),
     ],
     ids=["mark", "lines", "numbers", "open", "open-key", "open-word", "open-escape"],
 )
@@ -448,3 +448,80 @@ def test_what_is_open_stays_short() -> None:
     for at in range(0, len(long), 50):
         begun = strings(long[at : at + 50], begun=begun).begun
         assert 0 < len(begun) < 500
+
+
+@pytest.mark.parametrize(
+    ("values", "shown"),
+    [
+        (['{"a": "greyowl \\', '" so"}'], ['{"a": "******* \\', '" so"}']),
+        (['{"a": "greyowl\\u00', '41"}'], ['{"a": "*******\\u00', '41"}']),
+        (['{"a": "greyowl\\ud83e', '\\udd89"}'], ['{"a": "*******\\ud83e', '\\udd89"}']),
+        (['{"a": "\\', 'n greyowl"}'], ['{"a": "\\', 'n *******"}']),
+        (['{"a": "\\\\\\', '\\greyowl"}'], ['{"a": "\\\\\\', '\\*******"}']),
+        (['{"a": "\\u0', '041 greyowl"}'], ['{"a": "\\u0', '041 *******"}']),
+        (['{"a": "\\ud83e\\', 'udd89 greyowl"}'], ['{"a": "\\ud83e\\', 'udd89 *******"}']),
+        (['{"a": "\\', "n greyowl \\", 'n"}'], ['{"a": "\\', "n ******* \\", 'n"}']),
+        (['{"a": "\\', "\\"], ['{"a": "\\', "\\"]),
+    ],
+)
+def test_an_escape_that_is_cut_stays_beside_a_mask(values: list[str], shown: list[str]) -> None:
+    assert guarded(values)[0] == shown
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        ["data: so\n\ndata: ", " \n\ndata: gr\n\n", "data: ey owl\n\n"],
+        ["\ufeffdat", 'a: {"a": "gr"}\n\n', 'data: {"a": "ey owl"}\n\n'],
+    ],
+)
+def test_no_cut_between_events_hides_a_match(values: list[str]) -> None:
+    assert guarded(values)[1] == ["owl"]
+
+
+def in_events(values: Sequence[str]) -> str:
+    return "".join(f"data: {json.dumps({'raw': value})}\n\n" for value in values)
+
+
+def test_a_string_that_can_be_read_in_two_ways_hides_no_match() -> None:
+    escaped = "".join(f"\\u{ord(each):04x}" for each in "for a long time it is a gr")
+    first = f'data: {{"t": "x"}}\n\ndata: {{"t": "{escaped}'
+    values = [first, "ey o\\u00", '77"}\n\ndata: {"t": "l"}\n\n']
+    assert guarded([in_events(values)])[1] == ["owl"]
+
+
+@pytest.mark.parametrize("size", [3, 4, 7, 20, 64])
+@pytest.mark.parametrize("name", ["type", "session"])
+def test_texts_are_told_apart_by_fields_that_are_cut(name: str, size: int) -> None:
+    pieces = ["one gr", "two so", "one e", "two on", "one y o", "two and", "one wl so"]
+    sent = "".join(
+        f"data: {json.dumps({name: f'agent-{who}', 't': text})}\n\n"
+        for who, text in (piece.split(" ", 1) for piece in pieces)
+    )
+    shown = "".join(guarded([sent[at : at + size] for at in range(0, len(sent), size)])[0])
+    events = [json.loads(line[6:]) for line in shown.splitlines() if line]
+    texts = {
+        who: "".join(e["t"] for e in events if e[name] == who) for who in ("agent-one", "agent-two")
+    }
+    assert "grey owl" not in texts["agent-one"]
+    assert texts["agent-two"] == "soonand"
+
+
+@pytest.mark.parametrize(
+    ("values", "shown"),
+    [
+        (['{"a": 12345', '6789, "b": 1}'], '0, "b": 1}'),
+        (['{"a": 12', "345", "6789}"], "0}"),
+        (["[1, 12345", "6789, 2]"], "0, 2]"),
+        (['data: {"a": 12345', "6789}\n\n"], "0}\n\n"),
+        (["[123456789", ", 1]"], ", 1]"),
+        (["[1, 2", ", 3456789]"], ", 3456789]"),
+    ],
+)
+def test_a_number_that_is_cut_stays_a_number(values: list[str], shown: str) -> None:
+    assert guarded(values)[0][-1] == shown
+
+
+def test_what_is_masked_in_a_key_that_is_cut_is_masked_once() -> None:
+    values = ['{"greyowl \\', 'n so": 1, "so gre', 'yowl": 2}']
+    assert guarded(values) == (['{"******* \\', 'n so": 1, "so gre', '[owl]": 2}'], ["owl", "owl"])

@@ -47,7 +47,7 @@ _EVENTS = re.compile(rf"(?:\A{_BOM}?|[\r\n])(?:data|event):")
 """What a text has that may be server-sent events: a line of data, or an event's name."""
 
 _EVENT_ENDS = tuple(word[:size] for word in ("data", "event") for size in range(1, len(word) + 1))
-_EVENT_BEGINS = re.compile(r"(?:\A|[\r\n])((?:d(?:a(?:ta?)?)?|e(?:v(?:e(?:nt?)?)?)?)\Z)")
+_EVENT_BEGINS = re.compile(rf"(?:\A{_BOM}?|[\r\n])((?:d(?:a(?:ta?)?)?|e(?:v(?:e(?:nt?)?)?)?)\Z)")
 """What a text may end in that is the beginning of an event."""
 
 _BEGINS_ANEW = re.compile(rf"{_BOM}?[ \t\n\r]*(?:[{{\[]|(?:data|event):)")
@@ -76,6 +76,11 @@ _CUT = re.compile(
     r"""(?<!\\)(?:\\\\)*((?:\\u[dD][89abAB][0-9a-fA-F]{2})?(?:\\(?:u[0-9a-fA-F]{0,3})?)?)\Z"""
 )
 """What a string may end in that is the beginning of an escape, or of a pair of surrogates."""
+
+_ESCAPE = re.compile(
+    r"""\\(?:u[dD][89abAB][0-9a-fA-F]{2}(?:\\u[dD][c-fC-F][0-9a-fA-F]{2})?|u[0-9a-fA-F]{4}|[^u])"""
+)
+"""An escape, or a pair of surrogates."""
 
 _HIGH = re.compile("[\ud800-\udbff]")
 _SURROGATE = re.compile("[\ud800-\udfff]")
@@ -128,7 +133,8 @@ class Nested(_Value):
     """A string, a key, a number or a constant: what it says, and where it is in the text, with its
     quotes.
 
-    A number says its digits, as they are written.
+    A number says its digits, as they are written. A string that began in an earlier text says what
+    comes now; `before` is what that one had of it, if it is short.
     """
 
     value: str = ""
@@ -142,11 +148,17 @@ class Nested(_Value):
     is_open: bool = False  # the text ends in it
     is_continued: bool = False  # it began in an earlier text: this is the rest of it
     cut: str = ""  # the beginning of an escape that an earlier text ended in
+    before: str = ""
+
+    @property
+    def whole(self) -> str:
+        """What it says, with what came in earlier texts."""
+        return self.before + self.value
 
     @property
     def came_before(self) -> bool:
         """Whether it was in an earlier text."""
-        return self.end <= 0 or (self.is_continued and not self._is_string)
+        return self.end <= 0 or (self.is_continued and self.is_constant)
 
     @property
     def _is_string(self) -> bool:
@@ -158,6 +170,10 @@ class Nested(_Value):
             self.is_continued = True
             found = _CUT.search(text, self.start, by) if not self.is_data else None
             self.cut = found[1] if found is not None else ""
+            if self._is_string and not self.is_data:
+                quoted = text[self.start : by - len(self.cut)]
+                self.before = _DECODER.decode(f'{quoted}"')
+                self.value = self.value[len(self.before) :]
         self.start = max(self.start - by, 0)
         self.end -= by
 
@@ -265,8 +281,8 @@ _NOTHING = Strings()
 
 def _read(text: str, depth: int) -> Strings | None:
     """Return what is in a text; None if it is neither JSON nor events."""
-    with suppress(ValueError):
-        if _BEGINS.match(text):
+    if _BEGINS.match(text):
+        with suppress(ValueError):
             return _Reader().read(text)
     if depth == _DEEPEST:
         return None
@@ -283,9 +299,10 @@ def _read(text: str, depth: int) -> Strings | None:
 def _continues(found: Strings, joined: str, border: int) -> bool:
     """Return whether values after a border continue what is before it: JSON goes on as JSON, and
     other data without fields of its own."""
-    after = [each for each in found.values if each.is_data and each.end > border]
-    return not after or not (
-        begins_anew(joined[border:]) or any(joined[each.start : border].strip() for each in after)
+    return not any(
+        begins_anew(joined[border : each.end]) or joined[each.start : border].strip()
+        for each in found.values
+        if each.is_data and each.start <= border < each.end
     )
 
 
@@ -307,8 +324,8 @@ def by_items(values: Iterable[Nested]) -> Mapping[object, Sequence[Nested]]:
 
 
 def values_beside(nested: Nested, telling: Collection[Nested]) -> Beside:
-    """Return which of some values tell what a string continues: those in the objects and lists
-    around it by their paths there, and the others by their paths and order in its event, or in
+    """Return which of some other values tell what a string continues: those in the objects and
+    lists around it by their paths there, and the rest by their paths and order in its event, or in
     others."""
     way = set()
     around = nested.around if telling else None
@@ -318,13 +335,15 @@ def values_beside(nested: Nested, telling: Collection[Nested]) -> Beside:
     found: list[tuple[str, Hashable]] = []
     counts: Counter[str] = Counter()
     for each in telling:
+        if each is nested:
+            continue
         name = each.path if each.event is nested.event else f"~{each.path}"
         if each.around not in way:
             counts[name] += 1
             name += f"#{counts[name]}"
         elif each.key is None:
             name += f"#{each.position}"
-        found.append((name, each.value))
+        found.append((name, each.whole))
     return found
 
 
@@ -340,14 +359,40 @@ def with_strings(text: str, changes: Mapping[Nested, str]) -> str:
 
 def written_in(text: str, nested: Nested, value: str) -> str:
     """Return another value of a string or a number in a text as a string of JSON, without the quote
-    that it lacks; that of an event's data as lines of it."""
+    that it lacks; that of an event's data as lines of it.
+
+    An escape that the text cuts stays, as its rest is elsewhere. A number goes on as a number.
+    """
+    if nested.is_number and nested.is_continued:
+        return "0"
     if nested.is_data:
         return "\ndata: ".join(_LINE_END.split(value))
-    escapes = text.isascii() or _SURROGATE.search(value) is not None
-    written = json.dumps(value, ensure_ascii=escapes)
+    begun = rest = '"'
     if nested.is_continued:
-        written = _completed(nested.cut) + written[1:]
-    return written[:-1] if nested.is_open else written
+        begun, value = _after_cut(text[nested.start : nested.end], nested.cut, value)
+    if nested.is_open:
+        rest = _cut_end(text[nested.start : nested.end], nested.cut)
+    escapes = text.isascii() or _SURROGATE.search(value) is not None
+    return begun + json.dumps(value, ensure_ascii=escapes)[1:-1] + rest
+
+
+def _after_cut(quoted: str, cut: str, value: str) -> tuple[str, str]:
+    """Return the rest of an escape that an earlier text ended in, and the value after it.
+
+    It stays if the value begins with what it stands for.
+    """
+    escape = _ESCAPE.match(cut + quoted) if cut else None
+    if escape is not None:
+        meant = _DECODER.decode(f'"{escape[0]}"')
+        if value.startswith(meant):
+            return quoted[: escape.end() - len(cut)], value[len(meant) :]
+    return _completed(cut), value
+
+
+def _cut_end(quoted: str, cut: str) -> str:
+    """Return the beginning of an escape that the rest of a string ends in, or of a pair."""
+    found = _CUT.search(cut + quoted)
+    return quoted[max(found.start(1) - len(cut), 0) :] if found is not None else ""
 
 
 def _completed(cut: str) -> str:
@@ -483,8 +528,8 @@ class _Reader:
             self._expect_more()
 
     def _take_rest(self, text: str, at: int) -> str:
-        """Take what the text ends in, if it is only the beginning of JSON, and return it: of a
-        string without what is judged."""
+        """Take what the text ends in, if it is only the beginning of JSON, and return it: of a long
+        string only what is not judged yet."""
         rest = _REST.match(text, at)
         if rest is None or (self._around is None and rest[_STRING] is None and rest[0].strip()):
             raise ValueError("no JSON")
@@ -498,7 +543,7 @@ class _Reader:
         last = self._strings[-1]
         last.is_open = True
         written = text[rest.start(_STRING) :]
-        if last.is_key and len(written) <= _LONG:
+        if len(written) <= (_LONG if last.is_key else LONGEST_BESIDE):
             return written
         return f'"{written[len(quoted) :]}'
 
@@ -517,6 +562,10 @@ class _Reader:
         elif self._expected[0] == ",":
             step = None
         begun = around.begun(step, _LONG, is_within=is_string) + rest
+        if step is None and around.fields is None and self._strings and not rest:
+            number = self._strings[-1]
+            if number.is_number and number.around is around:  # it may go on
+                begun = begun[:-1] + number.value[:_LONG]
         while around.around is not None and len(begun) <= _MOST:
             room = min(_LONG, _MOST // 2 - len(begun))
             begun = around.around.begun(_step(around.key), room, is_within=True) + begun

@@ -699,19 +699,23 @@ class PieceFlow(Generic[C]):
                 self.ended = event.reason
                 self.blocked_by = blocking(event, self.findings)
             elif finished is not None and (event.by_rule or not over):
-                self._choices.cut_all(self._ended_by(event, slot.choice, finished), event.reason)
+                self._choices.cut_all(self._ended_by(event, slot, finished), event.reason)
         return text
 
     def _ended_by(
-        self, finish: Finish, choice: int, finished: Mapping[int, FinishReason]
+        self, finish: Finish, slot: Slot, finished: Mapping[int, FinishReason]
     ) -> Iterable[int]:
         """Return the choices that a stop or a limit ends: of those that are `finished`, only its
-        own, unless that says as much, or that the provider has blocked it."""
+        own, unless that says as much, or that the provider has blocked it.
+
+        No end says that a call is cut.
+        """
+        choice, cuts_call = slot.choice, slot.channel == "tool_args"
         if finish.ends == "choice":
-            return [choice] if choice not in finished else []
+            return [choice] if choice not in finished or cuts_call else []
         # Chunks of no known format open no choice.
         every = self._choices.open or [choice]
-        said = (finish.reason, "content_filter")
+        said = ("content_filter", None if cuts_call else finish.reason)
         return [
             each
             for each in every

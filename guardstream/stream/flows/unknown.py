@@ -91,10 +91,14 @@ class _Told(NamedTuple):
 
 
 class _Reading(NamedTuple):
-    """What is in a value where it continues a text, which those of some fields are `not_of`."""
+    """What is in a value where it continues a text, which those of some fields are `not_of`.
+
+    It may continue only the texts of some fields, `only_of` these, and not the one at its path.
+    """
 
     strings: Strings
     not_of: Collection[str]
+    only_of: Collection[str] | None = None
 
 
 class _Before(NamedTuple):
@@ -103,26 +107,31 @@ class _Before(NamedTuple):
     tails: Mapping[Hashable, Tail]
     told: Sequence[_Told]
 
+    def is_divided_by(self, fields: Iterable[str]) -> bool:
+        """Return whether the text of all values is divided by the values of some fields."""
+        return any(each in told.texts for told in self.told for each in fields)
+
     def readings(self, text: str, depth: int) -> Sequence[_Reading]:
         """Return what is in a value that is JSON or events, or the rest of those that one of the
         texts ends in; the texts then end in what it ends in."""
-        begun = {tail.begun for tail in self.tails.values()}
+        begun = {tail.begun for tail in self.tails.values()} or {""}
         for told in self.told:
             begun.update([each.tail.begun for each in told.texts.values()])
         if any(begun) and begins_anew(text):
             begun.add("")
         found = {each: strings(text, depth, each) for each in begun}
-        if len(begun) == 1 and found.keys() == {each.begun for each in found.values()}:
-            return [_Reading(each, ()) for each in found.values()]
         divided = [(name, each.tail) for told in self.told for name, each in told.texts.items()]
         names = {name for name, _ in divided if isinstance(name, str)}
+        if len(begun) == 1:
+            ((before, only),) = found.items()
+            if before == only.begun:  # as of a text that is no JSON
+                return [_Reading(only, (), None if self.tails else names)] if only.values else ()
+        of_path = {"", *(tail.begun for tail in self.tails.values())} if self.tails else ()
+        readings = []
         # What continues another text is read first, as it is known best where that is.
-        readings = [
-            _Reading(
-                found[each], names - _named(name for name, tail in divided if tail.begun == each)
-            )
-            for each in sorted(begun, reverse=True)
-        ]
+        for each in sorted(begun, reverse=True):
+            of = _named(name for name, tail in divided if tail.begun == each)
+            readings.append(_Reading(found[each], names - of, None if each in of_path else of))
         for tail in (*self.tails.values(), *(tail for _, tail in divided)):
             tail.begun = found[tail.begun].begun
         return readings
@@ -185,16 +194,30 @@ class UnknownTexts:
             return [Text(text)]
         if path.endswith("~"):
             return self._check(text)  # no other key continues it
-        return self._judge_value(path, text, _Source(of, name, beside))
+        own = path[1:].replace("[*]", "")  # among those beside it
+        others = [each for each in beside if each[0] != own]
+        return self._judge_value(path, text, _Source(of, name, others))
 
     def _judge_value(
-        self, path: str, text: str, source: _Source, *, may_recur: bool = False, depth: int = 0
+        self,
+        path: str,
+        text: str,
+        source: _Source,
+        *,
+        may_recur: bool = False,
+        depth: int = 0,
+        only_of: Collection[str] | None = None,
     ) -> Sequence[Event]:
         """Return what a value becomes, the strings in it if it is JSON, and all of it as it is
-        written; `depth` is how many events are around it."""
+        written; `depth` is how many events are around it.
+
+        Where the path's text is divided by one of the fields `only_of`, it continues only theirs.
+        """
         if path not in self._tails and len(self._tails) == PATHS:
             raise AdapterError(f"text at more than {PATHS} paths that are not known: blocked")
         before = self._before(path, text, source)
+        if only_of is not None and before.is_divided_by(only_of):
+            before = before._replace(tails={})
         judged = self._judge_strings(path, text, before.readings(text, depth), source)
         if judged and isinstance(judged[-1][1][-1], Finish):
             return [each for _, events in judged for each in events if not isinstance(each, Text)]
@@ -225,7 +248,7 @@ class UnknownTexts:
         """
         judged: list[tuple[Nested, Sequence[Event]]] = []
         masks: _Masks | None = None
-        for nested, telling, not_of in _merged(readings):
+        for nested, telling, not_of, only_of in _merged(readings):
             if nested.is_number:
                 masks = masks or _Masks(text, self._check(text))
                 events = self._judge_number(nested, masks)
@@ -234,7 +257,7 @@ class UnknownTexts:
             else:
                 beside = [each for each in source.beside if each[0] not in not_of]
                 others = source._replace(beside=[*beside, *values_beside(nested, telling)])
-                events = self._judge_string(path, nested, others)
+                events = self._judge_string(path, nested, others, only_of)
             is_clean = all(isinstance(each, Text) for each in events)
             if not (is_clean and _is_same(events, nested.value)):
                 judged.append((nested, events))
@@ -244,14 +267,21 @@ class UnknownTexts:
 
     def _judge_key(self, key: Nested) -> Sequence[Event]:
         """Return what a key becomes; of one that began in an earlier value, its rest."""
-        events = self._check(key.value)
-        if not key.is_continued or not events or isinstance(events[-1], Finish):
+        events = self._check(key.whole)
+        if not key.before or isinstance(events[-1], Finish):
             return events
         found = [each for each in events if isinstance(each, Finding)]
-        masks = not _is_same(events, key.value)
+        found = [each for each in found if each.end > len(key.before)]
+        masks = found and not _is_same(events, key.whole)
         return [Text(f"[{found[0].rule}]" if masks else key.value), *found]
 
-    def _judge_string(self, path: str, nested: Nested, source: _Source) -> Sequence[Event]:
+    def _judge_string(
+        self,
+        path: str,
+        nested: Nested,
+        source: _Source,
+        only_of: Collection[str] | None,
+    ) -> Sequence[Event]:
         inner = f"{path}(json){nested.path}"
         if inner not in self._tails and 2 * len(self._tails) >= PATHS:
             inner = f"{path}(json)"  # they are one, rather than too many
@@ -263,14 +293,22 @@ class UnknownTexts:
         may_recur = is_whole and len(nested.value) >= _NAMING and nested.around is not None
         source = source._replace(of=number)
         return self._judge_value(
-            inner, nested.value, source, may_recur=may_recur, depth=nested.depth
+            inner,
+            nested.value,
+            source,
+            may_recur=may_recur,
+            depth=nested.depth,
+            only_of=only_of,
         )
 
     def _judge_number(self, number: Nested, masks: _Masks) -> Sequence[Event]:
         """Return what a number becomes: it is unchanged if none of the text's masks cover it.
 
-        Otherwise it becomes what it would become alone, or `[rule]` if no rule finds it alone.
+        Otherwise it becomes what it would become alone, or `[rule]` if no rule finds it alone. The
+        rest of one that began in an earlier value is judged with what came before.
         """
+        if number.is_continued:
+            return self._check(number.value)
         found = masks.within(number.start, number.end)
         if not found:
             return [Text(number.value)]
@@ -294,7 +332,7 @@ class UnknownTexts:
         told = self._across_told(text, before.told, may_recur=may_recur)
         added: dict[Hashable, str] = dict.fromkeys(before.tails, text)
         # What was masked may go on in later text, or may be over: then no match begins in it.
-        if bare in self._tails_of:
+        if before.tails and bare in self._tails_of:
             added[bare] = rest
         if may_recur:
             added = {key: new for key, new in added.items() if self._tail(key).last != new}
@@ -668,9 +706,9 @@ def _revealed(written: Sequence[Event], hidden: str, changes: Collection[str]) -
     return [Text("".join([first, *chain.from_iterable(pairs)])), *rest]
 
 
-_Value: TypeAlias = tuple[Nested, Sequence[Nested], Collection[str]]
-"""A string or a number, the values that may tell which text it continues, and the fields whose
-texts it does not."""
+_Value: TypeAlias = tuple[Nested, Sequence[Nested], Collection[str], Collection[str] | None]
+"""A string or a number, the values that may tell which text it continues, the fields whose texts it
+does not, and those whose texts alone it does, if any."""
 
 
 def _merged(readings: Sequence[_Reading]) -> Iterable[_Value]:
@@ -679,11 +717,26 @@ def _merged(readings: Sequence[_Reading]) -> Iterable[_Value]:
     if len(readings) == 1:
         return _values(*readings)
     found: dict[Hashable, _Value] = {}
-    for nested, telling, not_of in chain.from_iterable(map(_values, readings)):
-        place = (nested.path, nested.value, nested.start, nested.end)
-        known = found.setdefault(place, (nested, telling, not_of))
-        found[place] = (*known[:2], {*known[2]} & {*not_of})
+    spans: list[tuple[int, int]] = []  # of what continues the text at the path
+    # Those come first, as what tells about a string is known best there.
+    for reading in sorted(readings, key=lambda each: each.only_of is not None):
+        spans.sort()
+        for nested, telling, not_of, only_of in _values(reading):
+            if only_of is None:
+                spans.append((nested.start, nested.end))
+            elif not _overlaps(spans, nested):
+                only_of = None
+            place = (nested.path, nested.value, nested.start, nested.end)
+            known = found.setdefault(place, (nested, telling, not_of, only_of))
+            found[place] = (*known[:2], {*known[2]} & {*not_of}, known[3])
     return sorted(found.values(), key=lambda each: each[0].start)
+
+
+def _overlaps(spans: Sequence[tuple[int, int]], nested: Nested) -> bool:
+    """Return whether a string or a number overlaps the last of some spans that begin before its
+    end."""
+    at = bisect_left(spans, (nested.end, 0))
+    return at > 0 and spans[at - 1][1] > nested.start
 
 
 def _values(reading: _Reading) -> Iterator[_Value]:
@@ -696,7 +749,7 @@ def _values(reading: _Reading) -> Iterator[_Value]:
     for each in values:
         if not (each.is_constant or each.came_before):
             told = telling or telling_in[each.event] or in_items.get(each.around, ())
-            yield each, told, reading.not_of
+            yield each, told, reading.not_of, reading.only_of
 
 
 def _without_overlaps(
@@ -728,7 +781,7 @@ def _telling(values: Sequence[Nested]) -> Sequence[Nested]:
 
 
 def _may_tell(nested: Nested) -> bool:
-    return not nested.is_key and len(nested.value) <= LONGEST_BESIDE
+    return not nested.is_key and len(nested.whole) <= LONGEST_BESIDE
 
 
 def _is_same(events: Sequence[Event], text: str) -> bool:
