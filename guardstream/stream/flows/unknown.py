@@ -23,17 +23,10 @@ from guardstream.providers.adapter import Beside, Piece, Slot
 from guardstream.providers.toolkit.fields import KINDS
 from guardstream.providers.toolkit.paths import LONGEST_BESIDE, spoken
 from guardstream.stream.flows.checks import CachedCheck, Check
-from guardstream.stream.flows.nested_json import (
-    Nested,
-    Strings,
-    begins_anew,
-    by_events,
-    by_items,
-    strings,
-    values_beside,
-    with_strings,
-    written_in,
-)
+from guardstream.stream.flows.nested.beside import by_events, by_items, values_beside
+from guardstream.stream.flows.nested.strings import begins_anew, strings
+from guardstream.stream.flows.nested.values import Nested, Strings
+from guardstream.stream.flows.nested.writing import with_strings, written_in
 from guardstream.stream.flows.recurring import MASK, Tail, without
 from guardstream.stream.flows.told_apart import Divided, Name, ToldApart
 

@@ -13,7 +13,7 @@ import pytest
 
 from guardstream import Guard, Policy
 from guardstream.events import Event, Finish
-from guardstream.stream.flows.nested_json import strings
+from guardstream.stream.flows.nested.strings import strings
 from guardstream.stream.flows.unknown import UnknownTexts
 
 GUARD = Guard(

@@ -1,0 +1,193 @@
+"""What is in a text of JSON: strings, numbers, constants, and the lists and objects around them."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from hashlib import blake2b
+from itertools import islice
+
+from guardstream.providers.toolkit.paths import LONGEST_BESIDE
+
+DECODER = json.JSONDecoder(strict=False)
+_INTEGER = re.compile("-?[0-9]+")
+CUT = re.compile(
+    r"""(?<!\\)(?:\\\\)*((?:\\u[dD][89abAB][0-9a-fA-F]{2})?(?:\\(?:u[0-9a-fA-F]{0,3})?)?)\Z"""
+)
+"""What a string may end in that is the beginning of an escape, or of a pair of surrogates."""
+
+LONG = 256
+"""How long a path may be, in code points: a longer one becomes a digest."""
+
+_ITEMS = 32
+"""How many of the last values of an object or a list that is open are kept, if they are short."""
+
+
+@dataclass(slots=True, eq=False)
+class _Value:
+    """A value in a text of JSON, and the list or object around it.
+
+    Its `path` has `[*]` for items of lists. Of strings at one path, `place` tells apart those in
+    objects of another kind, at another position of a list or with another `index`. A value that a
+    later one of the same key replaces has a path of its own, as most readers never see it. All that
+    is in one of the values that follow each other in a text has the same `event`.
+    """
+
+    around: Open | None
+    key: str | None
+    position: int | None
+    is_replaced: bool = False
+    path: str = ""
+    place: str = ""
+    event: object = field(default_factory=object)
+
+    def locate(self) -> None:
+        """Set path, place and event, once those of what is around are set."""
+        around = self.around
+        if around is None:
+            return
+        self.event = around.event
+        if self.key is None:
+            self.path = within(around.path, "[*]")
+            self.place = within(around.place, f"[{self.position}]")
+        else:
+            self.path = within(around.path, f".{self.key!r}{'!' * self.is_replaced}")
+            self.place = around.place
+
+
+@dataclass(slots=True, eq=False)
+class Nested(_Value):
+    """A string, a key, a number or a constant: what it says, and where it is in the text, with its
+    quotes.
+
+    A number says its digits, as they are written. A string that began in an earlier text says what
+    comes now; `before` is what that one had of it, if it is short.
+    """
+
+    value: str = ""
+    start: int = 0
+    end: int = 0
+    is_key: bool = False
+    is_number: bool = False
+    is_constant: bool = False  # true, false, null
+    is_data: bool = False  # what an event says, which is no JSON
+    depth: int = 0  # how many events are around what one says
+    is_open: bool = False  # the text ends in it
+    is_continued: bool = False  # it began in an earlier text: this is the rest of it
+    cut: str = ""  # the beginning of an escape that an earlier text ended in
+    before: str = ""
+
+    @property
+    def whole(self) -> str:
+        """What it says, with what came in earlier texts."""
+        return self.before + self.value
+
+    @property
+    def came_before(self) -> bool:
+        """Whether it was in an earlier text."""
+        return self.end <= 0 or (self.is_continued and self.is_constant)
+
+    @property
+    def _is_string(self) -> bool:
+        return not (self.is_number or self.is_constant)
+
+    def move(self, text: str, by: int) -> None:
+        """Let offsets count from `by` in the text: what is before is another text."""
+        if self.start < by < self.end:
+            self.is_continued = True
+            found = CUT.search(text, self.start, by) if not self.is_data else None
+            self.cut = found[1] if found is not None else ""
+            if self._is_string and not self.is_data:
+                quoted = text[self.start : by - len(self.cut)]
+                self.before = DECODER.decode(f'{quoted}"')
+                self.value = self.value[len(self.before) :]
+        self.start = max(self.start - by, 0)
+        self.end -= by
+
+    @property
+    def is_short(self) -> bool:
+        """Whether it may tell what others in its object continue."""
+        return not self.is_open and len(self.value) <= LONGEST_BESIDE
+
+    @property
+    def as_json(self) -> str:
+        """It, as JSON."""
+        return json.dumps(self.value, ensure_ascii=False) if self._is_string else self.value
+
+
+@dataclass(slots=True, eq=False)
+class Open(_Value):
+    """A list, or an object, which has `fields`: the last value of each key.
+
+    `tells` has the strings that tell the kind of an event, and the integer that is its `index`.
+    """
+
+    fields: dict[str, Nested | Open] | None = None
+    size: int | None = None
+    tells: dict[str, str] | None = None
+
+    def add(self, key: str | None, value: Nested | Open) -> None:
+        """Note a value in it: a string, a number, a constant, or what opens."""
+        if self.size is not None:
+            self.size += 1
+        if self.fields is None or key is None:
+            return
+        before = self.fields.get(key)
+        if before is not None:
+            before.is_replaced = True
+        self.fields[key] = value
+
+    def tell(self, key: str, value: str) -> None:
+        """Note what may tell apart this object from others at its path: of an event, its kind."""
+        if (key == "index" and _INTEGER.fullmatch(value)) or self.around is None:
+            self.tells = {**(self.tells or {}), key: value}
+
+    def begun(self, step: str | None, room: int, *, is_within: bool) -> str:
+        """Return it as JSON up to a `step` to its next value; None if no comma came after the last.
+
+        The value may already be noted: the text ends within it. Of an object only short values are
+        kept, which tell what others continue, if there is `room` for them.
+        """
+        kept = ["1"] * min((self.size or 0) - is_within, _ITEMS)
+        for key, each in islice(reversed((self.fields or {}).items()), _ITEMS):
+            if room <= 0:
+                break
+            if isinstance(each, Nested) and each.is_short:
+                kept.insert(0, f"{step_to(key)}{each.as_json}")
+                room -= len(kept[0])
+        bracket, any_value = ("[", "1") if self.fields is None else ("{", '"":1')
+        if step is None:
+            return bracket + ",".join(kept or [any_value])
+        return bracket + "".join(f"{each}," for each in kept) + step
+
+    def locate(self) -> None:
+        """Set path and place, which is that of its `index` rather than its position."""
+        _Value.locate(self)
+        self.fields = None  # leaves no cycles for the garbage collector
+        if self.tells:
+            around = self.around.place if self.around else ""
+            before = around if "index" in self.tells else self.place
+            self.place = within(before, repr(sorted(self.tells.items())))
+
+
+@dataclass(frozen=True, slots=True)
+class Strings:
+    """The strings, numbers and constants in a text, and what is `begun` where it ends."""
+
+    values: Sequence[Nested] = ()
+    begun: str = ""
+
+
+def within(path: str, step: str) -> str:
+    joined = path + step
+    if len(joined) <= LONG:
+        return joined
+    return f"#{blake2b(joined.encode(errors='surrogatepass')).hexdigest()}"
+
+
+def step_to(key: str | None) -> str:
+    if key is None:
+        return ""
+    return f"{json.dumps(key[:LONGEST_BESIDE], ensure_ascii=False)}:"
