@@ -7,7 +7,7 @@ from typing import Protocol, TypeAlias
 
 from guardstream.scan.match import Steps
 from guardstream.scan.regex.stepper import Stepper
-from guardstream.scan.words.aho_corasick import WordStepper
+from guardstream.scan.words.stepper import WordStepper
 
 try:
     from guardstream.scan import _native

@@ -9,9 +9,10 @@ from random import Random
 import pytest
 
 from guardstream.scan.words import aho_corasick
-from guardstream.scan.words.aho_corasick import WordIndex, WordStepper
+from guardstream.scan.words.aho_corasick import WordIndex
 from guardstream.scan.words.forms import stepping
 from guardstream.scan.words.normalize import Folding
+from guardstream.scan.words.stepper import WordStepper
 
 LETTERS = "aabbcß -ΩK\u200b"
 

@@ -24,7 +24,9 @@ from guardstream.scan.regex.places import Condition
 from guardstream.scan.regex.scan import PatternScan
 from guardstream.scan.regex.stepper import Stepper
 from guardstream.scan.words import aho_corasick as words
-from guardstream.scan.words.aho_corasick import WordIndex, WordScan, WordStepper
+from guardstream.scan.words.aho_corasick import WordIndex
+from guardstream.scan.words.scan import WordScan
+from guardstream.scan.words.stepper import WordStepper
 from guardstream.stages.exceptions import After
 from guardstream.stages.redact import Redact
 from guardstream.stages.redact.regions import Regions

@@ -15,10 +15,8 @@ from itertools import product
 from typing import TYPE_CHECKING, NamedTuple
 
 from guardstream.scan.building import build_lock, building
-from guardstream.scan.match import Confirm, Match, Window
+from guardstream.scan.match import Confirm
 from guardstream.scan.pages import ENDS, SIZE, Pages, Row, changes, told_apart
-from guardstream.scan.words import forms
-from guardstream.scan.words.forms import AnyWordStepper
 from guardstream.scan.words.normalize import (
     JOINING,
     MAX_GAP,
@@ -57,8 +55,6 @@ MAX_COUNT = 9
 
 MAX_LIVING = 63
 """The longest live text that the native form goes on with by itself."""
-
-_NO_RULES: frozenset[int] = frozenset()
 
 
 class Found(NamedTuple):
@@ -180,16 +176,11 @@ class WordIndex:
         self._numbers: dict[tuple[object, ...], int] = {}
         self._compared: list[Compared] = []
         self._flushed()
-        self.steps = forms.stepping(self)
 
     def _flushed(self) -> None:
         self._states: dict[Shape, WordState] = {}
         self._transitions = 0
         self.start = self._state(Shape())
-
-    def scan(self) -> WordScan:
-        """A search over one stream."""
-        return WordScan(self)
 
     def certain(self, found: Iterable[Found]) -> tuple[tuple[int, int, int], ...] | None:
         """The matches of some words, if all are of plain rules: rule, and how many characters ago
@@ -612,212 +603,3 @@ class _WordList:
 def _are_enough(counts: tuple[int, ...], needed: tuple[int, ...]) -> bool:
     """Whether the letters before the last stand as often as a word that begins with them needs."""
     return all(n <= c or c == MAX_COUNT for n, c in zip(needed, counts[:-1], strict=False))
-
-
-class WordStepper:
-    """Where one stream stands, stepped in Python."""
-
-    __slots__ = ("_mark", "due", "offset", "state")
-
-    def __init__(self, index: WordIndex) -> None:
-        self.state = index.start
-        self.offset = 0
-        self.due = False
-        self._mark = self.state, self.offset
-
-    @property
-    def held(self) -> int:
-        """How many characters ago the oldest live candidate began, 0 if none lives."""
-        return self.state.held
-
-    def held_back(self) -> int:
-        """See `Steps.held_back`."""
-        return self.state.held if self.state.index.holds else 0
-
-    def unread(self) -> None:
-        """See `Steps.unread`."""
-        self.state, self.offset = self._mark
-        self.due = False
-
-    @property
-    def plain(self) -> bool:
-        """See `Stepper.plain`."""
-        return self.state.certain is not None
-
-    def take(self) -> None:
-        """Mark the words that the last character has completed as settled."""
-        self.due = False
-
-    def settled(self) -> list[tuple[int, int, int]]:
-        """See `Stepper.settled`."""
-        self.take()
-        offset = self.offset
-        return [
-            (rule, offset - began, offset - ended)
-            for rule, began, ended in self.state.certain or ()
-        ]
-
-    def glide(self, text: str) -> int:
-        """See `Stepper.glide`."""
-        state = self.state
-        for character in text:
-            state = state[character]
-            if state.found:
-                return -1
-        self._mark = self.state, self.offset
-        self.state = state
-        self.offset += len(text)
-        self.due = False
-        return state.held if state.index.holds else 0
-
-    def run(self, text: str, begin: int, end: int) -> int:
-        """See `Steps.run`: words are complete."""
-        self._mark = state, _ = self.state, self.offset
-        self.due = False
-        for index in range(begin, end):
-            state = state[text[index]]
-            if state.found:
-                self.due = True
-                end = index + 1
-                break
-        self.state = state
-        self.offset += end - begin
-        return end
-
-    def put(self, state: WordState) -> None:
-        """Go on from another state."""
-        self.state = state
-
-
-class WordScan:
-    """One stream's search: a state and an offset, which `steps` has."""
-
-    __slots__ = ("_holds", "_index", "_lost", "_off", "steps")
-
-    def __init__(self, index: WordIndex) -> None:
-        self._index = index
-        self.steps: AnyWordStepper = index.steps()
-        self._lost = -1
-        self._off = _NO_RULES
-        self._holds = index.holds
-
-    @property
-    def offset(self) -> int:
-        """How many characters have been read."""
-        return self.steps.offset
-
-    @property
-    def state(self) -> WordState:
-        """What is known of the text so far."""
-        return self.steps.state
-
-    def watched(self) -> bool:
-        """See `Scan.watched`."""
-        return self._lost >= 0
-
-    def settle(self, window: Window) -> list[Match]:
-        """See `Scan.settle`."""
-        if not self.steps.due:
-            return []
-        self.steps.take()
-        return self._matches(self.state.found, window)
-
-    def finish(self, window: Window) -> list[Match]:
-        """See `Scan.finish`."""
-        return self._matches(self.state.shape.waiting, window)
-
-    def stop(self, window: Window) -> list[Match]:
-        """See `Scan.stop`: a word that must stand alone waits for its end, and does not."""
-        return self._matches((w for w in self.state.shape.waiting if not w.whole), window)
-
-    def _matches(self, found: Iterable[Found], window: Window) -> list[Match]:
-        matches = []
-        for word in found:
-            start, end = self.offset - word.began, self.offset - word.ended
-            for rule in self._index.rules_of(word):
-                if rule in self._off:
-                    continue
-                confirm = self._index.confirm.get(rule)
-                try:
-                    if confirm is None or confirm.judge(
-                        window.slice(start, end), window.slice(start - confirm.reach, start)
-                    ):
-                        matches.append(Match(rule, start, end))
-                except MemoryError:
-                    raise  # no failure of the rule
-                except Exception:
-                    hold = start if self._holds else self.offset
-                    matches.append(Match(rule, hold, max(hold, end), failed=True))
-        return matches
-
-    def hold(self) -> int:
-        """See `Scan.hold`."""
-        if not self._holds:
-            return self.steps.offset
-        offset = self.steps.offset
-        hold = offset - self._held()
-        return offset if hold <= self._lost else hold
-
-    def _held(self) -> int:
-        """How many characters ago the oldest live candidate began of a rule that is not disabled, 0
-        if none lives."""
-        held = self.steps.held
-        if not (held and self._off):
-            return held
-        living = (began for began, of in self._candidates() if not self._off.issuperset(of))
-        return max(living, default=0)
-
-    def _candidates(self, age: int = 0) -> Iterator[tuple[int, Iterable[int]]]:
-        """How many characters ago each live candidate began that is as old as `age`, and the rules
-        of a word that it may become."""
-        shape = self.state.shape
-        whole, parts = self._index.whole, self._index.parts
-        for word in shape.waiting:
-            if word.began >= age:
-                yield word.began, (whole if word.whole else parts).of(word.word)
-        for begin, began in enumerate(shape.ages):
-            if began < age:
-                continue
-            suffix, counts = shape.prefix[begin:], shape.counts[begin:]
-            for words in (parts, whole) if shape.starts[begin] else (parts,):
-                for rules in words.going_on(suffix, counts):
-                    yield began, rules
-
-    def needed(self) -> int:
-        """See `Scan.needed`."""
-        return self.steps.offset - self.steps.held - self._index.reach
-
-    def holders(self, hold: int) -> list[int]:
-        """See `Scan.holders`."""
-        if self.hold() > hold or not self.state.held or not self._holds:
-            return []
-        age = self.offset - hold
-        rules = {rule for _, of in self._candidates(age) for rule in of}
-        return sorted(rules - self._off)
-
-    def overflow(self, hold: int, window: Window, *, drop: bool) -> None:  # noqa: ARG002
-        """See `Scan.overflow`."""
-        if self.hold() > hold or not self.state.held or not self._holds:
-            return
-        if drop:
-            self.steps.put(self._index.without(self.state, self.offset - hold))
-        else:
-            self._lost = hold
-
-    def prune(self, upto: int, window: Window) -> None:
-        """See `Scan.prune`: of words all is known."""
-
-    def wrote(self, upto: int, window: Window) -> None:
-        """See `Scan.wrote`: a word is masked as a whole."""
-
-    def overflowing(self, window: Window) -> bool:  # noqa: ARG002
-        """See `Scan.overflowing`."""
-        if self._lost >= 0:
-            held = self._held()
-            if not (held and self.steps.offset - held <= self._lost):
-                self._lost = -1
-        return self._lost >= 0
-
-    def disable(self, rule: int) -> None:
-        """See `Scan.disable`."""
-        self._off |= {rule}

@@ -19,6 +19,7 @@ from guardstream.scan.words.normalize import (
     unseen,
     whole_by_default,
 )
+from guardstream.scan.words.scan import search_of
 from guardstream.stages.confirm import confirmation_of, folding_of, spacing_of, translation_of
 from guardstream.stages.redact.regions import fixed
 from guardstream.stages.redact.stage import ENDING, Redact
@@ -154,7 +155,7 @@ class RuleSet:
             index = WordIndex(
                 whole, parts, Folding(names), holds=holds, confirm=confirms, plain=plain
             )
-            yield index.scan
+            yield search_of(index)
 
     def _is_plain(self, number: int) -> bool:
         """Return whether every word of a rule is a match that ends nothing and is final: no check
