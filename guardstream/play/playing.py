@@ -29,7 +29,7 @@ PACE = 0.04
 """Seconds between two chunks of a text: 25 a second, as a model writes."""
 
 _MEASURED = 20_000
-"""Chunks of which the cost is taken, at most."""
+"""The most chunks whose cost is measured."""
 
 
 class Clock:

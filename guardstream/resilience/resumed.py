@@ -37,8 +37,7 @@ class ResumableTexts:
         self._texts: list[_ResumedText] = []
 
     def around(self, make: MakeStage) -> MakeStage:
-        """Return a factory of the same pipelines, in which those of text know the text before the
-        seam."""
+        """Return a factory of the same pipelines; those of text know the text before the seam."""
 
         def made(channel: str, tool: str | None = None, form: Form = "json") -> Stage:
             if channel != "text":

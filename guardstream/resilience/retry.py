@@ -381,10 +381,10 @@ class RetryingStream(AsyncContext, Generic[C]):
         return self._stream.finish if self._ready and self._stream is not None else None
 
     def _reason_of(self, error: BaseException) -> FinishReason:
-        """Return why the stream ends in which `error` is raised.
+        """Return why the stream ends when `error` is raised in it.
 
-        A cancellation while the source is being closed comes after the end, which an attempt that
-        has failed is not.
+        If only the closing of a finished source is cancelled, the source's own reason counts,
+        unless the attempt failed.
         """
         if self._late:
             return "timeout"

@@ -239,7 +239,7 @@ class StreamState(Generic[C]):
         later calls have no effect."""
         if isinstance(error, BlockedError):
             self._rule_before, self._error_raised = error.rule, True
-            # Its own may have text that this stream held back.
+            # The error's own result may have text that this stream held back.
             error.result = replace(self.result, finish=reason_of(error))
         if isinstance(error, Exception) and not isinstance(error, StopRequestedError):
             self._error = self._error or type(error).__name__
