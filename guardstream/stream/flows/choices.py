@@ -60,5 +60,5 @@ class Choices(Generic[C]):
 
 
 def _has_new_text(reading: Reading) -> bool:
-    """Return whether a chunk has text that is neither a repetition nor outside of the answer."""
+    """Return whether a chunk has new text of a slot, or text that its adapter withholds."""
     return any(piece.kind in NEW or piece.kind == "later" for piece in reading.pieces)
