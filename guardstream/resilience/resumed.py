@@ -97,7 +97,7 @@ class _ResumedText:
         """Return the seam where the text breaks off if nothing follows."""
         source, released = "".join(self._source), self.released
         end = len(source) - self._stage.held
-        with suppress(Exception):  # of a stage that is not as it was
+        with suppress(Exception):  # the stage may not do the same again
             end = _end(self._make(), source, len(released))
         return Seam(source[:end], released, tuple(self._found))
 

@@ -145,7 +145,7 @@ class RetryingStream(AsyncContext, Generic[C]):
         """The policy of the guard."""
         self._guarded = attempt
         self._seam = Seam()
-        self._texts: ResumableTexts | None = None  # of this source, if another may go on
+        self._texts: ResumableTexts | None = None  # of this source, if another may continue it
         self._sources = sources
         self._resume = resume
         self._retry = retry
@@ -156,7 +156,7 @@ class RetryingStream(AsyncContext, Generic[C]):
         )
         self._keeps_text = options.get("keep_text", True)
         self._on_retry = options.get("on_retry")
-        self._failed: Exception | None = None  # what the next attempt is made for
+        self._failed: Exception | None = None  # the error that the next attempt follows
         self._callback_error: Exception | None = None
         self._stream: GuardedStream[Any] | None = None
         self._ready = False  # whether the stream is one to deliver

@@ -198,8 +198,8 @@ class StreamState(Generic[C]):
         return sent
 
     def _check_not_failed(self) -> None:
-        """Raise StageError once the flow has raised. Its driver ends the stream then, but where
-        memory runs out it may fail to do so."""
+        """Raise StageError once the flow has raised. The driver should have ended the stream then,
+        but may fail to do so when memory runs out."""
         if self._failed:
             raise StageError("the guard of this stream has failed")
 
