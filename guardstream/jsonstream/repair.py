@@ -414,7 +414,7 @@ class Repairer:
         return self._put(text[index:end], index, end)
 
     def _bound(self, text: str) -> int:
-        """Return up to where text may be held: where that is depends on the text alone."""
+        """Return up to which index a step may read: how much is held depends on the text alone."""
         return self._mark + _LONGEST if self._unsure else len(text)
 
     def _sure(self) -> None:
@@ -441,7 +441,7 @@ class Repairer:
             self._record("brackets", index, index + 1)
             if not any(each in opened for each in self._path):
                 return self._put("", index, index + 1)
-            # The nested bracket is closed, too: this bracket is read again.
+            # The inner bracket is closed first; this one is then read again.
             inner = self._path.pop()
             self._step = self._after
             return self._put(_CLOSERS[inner], index, index)
