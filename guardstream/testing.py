@@ -274,7 +274,7 @@ class _NamesLeft:
 
     def __init__(self, adapter: Adapter[Any]) -> None:
         self._adapter = adapter
-        self._pieces: dict[int, tuple[Any, Sequence[Piece]]] = {}  # by the chunk, which is kept
+        self._pieces: dict[int, tuple[Any, Sequence[Piece]]] = {}  # by the id of the kept chunk
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._adapter, name)

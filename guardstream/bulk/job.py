@@ -55,7 +55,7 @@ class Job:
     - `format`: what is in the files, if their names do not tell.
     - `jobs`: how many workers. `engine`: "local" processes, or "ray" for a cluster.
     - `part_size`: bytes that a worker takes at a time.
-    - `overwrite`: whether a target that is there is replaced.
+    - `overwrite`: whether an existing target is replaced.
     """
 
     guard: Guard
@@ -101,8 +101,8 @@ def run(job: Job, progress: Progress | None = None) -> Report:
     `progress` is given the reports of the parts as they are done, and how many there will be. A
     policy that is reloaded when its files change is not reloaded during the run.
 
-    Raises BulkError for files that cannot be read or are there already, PolicyError for a policy
-    that cannot be used, StageError if a stage fails; what is done stays for the next run.
+    Raises BulkError for files that cannot be read, or a target that exists already, PolicyError for
+    a policy that cannot be used, StageError if a stage fails; what is done stays for the next run.
     """
     before = None if job.before is None else job.before.pinned()
     job = replace(job, guard=job.guard.pinned(), before=before)

@@ -81,8 +81,8 @@ class Frames(Protocol):
         ...
 
     def between(self, source: Frame | None) -> bytes:
-        """Return what comes before the next chunk that goes out, `source` if it is an original
-        one."""
+        """Return what comes before the next chunk that goes out; `source` is its frame if it goes
+        out unchanged."""
         ...
 
     def close(self, mark: str) -> bytes:
@@ -119,16 +119,16 @@ _AS_UNFRAMED = f"{_AS_TEXT}, or name their type in 'text_types' of the middlewar
 _AS_LINES = "; the chunks are lines without their ends: add them, or wrap the bytes as they come"
 
 _JOINED = re.compile(rb"[^\r\n]data: ?[{\[]")
-"""Where the line of another event goes on with an event's data."""
+"""The data of an event in the middle of a line: a line end is missing before it."""
 
 _BEGUN = re.compile(sse.FIELD_START)
 """The beginning of an event that was cut, as by a lost connection."""
 
 _UNREAD = re.compile(rb"(?:^|[\r\n])(?!%b|(?:data|event|id|retry)[\r\n])[^\r\n]" % sse.FIELD_START)
-"""The beginning of a line that is no field of an event, so that clients leave it out."""
+"""The beginning of a line that is no field of an event, which clients therefore ignore."""
 
 _ERROR = b"error:"
-"""A line that is not in the standard: llama.cpp reports with it that its stream has failed."""
+"""The beginning of a non-standard line, by which llama.cpp reports that its stream has failed."""
 
 
 class EventFrames(_Plain):

@@ -17,8 +17,8 @@ _LEAD = re.compile(
     r"|\d*-?(?:/[^,]*,)?\d*(?=[\[{])"
     r'|\d{0,2}(?=")|\d?'
 )
-"""The beginning of a packet: its type, a namespace, and the number of an acknowledgement. Further
-digits are text, which Engine.IO sends after its own digit alone."""
+"""The beginning of a packet: its type, a namespace, and the number of an acknowledgement. If no
+JSON follows, only the first digit is a type; the rest is the text of an Engine.IO message."""
 
 _START = regex.compile(
     rb'(?:[1-36]\x1e)*+(?:0\{"sid":"'

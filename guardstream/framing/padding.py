@@ -14,8 +14,8 @@ PADDING = (
     r"|(?!(?:[a-z]{4,}|[A-Z]{4,}|[A-Z][a-z]{3,})(?![A-Za-z]))[A-Za-z]*"
     rf"|{_RUN})"
 )
-"""Letters and digits, but for letters alone that are written as a word is; or the alphabet's first,
-as Amazon and Mistral pad."""
+"""Letters and digits with at least one digit; letters alone, unless their case is that of a word;
+or the first letters of the alphabet, as Amazon and Mistral pad."""
 
 is_padding = re.compile(PADDING, re.ASCII).fullmatch
 """Returns whether a string is padding."""

@@ -33,7 +33,7 @@ _SNIFFED: dict[bytes, Media] = {
 _WORDS = (b"true", b"false", b"null", b"NaN", b"Infinity")
 
 _MAX_EVENT = 16 * 1024
-"""Bytes of an incomplete first event after which it counts as one."""
+"""After so many bytes, an incomplete first event counts as an event."""
 
 _LINE_END = re.compile(rb"[\r\n]")
 _LONGEST_NAME = len(b"event:")
@@ -133,7 +133,7 @@ class Beginning:
         return sniffed(mark) or (sniffed_at_end(mark) if len(mark) == MAX_MARK else None)
 
     def _may_differ(self, before: int) -> bool:
-        """Return whether text may show what its first `before` bytes did not.
+        """Return whether text may show a framing that its first `before` bytes did not.
 
         A long beginning is looked at again only where that can tell more, so that the work stays
         linear: at a bound, at the end of a data stream's first line, and at a line that ends an
@@ -203,9 +203,9 @@ def sniffed_text(start: bytes) -> Media | None:
     """Distinguish the lines of a data stream, packets, and events from other text by their
     beginning; None while that is undecided.
 
-    A data stream is recognised at once if its first line is text; what else such streams begin with
-    (thinking, data, a call) could be text, too, until a line has ended as theirs do. Events are
-    recognised by the first one that has data: JSON, which begins in the first `MAX_MARK` bytes.
+    A data stream is recognised at once if its first line is a text. Its other lines (thinking,
+    data, a call) could be plain text until the first one has ended and its JSON is valid. Events
+    are recognised by the first one with data: JSON that begins in the first `MAX_MARK` bytes.
     """
     event = _EVENT_START.match(start[:MAX_MARK], partial=len(start) < MAX_MARK)
     if event is not None and event.partial:

@@ -52,8 +52,8 @@ _LONGEST = 256
 """How many code points are held to decide what a comma, a key or a word is."""
 
 _MOST = 8
-"""The maximum number of comments, escapes in them, and commas, because held text is read again with
-each chunk."""
+"""The maximum number of comments, escapes in them, and commas in held text, which is read again
+with each chunk."""
 
 _QUOTES = {"'": "'", "`": "`", "‘": "’", "“": "”"}
 _LITERALS = {"true": "true", "false": "false", "none": "null", "null": "null"}
@@ -71,7 +71,7 @@ _run = {
     quote: re.compile(rf'[^"\\\x00-\x1f{closing}]*').match
     for quote, closing in {'"': "", **_QUOTES}.items()
 }
-"""For each opening quote, the characters that a string may contain as in JSON."""
+"""For each opening quote, matches the characters of its string that are the same in JSON."""
 
 _escape = re.compile(
     r"\\(?:[^u]|u(?![dD][89a-fA-F])[0-9a-fA-F]{4}"
@@ -99,7 +99,7 @@ _set_begun = re.compile(
     r"|[-+]?\.?(?:[0-9][-+.0-9a-zA-Z_]*[ \t\n\r]*)?)?",
     re.DOTALL,
 ).fullmatch
-"""The beginning of one."""
+"""The beginning of a Python set, as far as it has come."""
 
 _group = re.compile(
     r"""\([ \t\n\r]*(?:"[^"\\]*"|'[^'\\]*'|[^ \t\n\r,()\[\]{}"']+)[ \t\n\r]*\)"""
@@ -414,7 +414,7 @@ class Repairer:
         return self._put(text[index:end], index, end)
 
     def _bound(self, text: str) -> int:
-        """Return up to where text may be held: where that is depends on the text alone."""
+        """Return up to which index a step may read: how much is held depends on the text alone."""
         return self._mark + _LONGEST if self._unsure else len(text)
 
     def _sure(self) -> None:
@@ -441,7 +441,7 @@ class Repairer:
             self._record("brackets", index, index + 1)
             if not any(each in opened for each in self._path):
                 return self._put("", index, index + 1)
-            # The nested bracket is closed, too: this bracket is read again.
+            # The inner bracket is closed first; this one is then read again.
             inner = self._path.pop()
             self._step = self._after
             return self._put(_CLOSERS[inner], index, index)

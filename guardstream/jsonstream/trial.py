@@ -42,7 +42,7 @@ _PLAIN: frozenset[Kind] = frozenset(
 
 _STRINGS = frozenset((t.STRING, t.STRING_PART))
 _TELLING = _STRINGS | {t.OPEN_OBJECT, t.OPEN_ARRAY}
-"""How an array in prose begins if the schema does not decide."""
+"""How the first value of an array in prose begins if no schema decides."""
 
 _ENDED = (t.STRING, t.INTEGER, t.FLOAT, t.LITERAL, t.CLOSE_ARRAY, t.CLOSE_OBJECT)
 

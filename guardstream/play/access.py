@@ -16,12 +16,12 @@ from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 HEADER = "x-guardstream-token"
-"""What carries the token where the path does not."""
+"""The header with the token, for requests whose path does not have it."""
 
 API = "/api/"
 
 MAX_BODY = 2 * 1024 * 1024
-"""Bytes of a request."""
+"""The maximum size of a request's body, in bytes."""
 
 _HOSTS = ("127.0.0.1", "localhost")
 

@@ -39,7 +39,7 @@ _TYPES = {
 
 MAX_POLICY = 200_000
 MAX_TEXT = 200_000
-"""Characters."""
+"""The maximum length of a text, in characters."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,11 +51,11 @@ class Playground:
     examples: list[Example] = field(default_factory=list)
     upstream: Upstream | None = None
     silence: float = SILENCE
-    """Seconds for which a policy may take the time before its process is ended."""
+    """Seconds for which a policy's process may send nothing before it is ended."""
 
 
 class _Asked(BaseModel):
-    """A request of the page, all of which have a policy; unknown keys are refused."""
+    """A request of the page. Every request has a policy; unknown keys are refused."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 

@@ -17,7 +17,7 @@ from guardstream.policy.document import KeyPath, read
 from guardstream.policy.files import read_text
 
 LONGEST = 100_000
-"""Characters of a text with its lists; a longer one keeps naming its files."""
+"""The longest text with its lists, in characters; a longer one keeps the names of its files."""
 
 
 def opened(path: Path) -> str:
@@ -28,7 +28,7 @@ def opened(path: Path) -> str:
     text = read_text(path)
     nodes: dict[KeyPath, Node] = {}
     read(text, nodes=nodes)
-    named: dict[int, tuple[int, str]] = {}  # by place: an alias names a file once more
+    named: dict[int, tuple[int, str]] = {}  # by place, because an alias names its file again
     for key, file in nodes.items():
         if key[-2:] == ("words", "file"):
             words = nodes[key[:-1]]

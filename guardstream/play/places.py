@@ -100,7 +100,7 @@ class Places:
         self._coming.append(_Came(slot, before, text))
 
     def new(self) -> list[tuple[Finding, str, Place | None]]:
-        """Return each finding since the last call, as its text and the place of that."""
+        """Return each finding since the last call, the text that it is about, and its place."""
         self._note()
         found, self._found = self._found, []
         return [_placed(finding, read) for finding, read in found]

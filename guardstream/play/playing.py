@@ -29,7 +29,7 @@ PACE = 0.04
 """Seconds between two chunks of a text: 25 a second, as a model writes."""
 
 _MEASURED = 20_000
-"""Chunks of which the cost is taken, at most."""
+"""The most chunks whose cost is measured."""
 
 
 class Clock:
@@ -107,7 +107,7 @@ class Playing:
     def play(self, chunks: Iterable[Timed], *, text: bool) -> Event:
         """Play all chunks; return the outcome. `text` says that all of them are text."""
         source: Iterable[Chunk] = self._reporting(self._clock.timing(chunks), text)
-        if not text:  # what is said in a provider's chunks, before anything is guarded
+        if not text:  # take the text of a provider's chunks before it is guarded
             source = _PLAIN.wrap_sync(source, on_part=self._take, clock=self._clock)
         guard = Guard(self._guard.policy, stages=[self._places.plan], rules_only=True)
         stream = wrapped(guard, source, self._clock, text=text, on_part=self._release)

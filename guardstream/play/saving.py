@@ -17,7 +17,8 @@ from guardstream.policy.document import KeyPath, read
 from guardstream.policy.sources import PlacedRule
 
 _WHOLE = 200
-"""Characters of a text that becomes a test as it is; of a longer one what is around the match."""
+"""The longest text that becomes a test as it is, in characters; a longer one is cut around the
+match."""
 
 _AROUND = 40
 

@@ -207,7 +207,7 @@ class _Key:
             self._pacer.take(now)
 
     async def enter(self) -> None:
-        """Wait for a place, and there for the next turn: a turn that waits would not be in time."""
+        """Wait for a place first, then for a turn: a turn taken earlier could be out of date."""
         self._waiting += 1
         try:
             if self._places is not None:

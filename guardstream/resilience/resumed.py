@@ -37,8 +37,7 @@ class ResumableTexts:
         self._texts: list[_ResumedText] = []
 
     def around(self, make: MakeStage) -> MakeStage:
-        """Return a factory of the same pipelines, in which those of text know the text before the
-        seam."""
+        """Return a factory of the same pipelines; those of text know the text before the seam."""
 
         def made(channel: str, tool: str | None = None, form: Form = "json") -> Stage:
             if channel != "text":
@@ -98,7 +97,7 @@ class _ResumedText:
         """Return the seam where the text breaks off if nothing follows."""
         source, released = "".join(self._source), self.released
         end = len(source) - self._stage.held
-        with suppress(Exception):  # of a stage that is not as it was
+        with suppress(Exception):  # the stage may not do the same again
             end = _end(self._make(), source, len(released))
         return Seam(source[:end], released, tuple(self._found))
 

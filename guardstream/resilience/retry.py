@@ -145,7 +145,7 @@ class RetryingStream(AsyncContext, Generic[C]):
         """The policy of the guard."""
         self._guarded = attempt
         self._seam = Seam()
-        self._texts: ResumableTexts | None = None  # of this source, if another may go on
+        self._texts: ResumableTexts | None = None  # of this source, if another may continue it
         self._sources = sources
         self._resume = resume
         self._retry = retry
@@ -156,7 +156,7 @@ class RetryingStream(AsyncContext, Generic[C]):
         )
         self._keeps_text = options.get("keep_text", True)
         self._on_retry = options.get("on_retry")
-        self._failed: Exception | None = None  # what the next attempt is made for
+        self._failed: Exception | None = None  # the error that the next attempt follows
         self._callback_error: Exception | None = None
         self._stream: GuardedStream[Any] | None = None
         self._ready = False  # whether the stream is one to deliver
@@ -381,10 +381,10 @@ class RetryingStream(AsyncContext, Generic[C]):
         return self._stream.finish if self._ready and self._stream is not None else None
 
     def _reason_of(self, error: BaseException) -> FinishReason:
-        """Return why the stream ends in which `error` is raised.
+        """Return why the stream ends when `error` is raised in it.
 
-        A cancellation while the source is being closed comes after the end, which an attempt that
-        has failed is not.
+        If only the closing of a finished source is cancelled, the source's own reason counts,
+        unless the attempt failed.
         """
         if self._late:
             return "timeout"

@@ -127,7 +127,7 @@ class GuardedStream(Outcome[C], AsyncContext):
         """End the stream now: held text is dropped and the source is closed.
 
         Callable from any thread, at any time, any number of times. A reader that waits for the
-        source is woken and closes it; where nobody reads, the event loop closes it, so that the
+        source is woken and closes it; if there is none, the event loop closes it, so that the
         consumer may just leave. The finish reason becomes `cancelled`.
         """
         self.state.stopping = self._watchful = True

@@ -111,10 +111,10 @@ class TrioLoop:
 
 
 def left_its_loop() -> RuntimeError:
-    """Return the error of a stream that is read on in another event loop than it began in.
+    """Return the error of a stream that is read in another event loop than the one it began in.
 
-    An event loop that ends closes its asynchronous generators, so that the rest of an answer would
-    be missing although the source seems to have ended by itself.
+    An event loop that ends closes its asynchronous generators. So the source would seem to have
+    ended by itself, and the rest of the answer would be missing.
     """
     return RuntimeError(
         "this stream began in another event loop, which may have closed its source: read it in "
@@ -155,7 +155,7 @@ def iterator_of(source: Any) -> tuple[Any, tuple[object, ...]]:
 
     The iterator is the source itself, if possible, which saves a call for each chunk. The event
     streams of aiobotocore (aioboto3) do not allow it: their `__anext__` is an async
-    generator. Raises TypeError for what is no async stream.
+    generator. Raises TypeError for anything but an async stream.
     """
     own = getattr(source, "__anext__", None)
     if own is not None and not isasyncgenfunction(own):

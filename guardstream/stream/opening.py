@@ -87,8 +87,8 @@ REOPENING = ("retry", "fallbacks", "resume", "worth", "on_retry")
 
 
 def fallbacks_of(options: Reopening) -> tuple[Open[Any], ...]:
-    """Return the fallbacks. TypeError for anything but functions that open a stream: it would only
-    be found when the stream before has failed."""
+    """Return the fallbacks. TypeError for anything but functions that open a stream, which would
+    otherwise show only once the stream before has failed."""
     given: Any = options.get("fallbacks", ())
     if callable(given) or not isinstance(given, Iterable):
         raise TypeError(

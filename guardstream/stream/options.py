@@ -46,8 +46,8 @@ class Delivering(TypedDict, total=False):
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """How a stream is delivered; `extraction` is how `guardstream.extract` reads it, `policy` the
-    guard's policy."""
+    """How a stream is delivered. `extraction` has the default options of `guardstream.extract`,
+    `policy` is the guard's policy."""
 
     raise_on_block: bool = False
     keep_text: bool = True

@@ -50,7 +50,7 @@ class Outcome(Shown, Generic[C]):
 
     @property
     def extraction(self) -> Mapping[str, Any]:
-        """How `guardstream.extract` reads the stream, where the call does not say."""
+        """The default options of `guardstream.extract` for this stream."""
         return self.state.extraction
 
     @property
@@ -112,7 +112,7 @@ class RelayedOutcome:
 
     @property
     def extraction(self) -> Mapping[str, Any]:
-        """How `guardstream.extract` reads the stream, where the call does not say."""
+        """The default options of `guardstream.extract` for this stream."""
         extraction: Mapping[str, Any] = getattr(self.stream, "extraction", {})
         return extraction
 

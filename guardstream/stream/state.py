@@ -198,8 +198,8 @@ class StreamState(Generic[C]):
         return sent
 
     def _check_not_failed(self) -> None:
-        """Raise StageError once the flow has raised. Its driver ends the stream then, but where
-        memory runs out it may fail to do so."""
+        """Raise StageError once the flow has raised. The driver should have ended the stream then,
+        but may fail to do so when memory runs out."""
         if self._failed:
             raise StageError("the guard of this stream has failed")
 
@@ -239,7 +239,7 @@ class StreamState(Generic[C]):
         later calls have no effect."""
         if isinstance(error, BlockedError):
             self._rule_before, self._error_raised = error.rule, True
-            # Its own may have text that this stream held back.
+            # The error's own result may have text that this stream held back.
             error.result = replace(self.result, finish=reason_of(error))
         if isinstance(error, Exception) and not isinstance(error, StopRequestedError):
             self._error = self._error or type(error).__name__

@@ -21,7 +21,7 @@ COMMAND = "python -m tests.support.api"
 
 
 def modules() -> Iterator[ModuleType]:
-    """All modules of the package that say what they export, but for what may not be compiled."""
+    """All modules that have `__all__`, except for those that need the C extension."""
     for found in pkgutil.walk_packages(guardstream.__path__, "guardstream."):
         if not found.name.endswith(("__main__", "native")):
             module = importlib.import_module(found.name)
@@ -36,7 +36,7 @@ def public() -> dict[str, ModuleType]:
 
 
 def described() -> str:
-    """Every public module with its names; what another one exports too is described once."""
+    """Every public module with its names; what several of them export is described once."""
     known: dict[int, str] = {}
     lines: list[str] = []
     for name, module in public().items():
@@ -78,7 +78,7 @@ def _of_class(name: str, value: type[Any]) -> list[str]:
 
 
 def _members(value: type[Any]) -> Iterator[tuple[str, Any]]:
-    """What instances have that is ours, of bases too, and has a public name."""
+    """The public members of a class that are defined in this package, including its bases."""
     seen: set[str] = set()
     for base in value.__mro__:
         if base.__module__.partition(".")[0] != "guardstream":
@@ -141,7 +141,7 @@ def _default(value: Any) -> str:
 
 
 def _is_class(value: Any) -> bool:
-    """Tell whether a value is a class of ours; of others' there is nothing to say but the name."""
+    """Whether a value is a class of this package; other classes are described by name alone."""
     return inspect.isclass(value) and value.__module__.partition(".")[0] == "guardstream"
 
 

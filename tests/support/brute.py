@@ -28,7 +28,7 @@ def continuations(alphabet: str, longest: int) -> Iterator[str]:
 
 
 def needed_holdback(rules: Sequence[Rule], seen: str, alphabet: str, longest: int) -> int:
-    """How many of the last characters some continuation could still decide on."""
+    """How many characters at the end must be held: some continuation changes the first's fate."""
     fates: list[Fate] | None = None
     first = len(seen)
     for more in continuations(alphabet, longest):
@@ -39,7 +39,7 @@ def needed_holdback(rules: Sequence[Rule], seen: str, alphabet: str, longest: in
 
 
 def fates_of(rules: Sequence[Rule], text: str, upto: int) -> list[Fate]:
-    """What becomes of each of the first characters when the text ends here."""
+    """What masks or blocks each of the first `upto` characters of a whole text; None if nothing."""
     fates: list[Fate] = [None] * upto
     marks = [
         Mark(start, end, order, rule)
@@ -65,7 +65,7 @@ def _of_region(region: Region) -> Fate:
 
 
 def first_block(rules: Sequence[Rule], text: str) -> int | None:
-    """Where the first blocked text begins, for patterns without assertions at the end."""
+    """The offset of the first block, for patterns without assertions at the end."""
     for end in range(1, len(text) + 1):
         starts = [
             start

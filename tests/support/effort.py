@@ -28,7 +28,7 @@ def lines_executed(call: Callable[[], object]) -> int:
 
 
 def bytes_allocated(call: Callable[[], object]) -> int:
-    """How many bytes more a call has at once than there were before it."""
+    """The peak of a call's memory, in bytes above the memory before it."""
     tracemalloc.start()
     try:
         before, _ = tracemalloc.get_traced_memory()

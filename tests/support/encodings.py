@@ -7,7 +7,7 @@ import tiktoken
 import tiktoken.registry
 
 PAIRS = ("th", "he", "in", "er", " t", " a", "the", " the", "hell", "hello", " hello")
-"""What is one token beside single bytes, in the order in which it is merged."""
+"""The tokens besides single bytes, in the order in which they are merged."""
 
 
 def install(monkeypatch: pytest.MonkeyPatch, name: str) -> tiktoken.Encoding:

@@ -27,7 +27,7 @@ SANITIZERS = ("-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-O1"
 
 
 class Change(NamedTuple):
-    """What stands in a file of the source exactly once, and what takes its place."""
+    """A text that occurs exactly once in a source file, and what replaces it."""
 
     file: str
     before: str
@@ -86,7 +86,7 @@ def run(built: Path, cases: int, first: int = 0, *, sanitized: bool = False) -> 
         library = subprocess.check_output([compiler(), "-print-file-name=libasan.so"], text=True)
         environment |= {
             "LD_PRELOAD": library.strip(),
-            # The interpreter keeps much until it ends; its own pools would hide what is misused.
+            # The interpreter's own objects would count as leaks, and its pools hide misuse.
             "ASAN_OPTIONS": "detect_leaks=0",
             "PYTHONMALLOC": "malloc",
         }

@@ -34,12 +34,12 @@ EACH = pytest.mark.parametrize("chunks", STREAMS.values(), ids=STREAMS)
 
 
 class PlannedError(Exception):
-    """What fails in these tests."""
+    """The error that these tests raise on purpose."""
 
 
 @dataclass
 class Steps:
-    """Awaits of a test, numbered as they come; something happens at one of them."""
+    """Counts the awaits of a test from 0, and calls `act` at number `at`."""
 
     at: int = -1
     act: Callable[[], object] = lambda: None
@@ -123,7 +123,7 @@ def _said_in_bytes(chunks: Sequence[bytes]) -> str:
 
 
 async def counted(run: Run) -> int:
-    """How many awaits a stream has that nothing happens to."""
+    """How many awaits a stream has if nothing happens at any of them."""
     await run.read()
     run.check()
     return run.steps.taken

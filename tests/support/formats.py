@@ -20,7 +20,7 @@ PAGE = Path(__file__).resolve().parents[2] / "docs" / "providers.md"
 BEGIN, END = "<!-- formats: begin -->\n", "<!-- formats: end -->\n"
 
 SHOWN = 2
-"""How many paths a cell names of one channel."""
+"""How many paths a cell names for each channel."""
 
 
 def leaves(spec: Any, path: str = "$", within: tuple[int, ...] = ()) -> Iterator[tuple[str, Leaf]]:
@@ -67,7 +67,8 @@ def _spec(adapter: Any) -> Any:
 
 
 def reads(adapter: Any) -> str:
-    """What an adapter reads, in the words of its module, or its own if that has several."""
+    """What an adapter reads, as its module's docstring says, or its own if the module has several
+    adapters."""
     module = sys.modules[adapter.__module__]
     alone = sum(each.__module__ == module.__name__ for each in ADAPTERS.values()) == 1
     text = (module.__doc__ if alone else inspect.getdoc(adapter)) or ""
@@ -91,7 +92,7 @@ def table() -> str:
 
 
 def written(page: str) -> str:
-    """The page with the table as it is now between its marks."""
+    """The page with the current table between its marks."""
     before, rest = page.split(BEGIN)
     return before + BEGIN + table() + END + rest.split(END)[1]
 

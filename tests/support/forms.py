@@ -13,14 +13,14 @@ from guardstream.scan.regex.fragments import ASCII
 BUILT = forms.NATIVE
 
 FORMS = (True, False) if BUILT else (False,)
-"""Whether the search is native, for tests that try each case on both forms, since to judge it takes
-as long as to search it."""
+"""Whether the search is native: for tests that try each case on both forms, because to judge a case
+takes as long as to search it."""
 
 
 @contextmanager
 def searching(native: bool) -> Iterator[None]:
-    """Search in one form. In Python its few patterns are searched for apart, as many are, and
-    little is read at load, which takes longer than most tests."""
+    """Search in one form. In Python, few patterns are searched separately, as many are, and little
+    text is read at load, because that takes longer than most tests."""
     before = forms.NATIVE, forms.PYTHON
     forms.NATIVE, forms.PYTHON = native, forms.PYTHON._replace(few=0, warm=ASCII)
     try:

@@ -24,7 +24,7 @@ OUTSIDE = "~q"
 ROOMY = 256
 
 EVERY = 4
-"""Where bugs are sought, so many cases of all kinds come for each of shared lookbehinds."""
+"""When bugs are sought, only one seed in so many also draws a case of shared lookbehinds."""
 
 
 # Validators: any function of the text will do
@@ -64,10 +64,10 @@ class Case:
 
     @property
     def is_exact(self) -> bool:
-        """Whether every event's place is settled by the contract.
+        """Whether the contract determines the place of every event.
 
-        An approximated pattern can be held longer, and so can a group that may be refused; of a
-        group that repeats, an overflow may mask more.
+        It does not for approximated patterns and groups that may be refused, which may be held
+        longer, nor for repeating groups, of which an overflow may mask more.
         """
         if any(rule.group is not None and can_refuse(rule) for rule in self.rules):
             return False
@@ -77,7 +77,7 @@ class Case:
 
     @property
     def has_dead_ends(self) -> bool:
-        """Whether the judge met threads without hope, which the engine may hold a little longer."""
+        """Whether the judge met threads that nothing completes; the engine may hold them longer."""
         return any(tree.has_dead_ends for tree in self.trees.values())
 
     @property
@@ -136,7 +136,7 @@ class Drawer:
         return Seq((self.node(depth - 1), self.assertion()))
 
     def alternation(self, depth: int) -> Node:
-        """Two branches; not two negated classes, of which `regex` makes a wrong one."""
+        """Two branches, but not both with negated classes, which `regex` merges wrongly."""
         branches = [self.node(depth - 1) for _ in range(2)]
         if all("[^" in spelled(branch) for branch in branches):
             branches[1] = Char(self.letter())
@@ -159,7 +159,7 @@ class Drawer:
         return Look(self.char(), ahead=self.chance(50), negated=self.chance(50))
 
     def tree(self, group: str | int | None = None) -> Tree:
-        """A whole pattern; with `group`, one part that every match passes is captured; it may be
+        """A whole pattern. With `group`, it captures a part that no match can skip, but that may be
         empty."""
         body = self.solid(2 if self.simple else 3)
         repeats_group = group is not None and not self.simple and self.chance(20)
@@ -216,8 +216,8 @@ class Drawer:
         )
 
     def referring(self) -> str:
-        """A pattern with a group that it refers to, perhaps an empty one; small enough to be
-        confirmed within a budget."""
+        """A pattern with a back-reference, perhaps to an empty group; small enough to be confirmed
+        within a budget."""
         one, two = self.char().text, self.char().text
         if "[^" in one and "[^" in two:
             two = self.letter()  # as in `alternation`
@@ -263,7 +263,8 @@ class Drawer:
                 return "".join(self.sample(body) for _ in range(rounds))
 
     def text(self, baits: list[str], limit: int) -> str:
-        """Baits whole, cut short, spoiled and interlocked, among other characters."""
+        """A text of at most `limit` characters with `baits`, which rules are likely to match:
+        whole, cut short, spoiled or overlapping."""
         out = ""
         while len(out) < limit and not (out and self.chance(10)):
             bait = self.random.choice(baits) if baits else ""
@@ -281,7 +282,7 @@ class Drawer:
         return out[:limit]
 
     def interlocked(self, out: str, bait: str) -> str:
-        """The bait after the text, sharing what they can share."""
+        """The text so far and then the bait, mostly with the longest overlap."""
         if self.chance(60):
             for size in range(len(bait) - 1, 0, -1):
                 if out.endswith(bait[:size]):
@@ -318,14 +319,14 @@ class Drawer:
         )
 
     def context(self) -> str:
-        """What may stand before a match."""
+        """A pattern for text before a match, after which the match is allowed."""
         one, two = self.letter(), self.letter()
         ways = one, f"{one}{two}?", f"[{one}{two}]{{2}}", f"(?<!{one}){two}", rf"\b{one}"
         beside = rf"{one}\b", f"{one}(?={two})", f"{one}(?!{two})"
         return self.random.choice((*ways, *beside, f"[^{one}]"))
 
     def behind(self) -> str:
-        """What a lookbehind of several characters looks for."""
+        """The body of a lookbehind over several characters."""
         a, b, c = self.letter(), self.letter(), self.char().text
         ways = f"{a}{b}", f"{a}{b}|{c}", f"{a}{b}?{c}", f"{a}.{{0,3}}{b}", f"{c}{{2,3}}"
         return self.random.choice(
@@ -370,7 +371,7 @@ def draw_case(random: Random, *, max_text: int = 22) -> Case:
 
 
 def draw_unseen(random: Random) -> Case:
-    """A case of characters that are not seen, which some of the patterns do without."""
+    """A case whose text has invisible characters, which most patterns ignore."""
     drawer = Drawer(random)
     case = draw_case(random)
     rules = [
@@ -388,7 +389,8 @@ def draw_unseen(random: Random) -> Case:
 
 
 def draw_groups(random: Random) -> Case:
-    """A case of groups: judged ones, ones that block, ones that a reference asks for."""
+    """A case of masked groups: some with validators, some that block, some that a back-reference
+    repeats."""
     drawer = Drawer(random)
     case = draw_case(random)
     drawer.letters = case.text[:3] or drawer.letters
@@ -409,7 +411,7 @@ def draw_groups(random: Random) -> Case:
 
 
 def draw_behind(random: Random) -> Case:
-    """A case of lookbehinds that several patterns have, and some of them in front."""
+    """A case whose patterns share lookbehinds, mostly at their beginning."""
     drawer = Drawer(random)
     drawer.letters = drawer.letters[:3]
     looks = [drawer.behind() for _ in range(random.randint(1, 2))]
@@ -443,7 +445,7 @@ def draw_behind(random: Random) -> Case:
 
 
 def draw_small(random: Random) -> Case:
-    """A case whose every continuation can be tried: short words, patterns with no assertions."""
+    """A case so small that all continuations can be tried: short words, no assertions."""
     drawer = Drawer(random, simple=True)
     drawer.letters = random.choice(("a1", "我1", "b1"))
     trees: dict[str, Tree] = {}
@@ -471,7 +473,7 @@ def draw_small(random: Random) -> Case:
 
 
 def reach(node: Node) -> int:
-    """How many characters a match may still need, each repeat done as rarely as it can."""
+    """The most characters of a match whose repeats run as seldom as they can, but at least once."""
     match node:
         case Char():
             return 1
@@ -527,7 +529,7 @@ class Composition:
         return 100 * self.counts[name] / max(self.total, 1)
 
     def missing(self) -> dict[str, float]:
-        """What is rarer than wanted."""
+        """The percentages of what is rarer than WANTED."""
         return {n: self.percent(n) for n, least in WANTED.items() if self.percent(n) < least}
 
     def __str__(self) -> str:

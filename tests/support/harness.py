@@ -25,7 +25,7 @@ from .reference import Judged, TooLongError, check_whole, has_match
 Chunkings = tuple[list[str], ...]
 
 FORM = forms.PYTHON
-"""The form in Python as users have it, whatever a fixture makes of it."""
+"""The Python form as users have it, taken before any fixture changes it."""
 
 
 def rule_set(case: Case) -> RuleSet:
@@ -35,7 +35,7 @@ def rule_set(case: Case) -> RuleSet:
 
 @contextmanager
 def forgetful() -> Iterator[None]:
-    """Short texts as if they were long: caches are flushed and old text dropped all the time."""
+    """Treat short texts like long ones: flush caches and drop old text all the time."""
     with (
         patch.object(stage, "MAX_SPARE", 0),
         patch.object(searches, "MAX_COUNTED", 0),
@@ -48,7 +48,7 @@ def forgetful() -> Iterator[None]:
 
 @contextmanager
 def postponing() -> Iterator[None]:
-    """Small patterns as if they were large: what can be is written out when the text reaches it."""
+    """Treat small patterns like large ones: write out each part only when the text reaches it."""
     with patch.multiple(nfa, WRITTEN_OUT=0, LARGE=0, LARGE_CHOICE=0):
         yield
 
@@ -59,12 +59,12 @@ def difference(
     composition: Composition | None = None,
     natives: Iterable[bool] = (),
 ) -> str | None:
-    """What the engine does otherwise than the contract says, in one chunking or another.
+    """How the engine breaks the contract in some chunking; None if it keeps it.
 
-    `natives` says whether it runs on the C extension, once for each; unless told, as it is now. In
-    Python the few patterns of every other case are searched for apart, as many are, and only every
-    eighth case reads what a load reads first, which takes longer than the rest. A case is passed
-    over whose patterns `regex` itself cannot find in time.
+    The case runs once for each of `natives`, true for the C extension; by default as set now. In
+    Python, about half of the cases search their few patterns separately, as large sets do, and
+    only about one in eight reads the text that warms up a load, which takes the most time. A case
+    is skipped if `regex` itself cannot search its patterns in time.
     """
     with suppress(TooLongError):
         judged = case.judged() if case.has_trees else None
@@ -157,7 +157,7 @@ def hunt(
     natives: Iterable[bool] = (),
     draw: Callable[[Random], Case] = draw_case,
 ) -> list[tuple[int, Case, str]]:
-    """The first few differences among the cases of these seeds, see `difference`."""
+    """The first `most` differences among the cases of these seeds: seed, case, problem."""
     found: list[tuple[int, Case, str]] = []
     for seed in seeds:
         random = Random(seed)
@@ -178,7 +178,7 @@ def told(found: list[tuple[int, Case, str]]) -> str:
 
 
 def smaller(case: Case, differs: Callable[[Case], bool] | None = None) -> Case:
-    """The case with as few rules and characters as still differ, one taken away at a time."""
+    """The smallest case that still differs, found by removing one rule or character at a time."""
     still = differs or (lambda each: difference(each, Random(0)) is not None)
     while True:
         fewer = (

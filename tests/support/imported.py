@@ -92,7 +92,7 @@ def sample(node: Node, random: Random) -> str:
 
 
 def text_for(patterns: list[str], random: Random, pieces: int) -> str:
-    """A text of whole, cut and spoiled matches among others' text."""
+    """A text of whole, cut and spoiled matches among other text."""
     trees = [parse(pattern).tree for pattern in patterns]
     out = ""
     for _ in range(pieces):
@@ -107,12 +107,12 @@ def text_for(patterns: list[str], random: Random, pieces: int) -> str:
             out += bait[:at] + random.choice(POOL) + bait[at + 1 :]
         out += random.choice((" ", "", "\n", " ", "'")) + random.choice(NOISE)
         out += random.choice((" ", " ", "", "="))
-    # A `$` means the end of the text here, and also the place before a last line end in `regex`.
+    # `$` means the end of the text here; in `regex` it also matches before a last line end.
     return out.rstrip("\n") + "."
 
 
 def rules_of(patterns: list[str]) -> list[Rule]:
-    """A rule for each pattern, masking by a character of its own."""
+    """A rule for each pattern, which masks each character."""
     return [Rule(f"r{n}", patterns=(p,), replacement="*") for n, p in enumerate(patterns)]
 
 
@@ -126,7 +126,7 @@ def loads(pattern: str) -> str | None:
 
 
 def difference(patterns: list[str], random: Random, pieces: int) -> str | None:
-    """What is answered otherwise than by `regex`, whole or in chunks."""
+    """How the answer differs from that of `regex`, whole or in chunks; None if it does not."""
     rules = rules_of(patterns)
     text = text_for(patterns, random, pieces)
     wanted, findings = check_whole(rules, text)

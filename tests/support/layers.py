@@ -28,13 +28,13 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("envoy",),
     ("cli",),
 )
-"""Each layer may import those before it, and a member its own modules."""
+"""A layer may import the layers before it, and a member its own modules."""
 
 CORE = frozenset({"errors", "events", "scan", "jsonstream", "stages"})
-"""What knows no event loop, clock, file or log."""
+"""The members that know no event loop, clock, file or log."""
 
 DOORS = frozenset({"__init__", "__main__", "sse", "transport", "runnable", "body", "validators"})
-"""Files at the top that only hand on what stands elsewhere, under its documented name."""
+"""Files at the top that only export, under its documented name, what is defined elsewhere."""
 
 BEGIN, END = "<!-- layers: begin -->\n", "<!-- layers: end -->\n"
 
@@ -45,7 +45,7 @@ def member(path: Path) -> str:
 
 
 def layer_of(name: str) -> int:
-    """The number of the layer that a member stands in; doors stand above all."""
+    """The number of a member's layer; doors are above all layers."""
     return next((n for n, members in enumerate(LAYERS) if name in members), len(LAYERS))
 
 
@@ -67,7 +67,7 @@ def _summary(name: str) -> str:
 
 
 def written(page: str) -> str:
-    """The page with the table as it is now between its marks."""
+    """The page with the current table between its marks."""
     before, rest = page.split(BEGIN)
     return before + BEGIN + table() + END + rest.split(END)[1]
 

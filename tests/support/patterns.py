@@ -1,6 +1,6 @@
 """Patterns as trees: printed as regex text for the engine, walked thread by thread here.
 
-A thread is what remains to be matched; the threads of one start stand in `regex`'s order of
+A thread is what remains to be matched; the threads of one start are in `regex`'s order of
 preference. Nothing is compiled, merged or cached across starts: slow and plain.
 """
 
@@ -42,14 +42,14 @@ class Look:
 
 @dataclass(frozen=True, eq=False)
 class Seq:
-    """One part after the other."""
+    """A sequence: one part after the other."""
 
     parts: tuple[Node, ...]
 
 
 @dataclass(frozen=True, eq=False)
 class Alt:
-    """The first branch that leads to a match."""
+    """An alternation: the first branch that leads to a match counts."""
 
     branches: tuple[Node, ...]
 
@@ -143,11 +143,12 @@ class Tree:
         return Thread((self.root, None))
 
     def waiting(self, thread: Thread, before: str, at: int) -> Iterator[Thread | Matched]:
-        """Where the thread stands at `at`, before the next character is known."""
+        """What the thread becomes at `at`, before the next character is known."""
         yield from self._walk(thread, before, UNKNOWN, at)
 
     def after(self, thread: Thread, before: str, char: str, at: int) -> Iterator[Thread | Matched]:
-        """What the thread becomes when `char` follows: matches end at `at`, threads consumed it."""
+        """What the thread becomes when `char` follows: matches, which end before it, at `at`, and
+        threads that have consumed it."""
         for item in self._walk(thread, before, char, at):
             if isinstance(item, Matched):
                 yield item
@@ -166,7 +167,7 @@ class Tree:
 
     @property
     def has_dead_ends(self) -> bool:
-        """Whether some thread was met that no continuation completes, as in `a(?=b)c`."""
+        """Whether a thread was met that no continuation completes, as in `a(?=b)c`."""
         return not all(self.hopes.values())
 
     def _search_hope(self, thread: Thread, before: str) -> bool:

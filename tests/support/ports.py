@@ -9,7 +9,7 @@ BELOW_EPHEMERAL = range(10_240, 32_768)
 """Ports that no system gives to a connection or to a listener that asks for any.
 
 Linux gives those from 32,768 (`ip_local_port_range`), macOS and Windows from 49,152 (RFC 6335).
-A port of theirs, once let go, may be another's before the program has it.
+Once released, such a port may be taken by another program before the test's program listens.
 """
 
 _chosen: set[int] = set()

@@ -1,8 +1,8 @@
 """The redaction contract spelled out slowly, for the engine to be compared with.
 
 `check_whole` is the plain answer for a whole text: `finditer` and the union of the spans.
-`judge` follows the text one character at a time and gives the exact events. It needs each
-pattern as a tree; rules it has no tree for are left to `check_whole`.
+`Judge` follows the text one character at a time and gives the exact events. It needs each pattern
+as a tree; rules whose patterns have none are left to `check_whole`.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from .patterns import END, Matched, Thread, Tree
 Span: TypeAlias = tuple[int, int]
 
 PATIENCE = 10.0
-"""For how many seconds `regex` may look for a match: with some patterns its time is exponential."""
+"""Seconds that `regex` may search for a match: some patterns take exponential time."""
 
 _SPACELESS = regex.compile(
     r"[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Bopomofo}\p{Script=Thai}"
@@ -79,13 +79,14 @@ def is_confirmed(rule: Rule, text: str, start: int, end: int) -> bool:
 
 
 def stands_before(context: str, before: str, matched: str) -> bool:
-    """Whether a pattern matches what ends where the match begins; it sees the match as well."""
+    """Whether the pattern `context` matches text that ends where the match begins; its lookaheads
+    see the match."""
     there = regex.compile(rf"(?:{context})(?<=\A(?s:.){{{len(before)}}})")
     return any(there.match(before + matched, begin) for begin in range(len(before)))
 
 
 def has_confirmed(rule: Rule, text: str, spans: Sequence[Span]) -> bool:
-    """Whether one of a match's spans is confirmed; an empty one is not judged."""
+    """Whether one of a match's spans is confirmed; empty spans do not count."""
     if not can_refuse(rule):
         return True
     return any(is_confirmed(rule, text, start, end) for start, end in spans if start < end)
@@ -126,7 +127,7 @@ class Region:
         return min(worthy, key=lambda mark: mark.order).rule
 
     def shown(self, text: str) -> str:
-        """What stands in the region's place."""
+        """The text that replaces the region."""
         hidden = text[self.start : self.end]
         rule = self.rule
         if isinstance(rule.replacement, Keep):
@@ -143,7 +144,7 @@ class Region:
 
 
 def substitute(rule: Rule, length: int) -> str:
-    """The replacement of `length` characters whose first stands at the region's start."""
+    """The replacement of the first `length` characters of a region."""
     if isinstance(rule.replacement, Keep):
         return "*" * length
     if len(rule.replacement) == 1:
@@ -164,7 +165,7 @@ def regions_of(marks: Sequence[Mark]) -> list[Region]:
 
 
 def words_found(rule: Rule, word: str, text: str) -> Iterator[Span]:
-    """Every occurrence of a word, by comparing it everywhere."""
+    """The spans of all occurrences of a word, which is compared at every position."""
     pieces = [folded(char, rule.ignore_case) for char in text]
     origin = [index for index, piece in enumerate(pieces) for _ in piece]
     whole, wanted = "".join(pieces), folded(word, rule.ignore_case)
@@ -177,11 +178,11 @@ def words_found(rule: Rule, word: str, text: str) -> Iterator[Span]:
 
 
 class TooLongError(Exception):
-    """`regex` goes back so often that there is nothing to compare with."""
+    """`regex` backtracks for too long, so there is no answer to compare with."""
 
 
 def pattern_found(rule: Rule, pattern: str, text: str) -> Iterator[regex.Match[str]]:
-    """`finditer`, where a refused match consumes only its first character. Raises TooLongError."""
+    """`finditer`, but a refused match consumes only its first character. Raises TooLongError."""
     compiled = regex.compile(pattern)
     at = 0
     while (match := _searched(compiled, text, at)) is not None:
@@ -200,12 +201,12 @@ def _searched(compiled: regex.Pattern[str], text: str, at: int) -> regex.Match[s
 
 
 def distinct_words(rule: Rule) -> list[str]:
-    """The rule's words, those that compare alike only once."""
+    """The rule's words; one of those that compare equal."""
     return list({folded(word, rule.ignore_case): word for word in reversed(rule.words)}.values())
 
 
 def spans_found(rule: Rule, text: str) -> list[Span]:
-    """The spans of a rule's matches in the whole text; each word and each pattern its own."""
+    """The spans of a rule's matches in the whole text; each word and pattern is searched alone."""
     spans: list[Span] = []
     for word in distinct_words(rule):
         found = set(words_found(rule, word, text))
@@ -217,34 +218,36 @@ def spans_found(rule: Rule, text: str) -> list[Span]:
 
 
 def pattern_spans(rule: Rule, pattern: str, text: str) -> list[Span]:
-    """What a rule masks of a pattern's matches."""
+    """The spans that a rule masks in a pattern's matches."""
     found = pattern_found(rule, pattern, text)
     return [span for match in found for span in match.spans(rule.group or 0)]
 
 
 UNSEEN = "\u200b\u00ad\ufe0f"
-"""Characters that are not seen, of those that cases have."""
+"""The invisible characters that cases may contain."""
 
 
 def seen(text: str) -> str:
-    """What is seen of the text."""
+    """The text without invisible characters."""
     return "".join(char for char in text if char not in UNSEEN)
 
 
 def seen_spans(rule: Rule, text: str) -> list[Span]:
-    """The spans of the patterns' matches in what is seen of the text; they begin and end in it."""
+    """The spans in `text` of the patterns' matches in the visible text. Each begins and ends with a
+    visible character."""
     places = [at for at, char in enumerate(text) if char not in UNSEEN]
     spans = [span for pattern in rule.patterns for span in pattern_spans(rule, pattern, seen(text))]
     return [(places[start], places[end - 1] + 1) for start, end in spans if start < end]
 
 
 def joined_spans(some: list[Span], others: list[Span]) -> list[Span]:
-    """The spans of both; what both have is there once."""
+    """The union of two lists of spans: a span that both have is not repeated."""
     return list((Counter(some) | Counter(others)).elements())
 
 
 def check_whole(rules: Sequence[Rule], text: str) -> tuple[str, list[Finding]]:
-    """The masked text and the findings in text order; only for mask and monitor, no overflow."""
+    """The masked text and the findings in text order, for rules that only mask or monitor, and
+    without overflow."""
     marks: list[Mark] = []
     findings: list[tuple[int, int, int, Finding]] = []
     for order, rule in enumerate(rules):
@@ -266,8 +269,8 @@ def masked(text: str, marks: Sequence[Mark]) -> str:
 
 
 def has_match(rule: Rule, text: str) -> bool:
-    """Whether a rule that blocks or stops fires somewhere in the text. The match counts, unless a
-    judge looks at its group."""
+    """Whether a rule that blocks or stops fires somewhere in the text. The whole match counts, or
+    its group if a match can be refused."""
     return bool(spans_found(rule if can_refuse(rule) else replace(rule, group=None), text))
 
 
@@ -276,7 +279,7 @@ def has_match(rule: Rule, text: str) -> bool:
 
 @dataclass(frozen=True)
 class Match:
-    """A full match: where it lies and what of it is masked."""
+    """A full match, and the `spans` in it that are masked."""
 
     start: int
     end: int
@@ -287,7 +290,7 @@ class Candidate:
     """One start of one pattern: its threads in order of preference and its match so far."""
 
     def __init__(self, tree: Tree, start: int, eager: bool, closed: int = -1) -> None:
-        """`closed`: up to where its masked group does not open any more."""
+        """Threads whose masked group opened at `closed` or before are dropped."""
         self.tree, self.start, self.eager, self.closed = tree, start, eager, closed
         self.threads: list[Thread] = [tree.first()]
         self.best: Match | None = None
@@ -300,8 +303,8 @@ class Candidate:
         return bool(self.threads)
 
     def hold(self, written: int) -> int | None:
-        """Where the text begins that the candidate could mask, None if it could not yet; what it
-        has matched and is written needs no text to wait."""
+        """The first offset that the candidate could mask; None while there is none. Spans that are
+        written already do not count."""
         accepted = self.best.spans if self.best is not None and self.tree.group is not None else ()
         claims = [span[0] for span in accepted if span[1] > written]
         if self.claim is not None:
@@ -310,7 +313,7 @@ class Candidate:
 
     @property
     def claim(self) -> int | None:
-        """The same for the threads alone, whatever is accepted already."""
+        """The same for the live threads alone, without the best match so far."""
         if self.tree.group is None:
             return self.start
         claims = [span[0] for thread in self.threads for span in thread.captures[:1]]
@@ -318,7 +321,8 @@ class Candidate:
         return min(claims, default=None)
 
     def arrive(self, before: str, at: int) -> None:
-        """Stand at `at` before the next character is known."""
+        """Advance the threads as far as they get at `at` before the next character is known, and
+        drop those without hope."""
         self._take([i for t in self.threads for i in self.tree.waiting(t, before, at)], at)
         self.threads = [t for t in self.threads if self.tree.has_hope(t, before)]
         if self.threads:
@@ -361,7 +365,7 @@ class PatternSearch:
 
     @property
     def eager(self) -> bool:
-        """Whether the first full match fires, whatever a search would prefer."""
+        """Whether the rule fires at the first full match, even if `regex` prefers a later one."""
         return self.rule.action in ("block", "stop") and not can_refuse(self.rule)
 
     def take(self, text: str, at: int, char: str) -> None:
@@ -379,8 +383,8 @@ class PatternSearch:
         self.candidates.append(candidate)
 
     def fired(self) -> list[Match]:
-        """The full match that is decided now, for a rule that fires at once: of several that end
-        here, the one that `regex` would find."""
+        """The full match that ends here, for a rule that fires at once; of several, the one that
+        `regex` would find."""
         fired = next((found.matches[:1] for found in self.candidates if found.matches), [])
         dead = [candidate for candidate in self.candidates if not candidate.lives]
         self.near_misses += sum(c.reached - c.start >= 2 and not c.matches for c in dead)
@@ -415,8 +419,8 @@ class PatternSearch:
         self.candidates = kept
 
     def drop(self, start: int, hold: int, text: str) -> list[Match]:
-        """Drop what holds text from `hold` of the candidate at `start`, and that alone. What it had
-        matched from there stands, and the search goes on after it."""
+        """Drop the threads of the candidate at `start` that hold text from `hold` on. If its best
+        match masks a group from there, that match is returned, and the search goes on after it."""
         place = next((n for n, c in enumerate(self.candidates) if c.start == start), None)
         if place is None:
             return []
@@ -431,7 +435,8 @@ class PatternSearch:
         return []
 
     def _again(self, start: int, closed: int, text: str) -> Candidate:
-        """A candidate whose group does not open up to `closed`: what met such a thread goes on."""
+        """The candidate at `start`, replayed without threads whose group opened at `closed` or
+        before; threads that had lost to one of these go on."""
         candidate = Candidate(self.tree, start, self.eager, closed)
         candidate.arrive(text[start - 1] if start else "", start)
         for at in range(start, len(text)):
@@ -440,7 +445,7 @@ class PatternSearch:
         return candidate
 
     def give_up(self) -> None:
-        """Settle every open candidate as it stands."""
+        """End every open candidate; its best match so far counts."""
         for candidate in self.candidates:
             candidate.threads = []
 
@@ -453,7 +458,7 @@ class WordCandidate:
     length: int
 
     def hold(self, written: int) -> int:
-        """Where the text begins that the word would mask."""
+        """The first offset that the word would mask."""
         del written
         return self.start
 
@@ -539,7 +544,7 @@ Search: TypeAlias = PatternSearch | WordSearch
 
 @dataclass(frozen=True)
 class Fire:
-    """A block or stop rule that found its match; `start` is where its group began."""
+    """A match of a rule that blocks or stops: it began at `began`, and its group at `start`."""
 
     began: int
     start: int
@@ -557,7 +562,7 @@ class Overflow:
     hold: int
 
     def lives(self) -> bool:
-        """Whether a member could still mask from where it overflowed."""
+        """Whether a member could still mask text from `hold` on, where it overflowed."""
         return any(
             candidate.start == start
             and candidate.claim is not None
@@ -569,7 +574,7 @@ class Overflow:
 
 @dataclass
 class Judged:
-    """The events of a text and what the case contained."""
+    """The events of a text, how much was held after each character, and what happened in it."""
 
     events: list[Event]
     held: list[int]
@@ -579,7 +584,7 @@ class Judged:
 
 
 class Judge:
-    """Follows one text character by character; every step says what can be said then."""
+    """Judges one text character by character; after each, it adds the events that are certain."""
 
     def __init__(
         self,
@@ -745,7 +750,7 @@ class Judge:
             self.events.append(Text(text))
 
     def _release(self, upto: int) -> None:
-        """Write everything before `upto`; a region that reaches over it is cut there."""
+        """Write everything before `upto`; a region that extends past it is cut there."""
         at = self.written
         if upto <= at:
             return
@@ -791,7 +796,8 @@ class Judge:
     # overflow
 
     def _run_overflow(self, fires: Sequence[Fire]) -> None:
-        """Mask what the overflowed candidates have grown by, while they live or match."""
+        """Mask the text by which overflowed candidates have grown, while they live or if they
+        match."""
         if self.overflow is None:
             return
         lives = self.overflow.lives()
@@ -823,7 +829,7 @@ class Judge:
         return not isinstance(replacement, Keep) and len(replacement) != 1
 
     def _overflow(self) -> None:
-        """Let the oldest go until the limit holds."""
+        """Let the oldest candidates overflow until the held text is within the limit."""
         while not self.finished and self._held() > self.max_holdback:
             hold = self._hold()
             members = [(search, start) for at, search, start in self._claims() if at == hold]
@@ -853,7 +859,7 @@ class Judge:
             self._drop(hold, members)
 
     def _drop(self, hold: int, members: list[tuple[Search, int]]) -> None:
-        """Drop the candidates, and those alone; what they had matched stands."""
+        """Drop these candidates alone; what they have matched already counts."""
         fires: list[Fire] = []
         for search, start in members:
             if isinstance(search, WordSearch):
@@ -873,14 +879,14 @@ class Judge:
 
 
 def pairs(spans: Sequence[Span]) -> Iterator[tuple[Span, Span]]:
-    """Every two of the spans."""
+    """Every pair of the spans."""
     for index, first in enumerate(spans):
         for second in spans[index + 1 :]:
             yield first, second
 
 
 def merged(events: Sequence[Event]) -> list[Event]:
-    """The events with adjacent Text joined: what is the same for every chunking."""
+    """The events with adjacent Text joined, so that they are the same for every chunking."""
     out: list[Event] = []
     for event in events:
         if out and isinstance(event, Text) and isinstance(out[-1], Text):

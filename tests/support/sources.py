@@ -28,7 +28,7 @@ def guard() -> Guard:
 class Source:
     """An async iterator of chunks that counts how often it was closed.
 
-    `before` is called with the number of the await that comes next, those while closing included.
+    `before` is called before each await, also while closing, with its number from 0.
     """
 
     def __init__(
@@ -66,7 +66,7 @@ class Source:
 
 
 class Silent(Source):
-    """A source that says its chunks and then nothing more, without ending."""
+    """A source that yields its chunks, and then nothing more without ending."""
 
     def __init__(self, chunks: Sequence[object] = ()) -> None:
         super().__init__(chunks)

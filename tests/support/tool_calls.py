@@ -40,7 +40,7 @@ def guard() -> Guard:
 
 @dataclass(frozen=True)
 class Api:
-    """An API: the answers of its provider, and what asks its client for them."""
+    """An API: its provider's answers, streamed and whole, and a function that asks its client."""
 
     stream: bytes
     whole: Mapping[str, Any]

@@ -28,7 +28,7 @@ from guardstream.jsonstream.lexer.tokens import (
 )
 
 LONGEST = 16  # code points of a chunk that is cached
-_PATIENCE = 256  # a chunk without a plan costs 3 of it, and _GAIN code points return 1
+_PATIENCE = 256  # a chunk without a plan costs 3 of it; each _GAIN code points give back 1
 _GAIN = 16
 _REST = 1_024  # chunks until plans are tried again
 _MOST = 8_192  # plans, and chunks seen once; a plan takes less than 1 KB

@@ -95,7 +95,7 @@ def in_string(state: LexerState, text: str, index: int) -> int:
 
 
 def _whole_run(state: LexerState, text: str, index: int) -> int:
-    """Take the rest of a text, all of which is of the open string."""
+    """Take the rest of a text, which lies within the open string."""
     size = len(text)
     state.length += size - index
     if state.length > state.max_string:

@@ -16,7 +16,7 @@ from guardstream.jsonstream.lexer.tokens import STRING, Token
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What a document may not pass, in levels and code points; a bound per value, then for all.
+    """The maximum depth of a document, and the maximum length of a number, of a string and of all.
 
     `depth` is serde_json's limit, which jsonschema-rs and most readers share; `digits` keeps the
     conversion to int, which is quadratic, far below Python's own limit of 4,300.

@@ -9,8 +9,8 @@ exclusive. It is a tuple with small integers because two of them are created for
   one escape (`len(value) == 1`, `end - start` is 2, 6 or 12).
 - `STRING`, `KEY`: the string is complete; value is all of it, `start` the beginning of the run
   after the last part (after the opening quote if there was none), `end` follows the closing quote.
-- `SCALAR_PART`: a number or literal that began at `start` is incomplete; value is the text of the
-  number so far, again with each piece, or of a literal, once, its first character.
+- `SCALAR_PART`: a number or literal that began at `start` is incomplete. A number has one with each
+  piece, value is its text so far; a literal has only one, value is its first character.
 - `INTEGER`, `FLOAT`: value is the text.
 - `LITERAL`: value is True, False or None.
 """

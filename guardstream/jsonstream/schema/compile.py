@@ -83,8 +83,8 @@ class Compiler:
         return root
 
     def _defer(self, node: Node) -> None:
-        """Leave to the final verdict what depends on how a part was reached: its judge would not
-        know, and of an exclusive choice more branches may seem to hold."""
+        """Leave to the final verdict what depends on how a part was reached: its judge does not
+        know that, and more branches of an exclusive choice may seem to hold."""
         node.late = 0
         node.judge = None
         for choice in node.choices:

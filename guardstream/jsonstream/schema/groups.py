@@ -54,7 +54,7 @@ class _Group:
     may_be_empty: bool = False  # whether one of the branches before has not
     varies: bool = False  # whether there is a choice or a quantifier in it
     unread: bool = False  # whether it is a lookahead that need not be asked
-    told: bool = False  # whether an empty group after it tells that it has matched
+    told: bool = False  # whether an empty group after it shows that it has matched
     number: int = 0
     teller: int = 0
 
@@ -214,8 +214,8 @@ def _is_certain(group: _Group, reference: _Reference, at: int) -> bool:
 
 
 def _is_repeated(group: _Group, reference: _Reference) -> bool:
-    """Return whether the group is in a repeat that the reference is not in. The engine takes
-    `(a+)+` for `(a+)`; what tells of the group keeps them apart."""
+    """Return whether the group is in a repeat that the reference is not in. An empty group after it
+    then keeps the engine from reading `(a+)+` as `(a+)`."""
     return any(each.repeated for each, _ in _ways(group) if each not in reference.around)
 
 
@@ -245,7 +245,7 @@ def _check_lookbehinds(group: _Group, reference: _Reference) -> None:
 
 
 def _count(read: _Pattern) -> None:
-    """Number the groups, each before those inside it; what tells of it comes after them."""
+    """Number the groups, each before those inside it; the empty group after it comes after them."""
     count = 0
     for at, part in enumerate(read.parts):
         if isinstance(part, _Group) and at == part.end:

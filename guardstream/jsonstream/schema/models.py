@@ -137,7 +137,7 @@ def _expectations(schema: dict[str, Any]) -> Expectations:
 
 
 def _verdict(validate: Callable[[str], object], text: str, value: Any = None) -> Verdict:
-    """Return the verdict on a text; `value` is what it says, where the path matters."""
+    """Return the verdict on a text; `value` is what it says, needed only for the path."""
     try:
         validate(text)
     except ValidationError as error:

@@ -69,7 +69,7 @@ class Split:
     """A choice that a run depends on, and the number of its remaining branches.
 
     `first` and `last` are the places where branches failed, None if none has failed. `alone` says
-    that only one failed last: the only remaining branch of the choice.
+    that a single branch failed at the last place.
     """
 
     __slots__ = ("alone", "choice", "first", "last", "left", "owner")

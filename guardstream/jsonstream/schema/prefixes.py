@@ -91,7 +91,7 @@ class Prefixes:
         return bool(self._again) or self.first is self._free
 
     def step(self, state: PrefixState | None, text: str) -> tuple[PrefixState, int | None]:
-        """Like that of `Early`."""
+        """As `Early.step`."""
         free = self._free
         if state is None:
             state = self.first

@@ -58,7 +58,7 @@ class Tags:
         return tag
 
     def _members(self, branch: Any) -> dict[str, set[str]]:
-        """Return the members of which a branch only allows some texts, with these texts."""
+        """Return the members for which a branch allows only certain texts, with these texts."""
         found: dict[str, set[str]] = {}
         for read in self._references.readings([branch], ("allOf",)):
             for name, schema in read.get("properties", {}).items():

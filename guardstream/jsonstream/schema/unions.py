@@ -82,7 +82,7 @@ class Unions:
 
 
 def choices(core: Core) -> list[Any]:
-    """Return the schemas of a union's choices; anything else stands for one of them by its tag."""
+    """Return the schemas of a union's choices. A choice that is no schema is the tag of another."""
     found = core["choices"]
     listed = found.values() if isinstance(found, Mapping) else found
     return [each[0] if isinstance(each, tuple) else each for each in listed]

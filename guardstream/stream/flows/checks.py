@@ -15,7 +15,7 @@ _TEXTS = 8192
 """How many texts are cached: more than the strings of most events, with what came before them."""
 
 _CHANGED = 262_144
-"""How many code points the cached texts have in which something was found."""
+"""The most code points, in total, of cached texts in which something was found."""
 
 _SHORT = 64
 """The maximum length of a text that is a key itself, in code points."""

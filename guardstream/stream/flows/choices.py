@@ -29,7 +29,7 @@ class Choices(Generic[C]):
 
     @property
     def all_cut(self) -> bool:
-        """Whether the guard has cut all choices that are open, where it has cut any."""
+        """Whether the guard has cut all choices that are open; ask only once it has cut one."""
         return self.open.keys() <= self.cut.keys()
 
     def note(self, reading: Reading, chunk: C) -> None:
@@ -60,5 +60,5 @@ class Choices(Generic[C]):
 
 
 def _has_new_text(reading: Reading) -> bool:
-    """Return whether a chunk has text that is neither a repetition nor beside a text."""
+    """Return whether a chunk has new text of a slot, or text that its adapter withholds."""
     return any(piece.kind in NEW or piece.kind == "later" for piece in reading.pieces)

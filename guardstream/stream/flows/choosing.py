@@ -94,7 +94,7 @@ def _check_fits(name: object, adapter: Adapter[Any] | None, chunk: object) -> No
 
 
 def _may_be_of(adapter: Adapter[Any] | None, chunk: object) -> bool:
-    """Return whether a chunk is one of the adapter's; an adapter need not tell."""
+    """Return whether a chunk may be in the adapter's format: true if the adapter cannot tell."""
     accepts = getattr(adapter, "accepts", None)
     return accepts is None or bool(accepts(chunk))
 
@@ -150,8 +150,8 @@ def _is_anywhere(chunk: object) -> bool:
 
 
 def detach(adapter: Any, policy: Policy | None) -> None:
-    """Let the adapter of chunks in no format of the package copy them, as their producer may keep
-    adding to what is in them."""
+    """Let an adapter copy its chunks, if they are in no format of the package: their producer may
+    keep adding to what is in them."""
     if getattr(adapter, "taken", adapter) is None and policy and guards(policy, UNKNOWN):
         from guardstream.providers.toolkit.detached import detached
 
@@ -159,7 +159,7 @@ def detach(adapter: Any, policy: Policy | None) -> None:
 
 
 def _detach_objects(adapter: Any, chunk: Any, policy: Policy | None) -> None:
-    """Let chunks be copied if they are objects; bytes make dicts that nobody else has."""
+    """Let chunks be copied if they are objects; dicts made from bytes belong to nobody else."""
     if not isinstance(chunk, (dict, str)):
         detach(adapter, policy)
 
@@ -240,7 +240,8 @@ def check_reads_text(adapter: Adapter[Any]) -> None:
 
 
 def reads_lines(choose: Choose) -> bool:
-    """Return whether a data stream's lines are read as such, and no other format was asked for."""
+    """Return whether lines of the AI SDK's data stream are recognised: not if the caller asked for
+    another format."""
     try:
         return getattr(choose({"0": "text"}), "name", "") == "data_stream"
     except AdapterError:
@@ -265,8 +266,8 @@ def check_is_text(choose: Choose) -> None:
 
 
 def check_text(first: str, own: Mapping[str, JSONFormat]) -> None:
-    """Raise AdapterError if the first `str` of a stream is a line of JSON that is a chunk of a
-    format, of the policy or of a provider, or begins with one."""
+    """Raise AdapterError if the first `str` of a stream is, or begins with, a line of JSON that is
+    a chunk in a format of the policy or of a large provider."""
     found = None
     if first[:1] == "{":
         found = _format_of(first, own) or _format_of(first.splitlines()[0], own)

@@ -158,9 +158,9 @@ class ChunkFlow(PieceFlow[C]):
         return sent
 
     def _taken(self, chunk: C) -> C:
-        """Return a chunk, or a copy of it if its source changes it in place.
+        """Return a chunk, or a copy of it if it is the same object as the last one.
 
-        A source may yield one object again and again; what is known of it is then out of date.
+        Its source may have changed it in place, so that what is known of it is out of date.
         """
         chunk = self.hooks.taken(chunk) if self.hooks.taken else chunk
         if chunk is not self._latest:
@@ -177,10 +177,11 @@ class ChunkFlow(PieceFlow[C]):
             self.event_name, self._single_text = event_name, None
 
     def _named(self, reading: Reading) -> Reading:
-        """Return a reading whose texts have the event's name, if the texts of each name are apart.
+        """Return a reading with the event's name in the slots of unknown texts, and in all slots if
+        the format keeps the texts of each name apart.
 
-        Text of other names that is held goes out before them, because a client that reads all names
-        joins it.
+        Then held text of other names goes out first, because a client that reads all names joins
+        them.
         """
         name, apart = self.event_name, self.hooks.apart_by_name
         if not name:
@@ -368,12 +369,12 @@ class ChunkFlow(PieceFlow[C]):
             fail_closed(error, self.provider)
 
     def guard_name(self, path: str, name: str) -> None:
-        """Judge a name that comes beside the chunks; `ended` is set if a rule matches it."""
+        """Judge a name that comes outside of the chunks; `ended` is set if a rule matches it."""
         self._guard_unknown(Piece(Slot(0, "text", path), name, "name"))
 
     def guard_named(self, name: str, text: str, *, changes: bool) -> str:
-        """Return what text of an event name becomes by its matches over a change of names; `ended`
-        is set if a rule blocks it."""
+        """Judge text under an event name for matches across a change of names; return what it
+        becomes. `ended` is set if a rule blocks it."""
         slot = Slot(0, "text", "$.data")
         events = self._unknown.judge_named(name, text, changes=changes)
         return self._apply_events_at("$.data", slot, events)

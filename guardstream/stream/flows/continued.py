@@ -20,12 +20,12 @@ class Continued:
         self._stage = stage
         self._tail = tail
         self._ahead = tail  # not yet fed to the pipeline
-        self._again = tail  # emitted a second time by the pipeline
+        self._again = tail  # what the pipeline has yet to emit a second time
         self._same = len(tail)  # how much of the tail is emitted as it was
 
     @property
     def held_before(self) -> str:
-        """The earlier text that a match with the new text may still begin in."""
+        """The earlier text, while a match that ends in new text may begin in it; else empty."""
         return self._again if self._stage.held >= len(self._again) else ""
 
     @property

@@ -16,14 +16,14 @@ _TIMES = 2
 """How often a chunk has grown by then."""
 
 _SAME = 128 * 1024
-"""After so many chunks that repeat the last one and add nothing, they are deltas.
+"""After so many chunks that equal the last one, they are deltas.
 
-No cumulative source says the same so often: it would, at most, for each token that a model thinks
-before it answers, and models think for fewer.
+A cumulative source may repeat its text for each token that the model thinks before it answers, but
+models think for fewer tokens than that.
 """
 
 _LOOKED_AT = 256
-"""How many code points of a chunk tell whether it repeats itself."""
+"""How many code points of a chunk are searched for a text that repeats."""
 
 
 class Growth:
@@ -57,6 +57,6 @@ class Growth:
 
 
 def _repeats_itself(chunk: str) -> bool:
-    """Return whether a chunk is one short text again and again: so are its parts, as deltas."""
+    """Return whether a chunk is one short text repeated: its deltas seem to be cumulative, too."""
     begin = chunk[:_LOOKED_AT]
     return any(begin.startswith(begin[at:]) for at in range(1, len(begin) // 2 + 1))

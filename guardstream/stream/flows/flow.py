@@ -39,7 +39,7 @@ class Part(NamedTuple):
 
 
 class Known(NamedTuple):
-    """The findings so far, as a number, and the calls and usage of a stream at some point."""
+    """What is known of a stream at some point: the number of findings, the calls and the usage."""
 
     findings: int
     calls: Mapping[Slot, Call]
@@ -55,16 +55,15 @@ class Known(NamedTuple):
 class Sent(Generic[C]):
     """A chunk that may go out, and the text that is new in it. Immutable by convention.
 
-    `text` is the answer's (choice 0's), `parts` are all else; `characters` counts the code points
-    of both. `origin` is what was fed together with the chunk that it came as, or was written from,
-    such as a frame of bytes; None if the flow created it, for held text or to end a choice.
+    `text` is the answer's (choice 0's), `parts` are all other texts; `characters` counts the code
+    points of both. `origin` is what was fed with the source's chunk that this one is, or was
+    written from, such as a frame of bytes; None if the flow created it, for held text or to end a
+    choice. If the flow created it for text of an event name, `name` is that name.
 
-    `name` is that of the event that it goes out in, if the flow created it for text of a name.
-
-    `known` is what was known at that point, if more is known by now, because several frames arrived
+    `known` is what was known at this chunk, if more is known by now, because several frames arrived
     at once.
 
-    Nearly every chunk creates one, and a frozen dataclass takes twice as long to create.
+    Nearly every chunk creates a `Sent`, and a frozen dataclass takes twice as long to create.
     """
 
     chunk: C

@@ -54,9 +54,9 @@ dropped as soon as it has been sent.
 class FrameFlow:
     """Guards the frames of one stream, once the framing is known.
 
-    Each frame goes to the flow of its kind: a provider's chunks, text (plain, or JSON strings, by
-    the first one), and all other JSON, which is unknown. Comments between events go out if the
-    policy would not change them. Held text goes out with a later event.
+    Each frame goes to the flow of its kind: a provider's chunks, text (plain or JSON strings, as
+    the first text decides), and all other JSON, which is unknown. Comments between events go out if
+    the policy would not change them. Held text goes out with a later event.
     """
 
     def __init__(
@@ -147,7 +147,7 @@ class FrameFlow:
         return sent
 
     def _with_fields(self, sent: list[Sent[bytes]], frame: Frame) -> list[Sent[bytes]]:
-        """Return what goes out for an event with its fields, as far as they may go out yet."""
+        """Return what goes out for an event, with its `retry`, and its id if that may go out."""
         if not isinstance(self._frames, EventFrames):
             return sent
         self._fields.note(frame)
@@ -184,7 +184,7 @@ class FrameFlow:
     # The order of text and other events
 
     def _is_text(self, frame: Frame) -> bool:
-        """Return whether a frame of text is an empty object, list or string: two characters."""
+        """Return whether a frame with an empty value is text as written: `{}`, `[]` or `""`."""
         if self._text is None or not frame.data or self._is_separate_event(frame):
             return False
         return frame.form != "string" or not self._text.quoted
@@ -335,7 +335,7 @@ class FrameFlow:
 
     @property
     def _is_by_path(self) -> bool:
-        """Whether everything is guarded by path: then nothing is held, and more may come."""
+        """Whether everything is guarded by path: nothing is held, and frames may follow the end."""
         chunks = self._chunks
         return self._text is None and (chunks is None or type(chunks.adapter) is AnyJSON)
 
@@ -370,7 +370,8 @@ class FrameFlow:
         return sent if self._others.flow.ended is None else self._block_by_others()
 
     def _refuse_hidden(self, data: str) -> None:
-        """Refuse text in which readers of single lines would find JSON with more than the text."""
+        """Refuse text if a line begins with JSON in which escapes hide what a rule finds: clients
+        may parse each line."""
         if "\\" in data and not all(map(self._check, escaped_strings(data))):
             raise AdapterError(
                 "a rule finds something in the JSON that a line of an event's data begins with: "
@@ -445,7 +446,7 @@ class FrameFlow:
         blocked = any(flow.ended == "content_filter" for flow in self._flows)
         if blocked and (self._block_error is not None or not ended_by_source):
             self.ended = "content_filter"
-            # Where the frame before the end of an array is an error, that end still follows.
+            # An array that an error ends still gets its closing bracket.
             keeps = self._block_error is not None and self._frames_are_array
             last = self._close() + last if keeps else self._close() or last
         return sent + last
@@ -455,7 +456,7 @@ class FrameFlow:
         return self._frames is not None and self._frames.media == "json_array"
 
     def _close(self) -> list[Sent[bytes]]:
-        """Return the frame that ends such streams, if the guard ends it before the source."""
+        """Return the frame that ends the stream, if its format has one and the guard ends it."""
         assert self._frames is not None
         if self._block_error is not None and self.ended == "content_filter":
             return self._blocked_frames(self._block_error(self.blocked_by))
@@ -513,7 +514,7 @@ def _names_itself(chunk: Any) -> bool:
 
 
 def _data_like(frame: Frame | None, data: Any) -> Any:
-    """Return an event's data as they are written: a text in JSON's quotes if that of the frame is,
-    which they are from."""
+    """Return an event's data as it is written: a text becomes a JSON string if the data of the
+    frame that it comes from is one."""
     is_quoted = frame is not None and frame.data.lstrip()[:1] == '"'
     return json_bytes(data).decode() if is_quoted and isinstance(data, str) else data

@@ -2,7 +2,7 @@
 
 As text, they are guarded together with the JSON around their text. A client that parses them may
 read a match that spans two lines, or that escapes hide. So the stream is refused before such a
-match is complete, and where lines are cut, because their text cannot be read then.
+match is complete, and if lines are cut, because their text cannot be read then.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _ANY_END = re.compile(r"[\r\n]+")
 _PART = re.compile(
     r"|t(ru?)?|f(a(ls?)?)?|n(ul?)?|N(aN?)?|-?(I(n(f(i(n(it?)?)?)?)?)?)?|\.|[.\d]*[eE][-+]?"
 )
-"""What is left where a line is cut in a value that is not a string."""
+"""What a parser has not read of a line that was cut outside of a string."""
 
 _DECODER = json.JSONDecoder()
 
@@ -45,7 +45,7 @@ _OTHERS = 32
 """How many lines of other text may come before the first line of JSON."""
 
 _AFTER_VALUE = re.compile(r"[ \t]*(?:[\r\n{\[]|\Z)")
-"""What comes after a value of a line; after others there is prose."""
+"""What may follow a value in a line of JSON; anything else is prose."""
 
 _WORD = re.compile(r"\w+\s*[\r\n]")
 """A word that servers send as a status or to keep a connection open, such as `null`."""
@@ -100,7 +100,7 @@ class JSONLines:
         return True
 
     def _scalars(self, text: str, chunk: str) -> list[tuple[str, Any]] | None:
-        """Return strings, numbers and the like that are lines, with their values; None for text.
+        """Return lines of strings, numbers and words of JSON with their values; None for text.
 
         A string without a line end is text, such as a word in quotes, unless it is among lines.
         """
@@ -181,8 +181,8 @@ def _begins_as_json(chunk: str) -> bool:
 
 
 def _leading_values(text: str) -> tuple[list[tuple[str, Any]], str]:
-    """Return the lines of objects and arrays with text that a text begins with, and what comes
-    after all values."""
+    """Return the objects and arrays with text at the beginning of a text, as lines with their
+    values, and what follows all values."""
     found = []
     while text.startswith(("{", "[")):
         try:
@@ -196,8 +196,7 @@ def _leading_values(text: str) -> tuple[list[tuple[str, Any]], str]:
 
 
 def _is_cut(text: str, rest: str) -> bool:
-    """Return whether a text that begins as JSON, with the `rest` after its values, may end within a
-    line."""
+    """Return whether a text of JSON may end within a line; `rest` follows its complete values."""
     if not rest or not _begins_as_json(text):
         return False
     if not _begins_as_json(rest):

@@ -32,7 +32,7 @@ class OtherFrames:
         self._names: set[str] = {"message"}  # event names known to be harmless
 
     def judged(self, reading: str, text: str, name: str) -> str:
-        """Guard another reading of a text of an event name, without holding any of it."""
+        """Guard another `reading` ("raw" or "decoded") of an event's text; none of it is held."""
         self.flow.enter(name)
         sent = self.flow.feed({reading: text})
         return str(sent[0].chunk.get(reading, "")) if sent else ""

@@ -37,8 +37,8 @@ class Incoming(Generic[C]):
 
     `model` is the chunk without unknown text, on which the guard models added chunks. `texts` has a
     text for each piece of the reading; `fresh` are the indices of pieces with new text. `matched`
-    are slots whose doubtful text had a match, so that nothing of them goes out in it. `ended_at` is
-    the index of the piece that ended the stream or its choice, if one did.
+    are slots whose ambiguous text had a match: nothing of them goes out in this chunk. `ended_at`
+    is the index of the piece that ended the stream or its choice, if one did.
     """
 
     chunk: C
@@ -201,7 +201,7 @@ class PieceFlow(Generic[C]):
         return sent + processed if sent else processed
 
     def _join(self, reading: Reading) -> None:
-        """Let texts that begin in a chunk go on with earlier ones; a copy alone begins nothing."""
+        """Let texts that begin in a chunk continue earlier ones; a copy alone begins no text."""
         pieces = reading.pieces
         copies = {slot for slot, _, kind in pieces if kind == "copy"}
         copies -= {slot for slot, _, kind in pieces if kind == "delta"}
@@ -210,7 +210,7 @@ class PieceFlow(Generic[C]):
                 self._lanes.join(slot, earlier)
 
     def _left_behind(self, reading: Reading) -> Sequence[Lane]:
-        """Return the lanes for whose held text chunks wait, if this one does not go on with it."""
+        """Return the lanes for whose held text chunks wait, unless this chunk continues it."""
         slots = (*reading.joined.values(), *(piece.slot for piece in reading.pieces))
         goes_on = {*self._lanes.of(slots)}
         waits = [
@@ -350,7 +350,8 @@ class PieceFlow(Generic[C]):
         return sent
 
     def _ends_beside_cut(self, reading: Reading) -> Collection[int]:
-        """Return the choices that end in a chunk without saying so: it has one that is cut."""
+        """Return the choices whose end in a chunk is not written, because another one in it is
+        cut."""
         cut = self._choices.cut.keys()
         if cut.isdisjoint(reading.choices):
             return ()
@@ -413,14 +414,14 @@ class PieceFlow(Generic[C]):
                 self._lanes.drop(slot=slot)
 
     def _feed_slot(self, slot: Slot, text: str, model: C) -> tuple[Track, Sequence[Event]]:
-        """Feed text to its lane, without what is a match over a change of event names."""
+        """Feed text to its lane, without what matches across a change of event names."""
         if slot.name:
             text = self._apply_events(slot, self._unknown.judge_slot(slot, text))
         return self._lanes.feed(slot, text, model)
 
     def _keep_keys(self, incoming: Incoming[C], start: int) -> None:
-        """Keep the shape of what follows the end of a stream in its last chunk, and its kind if
-        some of it is left."""
+        """Keep the keys of what follows the stream's end in its last chunk, and the chunk's kind if
+        some text is left."""
         pieces = incoming.reading.pieces
         told = zip(pieces, incoming.texts, strict=True)
         has_text = any(text and not _is_key(piece) for piece, text in told)
@@ -530,7 +531,7 @@ class PieceFlow(Generic[C]):
                 incoming.note_end(index)
 
     def _joined_copies(self, incoming: Incoming[C]) -> Mapping[int, str | None]:
-        """Return what copies that are joined become, by their indices; None as for any copy.
+        """Return what copies of joined texts become, by index; None if nothing of one may go out.
 
         They are guarded as one text if some of them repeat nothing that was streamed.
         """
@@ -647,7 +648,7 @@ class PieceFlow(Generic[C]):
         return sent
 
     def _settle_lane(self, lane: Lane, finished: Mapping[int, FinishReason] | None) -> str:
-        """Settle a pipeline at its text's end, with which the choices in `finished` end, None for
+        """Settle a pipeline at its text's end. The choices in `finished` end with it, None for
         all."""
         track = lane.track
         text = self._apply_events(track.slot, self._lanes.finish(lane), finished, over=True)
@@ -685,7 +686,7 @@ class PieceFlow(Generic[C]):
     ) -> str:
         """Return the text in a pipeline's events, and record the other events.
 
-        If its text is `over`, only a block or a rule ends more than that.
+        If its text is `over`, only a block or a rule can end the choice or the stream.
         """
         text = ""
         for event in events:
@@ -705,10 +706,9 @@ class PieceFlow(Generic[C]):
     def _ended_by(
         self, finish: Finish, slot: Slot, finished: Mapping[int, FinishReason]
     ) -> Iterable[int]:
-        """Return the choices that a stop or a limit ends: of those that are `finished`, only its
-        own, unless that says as much, or that the provider has blocked it.
-
-        No end says that a call is cut.
+        """Return the choices that a stop or a limit ends, without those in `finished`, which the
+        source ends. If it ends all, its own choice still gets its reason, unless the provider
+        blocks it. The source's end of a choice never says that a call is cut.
         """
         choice, cuts_call = slot.choice, slot.channel == "tool_args"
         if finish.ends == "choice":

@@ -10,10 +10,10 @@ from guardstream.stream.flows.slots import Lanes
 def repeated(lanes: Lanes, piece: Piece, over: Slot | None, *, ended: bool) -> str | None:
     """Return what a repeating piece becomes; None if it must be guarded as a text of its own.
 
-    That is so if its slot has not streamed what it claims to repeat. While the slot is still open,
-    such a piece is an AdapterError: what may be shown of it is unknown. The text of the slot `over`
-    is complete, though its pipeline may continue with another; so is that of a slot whose pipeline
-    has. `ended` says that the guard has ended the stream.
+    It must if its slot has not streamed what it claims to repeat. While that slot is open, such a
+    piece raises AdapterError, because it is unknown what may be shown of it. The slot `over` is not
+    open, nor is a slot whose pipeline has gone on in another one. `ended` says that the guard has
+    ended the stream.
     """
     track = lanes.get(piece.slot)
     whole = lanes.whole(piece)

@@ -20,7 +20,7 @@ class Lane:
     track: Track = field(init=False)
     done: bool = False
     held: int = 0  # code points, after its last text
-    rest: str = ""  # held at its end and released as it was, after that of earlier ends
+    rest: str = ""  # held at its end and released unchanged, after what earlier ends left
 
 
 @dataclass(slots=True, eq=False)
@@ -98,7 +98,7 @@ class Lanes:
                 yield track.lane
 
     def _latest(self, slot: Slot) -> Track | None:
-        """Return the track of a slot, or of the one that it goes on with once it has text."""
+        """Return the track of a slot, or of the slot whose lane it continues once it has text."""
         return self._tracks.get(self._follows.get(slot, slot))
 
     def tracks(self) -> Sequence[Track]:
@@ -258,7 +258,7 @@ class Lanes:
 
 
 def _rest(stage: Stage) -> Sequence[Event]:
-    """Settle a whole text; its end does not end the stream, but a rule there may."""
+    """Settle a whole text. That does not end the stream, unless a rule does."""
     rest = _run(stage.finish)
     is_over = rest and isinstance(rest[-1], Finish) and rest[-1].reason != "content_filter"
     return rest[:-1] if is_over and not ends_by_rule(rest) else rest

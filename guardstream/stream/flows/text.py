@@ -93,7 +93,7 @@ class TextFlow:
         return None
 
     def feed_part(self, text: str, origin: Any, characters: int) -> Sequence[Sent[str]]:
-        """Take a part of a chunk of which more follows: it counts as so many characters of it."""
+        """Take a part of a chunk, of which more follows; count it as `characters` of that chunk."""
         meter = self._meter
         before = meter.chunks_in, meter.characters_in, meter.held_total
         sent = self.feed(text, origin)

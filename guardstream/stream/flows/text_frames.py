@@ -1,6 +1,6 @@
 """Frames of text in a stream of bytes: plain, or as JSON strings.
 
-The first text decides. What can be read in two ways is guarded both ways: `"a \\u0062"` both
+The first text decides which. What can be read in two ways is guarded both ways: `"a \\u0062"` both
 decoded and as it is written.
 
 Some clients read only the events of one name, others read all of them. Rules see one text, with a
@@ -23,7 +23,7 @@ from guardstream.stream.flows.other_frames import OtherFrames
 from guardstream.stream.flows.text import TextFlow
 
 _CHANGE = " "
-"""What rules see where the event name changes, so that no word continues there."""
+"""What rules see at a change of the event name, so that no word continues across it."""
 
 
 class _Named(NamedTuple):
@@ -55,7 +55,7 @@ class TextFrames:
         self._is_whole = isinstance(frames, (EventFrames, MessageFrames))  # frames are never cut
         self._was_apart = False  # whether other JSON came since the last text
         self.name: str | None = None  # of the last event with text
-        self._held = ""  # the source of what is held of the last name
+        self._held = ""  # the source of the held text of the last name
         self._earlier: list[_Named] = []  # the same of the names before it
         self._held_quoted = quoted
 
@@ -159,8 +159,8 @@ class TextFrames:
     def _step(
         self, sent: Sequence[Sent[str]], text: str, own: _Named, frame: Frame
     ) -> tuple[list[_Named], Sequence[Sent[str]]]:
-        """Take what was `sent` for some text of the kind of `own`; return what is released by name,
-        and what follows it, such as the message of a block."""
+        """Take note of some text of the name of `own`, and of what was `sent` for it. Return what
+        is released, by name, and what follows it, such as a block's message."""
         self._held += text
         released: list[_Named] = []
         if sent and sent[0].origin is frame:
@@ -171,7 +171,8 @@ class TextFrames:
         return released, sent
 
     def _part_from_held(self, frame: Frame) -> None:
-        """Keep what is held of a frame's name, so that it goes out before that frame, not in it."""
+        """Keep held text of the frame's own name, so that it goes out before the frame, not in
+        it."""
         if self.name == frame.name:
             self._keep(_Named(self.name, self._held, self._held_quoted))
 
@@ -182,7 +183,7 @@ class TextFrames:
             self._earlier.append(held)
 
     def _settled(self, own: _Named) -> list[_Named]:
-        """Take the source of what was released from what is held, which ends with `own`."""
+        """Remove what was released from the held source, which ends with `own`, and return it."""
         settled, held = [], []
         left = sum([len(each.text) for each in (*self._earlier, own)]) - self.flow.held
         for each in (*self._earlier, own):
@@ -216,7 +217,7 @@ class TextFrames:
 
 
 def _attributed(text: str, pieces: list[_Named]) -> list[_Named]:
-    """Return a guarded text in parts, by the names of the `pieces` of source that it was.
+    """Split a guarded text by the names of the `pieces` of source that it was made from.
 
     A mask over several pieces belongs to the first of them.
     """
@@ -242,7 +243,7 @@ def _attributed(text: str, pieces: list[_Named]) -> list[_Named]:
 
 
 def _joined(parts: Sequence[_Named]) -> list[_Named]:
-    """Return parts with those of one name that follow each other as one."""
+    """Join consecutive parts of one name."""
     joined: list[_Named] = []
     for part in parts:
         before = joined[-1] if joined else None
