@@ -90,7 +90,7 @@ class Growing(VariedSpecAdapter):
         reading = super().read(chunk)
         read = self._read(chunk, event)
         again = self._told_anew(read)
-        if again:  # all that it says reads otherwise now
+        if again:  # the whole chunk has another reading now
             self._last = None
             reading = super().read(chunk)
             read = self._read(chunk, event)
