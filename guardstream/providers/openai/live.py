@@ -100,11 +100,11 @@ _SPEC = OneOf(
 )
 
 _OF_REALTIME = frozenset({"session.updated", "session.closed", "error"})
-"""Kinds of events that do not tell a session from one of the realtime API."""
+"""Kinds of events that the realtime API has, too."""
 
 
 class _Session(SpecAdapter):
-    """The adapter for a session's own events, and for what surrounds those of a response."""
+    """The adapter for a session's own events, and for the fields around a response's events."""
 
     name = "openai_live"
     spec = _SPEC
@@ -136,7 +136,7 @@ class OpenAILive:
 
     @staticmethod
     def accepts(chunk: object) -> bool:
-        """Return whether `chunk` is an event of a session that no other API has."""
+        """Return whether `chunk` is an event that only such sessions have."""
         fields = fields_of(chunk)
         kind = fields.get("type")
         if not isinstance(kind, str) or kind not in _SPEC.specs or kind in _OF_REALTIME:
