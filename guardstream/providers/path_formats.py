@@ -149,7 +149,7 @@ class KoboldCpp(_PathFormat):
 
 
 class WorkersAI(_PathFormat):
-    """The adapter for the own format of models on Cloudflare's Workers AI."""
+    """The adapter for the native format of models on Cloudflare's Workers AI."""
 
     name = "workers_ai"
     sse_end = "[DONE]"
