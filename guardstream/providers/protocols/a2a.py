@@ -413,7 +413,7 @@ def _update(event: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def rejected(told: Event, text: str) -> Event:
-    """Return the form without JSON-RPC of a task or a message that is blocked, with a `text`."""
+    """Return a blocked task or message, without JSON-RPC around it, with a `text`."""
     status = fields_of(told.get("status"))
     named = str(status.get("state")).startswith("TASK_STATE_")
     parts = [{**({} if named or "kind" not in told else {"kind": "text"}), "text": text}]

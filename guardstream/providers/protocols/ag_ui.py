@@ -173,8 +173,8 @@ class Events(Blocks):
     ) -> Sequence[Any]:
         """Return what ends the open blocks, and the run, if it began in this stream.
 
-        A run in which a call is cut fails: clients refuse any other end while a call is open, and
-        at any other end they complete a call that came in chunks.
+        A run in which a call is cut fails: clients refuse any other end while a call is open. They
+        complete a call that came in chunks, whatever follows it.
         """
         self._cuts_call |= not all(is_json("".join(each)) for each in self._arguments.values())
         closed, spans = self._close(), [*reversed(self._spans.values())]

@@ -1,6 +1,6 @@
 """Formats with one text and no blocks, whose chunks contain deltas, the text so far, or both.
 
-Of a text so far (leaves of the kind `grown`), the new part is guarded, and the value is replaced by
+In a text so far (a leaf of the kind `grown`), the new part is guarded, and the value is replaced by
 the released text so far. Whether a field has deltas or cumulative text is decided by its values
 alone: `guardstream.providers.toolkit.delta_or_cumulative`.
 """
