@@ -21,7 +21,7 @@ _THINKING = Slot(0, "thinking", "thinking")
 
 
 class LMStudio(SpecAdapter):
-    """The adapter for fragments, as objects or dicts; there is no end to be told."""
+    """The adapter for fragments, as objects or dicts; no fragment ends the stream."""
 
     name = "lmstudio"
     spec: ClassVar[Spec] = {

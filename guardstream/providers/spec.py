@@ -248,7 +248,7 @@ class SpecAdapter:
         return reading._replace(pieces=pieces, only_text=False, beside=beside)
 
     def _told_by(self, chunk: Any) -> Mapping[Slot, list[Beside]]:
-        """Return what is beside each unknown text of the chunk that was read last."""
+        """Return the values beside each unknown text of the last chunk that was read."""
         read = self._last
         return NONE if read is None or "unknown" not in read.kinds else _fields_beside(read, chunk)
 

@@ -232,7 +232,7 @@ class XAI(Objects):
 
     def __init__(self, *, unknown: Unknown = "guard") -> None:
         super().__init__(Chunks(unknown=unknown), unknown=unknown)
-        self._so_far: Any = None  # the response of pairs, of what went out
+        self._so_far: Any = None  # the response of pairs, as it went out
 
     @staticmethod
     def accepts(chunk: object) -> bool:

@@ -165,7 +165,7 @@ class Exchange:
         given = message.get("headers", ())
         headers: Headers = [(bytes(name), bytes(value)) for name, value in given]
         message = {**message, "headers": headers}
-        message.pop("trailers", None)  # a server that is told of them waits for them
+        message.pop("trailers", None)  # a server that expects trailers waits for them
         media = media_of(headers, self._route.text_types)
         if message["status"] in (204, 304):
             self._silent = True

@@ -3,8 +3,8 @@
 What `client.beta.sessions.events.stream` of the `anthropic` package streams, and its threads; the
 fields are those of the package's types
 (`anthropic.types.beta.sessions.BetaManagedAgentsStreamSessionEvents`). A message comes whole, and
-before that in deltas if the client asked for them (`event_deltas`). What users and the system said
-is the caller's own and passes.
+before that in deltas if the client asked for them (`event_deltas`). Texts of users and the system
+are the caller's own and pass.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """AgentScope, from version 2: the events of `Agent.reply_stream`, or those that its server sends.
 
-https://docs.agentscope.io/building-blocks/message-and-event. Texts, thinking, calls and what tools
-return begin, go on and end by their ids. Requests for confirmation repeat calls, and the message
+https://docs.agentscope.io/building-blocks/message-and-event. Texts, thinking, calls and tools'
+results begin, go on and end by their ids. Requests for confirmation repeat calls, and the message
 that may come last repeats everything.
 """
 
@@ -190,7 +190,7 @@ class Events(Blocks):
         return super().slot(leaf, event, path)
 
     def _result(self, event: Mapping[str, Any]) -> Slot:
-        """Return the slot of what a tool returns."""
+        """Return the slot of a tool's result."""
         number = self._results.setdefault(event.get("tool_call_id"), len(self._results))
         return Slot(0, "text", "tool_result", number)
 

@@ -1,10 +1,10 @@
-"""A JSON format of your own, said in a few paths, in Python or in a policy's `formats`.
+"""A JSON format of your own, described by a few paths, in Python or in a policy's `formats`.
 
     MINE = JSONFormat("mine", text="$.token", thinking="$.think", copies="$.full", done="$.end")
     async for chunk in guard.wrap(stream, provider=MINE): ...
 
-Paths are JSONPath (RFC 9535) as far as `.name`, `['name']` and `[*]`. What no path names is guarded
-as text that is not known.
+Paths are JSONPath (RFC 9535) as far as `.name`, `['name']` and `[*]`. Text at any other path is
+guarded as unknown.
 """
 
 from __future__ import annotations

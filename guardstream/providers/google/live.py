@@ -1,9 +1,9 @@
 """Gemini's live API: what a server sends over a WebSocket, one turn after another.
 
-Objects of the `google-genai` package or plain dicts: https://ai.google.dev/api/live. What a model
-writes and the transcript of what it speaks are the answer; the audio passes as it is. What the user
-says is a choice of its own. Transcripts come among the turn's other messages, in no fixed order, so
-only their own end and the end of the turn divide them.
+Objects of the `google-genai` package or plain dicts: https://ai.google.dev/api/live. The model's
+text and the transcript of its speech are the answer; the audio passes as it is. The user's speech
+is a choice of its own. Transcripts come among the turn's other messages, in no fixed order, so only
+their own end and the end of the turn divide them.
 """
 
 from __future__ import annotations

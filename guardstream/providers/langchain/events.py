@@ -69,7 +69,7 @@ class LangChainEvents:
         return isinstance(chunk, dict) and {"event", "run_id", "data"} <= chunk.keys()
 
     def read(self, chunk: Mapping[str, Any]) -> Reading:
-        """Find the text in what a run streams, and in what it was given or ends with."""
+        """Find the text in a run's streamed piece, and in its input and output."""
         event, data = str(chunk["event"]), chunk["data"]
         begins, self._has_begun = not self._has_begun, True
         self._asked = self._asked or event.startswith(_MODELS)

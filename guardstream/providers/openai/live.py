@@ -1,9 +1,9 @@
 """OpenAI's live API: what a server sends during a session, over a WebSocket.
 
 Objects of the `openai` package or plain dicts: https://platform.openai.com/docs/api-reference/live.
-What the model says is the answer, choice 0, as its transcript; what the user says is choice 1. No
-event ends a turn. The responses of each model to which the session delegates are a choice of their
-own, in events of the Responses API.
+The transcript of the model's speech is the answer, choice 0; that of the user's speech is choice 1.
+No event ends a turn. The responses of each model to which the session delegates are a choice of
+their own, in events of the Responses API.
 """
 
 from __future__ import annotations

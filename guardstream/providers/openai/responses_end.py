@@ -382,7 +382,7 @@ def _holder(item: Mapping[str, Any], field: str) -> Mapping[str, Any]:
 def _filled(record: _Open, released: Released, status: str) -> Any:
     """Return an item with all the text released in it.
 
-    A call that is open is never complete: a client would run it, with what it has of a command.
+    An open call never becomes complete: a client would run it, even with part of a command.
     """
     fields = fields_of(record.item)
     if is_call(fields) or any(slot.channel == "tool_args" for slot in record.slots):

@@ -132,7 +132,7 @@ _SO_FAR: Spec = {
 class Events(SpecAdapter):
     """Reads a task's events as JSON; its artifacts are the answer.
 
-    `soFar` is the task as a client has it after an event, for those that tell both.
+    `soFar` is the task after the event, for clients that yield both.
     """
 
     name = "a2a"

@@ -97,7 +97,7 @@ _EVENTS: dict[str, Spec] = {
     "progress_update": {"type": KEEP, "icon": META, "text": Leaf("whole", "text", "progress")},
 }
 _TELLING = ("thread", "item", "item_id", "stream_options", "icon")
-"""Fields of which every event has one."""
+"""Fields of events: every event has at least one."""
 
 
 class ChatKit(SpecAdapter):

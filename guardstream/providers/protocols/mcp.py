@@ -39,7 +39,7 @@ from guardstream.providers.toolkit.objects import (
 )
 
 _NOTE = "notifications/"
-"""How the methods of notifications begin; all others are those of requests."""
+"""The prefix of the methods of notifications; all other methods are requests."""
 
 _GIVEN = Leaf("whole", "text", "tool_result")
 _TEXTS = Tree(

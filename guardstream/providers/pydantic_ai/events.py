@@ -2,7 +2,7 @@
 
 https://ai.pydantic.dev/agents/#streaming-events-and-final-output. Parts begin and continue in
 deltas. They are repeated when they end, in the calls made from them, and in the run's result with
-its messages. What the caller wrote, user and system prompts, passes. Consecutive text parts are one
+its messages. The caller's texts, user and system prompts, pass. Consecutive text parts are one
 text, because citations cut an answer into parts.
 """
 
