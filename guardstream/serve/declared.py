@@ -19,9 +19,9 @@ class Declared:
 
     `media` is its media type, `kind` the kind of that type, `charset` the named charset, None for
     UTF-8. `is_of_files` says that the type is one of files that are not text, `is_unknown` that it
-    may be one of text without saying so, `is_text` that the type or its charset declares a text.
-    `fits` says whether the body has at most the route's `max_answer` bytes; None if the headers do
-    not say.
+    is neither that nor JSON, Amazon's events or unspecified, `is_text` that the type, its charset
+    or the caller declares a text. `fits` says whether the body has at most the route's `max_answer`
+    bytes; None if the headers do not say.
     """
 
     media: str

@@ -1,4 +1,4 @@
-"""The model list of several upstreams: of each, the models for which requests go there.
+"""The merged model list of several upstreams: of each, the models whose requests it gets.
 
 OpenAI's and Anthropic's lists have the same form:
 https://platform.openai.com/docs/api-reference/models/list,

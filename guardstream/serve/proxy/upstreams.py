@@ -68,8 +68,8 @@ class Target:
     def address(self, path: str, query: str) -> str:
         """Return the URL of a request.
 
-        A path in OpenAI's form loses its `/v1` if `version` is False, or None and the base ends in
-        one.
+        A path in OpenAI's form loses its `/v1` if `version` is False, or if it is None and the base
+        ends in a version.
         """
         base = self.url.rstrip("/")
         own = urlsplit(base).path
