@@ -28,7 +28,7 @@ def check_seconds(name: str, given: object, *, zero: bool = False, none: str = "
 def check_amount(
     name: str, given: object, unit: str, *, zero: bool = False, none: str = ""
 ) -> None:
-    """Do the same for a number of another `unit`."""
+    """Check a number of another `unit` as `check_seconds` does."""
     if given is None and none:
         return
     if isinstance(given, bool) or not isinstance(given, Real):

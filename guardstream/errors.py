@@ -100,9 +100,9 @@ class BlockedError(GuardstreamError):
     """A rule blocked a stream with `raise_on_block=True`, a prompt or an answer; `rule` is its id.
 
     `what` was blocked: the stream, the prompt or the answer. `result` is what the stream had
-    delivered: the text that was let out before, and the findings. Of guarded streams around each
-    other it is the outermost one's, so it never has text that one of them held back. It is None
-    where nothing was streamed.
+    delivered: the text that was let out before, and the findings; None if nothing was streamed. If
+    guarded streams are nested, it is that of the outermost one, so it never has text that one of
+    them held back.
     """
 
     def __init__(

@@ -1,8 +1,7 @@
-"""Locks that can be acquired in a forked process, where what they protect is consistent.
+"""Locks that can be acquired in a forked process, and whose data is consistent there.
 
-A fork copies a lock that another thread holds, but not that thread, so that nobody would ever
-release the copy. So a fork first takes all locks that are kept here: it waits until nobody holds
-one.
+A fork copies a lock that another thread holds, but not that thread, so nobody would ever release
+the copy. So a fork first waits until it has acquired all locks that are registered here.
 """
 
 from __future__ import annotations
@@ -14,8 +13,8 @@ from typing import Protocol, TypeVar
 from weakref import WeakSet
 
 _WAIT_SECONDS = 5.0
-"""Seconds that a fork waits. The thread that forks may hold a lock itself, as in the handler of a
-signal."""
+"""Seconds that a fork waits at most: the thread that forks may hold a lock itself, as in a signal
+handler."""
 
 
 class AnyLock(Protocol):
@@ -35,11 +34,11 @@ L = TypeVar("L", bound=AnyLock)
 _adding = RLock()
 _kept: WeakSet[AnyLock] = WeakSet()
 _taken: dict[int, list[AnyLock]] = {}
-"""The locks that a fork has taken, by its thread."""
+"""The locks that a fork has acquired, by the thread that forks."""
 
 
 def kept_across_forks(lock: L) -> L:
-    """Return `lock`, which forks take from now on, as long as it is there."""
+    """Register a lock, so that forks acquire it as long as it exists; return it."""
     with _adding:
         _kept.add(lock)
     return lock
@@ -47,21 +46,23 @@ def kept_across_forks(lock: L) -> L:
 
 def _take_all() -> None:
     end = monotonic() + _WAIT_SECONDS
-    # What is in it is released, also if memory runs out meanwhile.
+    # The locks in this list are released even if memory runs out meanwhile.
     taken: list[AnyLock] = []
     _taken[get_ident()] = taken
     if not _adding.acquire(timeout=_WAIT_SECONDS):
         return
     taken.append(_adding)
     while (busy := _take_or_find_busy(taken)) is not None:
-        # It is not kept: its thread may wait for another one, which the next round needs.
+        # It is released at once: the thread that held it may need another lock, which this fork
+        # takes later.
         if not busy.acquire(timeout=max(end - monotonic(), 0)):
             return
         busy.release()
 
 
 def _take_or_find_busy(taken: list[AnyLock]) -> AnyLock | None:
-    """Add all locks to `taken`; if one is held by somebody, return it and add none."""
+    """Acquire all locks and add them to `taken`; if a thread holds one, return that one and add
+    none."""
     known = len(taken)
     for lock in list(_kept):
         if not lock.acquire(blocking=False):

@@ -52,7 +52,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 SECTIONS = ("gate", "retry", "concurrency", "audit", "metrics", "vault")
-"""The sections that objects of a guard apply."""
+"""The sections that the objects of a guard apply."""
 
 
 @dataclass(frozen=True, slots=True)

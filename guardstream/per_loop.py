@@ -1,7 +1,7 @@
 """Values that belong to one event loop each, such as limiters.
 
-They are dropped with their loop, and with what created them: a server that creates guards or
-reloads policies for years does not keep the limiters of all of them.
+They are dropped with their loop, or with the object that created them: a server that creates guards
+or reloads policies for years must not keep all their limiters.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ T = TypeVar("T")
 
 
 class PerLoop(Generic[T]):
-    """Calls `make` once in each event loop, and returns what it made there."""
+    """Calls `make` once in each event loop, and returns that loop's value."""
 
     def __init__(self, make: Callable[[], T]) -> None:
         self._make = make

@@ -64,7 +64,7 @@ def check_stage(
     most_held: int | None = None,
     alone: bool = False,
 ) -> None:
-    """Check that a stage keeps the stage contract on each of `texts`.
+    """Check that a stage keeps the contract of stages on each of `texts`.
 
     - It gives the same text, the same findings in the same order and the same finish, each at the
       same position, in any chunking: whole, character by character, in two parts, and in a random

@@ -1,8 +1,8 @@
 """The command line: `guardstream run`, `lint`, `test`, `serve` and others.
 
 Exit statuses: 0 done, 1 a check found something (tests, `lint --strict`, `diff`), 2 bad input or
-usage, 3 blocked or not valid JSON, 4 the machine cannot (a port in use, a full disk, a closed
-output), 130 interrupted, 141 the reader of a pipe left. What is wrong is one line on stderr.
+usage, 3 blocked or not valid JSON, 4 a failure of the machine (a port in use, a full disk, a closed
+output), 130 interrupted, 141 the reader of a pipe left. An error is one line on stderr.
 """
 
 import os
@@ -20,7 +20,8 @@ def main() -> None:
 
 
 def _heed_termination() -> None:
-    """Have SIGTERM end the first process of a container, which ignores what it does not handle.
+    """Have SIGTERM end the first process of a container: it ignores signals that it does not
+    handle.
 
     Servers handle it themselves once they serve; until then a container would not stop.
     """

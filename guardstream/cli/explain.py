@@ -31,7 +31,7 @@ _SHOWN = 60
 
 
 _MOST = 30
-"""Rules that are shown one by one, those of `input` too; more do not fit on a screen."""
+"""The most rules that are shown one by one, with those of `input`; more do not fit on a screen."""
 
 
 class ExplainError(GuardstreamError):

@@ -160,7 +160,7 @@ def _lines(texts: Iterator[str]) -> Iterator[str]:
 def _report(
     texts: _Texts | None, wrong: DocumentError | None, repaired: Repaired | None
 ) -> dict[str, Any]:
-    # The text ends where it is no UTF-8; all that was wrong before that comes first.
+    # The text ends at the first invalid UTF-8; an error before that takes precedence.
     broken_at = texts.broken_at if texts else None
     if texts and broken_at is not None and (wrong is None or wrong.offset >= broken_at):
         pointer = wrong.pointer if wrong else ""
@@ -180,7 +180,7 @@ def _report(
 class _Texts:
     """The text of a source, decoded as its bytes arrive, up to the first invalid UTF-8.
 
-    `broken_at` is the offset of that in code points, `position` its line and column.
+    `broken_at` is the offset of the invalid byte in code points, `position` its line and column.
     """
 
     def __init__(self, source: BinaryIO) -> None:

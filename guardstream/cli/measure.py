@@ -1,9 +1,9 @@
 """Counts the findings of a policy, in texts whose matches are known and in harmless texts.
 
-Counts are kept by source and never added up over sources, because the share of a mixture depends
-more on the mixture than on the policy. A span is found *exactly* (a finding has the same bounds),
-*in full* (findings cover it, so nothing of it is shown), or *partly* (a finding overlaps it). A
-finding is right if it overlaps a span, or is in a text that is labelled without spans.
+Counts are kept by source and never added up over sources, because a share over mixed sources
+depends more on the mixture than on the policy. A span is found *exactly* (a finding has the same
+bounds), *in full* (findings cover it, so nothing of it is shown), or *partly* (a finding overlaps
+it). A finding is right if it overlaps a span, or is in a text that is labelled without spans.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from guardstream.events import Finding
 from guardstream.guard import Guard
 
 PIECE = 20_000
-"""Code points of a harmless text that are checked as one, or a few more up to a line's end."""
+"""Code points of a harmless text that are checked at once; a few more, up to the end of a line."""
 
 Span = tuple[int, int]
 
@@ -78,8 +78,8 @@ class Counts:
 
     @property
     def recall(self) -> float | None:
-        """The percentage of spans found in full; of a source without spans, of positive texts
-        flagged."""
+        """The percentage of spans that are found in full; for a source without spans, of positive
+        texts with a finding."""
         return (self.full if self.full.total else self.positives).percent
 
     def add(self, example: Example, findings: Sequence[Finding]) -> None:

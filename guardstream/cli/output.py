@@ -21,7 +21,7 @@ _MACHINE = frozenset(
     getattr(errno, name, 0)
     for name in ["ENOSPC", "EDQUOT", "EFBIG", "EIO", "EBADF", "EMFILE", "ENFILE", "ENOMEM"]
 )
-"""What is wrong with the machine and not with what was asked."""
+"""Errors of the machine, not of the user."""
 
 
 class UsageError(GuardstreamError):
@@ -35,7 +35,7 @@ class MachineError(GuardstreamError):
 def prepare() -> None:
     """Make the standard streams able to print any character; replace those that are None."""
     if sys.stdout is None:
-        # Open for reading only: a command that prints fails, one that does not goes on.
+        # Open for reading only: a command that prints fails, any other goes on.
         sys.stdout = open(os.devnull, encoding="utf-8")  # noqa: SIM115
     if sys.stderr is None:
         # print(file=None) would write errors to standard output.
@@ -72,7 +72,8 @@ def abandon() -> None:
 
 
 def check_apart(output: str | Path | None, *others: str | Path | None) -> None:
-    """Raise GuardstreamError if a file to be written is also read or written as another one."""
+    """Raise GuardstreamError if the file `output` is also one of `others`, which are read or
+    written."""
     for other in others if output is not None else ():
         if other is not None and _is_same(str(output), str(other)):
             raise GuardstreamError(f"{output}: is read or written as well: name another file")
@@ -81,7 +82,7 @@ def check_apart(output: str | Path | None, *others: str | Path | None) -> None:
 def _is_same(one: str, other: str) -> bool:
     try:
         same = os.path.samefile(one, other)
-        return same and os.path.isfile(one)  # a terminal or /dev/null may be several
+        return same and os.path.isfile(one)  # a terminal or /dev/null may be used for both
     except (OSError, ValueError):  # one of them is not there
         return one == other
 

@@ -123,7 +123,7 @@ async def _run_around(
     report: TextIO | None,
     path: Path | None,
 ) -> StreamOutcome:
-    """Do the same for a policy with sections beyond rules, which need an event loop."""
+    """Do the same as `_run_rules` for a policy with other sections, which need an event loop."""
 
     async def read() -> AsyncIterator[str]:
         while (text := await anyio.to_thread.run_sync(next, chunks, None)) is not None:
@@ -141,8 +141,8 @@ async def _run_around(
 
 @contextmanager
 def _output() -> Iterator[Write]:
-    """Yield what writes text to standard output at once; in a terminal, end its last line, so that
-    what follows begins a line of its own."""
+    """Yield a function that writes text to standard output at once. In a terminal, end the last
+    line, so that later output begins on a new one."""
     last = "\n"
 
     def write(text: str) -> None:

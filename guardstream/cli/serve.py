@@ -91,7 +91,7 @@ def _policies(policy: str | None, policies: Sequence[str], default: str) -> dict
 
 
 def _checked(flags: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the flags that are given. UsageError for a choice that there is not."""
+    """Return the flags that are given. UsageError for an unknown choice."""
     given = {name: value for name, value in flags.items() if value is not None}
     _check_one_of(("refuse", "guard", "pass"), given.get("other", "refuse"), "--other")
     _check_one_of(ON_BLOCK, given.get("on_block", "finish"), "--on-block")

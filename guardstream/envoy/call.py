@@ -54,7 +54,7 @@ class Call:
         self._stream = stream
         self._headers = _pairs(first.request_headers.headers)
         self._had_body = not first.request_headers.end_of_stream
-        self._body_came = False  # a part of the request's
+        self._body_came = False  # a part of the request's body
         self._request_over = False
         self._request_trailers: list[str] | None = None
         self._request_in, self._request = _channel()
@@ -64,7 +64,7 @@ class Call:
         self._answer_headers: Pairs = []
         self._answer_over = self._bodiless = False
         self._answer_trailers: list[str] | None = None
-        self._body_begun = False  # of the provider's answer, as Envoy hands it over
+        self._body_begun = False  # parts of the provider's answer, from Envoy
         self._start: Message | None = None
         self._started = False
         self._own = False  # whether the answer is the proxy's own

@@ -40,7 +40,7 @@ OPTIONS = (
     ("grpc.keepalive_timeout_ms", 10_000),
     ("grpc.keepalive_permit_without_calls", 1),
     ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
-    # What Envoy says waits there, not here, until it is read.
+    # Messages wait in Envoy, not here, until they are read.
     ("grpc.http2.bdp_probe", 0),
     ("grpc.http2.lookahead_bytes", LOOKAHEAD),
     ("grpc.so_reuseport", 0),
@@ -94,7 +94,7 @@ class Processor(service.ExternalProcessorServicer):  # type: ignore[misc]
             if not call.complete:
                 group.cancel_scope.cancel()
             call.leave()
-            # Envoy says all that the provider says, to the end; only it may end the call.
+            # Envoy still sends the rest of the provider's answer; only Envoy may end the call.
 
     async def aclose(self) -> None:
         """Close the proxy's connections."""

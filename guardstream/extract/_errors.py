@@ -12,7 +12,7 @@ class ExtractError(GuardstreamError):
     """A stream does not contain what was asked for. The `__cause__` says where and why.
 
     - `partial`: the value so far, as plain JSON values. Open objects and arrays have the members
-      that had arrived, and a string that the text ended in has its beginning.
+      that had arrived, and an open string has its beginning.
     - `offset`: the place, in code points from the start of the stream.
     - `index`: the number of the item that was refused, from 0; None if it was none of the items.
     """

@@ -206,7 +206,7 @@ def final_sync(stream: Iterable[Any], model: Any, **reading: Unpack[Reading]) ->
         return next(found)
 
 
-# A stream of a guard says how its policy wants it read; what the call says counts first.
+# A guard's stream has the defaults of its policy; arguments of the call take precedence.
 
 
 def _reading(stream: object, reading: Reading) -> Reading:

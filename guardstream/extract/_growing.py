@@ -61,7 +61,7 @@ class _Frame:
         decided = self.shape.decided(self.values)
         if decided is not self.shape:
             self.shape = decided
-            # What came before is of its type too now.
+            # The declared types of earlier members are known only now.
             for key, each in list(self.values.items()):
                 declared = decided.member(key)
                 self._set(key, [typed(stays, declared) for stays in self._kept(each, declared)])
@@ -89,9 +89,10 @@ class _Frame:
 
 
 class Growing:
-    """Takes tokens and returns snapshots of `model`, without what is still to come.
+    """Takes tokens and returns snapshots of `model`, as far as it has arrived.
 
-    Fields with defaults have them. `strings` says whether unfinished strings are shown.
+    Fields that have not arrived have their defaults. `strings` says whether unfinished strings are
+    shown.
     """
 
     def __init__(self, model: Any, *, strings: bool) -> None:

@@ -20,7 +20,7 @@ _BEGIN = (t.OPEN_OBJECT, t.OPEN_ARRAY, t.STRING_PART, t.SCALAR_PART)
 _SCALARS = (t.STRING, t.INTEGER, t.FLOAT, t.LITERAL)
 _MOST = 20  # keys that an error names
 _LONGEST = 40  # code points of each
-_FILLED = "an array with elements"  # none of which is on the way
+_FILLED = "an array with elements"  # none of them is on the way
 
 Steps: TypeAlias = list[str | int]
 _Wanted: TypeAlias = str | int | None  # a key, an index, or None for any element
@@ -95,7 +95,8 @@ def _by_prefix(path: str) -> Match:
 class Place:
     """Follows tokens; `here` says whether the value of the last one is at the path.
 
-    `met` says whether any did, and `missing` what stood where the way ended.
+    `met` says whether any value was at the path. If none was, `missing` says what was found where
+    the document left the path.
     """
 
     def __init__(self, path: str) -> None:
@@ -105,8 +106,8 @@ class Place:
         self._last = self._match(self._steps)
         self.met = False
         self._farthest = 0
-        self._keys: list[str] = []  # of the object where the way ended
-        self._kind = "nothing"  # what is there
+        self._keys: list[str] = []  # of the object where the document left the path
+        self._kind = "nothing"  # the value there
 
     @property
     def here(self) -> bool:
@@ -160,7 +161,7 @@ class Place:
 
     @property
     def elements(self) -> str:
-        """The hint for an array that is at the path where something else was expected."""
+        """The hint for an array at the path, if something else was expected there."""
         path = self._path
         if path.startswith("/"):
             inner = f"{path}/*"
@@ -169,7 +170,8 @@ class Place:
         return f"; it is an array: {inner!r} selects its elements"
 
     def _note_kind(self, kind: str) -> None:
-        """Record that a value has begun: the deepest one on the way is where the way ended."""
+        """Record that a value has begun: the document leaves the path at the deepest value on
+        it."""
         if self._last == 2:
             self.met = True
         elif self._last == 1 and len(self._steps) >= self._farthest and not self.met:
@@ -187,7 +189,7 @@ class Place:
 
 
 class TextAt:
-    """The text of the strings at a path, as it comes."""
+    """The text of the strings at a path, as it arrives."""
 
     def __init__(self, path: str) -> None:
         self.place = Place(path)
@@ -226,7 +228,8 @@ class TextAt:
 
 _OTHERS = {t.OPEN_OBJECT: "an object", t.INTEGER: "a number", t.FLOAT: "a number"}
 _OTHERS |= {t.LITERAL: "true or false"}
-"""The values that are not strings; null is like a string that did not arrive."""
+"""The values that are not strings. Null is not among them: it is like a string that did not
+arrive."""
 
 
 class SpansAt:

@@ -31,7 +31,7 @@ _CUT = {
     "timeout": "; the answer took longer than a deadline allows",
     "cancelled": "; the stream was cancelled",
 }
-"""What an error adds about a document that is cut off, by the answer's finish reason."""
+"""What an error says about a document that is cut off, by the answer's finish reason."""
 
 _BRACKETS = ("an object", "an array")
 _FENCES = "; if prose or a ``` fence surrounds the JSON, pass fences='strip'"
@@ -64,7 +64,7 @@ _OPTIONS = (*Reading.__annotations__, "documents", "on_invalid")
 
 
 class Reader:
-    """One stream's document, or with `documents` "many" each of them.
+    """One stream's document, or each of its documents with `documents` "many".
 
     `feed` and `finish` give the parts, and raise ExtractError. `over` says that no more is read.
     """
@@ -91,8 +91,8 @@ class Reader:
             raise TypeError(f"text_of= needs a function, not {type(text_of).__qualname__!r}")
         self.text: TextOf = text_of or Texts(reading.get("provider"), reading.get("tool"))
         self.over = False
-        self.offset = 0  # how far the text was decided, in code points
-        self._came = 0  # how much of it has come
+        self.offset = 0  # how far the text is accepted, in code points
+        self._came = 0  # how much of it has arrived
         kinds = _kinds(reading.get("repair", False))
         schema = reading.get("schema")
         if schema is not None:
@@ -171,9 +171,10 @@ class Reader:
         *,
         end: int | None = None,
     ) -> ExtractError:
-        """Return the error for a value that the model refuses; `hint` is for a value refused whole.
+        """Return the error for a value that the model refuses; `hint` is for a value refused as a
+        whole.
 
-        `end` is the offset of the end of a value that is not the whole document.
+        `end` is the offset where the value ends, if it is not the whole document.
         """
         first = error.errors(include_url=False, include_context=False, include_input=False)[0]
         place = ".".join(str(part) for part in first["loc"])
@@ -185,11 +186,11 @@ class Reader:
         return ExtractError(reason, self.place(end), self.partial, index=index)
 
     def place(self, end: int | None) -> int:
-        """Return the offset in the stream of `end`, an offset of tokens."""
+        """Return the offset in the stream for `end`, an offset of tokens."""
         if end is None:
             return self.offset
         if isinstance(self._document, RepairedDocument):
-            # What closes a document that was cut stands past its end.
+            # What repair adds to close a cut document comes after the end of the text.
             return min(self._document.source(end - 1, end)[1], self._came)
         return end
 

@@ -56,7 +56,7 @@ ABSENT: Any = object()
 class Shape:
     """The shape of `Any`: values stay plain.
 
-    `omits` says that it may leave out invalid ones; `config` is the configuration of its class.
+    `omits` says that invalid values may be left out; `config` is the configuration of its class.
     """
 
     omits = False
@@ -131,7 +131,7 @@ class _Tuple(Shape):
         return self._inner[index] if index < len(self._inner) else Any
 
     def complete(self, values: Any, declared: Any) -> Any:
-        # Without what was left out, elements are no longer at their places.
+        # Once an element was left out, later ones are no longer at their places.
         return tuple(values) if self.omits else typed(values, declared)
 
 
@@ -529,7 +529,7 @@ def _add_alias(name: str, info: FieldInfo, generator: Any) -> None:
 
 _MOST_TYPES = 1_024
 _types: dict[int, tuple[Any, TypeAdapter[Any]]] = {}
-"""By its identity, each type (so that it is kept alive), and its adapter."""
+"""Types and their adapters, by the identities of the types. The type is there to stay alive."""
 
 
 def adapter(declared: Any) -> TypeAdapter[Any]:
@@ -544,17 +544,18 @@ def adapter(declared: Any) -> TypeAdapter[Any]:
 
 @lru_cache(maxsize=_MOST_TYPES)
 def _adapter(declared: Any, written: str) -> TypeAdapter[Any]:
-    """Return the adapter of a type as it is `written`: unions of the same types are equal whatever
-    their order, in which pydantic tries them."""
+    """Return the adapter of a type. `written` distinguishes unions of the same types in another
+    order: they are equal, but pydantic tries the types in order."""
     del written
     return TypeAdapter(declared)
 
 
 def typed_scalar(plain: Any, declared: Any, written: str | None = None) -> Any:
-    """Return a complete scalar (of a number, as `written`) as its declared type, or
-    else `plain`."""
+    """Return a complete scalar as its declared type; `plain` if the type rejects it. `written` is a
+    number as the text has it."""
     kinds = branches(declared)
-    # Beside a type such as `date`, or in the mode "left_to_right", pydantic may prefer another.
+    # In a union with a type such as `date`, or in the mode "left_to_right", pydantic may prefer
+    # another type.
     smart = len(kinds) == 1 or get_origin(declared) is not Annotated
     if declared is Any or (type(plain) in kinds and smart and _PLAIN.issuperset(kinds)):
         return plain
@@ -565,7 +566,8 @@ def typed_scalar(plain: Any, declared: Any, written: str | None = None) -> Any:
 
 
 def may_be_omitted(declared: Any) -> bool:
-    """Return whether an invalid value is left out, so that none is known to stay before its end."""
+    """Return whether an invalid value is left out: only at a value's end is it known whether the
+    value stays."""
     if _is_class(declared, RootModel):
         return may_be_omitted(_declared_type(declared.model_fields["root"]))
     if get_origin(declared) is Annotated and _OMITS in get_args(declared):
@@ -574,8 +576,8 @@ def may_be_omitted(declared: Any) -> bool:
 
 
 def kept(plain: Any, declared: Any, config: ConfigDict | None) -> list[Any]:
-    """Return a complete value that may be omitted as its declared type; nothing if it is, or if
-    only the whole can be validated.
+    """Return a list of a complete value as its declared type; an empty list if the value is
+    omitted, or can only be validated with the whole.
 
     `config` is that of the class around it, which may be strict.
     """
@@ -591,7 +593,7 @@ def kept(plain: Any, declared: Any, config: ConfigDict | None) -> list[Any]:
 
 
 _lists: dict[tuple[int, int], tuple[Any, ConfigDict | None, TypeAdapter[Any]]] = {}
-"""By their identities, each type and configuration, and the adapter for a list of them."""
+"""Types, configurations and the adapters for lists of the types, by the identities of both."""
 
 
 def _list_of(declared: Any, config: ConfigDict | None) -> TypeAdapter[Any]:
@@ -617,14 +619,14 @@ def typed(value: Any, declared: Any) -> Any:
             written = json.dumps(value)
         except TypeError:  # something in it has its type already
             return known.validate_python(value)
-        # In JSON a strict type takes more: a text for a date, an array for a set.
+        # From JSON a strict type accepts more: a text for a date, an array for a set.
         return known.validate_json(written)
     except REFUSALS:
         return value
 
 
 _PLAIN = frozenset({str, int, float, bool})
-# A type that its model's configuration alone makes usable, such as a pattern, is a SchemaError.
+# A type that is only usable with its model's configuration, such as a pattern, raises SchemaError.
 REFUSALS = (
     ValidationError,
     TypeError,

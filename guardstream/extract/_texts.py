@@ -14,14 +14,15 @@ TextOf: TypeAlias = Callable[[Any], str]
 
 
 def _known(chunk: Any) -> Adapter[Any]:
-    """Return the adapter that knows a chunk; an error if none does, as its text cannot be told
-    then."""
+    """Return the adapter that knows a chunk. AdapterError if none does: then nothing shows which
+    text is the answer."""
     found = detect(chunk)
     return detect(chunk, unknown="refuse") if isinstance(found, AnyJSON) else found
 
 
 class Texts:
-    """Gives each chunk's text, of the first choice; with `tool`, of the first call of that tool.
+    """Returns each chunk's text: that of the first choice or, with `tool`, the arguments of the
+    first call of that tool.
 
     Chunks other than str are read by the adapter that `provider` names, or that knows the first
     of them.
@@ -30,8 +31,8 @@ class Texts:
     def __init__(self, provider: str | Adapter[Any] | None, tool: str | None) -> None:
         self._adapter = named(provider) if isinstance(provider, str) else provider
         self._tool = tool
-        self._slot: Slot | None = None  # that of the call
-        self._others: list[str] = []  # the tools of the calls before it
+        self._slot: Slot | None = None  # of the call
+        self._others: list[str] = []  # the tools of earlier calls
         self._refused = False
         self.finish: FinishReason | None = None
         """How the first choice ended, as far as its chunks say."""
@@ -55,7 +56,7 @@ class Texts:
 
     @property
     def missing(self) -> str:
-        """Why no text came; empty where some should have."""
+        """Why no text was read; "" if nothing explains it."""
         if self._slot is not None:
             return ""
         if self._refused:

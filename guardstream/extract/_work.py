@@ -20,11 +20,11 @@ from guardstream.jsonstream.documents import Part
 
 T = TypeVar("T")
 
-_SHARE = 64  # what snapshots may copy for each character read: entries, or 256 characters
+_SHARE = 64  # entries that snapshots may copy for each character read; 256 characters count as one
 
 
 class _Work(Generic[T]):
-    """Makes values of the parts of a document."""
+    """Makes values from the parts of a document."""
 
     def __init__(self, reader: Reader) -> None:
         self.reader = reader
@@ -80,7 +80,7 @@ class Whole(_Work[T]):
 
 
 class Snapshots(Whole[T]):
-    """The model as it grows; last, all of it."""
+    """The model as it grows, and finally the complete model."""
 
     def __init__(self, model: Any, reading: Reading, *, strings: bool) -> None:
         super().__init__(model, reading)
@@ -165,7 +165,7 @@ class Items(_Work[T]):
 
 
 class Pieces(_Work[str]):
-    """The text of the strings at a path, as it comes."""
+    """The text of the strings at a path, as it arrives."""
 
     def __init__(self, path: str, reading: Reading, documents: Literal["one", "many"]) -> None:
         super().__init__(Reader(None, reading, documents))

@@ -102,7 +102,7 @@ def is_file(media: str, body: bytes) -> bool:
 
 
 def _may_be_text(body: bytes) -> bool:
-    """Return whether some clients might read bytes as text or JSON that are not UTF-8.
+    """Return whether some clients might read bytes that are not UTF-8 as text or JSON.
 
     They may detect UTF-16 or UTF-32, or read the JSON at the beginning and ignore what follows or
     replace broken characters.

@@ -29,7 +29,7 @@ def charset_of(content_type: str) -> str | None:
 
 
 class AsUTF8:
-    """A text in another charset, which is also guarded as clients read it that assume UTF-8.
+    """Guards a text in another charset once more, in the reading of clients that assume UTF-8.
 
     In that reading, the rules of all channels apply, because nothing is known about the text. Bytes
     that are not UTF-8 stay as they are. `ended` is the finish reason, if a rule ends it.

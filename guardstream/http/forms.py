@@ -83,7 +83,8 @@ def write_form(parts: Iterable[Part]) -> tuple[bytes, bytes]:
 
 
 def _quoted(text: str) -> bytes:
-    """Escape a name as browsers do, and backslashes, too: parsers differ in what one escapes."""
+    """Escape a name as browsers do, and backslashes, too: parsers differ in what a backslash
+    escapes."""
     return text.translate(_ESCAPES).encode()
 
 

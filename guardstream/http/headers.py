@@ -12,11 +12,11 @@ from guardstream.guard import Guard
 from guardstream.http.media import media_of
 
 CONVERSATION = "guardstream-conversation"
-"""The header of a request that names its conversation, where masks are reversible."""
+"""The request header that names the conversation, for reversible masks."""
 
 HOP_BY_HOP = frozenset({"connection", "keep-alive", "proxy-authenticate", "proxy-authorization"})
 HOP_BY_HOP |= {"proxy-connection", "te", "trailer", "transfer-encoding", "upgrade"}
-"""https://www.rfc-editor.org/rfc/rfc9110#section-7.6.1."""
+"""Headers for one connection only: https://www.rfc-editor.org/rfc/rfc9110#section-7.6.1."""
 
 _PROTOCOL = frozenset({"allow", "cache-control", "content-encoding", "content-length", "vary"})
 _PROTOCOL |= {"strict-transport-security", "x-accel-buffering", "x-content-type-options"}

@@ -15,10 +15,10 @@ from guardstream.http.sniffing import Sniffer
 
 _CODINGS = frozenset({"br", "compress", "dcb", "dcz", "deflate", "exi", "gzip", "pack200-gzip"})
 _CODINGS |= {"aes128gcm", "x-compress", "x-gzip", "zstd"}
-"""The registered content codings, by which a body is not what it says: RFC 9110, section 8.4.1."""
+"""The registered content codings: RFC 9110, section 8.4.1."""
 
 _PLAIN = b"plain"
-"""Bytes that have none of them."""
+"""Bytes in none of these codings."""
 
 
 def still_encoded(response: Any) -> str:
@@ -34,7 +34,7 @@ def still_encoded(response: Any) -> str:
 
 @cache
 def _undoes(response: Callable[..., Any], coding: str) -> bool:
-    """Return whether responses of a class undo a coding: bytes that do not have it show that."""
+    """Return whether responses of a class undo a coding: then bytes without it fail or change."""
     try:
         read: bytes = response(200, headers={"content-encoding": coding}, content=_PLAIN).content
     except Exception:
@@ -43,7 +43,7 @@ def _undoes(response: Callable[..., Any], coding: str) -> bool:
 
 
 def class_beside(request: Any, name: str) -> Any:
-    """Return the class `name` of the package of a request's class."""
+    """Return the class `name` from the package of a request's class."""
     for base in type(request).__mro__:
         package = sys.modules.get(base.__module__.partition(".")[0])
         found = getattr(package, name, None)

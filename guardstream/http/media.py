@@ -127,8 +127,8 @@ def is_unread(media: str) -> bool:
 def is_stream(media: str, *, gated: bool) -> bool:
     """Return whether a body of this media type can be guarded while it streams.
 
-    These are events, lines and texts. If it is `gated`, a text is withheld until its end, because
-    gates judge the chunks of a format.
+    Events, lines and texts can be. If the answer is `gated`, a text is withheld until its end,
+    because gates judge the chunks of a format.
     """
     kind = kind_of(media)
     return kind in ("events", "amazon", "lines") or (kind == "text" and not gated)

@@ -66,8 +66,8 @@ def guarded(
 def guarded_in(
     charset: str, guard: Guard, kind: str, body: bytes, attributes: Mapping[str, str]
 ) -> Guarded:
-    """Guard a whole answer in a charset other than UTF-8, and also as clients read it that assume
-    UTF-8. Raises the same exceptions as `guarded`."""
+    """Guard a whole answer in a charset other than UTF-8, and again in the reading of clients that
+    assume UTF-8. Raises the same exceptions as `guarded`."""
     try:
         plain = body.decode(charset).encode()
     except UnicodeError as error:
@@ -162,7 +162,8 @@ def _guarded_text(guard: Guard, body: bytes, text: str, attributes: Mapping[str,
 def _through(
     guard: Guard, values: Sequence[Any], attributes: Mapping[str, str]
 ) -> tuple[list[Any], Result]:
-    """Return the values of JSON that remain after guarding each by its paths."""
+    """Guard values of JSON by their paths; return them, and the Result. RefusedError for a
+    block."""
     chunks = [[value] for value in values]  # a list has no name that a rule could change
     stream = guard.wrap_sync(chunks, provider="json", keep_text=False, attributes=attributes)
     with stream:

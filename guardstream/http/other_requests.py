@@ -36,7 +36,7 @@ class _RequestTexts:
 
     def json(self, value: Any) -> int:
         """Add a value of JSON; return its number."""
-        content = [{"": value}]  # by a name in which no rule finds anything
+        content = [{"": value}]  # under a name in which no rule finds anything
         self._messages.append({"role": "user", "content": content})
         return len(self._messages) - 1
 
@@ -48,8 +48,8 @@ class _RequestTexts:
         return number
 
     def also(self, number: int, read: Callable[[Any], Any]) -> None:
-        """Also judge another reading of what was added, after all rules have been applied to it. In
-        this reading, rules must not mask anything."""
+        """Also judge another reading of the text or body with this number, once rules have been
+        applied to it. In that reading, rules must not mask anything."""
         self._also.append((number, read))
 
     def check(self) -> None:

@@ -183,7 +183,7 @@ def with_names(value: Any, change: _ChangeText) -> Any:
 
 
 _INSIDE = ("messages", "contents", "parts")
-"""The fields of messages, or of their content, in an object beside the messages."""
+"""The fields of an object beside the messages that hold messages, or the content of one."""
 
 
 def _beside(guard: Guard, role: str, value: Any, *, content: bool) -> Any:

@@ -41,7 +41,7 @@ BESIDE: Mapping[str, Mapping[str, str]] = {
     "openai_chat": {
         **dict.fromkeys(("tools", "functions", "response_format"), "developer"),
         "prediction": "assistant",
-        "documents": "tool",  # what vLLM puts into the prompt, too
+        "documents": "tool",  # vLLM puts them into the prompt, too
         **dict.fromkeys(("chat_template", "chat_template_kwargs"), "developer"),
     },
     "openai_completions": {"prompt": "user", "suffix": "user"},

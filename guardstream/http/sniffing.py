@@ -16,8 +16,8 @@ WHOLE = ""
 """Returned instead of a media type if the whole answer is needed to decide."""
 
 _MOST = 64 * 1024
-"""The number of bytes after which a first event counts as one, and the maximum of leading white
-space."""
+"""The bytes after which an incomplete first event counts as an event, and the maximum of leading
+white space."""
 
 _SPACE = re.compile(rb"[ \t\r\n]*")
 _NAMES = (b"data", b"event", b"id", b"retry")
@@ -25,7 +25,7 @@ _NAME = re.compile(rb"(data|event|id|retry|)(?=[:\r\n])")
 """The beginning of a line of events: a field name, or nothing in comments and blank lines."""
 
 _LONGEST = max(map(len, _NAMES)) + 1
-"""The number of bytes of a line that are needed to decide that."""
+"""The number of bytes of a line that show whether it begins like that."""
 
 _SCALAR = re.compile(
     r"(?:-?\d[\d.eE+-]*|{})[ \t]*|(?P<rest>{})".format(
@@ -51,9 +51,9 @@ class Sniffer:
     def __init__(self, media: str) -> None:
         self.read = bytearray()
         self._media = media
-        self._begin = 0  # where it begins, after a byte order mark and space
-        self._line: int | None = None  # where a line begins that has not ended yet
-        self._scanned = 0  # where its end is looked for
+        self._begin = 0  # where the content begins, after a byte order mark and space
+        self._line: int | None = None  # where the first incomplete line begins
+        self._scanned = 0  # from where that line's end is searched for
         self._has_content = False  # whether an event with data, or a comment, has begun
 
     def feed(self, data: bytes) -> str | None:
@@ -116,7 +116,8 @@ class Sniffer:
         return found["rest"] is None
 
     def _is_event(self, *, ended: bool) -> bool | None:
-        """Return whether it begins with an event or a comment; None if more bytes are needed."""
+        """Return whether the answer begins with an event or a comment; None if more bytes are
+        needed."""
         read, most = self.read, self._begin + _MOST
         if self._line is None:
             self._line = self._begin

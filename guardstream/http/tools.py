@@ -128,11 +128,11 @@ def _of_server(allowed: Any) -> Iterator[tuple[str, Any]]:
 
 
 _DISABLED = object()
-"""The schema of a tool that its MCP toolset, which has any others, does not enable."""
+"""Marks a tool that its MCP toolset disables, while the toolset allows any others."""
 
 
 def _without_disabled(named: list[tuple[str, Any]]) -> list[tuple[str, Any]]:
-    """Return the tools; the schema of a disabled one, False, allows no call.
+    """Return the tools. A disabled one gets the schema False, which allows no call.
 
     A tool is disabled if all toolsets that may have it disable it, and the request names it nowhere
     else.

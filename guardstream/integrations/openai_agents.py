@@ -2,8 +2,8 @@
 
     async for event in guard.wrap(events(Runner.run_streamed(agent, "..."))): ...
 
-https://openai.github.io/openai-agents-python/streaming/. The SDK's own iterator waits for the end
-of the run when it is closed: the model goes on, and tools are run.
+https://openai.github.io/openai-agents-python/streaming/. The SDK's own iterator, when closed, waits
+for the end of the run: the model goes on, and tools are run.
 """
 
 from __future__ import annotations

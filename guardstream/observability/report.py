@@ -50,9 +50,9 @@ class _Stream(BaseModel):
 class Report:
     """Counts over records, and their measurements by name.
 
-    `days` counts `streams`, `findings` and `blocked` by the day, in UTC, on which streams began.
-    `unfinished` are streams that began and have not ended: they are still running, or their process
-    was killed. `torn` are lines that are not records.
+    `days` counts `streams`, `findings` and `blocked` by the day (in UTC) on which the streams
+    began. `unfinished` are streams that began and have not ended: they are still running, or their
+    process was killed. `torn` are lines that are not records.
     """
 
     streams: int = 0

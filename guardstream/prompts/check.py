@@ -105,7 +105,7 @@ class _Messages:
         fields = mapping_of(message)
         if fields is None:
             return self._values.odd(message, Place((), NO_ROLE))
-        named = fields.get("role") or ("user" if "parts" in fields else None)  # as Gemini has it
+        named = fields.get("role") or ("user" if "parts" in fields else None)  # as in Gemini's
         kind, name = short_name(fields.get("type") or "message"), short_name(named)
         role = ROLES.get(name)
         if kind == "message" or kind in ROLES:  # LangChain's type is the role
@@ -121,8 +121,8 @@ class _Messages:
         return self._values.unknown(message, place, "an item of type {!r}", kind)
 
     def _role_of_item(self, kind: str, role: str | None) -> str:
-        """Return the role of an item. If its type and its role differ, it is the one that is
-        judged."""
+        """Return the role of an item. If its type and its role say different ones, a role that is
+        judged takes precedence."""
         by_type = role_of_item(kind, role or self._texts.assumed_role)
         if role is not None and self._texts.judges(role) and not self._texts.judges(by_type):
             return role

@@ -19,7 +19,7 @@ def mapping_of(value: Any) -> Mapping[str, Any] | None:
         dumped = _with_defaults(value.model_dump(), value.model_dump(exclude_unset=True))
     except RecursionError:
         raise
-    except Exception:  # somebody else's class may raise anything
+    except Exception:  # classes of other packages may raise anything
         return None
     return dumped if isinstance(dumped, Mapping) else None
 

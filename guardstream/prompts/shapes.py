@@ -1,9 +1,9 @@
 """The fields of messages and of their parts: which of them hold text, and of what kind.
 
 A field is of one of these kinds: `text`, `thinking`, `refusal` and `arguments` are texts of that
-channel; `parts` is a text or a list of parts, `source` where a document is from; a name in OBJECTS
-is an object with those fields, or a list of such; `url` is what the provider fetches, or an object
-that has it as its `url`; `meta` holds nothing that is read, unless it has a space.
+channel; `parts` is a text or a list of parts; `source` is the source of a document; a name in
+OBJECTS is an object with those fields, or a list of such objects; `url` is an address that the
+provider fetches, or an object with the field `url`; `meta` is not text, unless it has a space.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ Fields: TypeAlias = Mapping[str, str]
 
 
 def _fields(meta: str = "", **kinds: str) -> Fields:
-    """Return the fields of an object: those of `meta` by name, others by kind."""
+    """Return the kinds of an object's fields, by name; `meta` lists the names of that kind."""
     names = ["type", "id", "cache_control", *meta.split()]
     return MappingProxyType({**dict.fromkeys(names, "meta"), **kinds})
 

@@ -124,7 +124,7 @@ class Texts:
             ]
             if guarded == decoded:
                 return match[0]
-            # As it was written; half of a surrogate pair can only be an escape.
+            # As it was written: half of a surrogate pair can only be an escape.
             halves = any("\ud800" <= character <= "\udfff" for character in guarded)
             return json.dumps(guarded, ensure_ascii=match[0].isascii() or halves)
 

@@ -98,7 +98,7 @@ class Values:
         return self._guarded_field(key, value, place)
 
     def meta(self, value: Any, place: Place) -> Any:
-        """Guard a field that a model does not read, because there could be a text in it."""
+        """Guard a field that a model does not read: there could still be a text in it."""
         if self.passes or is_mark(value):
             return value
         if isinstance(value, (list, tuple)):  # of files, say
@@ -116,7 +116,7 @@ class Values:
             return value
         try:
             return json.loads(guarded)
-        except ValueError:  # a rule has stopped in the middle
+        except ValueError:  # a rule has stopped the text before its end
             raise MessagesBlockedError from None
 
     def name(self, name: Any, place: Place) -> Any:

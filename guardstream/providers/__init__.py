@@ -123,7 +123,7 @@ ADAPTERS: Mapping[str, type[Any]] = LazyMapping(
 )
 """Every adapter of the package by name, in the order in which they are asked about a chunk.
 
-A class is imported when it is asked: a program loads the formats that it uses, and those that a
+A class is imported when it is needed: a program loads the formats that it uses, and those that a
 first chunk was compared with.
 """
 
@@ -133,7 +133,8 @@ ENTRY_POINTS = "guardstream.providers"
 
 @cache
 def installed() -> Mapping[str, Any]:
-    """Return the entry points of other packages' adapters, by name. AdapterError for one taken."""
+    """Return the entry points of other packages' adapters, by name. AdapterError for a name that is
+    taken."""
     from importlib.metadata import entry_points
 
     found: dict[str, Any] = {}
@@ -161,8 +162,8 @@ def _names() -> tuple[str, ...]:
 
 
 def _each_name() -> Iterator[str]:
-    """The names in order. What is installed is looked for after the package's own: that reads the
-    metadata of every distribution there is."""
+    """Yield the names in order, the package's own first: looking for installed ones reads the
+    metadata of every distribution."""
     yield from ADAPTERS
     yield from installed()
 
@@ -175,7 +176,7 @@ def is_known(name: str) -> bool:
 def named(name: str, *, unknown: Unknown = "guard", beside: Iterable[str] = ()) -> Adapter[Any]:
     """Return a new adapter by its name, which treats what it does not know as `unknown` says.
 
-    AdapterError for another name says which there are, and which `beside`.
+    AdapterError for an unknown name; it suggests a known one, also from `beside`.
     """
     known = [*_names(), *beside]
     if name not in known:
@@ -187,8 +188,8 @@ def named(name: str, *, unknown: Unknown = "guard", beside: Iterable[str] = ()) 
 def detect(chunk: object, *, unknown: Unknown = "guard") -> Adapter[Any]:
     """Return a new adapter that knows chunks like `chunk`.
 
-    Of JSON and of records that none knows every string is guarded by its path, unless `unknown` is
-    "refuse"; AdapterError for that, and for any other type.
+    If no format knows it but it is JSON or a record, each string in it is guarded by its path; with
+    `unknown` "refuse", that is an AdapterError, as for any other type.
     """
     for name in _each_name():
         adapter = _adapter(name)
@@ -207,7 +208,8 @@ def detect(chunk: object, *, unknown: Unknown = "guard") -> Adapter[Any]:
 
 
 def _check_has_no_stream(chunk: object) -> None:
-    """Raise AdapterError for a part of a stream of bytes: its text is in events that parts cut."""
+    """Raise AdapterError for a part of a stream of bytes, because parts cut the events with the
+    text."""
     part = fields_of(chunk.get("PayloadPart")) if isinstance(chunk, dict) else {}
     if isinstance(part.get("Bytes"), BYTES):
         raise AdapterError(
@@ -226,9 +228,9 @@ def chosen(
 ) -> Adapter[Any]:
     """Return the adapter for a stream: by name, like the one given, or by its first chunk.
 
-    `provider` is a name, an adapter, which is copied, as an instance serves one stream, or None.
-    A new adapter treats what it does not know as `unknown` says. AdapterError for an unknown name,
-    and for a chunk that cannot be guarded.
+    `provider` is a name, an adapter, or None. An adapter is copied, because an instance serves one
+    stream. A new adapter treats what it does not know as `unknown` says. AdapterError for an
+    unknown name, and for a chunk that cannot be guarded.
     """
     if isinstance(provider, str):
         return named(provider, unknown=unknown)

@@ -84,8 +84,8 @@ _FREE_TEXT: Mapping[str, str | None] = {
     "part": None,
     "tool_call": None,
 }
-"""Fields in which tools are asked in text, or in single strings of arguments, and the tool's name
-if it has one."""
+"""Fields of slots whose calls have free text or single strings as arguments, and the tool's name if
+the field implies one."""
 
 NEW: tuple[Kind, ...] = ("delta", "last", "whole")
 """Kinds of pieces with new text."""
@@ -95,9 +95,9 @@ class Slot(NamedTuple):
     """The identity of one streamed text, which has a pipeline of its own unless slots are joined.
 
     `choice` is the index of the answer to the request, from 0. `field` distinguishes fields of one
-    channel, `number` tool calls and blocks. `name` is that of the events it streams in, where texts
-    of several names may be several texts. The answer itself has the channel `text` and the field
-    `content` or `text`.
+    channel, `number` tool calls and blocks. `name` is the name of the text's events, in formats in
+    which each name may have a text of its own. The answer itself has the channel `text` and the
+    field `content` or `text`.
     """
 
     choice: int
@@ -118,9 +118,9 @@ class Slot(NamedTuple):
 
     @property
     def form(self) -> Form:
-        """What its text is, if it has arguments; the call of a custom tool may say otherwise.
+        """The form of its text, if that is arguments; the call of a custom tool may say otherwise.
 
-        A field that is a JSON path has one string of the arguments.
+        A field that is a JSON path holds one string of the arguments.
         """
         if self.field in _FREE_TEXT:
             return "text"
@@ -129,7 +129,7 @@ class Slot(NamedTuple):
     def tool(self, calls: Mapping[Slot, Call]) -> str | None:
         """Return the name of the tool that is asked, given the announced calls."""
         call = calls.get(self._replace(field="args") if self.form == "part" else self)
-        if call is None and self.field == "custom":  # its text, beside the call itself
+        if call is None and self.field == "custom":  # the text is in another slot than the call
             call = calls.get(self._replace(field="tool_calls"))
         known = _FREE_TEXT if self.channel == "tool_args" else NONE
         return call.name if call else known.get(self.field)
@@ -188,8 +188,8 @@ class Reading(NamedTuple):
       its source sends, such as an end mark.
     - `closed`: slots whose text is complete; their held text is settled before this chunk.
     - `joined`: slots that begin here and continue the pipeline of an earlier one once they have
-      text, like consecutive text blocks, since a citation may cut a word. Copies that are joined
-      are one text where some of them repeat nothing.
+      text, like consecutive text blocks, since a citation may cut a word. Joined copies are one
+      text if some of them repeat nothing.
     - `waits`: the chunk marks the end of this slot's block and goes out after its held text, unless
       the next chunk joins another block to it.
     - `calls`: tool calls that begin here, by the slot of their arguments.
@@ -201,10 +201,10 @@ class Reading(NamedTuple):
       beginning, and the missing text is sent.
     - `doubtful`: by slot, the values of a text that may be one text in pieces or several texts.
       Matches across their boundaries are found, too.
-    - `beside`: by slot of unknown texts, without a name, what is beside each of them, in their
-      order. Texts that interleave may be told apart by one of these values.
-    - `message`: what the chunk is of, where several messages are open at once. Chunks of two need
-      not keep their order, so that a text of one waits while the other goes on.
+    - `beside`: the values beside each unknown text, by the text's slot without a name, in the order
+      of the texts. One of the values may tell interleaved texts apart.
+    - `message`: the chunk's message, if several are open at once. Chunks of different messages need
+      not keep their order, so that a text of one waits while another goes on.
     """
 
     pieces: Sequence[Piece]

@@ -49,7 +49,7 @@ CALL: Spec = {
 
 
 def _event(type_: Leaf, message: Any = None, **fields: Spec) -> Spec:
-    """Return an event's fields; the type of one that marks something is to KEEP."""
+    """Return an event's fields; the type of an event that marks something is KEEP."""
     delta: dict[str, Any] = {} if message is None else {"delta": {"message": message}}
     return {"type": type_, "id": META, "index": NUMBER, **delta, **fields}
 
@@ -155,7 +155,7 @@ class Cohere(SpecAdapter):
         return Reading(pieces, (0,), closed=over, calls=calls)
 
     def _over(self) -> list[Slot]:
-        """Return what ends where something else begins."""
+        """Return the texts that end because something else begins."""
         over = [slot for slot in (self._open, self._text) if slot is not None]
         if self._plan:
             over.append(Slot(0, "thinking", "tool_plan"))
@@ -186,7 +186,7 @@ class Cohere(SpecAdapter):
         return [*self._close(chunk), _made(chunk, {"type": "message-end", "delta": delta})]
 
     def _close(self, chunk: Any) -> list[Any]:
-        """End the open block; a call that is cut does not end, so that no client makes it."""
+        """End the open block; a call that is cut does not end, so that no client runs it."""
         slot, self._open = self._open, None
         if slot is None or slot.channel == "tool_args":
             return []

@@ -1,4 +1,4 @@
-"""DashScope's own stream (Qwen): all of a text so far, or with `incremental_output` what is new.
+"""DashScope's own stream (Qwen): the whole text so far or, with `incremental_output`, the new text.
 
 https://help.aliyun.com/zh/model-studio/qwen-api-via-dashscope. A stream does not say which of the
 two it does: see `guardstream.providers.toolkit.delta_or_cumulative`.

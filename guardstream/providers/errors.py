@@ -19,7 +19,7 @@ BLOCKED = 400
 BLOCKED_CODE = "content_filter"
 
 NO_RETRY = ("x-should-retry", "false")
-"""The header by which the clients of OpenAI and Anthropic do not send a request again."""
+"""The header that tells the clients of OpenAI and Anthropic not to send a request again."""
 
 _Said: TypeAlias = Callable[[int, str, str], dict[str, Any]]
 """Returns the body of an error, given its status, code and message."""
@@ -224,7 +224,7 @@ ANY = Errors(_any, "error", line=_any_line)
 
 
 class Call(NamedTuple):
-    """A call of JSON-RPC, by its id; None if that is not known, or must not be told."""
+    """A call of JSON-RPC, by its id; None if that is unknown, or must not be repeated."""
 
     id: int | str | None
 
@@ -235,7 +235,7 @@ def errors_of_call(call: Call) -> Errors:
 
 
 _RPC = ("mcp", "acp")
-"""The adapters of formats of JSON-RPC."""
+"""The adapters whose errors are answers of JSON-RPC."""
 
 ERRORS: Mapping[str, Errors] = {
     **dict.fromkeys(("openai_chat", "openai_completions"), OPENAI),
@@ -254,7 +254,7 @@ ERRORS: Mapping[str, Errors] = {
     "ag_ui": Errors(_ag_ui),
     **dict.fromkeys(_RPC, errors_of_call(Call(None))),
 }
-"""By the names of adapters."""
+"""The errors of formats, by the names of their adapters."""
 
 
 def call_in(message: bytes) -> Call | None:
@@ -270,10 +270,10 @@ def call_in(message: bytes) -> Call | None:
 
 
 def errors_after(provider: str | None, message: object) -> Errors:
-    """Return the errors of an adapter's format that end a stream whose last message is given.
+    """Return the errors of an adapter's format that end a stream after its last message.
 
-    Those of JSON-RPC answer the call that it answers, if the call's id is a number: a text might be
-    what was blocked.
+    In JSON-RPC they answer the same call as that message, if the call's id is a number: an id that
+    is text might be the text that was blocked.
     """
     if provider in _RPC and isinstance(message, Mapping) and "method" not in message:
         own = message.get("id")
@@ -288,11 +288,11 @@ def errors_of(provider: str | None) -> Errors:
 
 
 STRICT = frozenset({"ui_messages", "model_parts", "ag_ui"})
-"""The adapters of formats whose clients refuse events that they do not know: they report the event,
-not the error in it."""
+"""The adapters of formats whose clients refuse unknown events: they would report the event, not the
+error in it."""
 
 
 def errors_within(provider: str | None) -> Errors:
-    """Return the errors that break off a stream of an adapter's format: those of the format, where
-    clients would refuse any other."""
+    """Return the errors that break off a stream of an adapter's format: those of the format if its
+    clients refuse others, otherwise ANY."""
     return ERRORS[provider] if provider in STRICT else ANY

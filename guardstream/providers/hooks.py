@@ -66,8 +66,8 @@ class Hooks(Generic[C]):
     `is_harmless(name)` returns whether no rule matches the name of an unknown field, which then
     need not be a piece."""
     without_unknown: Callable[[C], C] = _needed
-    """Returns a copy of a chunk without unknown text, as a model for further chunks. An adapter
-    with pieces of the kind `unknown` needs it."""
+    """Returns a copy of a chunk without unknown text, as a model for further chunks. Required for
+    adapters with pieces of the kind `unknown`."""
 
     taken: Callable[[C], C] | None = None
     """Returns a copy of a chunk from the source, if its producer keeps mutating it."""

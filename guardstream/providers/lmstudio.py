@@ -1,7 +1,7 @@
 """LM Studio's own stream: the fragments of a prediction that the `lmstudio` package gives.
 
 https://lmstudio.ai/docs/python/llm-prediction/chat-completion. A fragment says whether it is text
-or what a model thinks, whose tags are fragments, too.
+or thinking. The tags around thinking are fragments, too.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ from guardstream.providers.spec import META, NUMBER, Leaf, Spec, SpecAdapter
 from guardstream.providers.toolkit.fields import fields_of, replaced
 
 _KINDS = ("reasoning_type", "reasoningType")
-"""Of an object, and of its JSON."""
+"""The field of an object, and of its JSON."""
 
 _TEXT = Slot(0, "text", "content")
 _THINKING = Slot(0, "thinking", "thinking")
 
 
 class LMStudio(SpecAdapter):
-    """The adapter for fragments, as objects or dicts; there is no end to be told."""
+    """The adapter for fragments, as objects or dicts; no fragment ends the stream."""
 
     name = "lmstudio"
     spec: ClassVar[Spec] = {

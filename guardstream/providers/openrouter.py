@@ -54,8 +54,8 @@ class OpenRouterResponses(Objects):
 
 
 def _raw(chunk: object) -> Event | None:
-    """Return the event in an object of a class for events that the package does not know, or that
-    are not as it expects."""
+    """Return the event in an object of the class for events that the package does not know or
+    expect."""
     fields = fields_of(chunk)
     raw = fields.get("raw")
     return raw if fields.get("type") == "UNKNOWN" and isinstance(raw, dict) else None

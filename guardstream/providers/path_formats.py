@@ -149,7 +149,7 @@ class KoboldCpp(_PathFormat):
 
 
 class WorkersAI(_PathFormat):
-    """The adapter for what models of Cloudflare's Workers AI stream on their own."""
+    """The adapter for the native format of models on Cloudflare's Workers AI."""
 
     name = "workers_ai"
     sse_end = "[DONE]"

@@ -1,7 +1,7 @@
-"""SGLang's `/generate`: all of a text so far, or with incremental streaming what is new in it.
+"""SGLang's `/generate`: the whole text so far or, with incremental streaming, the new text.
 
-https://docs.sglang.ai/basic_usage/native_api.html. The numbers of tokens say which of the two a
-stream does: those of a chunk, and those generated so far. Where they do not, its texts do: see
+https://docs.sglang.ai/basic_usage/native_api.html. The number of tokens in a chunk and the number
+generated so far show which of the two a stream sends. Without them, its texts show it: see
 `guardstream.providers.toolkit.delta_or_cumulative`.
 """
 
@@ -91,11 +91,12 @@ class SGLang(Growing):
         return super().read(chunk)
 
     def choice(self, event: Mapping[str, Any], path: Path) -> int:
-        """Return which sample or prompt a chunk is of."""
+        """Return the index of a chunk's sample or prompt."""
         return index_in(event)
 
     def _tells_new(self, read: Read) -> bool:
-        """Return whether a value is not all so far: a chunk has not all of the tokens, either."""
+        """Return whether a value is not the whole text so far: then its chunk does not have all
+        tokens."""
         ids, count = _tokens_in(fields_of(read.chunk))
         return 0 < ids < count or super()._tells_new(read)
 

@@ -139,7 +139,7 @@ _TEXT_ALONE = frozenset({"delta", "item", "meta"})
 pass."""
 
 _SAYING = frozenset({"delta", "last", "echo", "whole", "name", "unknown"})
-"""Kinds of pieces that justify a chunk: where text streams, a repetition does not."""
+"""Kinds of pieces that are a reason to send a chunk. If text streams, a repetition is none."""
 
 
 class Read(NamedTuple):
@@ -248,7 +248,7 @@ class SpecAdapter:
         return reading._replace(pieces=pieces, only_text=False, beside=beside)
 
     def _told_by(self, chunk: Any) -> Mapping[Slot, list[Beside]]:
-        """Return what is beside each unknown text of the chunk that was read last."""
+        """Return the values beside each unknown text of the last chunk that was read."""
         read = self._last
         return NONE if read is None or "unknown" not in read.kinds else _fields_beside(read, chunk)
 
@@ -392,10 +392,11 @@ class SpecAdapter:
         return relabelled(found, MARK, META, lambda each: passes(each.steps, each.value))
 
     def _origins(self, found: Sequence[Found]) -> dict[int, int]:
-        """Return which leaf each mirror repeats, by their indices.
+        """Return which leaf each mirror repeats, by the indices of both.
 
-        One with a channel of its own repeats a text of that channel, or nothing: then it is a text
-        that others may repeat. An unknown one repeats any text, if only one is like it.
+        A mirror with a channel of its own repeats an equal text of that channel. If there is none,
+        it is a text that other mirrors may repeat. An unknown mirror repeats an equal text of any
+        channel, if there is only one.
         """
         texts: dict[Any, list[int]] = {}
         known: list[tuple[int, list[int]]] = []
@@ -446,10 +447,11 @@ class SpecAdapter:
             self.map_text(leaf, value, note)
 
     def _kind_of(self, event: Mapping[str, Any], steps: Steps) -> int:
-        """Return a number for the source of a text, among all that may have text at its path.
+        """Return a number that distinguishes the source of a text from others with text at its
+        path.
 
-        That is the kind of event, and its position in lists: samples and blocks that stream at the
-        same time have different positions, or an index.
+        A source is a kind of event and positions in lists: samples and blocks that stream at the
+        same time differ in their positions or indices.
         """
         found = [(name, event[name]) for name in KINDS if name in event]
         kind = tuple([each for each in found if each[1] and isinstance(each[1], str)])
@@ -461,7 +463,7 @@ class SpecAdapter:
         return self._kinds.setdefault((kind, places), len(self._kinds) + 1)
 
     def _says(self, read: Read, texts: Sequence[str], *, ends: bool) -> bool:
-        """Return whether anything is left in the chunk; beside a delta, a repetition does not
+        """Return whether anything is left in the chunk; if it has a delta, repetitions do not
         count."""
         streamed, aside = False, not (ends and "mark" in read.kinds)
         for piece, text in zip(read.pieces, texts, strict=True):

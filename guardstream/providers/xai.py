@@ -61,7 +61,7 @@ def _delta(content: Leaf) -> Spec:
 
 
 _BESIDE = frozenset({"chunk.citations", "file", "request"})
-"""Fields of slots that are of no output."""
+"""Fields of slots that belong to no output."""
 
 _FIELDS = {"content": "text", "reasoning_content": "thinking"}
 """Channels by fields."""
@@ -69,7 +69,7 @@ _FIELDS = {"content": "text", "reasoning_content": "thinking"}
 _CHUNK = "xai_api.GetChatCompletionChunk"
 
 _CALLS = 1000
-"""How many calls an output has at most in a chunk."""
+"""The most calls of an output in a chunk."""
 
 _CONTENT = _delta(Leaf("delta", "text", "content"))
 _OF_TOOL = _delta(Leaf("delta", "text", "tool_output"))
@@ -125,7 +125,7 @@ class Chunks(SpecAdapter):
     def __init__(self, *, unknown: Unknown = "guard") -> None:
         super().__init__(unknown=unknown)
         self.answers = False
-        self._latest = 0  # the output that came last
+        self._latest = 0  # the index of the last output
         self._calls = 0
 
     @staticmethod
@@ -146,7 +146,7 @@ class Chunks(SpecAdapter):
         return index if self.answers else 0
 
     def _ends(self, index: int) -> Sequence[Slot]:
-        """Return the slots of an output that are streamed."""
+        """Return the slots of an output's streamed texts."""
         number = 0 if self.answers else index
         return [
             Slot(self._choice(index), channel, field, number)
@@ -232,7 +232,7 @@ class XAI(Objects):
 
     def __init__(self, *, unknown: Unknown = "guard") -> None:
         super().__init__(Chunks(unknown=unknown), unknown=unknown)
-        self._so_far: Any = None  # the response of pairs, of what went out
+        self._so_far: Any = None  # the response of pairs, as it went out
 
     @staticmethod
     def accepts(chunk: object) -> bool:
@@ -272,7 +272,7 @@ class XAI(Objects):
         return made
 
     def passed(self, chunk: Any) -> None:
-        """Let the response of a pair say what went out so far."""
+        """Fill the response of a pair with the text that went out so far."""
         if not _is_pair(chunk):
             return
         first = _first(chunk[0])

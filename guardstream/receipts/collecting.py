@@ -1,4 +1,4 @@
-"""Collects the records of the streams of one answer: those that observers get in its task."""
+"""Collects the records of one answer's streams: those that observers get in the answer's task."""
 
 from __future__ import annotations
 

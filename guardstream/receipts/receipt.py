@@ -30,8 +30,7 @@ HEADER = b"guardstream-receipt"
 """The header with the receipt of a whole answer; in an event stream a comment begins with it."""
 
 NONCE = b"guardstream-nonce"
-"""The header of a request whose value the receipt repeats, so that an old receipt cannot be
-replayed."""
+"""A request's header; the receipt repeats its value, so that an old receipt cannot be replayed."""
 
 _BEGINNING = b": %b " % HEADER
 _EVENT_ENDS = (b"\n\n", b"\n\r\n", b"\r\r")
@@ -145,7 +144,7 @@ class Signer:
         return self._token(self.issuer, claims, CHECKPOINT)
 
     def _token(self, issuer: str, claims: Mapping[str, Any], kind: str) -> str:
-        """Return signed claims: who says them, when, and what."""
+        """Return signed claims, with the issuer and the time."""
         payload = {"iss": issuer, "iat": int(time()), **claims}
         made: str = self._jwt.encode(payload, self._key, algorithm="EdDSA", headers={"typ": kind})
         return made
@@ -251,7 +250,7 @@ def without_receipt(answer: bytes) -> bytes:
 
 
 def _released(answer: bytes, receipt: str | bytes) -> bytes:
-    """Return the bytes of an answer without the comment with this receipt, if that is where a
+    """Return the bytes of an answer without the comment that has this receipt, if it is where a
     signer writes it. Any other comment has to be signed with the answer."""
     own = comment(receipt.decode() if isinstance(receipt, bytes) else receipt)
     start = answer.rfind(own)
@@ -319,7 +318,8 @@ def token_of(token: str | bytes, key: str | bytes, kind: str, name: str) -> Mapp
 
 
 def _claims(token: str | bytes, public: Any) -> Mapping[str, Any]:
-    """Return the claims of a token signed with a key. Its time is judged by whoever needs it."""
+    """Return the claims of a token signed with a key. The caller checks its time, if that
+    matters."""
     jwt, _ = _libraries()
     claims: Mapping[str, Any] = jwt.decode(
         token,

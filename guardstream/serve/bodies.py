@@ -67,7 +67,7 @@ class Decoder(Protocol):
 
 
 class Reading:
-    """Decodes a body to uncompressed UTF-8. `charset` is the body's own, if another."""
+    """Decodes a body to uncompressed UTF-8. `charset` is that of the body, if it is not UTF-8."""
 
     def __init__(self, decoders: Sequence[Decoder], charset: str | None) -> None:
         self._decoders = decoders
@@ -100,7 +100,7 @@ class Body:
     """
 
     def __init__(self, wire: WireGuard, reading: Reading, again: AsUTF8 | None = None) -> None:
-        """`again` guards the output once more, if its charset is another."""
+        """`again` guards the output once more, if its charset is not UTF-8."""
         self._wire = wire
         self._reading = reading
         self._again = again
@@ -209,7 +209,7 @@ def open_body(
 
 
 def wire_of(route: Route, media: Media) -> WireGuard:
-    """Return the guard of what a route sends, as bytes of this framing."""
+    """Return the guard of a route's bodies in this framing."""
     assert route.guard is not None
     return WireGuard(
         route.guard,
@@ -223,7 +223,7 @@ def wire_of(route: Route, media: Media) -> WireGuard:
 def reading(
     route: Route, headers: Headers, *, text: bool = True, last: Decoder | None = None
 ) -> Reading:
-    """Return what reads a body with these headers; a `text` is decoded by its charset.
+    """Return the Reading of a body with these headers; a `text` is decoded by its charset.
 
     BodyError if it cannot be read.
     """
@@ -247,7 +247,7 @@ class Inflating:
     """Inflates bytes with a zlib `window`. A gzip may have several members (RFC 1952, 2.2).
 
     A body that inflates to more than MAX_INFLATED bytes plus `ratio` times its compressed bytes is
-    taken for an attack; without a `ratio`, any size may be. This is checked at each compressed
+    taken for an attack; without a `ratio`, any size is allowed. This is checked at each compressed
     byte, so that the result does not depend on the chunking.
     """
 

@@ -37,9 +37,9 @@ class BodyClassifier:
     """Classifies one body, which `feed` takes piece by piece.
 
     `raw` is what has arrived, `media` its media type, `is_text` whether that is a type of text.
-    With `part`, it is part of a body, which passes if it is not text, and is refused otherwise.
-    With `text`, it would have been streamed if its length were unknown: if a rule blocks it, the
-    text before the match goes out.
+    With `part`, the body is only part of one: it passes if it is not text, and is refused
+    otherwise. With `text`, the body would have been streamed if its length were unknown: if a rule
+    blocks it, the text before the match goes out.
     """
 
     def __init__(
@@ -178,7 +178,7 @@ class BodyClassifier:
         return "text" if self._detected and not self._declared.is_json else None
 
     def _a_file(self, data: bytes, *, whole: bool) -> bool:
-        """Return whether bytes are a file that passes; BodyError if they are neither."""
+        """Return whether bytes are a file that passes; False for a text, BodyError for neither."""
         may_be_pdf = self._declared.kind == "unspecified" or self.media == "application/pdf"
         if data.startswith(_PDF) and may_be_pdf:
             return True  # although much of it may be text

@@ -18,9 +18,10 @@ class Declared:
     """What headers declare about a body; its beginning decides the rest.
 
     `media` is its media type, `kind` the kind of that type, `charset` the named charset, None for
-    UTF-8. `is_of_files` says that the type is one of files that are not text, `is_unknown` that
-    nothing is known of it, `is_text` that it is one of text. `fits` says whether the body has at
-    most the route's `max_answer` bytes; None if the headers do not say.
+    UTF-8. `is_of_files` says that the type is one of files that are not text, `is_unknown` that it
+    is neither that nor JSON, Amazon's events or unspecified, `is_text` that the type, its charset
+    or the caller declares a text. `fits` says whether the body has at most the route's `max_answer`
+    bytes; None if the headers do not say.
     """
 
     media: str
@@ -55,7 +56,7 @@ class Declared:
 def declared(route: Route, headers: Headers, media: str, *, text: bool = False) -> Declared:
     """Return what headers declare about a body of type `media`; with `text`, that it is text.
 
-    The type of events is that of a text here, as the route says.
+    `text/event-stream` counts as a text here, because the route says so.
     """
     media = "text/plain" if kind_of(media) == "events" else media
     kind, charset = kind_of(media), known_charset(headers)

@@ -37,9 +37,9 @@ NO_RETRY_HEADER = (NO_RETRY[0].encode(), NO_RETRY[1].encode())
 def error_frame(media: Media, code: str, message: str, provider: str | None = None) -> bytes:
     """Return the last frame of a body that failed; plain text cannot express it.
 
-    The event is one that the clients of OpenAI and Anthropic raise, the line one that Ollama's does
-    (https://github.com/ollama/ollama/blob/main/docs/api.md), unless those of the `provider` refuse
-    them.
+    The event is one that the clients of OpenAI and Anthropic raise, and the line one that Ollama's
+    client raises (https://github.com/ollama/ollama/blob/main/docs/api.md). If the clients of
+    `provider` would refuse these, the frame is in its own format.
     """
     errors = errors_within(provider)
     if media == "ndjson":
@@ -66,8 +66,8 @@ def has_end(frames: Sequence[bytes], before: bool, *, known: bool) -> bool:
 
 
 def ending(finish: FinishReason) -> bytes:
-    """Return the end of events that the guard ended, of text or of JSON of no known format. They
-    have no end of their own: a browser would take it for a lost connection and reconnect."""
+    """Return the last event of a stream that the guard ended, if its events are text or JSON of no
+    known format. Without it, a browser would take the end for a lost connection and reconnect."""
     return sse.encode(sse.complete(finish))
 
 
@@ -86,13 +86,13 @@ def refusal(status: int, code: str, message: str) -> tuple[Message, bytes]:
 
 
 def blocked(provider: str | None, message: str) -> tuple[Message, bytes]:
-    """Return those of an error that replaces a blocked response, in the format of `provider`."""
+    """Return the start and body of an error that replaces a blocked response of `provider`."""
     error = errors_of(provider).body(BLOCKED, BLOCKED_CODE, message)
     return _refusal(BLOCKED, BLOCKED_CODE, error)
 
 
 def call_refusal(status: int, code: str, message: str, call: Call) -> tuple[Message, bytes]:
-    """Return those of an error of JSON-RPC that replaces the answer to a call."""
+    """Return the start and body of a JSON-RPC error that replaces the answer to a call."""
     return _refusal(status, code, errors_of_call(call).body(status, code, message))
 
 

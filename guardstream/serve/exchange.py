@@ -165,7 +165,7 @@ class Exchange:
         given = message.get("headers", ())
         headers: Headers = [(bytes(name), bytes(value)) for name, value in given]
         message = {**message, "headers": headers}
-        message.pop("trailers", None)  # a server that is told of them waits for them
+        message.pop("trailers", None)  # a server that expects trailers waits for them
         media = media_of(headers, self._route.text_types)
         if message["status"] in (204, 304):
             self._silent = True
@@ -180,7 +180,7 @@ class Exchange:
             await self._open(message, media)
 
     async def _begin_nothing(self, message: Message, media: Media | None = None) -> None:
-        """Send the headers of a body that might change, as the answer to HEAD."""
+        """Answer HEAD with the headers of a body that the guard might change."""
         self._silent = True
         headers = guarded_headers(message["headers"], self._route.label, media)
         await self._client.transmit({**message, "headers": headers})
@@ -211,7 +211,7 @@ class Exchange:
         """Begin a response that is not a known stream; its content decides how it is handled."""
         route, headers = self._route, message["headers"]
         if may_be_events(headers) and self._scope["method"] != "HEAD":
-            self._await_other(message)  # whatever `other` says, as the route names their type
+            self._await_other(message)  # whatever `other` says: the route names this type
             return
         try:
             kind = "" if route.other == "pass" else type_of(headers)
@@ -275,7 +275,7 @@ class Exchange:
             await self._guard(self._body, {**message, "body": raw})
 
     async def _whole(self, body: BodyClassifier) -> Handling | None:
-        """Guard a whole response and send it, or an error; return "text" for one that streams."""
+        """Guard a whole response; send it or an error, or return "text" if it has to stream."""
         raw, whole = body.raw.getvalue(), body.whole()
         try:
             short = len(raw) <= _SHORT
@@ -328,7 +328,7 @@ class Exchange:
         return refusal(502, code, why)
 
     def _is_block(self, error: Exception) -> bool:
-        """Return whether an error is a rule's block, and blocked responses are to be errors."""
+        """Return whether an error is a rule's block, and the client gets blocks as errors."""
         is_block = isinstance(error, BodyError) and error.code == BLOCKED_CODE
         return is_block and self._fails_on_block
 
@@ -339,7 +339,8 @@ class Exchange:
 
     def _with_vault(self, replay: Replay | None) -> tuple[Route, Restoring | None]:
         """Return the route, with the vault that the application has stored for its answer, if any;
-        and what restores values after the replay store."""
+        and the object that restores values in events from the replay store, None if there is no
+        store or no vault."""
         route, vault = self._route, self._scope["state"].get(VAULT)
         if vault is None or route.guard is None:
             return route, None
@@ -415,7 +416,7 @@ class Exchange:
         self._stop(None)
 
     def _raised(self, body: Body) -> bool:
-        """Return whether the client raises the error that ends a blocked stream, if it has one."""
+        """Return whether clients of this format raise the error that ends a blocked stream."""
         return self._media != "text" and errors_of(body.provider).raised
 
     def _stop(self, last: list[bytes] | None) -> NoReturn:

@@ -1,9 +1,9 @@
 """The middleware's side of replay: gives events ids, and answers clients that reconnect with one.
 
 An id is `gs`, the stream's secret, and the event's number; with a vault, also its position among
-those that a stored event became. The store's key is derived from the secret, the path, the policy
-and the caller: a stream is not available under another path, after a change of its policy, or to a
-request whose identifying headers differ.
+the events that one stored event became. The store's key is derived from the secret, the path, the
+policy and the caller: a stream is not available under another path, after a change of its policy,
+or to a request whose identifying headers differ.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from guardstream.stream.flows.frames import LONG_EVENT
 log = logging.getLogger("guardstream.serve")
 
 NOT_KEPT = error_frame("sse", "not_kept", "the rest of this stream is no longer stored")
-"""The event for a client that reconnects for events which the store does not have."""
+"""The event for a client that asks for events that the store does not have."""
 
 _STORE_SECONDS = 1.0
 """Seconds that a store may take to record a stream's end."""
@@ -46,7 +46,7 @@ class Replay:
 
     `linger` is how many seconds an application continues when its client has disconnected and
     nobody follows the stream; 0 closes it at once, and only what was sent is available. A stream is
-    only available to requests whose headers `by` have the same values as those of the one that
+    only available to requests that have the same values of the headers `by` as the request that
     began it.
     """
 
@@ -141,7 +141,7 @@ class Journal:
         return await self._long(partial(self._decoder.feed, data))
 
     def rest(self) -> list[bytes]:
-        """Return what waited for more of the stream, which has ended."""
+        """Return the events that waited for more of the stream, which has ended."""
         shown = [] if self._restoring is None else self._restoring.finish()
         return [with_id(self._secret, each) if self._keeping else each.raw for each in shown]
 
@@ -162,9 +162,10 @@ class Journal:
             return False
 
     async def close(self, cut: bytes | None) -> None:
-        """Record in the store how the stream ended, whatever is cancelled meanwhile.
+        """Record in the store how the stream ended, shielded from cancellation.
 
-        Nothing follows, or only the event `cut`; or what followed is missing.
+        `cut` is the last event of a stream that was cut off. If events are missing, NOT_KEPT is
+        stored after the others.
         """
         with anyio.move_on_after(_STORE_SECONDS, shield=True):
             if cut is not None:

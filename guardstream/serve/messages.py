@@ -59,7 +59,7 @@ def messages_of(route: Route) -> Messages:
 
 
 class WholeMessage:
-    """A message that is a text of its own, or JSON, in which each string and each name is one.
+    """A message that is one text, or JSON in which each string and each name is a text of its own.
 
     `text` is what may be sent of it; `ended` is set if a rule blocks it. Raises AdapterError for
     JSON that readers interpret differently, StageError if a stage fails.
@@ -186,8 +186,8 @@ class TextMessages:
         return out
 
     def feed_binary(self, text: str) -> list[str]:
-        """Take a binary message: in Socket.IO an attachment of the packet before it, which stays
-        whole, because the client counts them."""
+        """Take a binary message. In Socket.IO it is an attachment of the packet before it, and
+        stays whole, because the client counts attachments."""
         if self._records is not _socket_io:
             return self.feed(text)
         events = [json.loads(each) for each in self._fed(json.dumps({ATTACHMENT: text}))]
@@ -201,7 +201,7 @@ class TextMessages:
             _close(self._wire, failure)
 
     def _around(self, texts: list[str], record: _Record) -> list[str]:
-        """Return texts in messages like one that came."""
+        """Return a message for each text, with what surrounded the payload of `record`."""
         assert self._route.guard is not None
         lead, _, tail = record
         if texts and lead and self._route.guard.check(lead).text != lead:

@@ -120,7 +120,7 @@ class _Answer:
             await self._send({"type": "http.response.body", "body": data, "more_body": more})
 
     def _count(self, data: bytes) -> None:
-        if data:  # a letter stands for what came earlier, which is not the stream's beginning
+        if data:  # the letter shows that this is not the stream's beginning
             self._before = b"x" + (self._before + data)[-3:]
         self._body.update(data)
         self._size += len(data)

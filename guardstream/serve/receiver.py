@@ -10,11 +10,11 @@ import anyio.lowlevel
 from starlette.types import Message, Receive
 
 READ_AHEAD = 1024
-"""How many messages are read before the application asks for them. Beyond that, a disconnect is
-only noticed when it does."""
+"""How many messages are read before the application asks for them. After that, a disconnect is only
+noticed when it asks again."""
 
 READ_AHEAD_SIZE = 256 * 1024
-"""The size of these messages, in bytes or characters, beyond which none is read either."""
+"""The total size of these messages, in bytes or characters, at which reading ahead stops, too."""
 
 
 class Receiver:

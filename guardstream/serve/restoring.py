@@ -25,8 +25,7 @@ log = logging.getLogger("guardstream.serve")
 
 
 class Position(NamedTuple):
-    """The position of a client: it has the event of a number, and `more` of those that come after
-    it."""
+    """The position of a client: it has the stored event `number`, and `more` events after that."""
 
     number: int
     more: int = 0

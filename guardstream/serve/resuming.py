@@ -31,11 +31,11 @@ async def resume(
     caller: str = "",
     restoring: Restoring | None = None,
 ) -> bool:
-    """Answer a client that reconnects to one of our streams; return False if it does not.
+    """Answer a client that reconnects to one of our streams; return False for any other client.
 
-    It gets what was released since, and what is still being released. The status is 204, at which
-    `EventSource` stops, if it has all of an ended stream, and 410 if what it misses is not kept.
-    With `restoring`, the whole stream must be kept.
+    It gets the events that were released since its last one, and those still to come. The status is
+    204, at which `EventSource` stops, if the stream has ended and the client has all of it, and 410
+    if events that it misses are not stored. With `restoring`, the whole stream must be stored.
     """
     came_back = last_event_id(scope)
     if came_back is None:
@@ -79,7 +79,8 @@ class Following:
         self._restoring = restoring
 
     async def since(self, wait: float = 0.0) -> Kept | None:
-        """Return what follows the last event sent; also None if the store fails."""
+        """Return the events after the last one read; None if some are not stored or the store
+        fails."""
         try:
             return await self._store.since(self._key, self._number, wait)
         except Exception as error:

@@ -164,7 +164,7 @@ _SETTINGS = tuple(each for each in fields(Route) if each.name not in ("path", "g
 
 
 def route_with(settings: Settings, path: str, guard: Guard | None) -> Route:
-    """Return a route with settings, of which a path that is not guarded has none."""
+    """Return a route; the settings apply only if there is a guard."""
     return Route(path, None) if guard is None else Route(path, guard, **settings)
 
 

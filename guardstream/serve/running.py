@@ -10,7 +10,7 @@ import anyio.lowlevel
 from starlette.types import ASGIApp, Message, Receive, Scope
 
 TOLD_SECONDS = 1.0
-"""Seconds that an application may take to end that was told that its client has left."""
+"""Seconds that an application may take to end after it was told that its client has left."""
 
 DROPPED = 64
 """Messages of a stopped application that are dropped before it gets an error."""
@@ -23,12 +23,12 @@ class StoppedError(Exception):
 class Running:
     """Runs an application in the caller's task and passes its messages to `handle`.
 
-    Most applications send from a loop over their source. An exception out of `send` would leave an
-    asynchronous generator there suspended, for the garbage collector to close. So `stop` makes
-    `send` return, and cancels the application at its next wait: in its source. An application that
-    keeps sending without waiting is cancelled in `send` after all, or gets OSError there. So does a
-    thread that goes on after its application has ended: it waited for its source, and nothing
-    cancels it.
+    Most applications send from a loop over their source. An exception raised by `send` would leave
+    an asynchronous generator in that loop suspended, for the garbage collector to close. So `stop`
+    makes `send` return, and cancels the application at its next wait, which is in its source. An
+    application that keeps sending without waiting is cancelled in `send` after all, or gets OSError
+    there. A thread that goes on after its application has ended gets it, too: it waited for its
+    source, and nothing could cancel it.
 
     `tell` reports a disconnect to an application that waits for one, and returns whether it does.
     Such an application ends by itself: it may have tasks that its cancellation would not reach, as

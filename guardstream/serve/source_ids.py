@@ -1,7 +1,7 @@
 """Detects whether the source of an event stream gives its events ids: it then does its own replay.
 
-The source is asked, not what is released: the beginning of an event goes out without its id while
-the event's end is held (`stream/flows/event_fields.py`).
+It reads the source's bytes, not the released ones: the beginning of an event goes out without its
+id while the event's end is held (`stream/flows/event_fields.py`).
 """
 
 from __future__ import annotations

@@ -50,8 +50,8 @@ def heartbeats(
 ) -> AbstractAsyncContextManager[AsyncIterator[bytes]]:
     """Enter to get the chunks of `source`, and a comment whenever `seconds` pass without one.
 
-    A chunk has to be whole events. The source is read one chunk ahead, in a task that ends, and
-    the source with it, when the block is left; what the source raises is raised by the iterator.
+    A chunk has to be whole events. A task reads the source one chunk ahead. When the block is left,
+    the task ends and the source is closed. The iterator raises what the source raises.
     """
     return _Beating(source, seconds)
 

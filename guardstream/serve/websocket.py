@@ -24,8 +24,8 @@ NORMAL, UNSUPPORTED, VIOLATION, INTERNAL = 1000, 1003, 1008, 1011
 """Close codes: RFC 6455, section 7.4.1."""
 
 PRIVATE = 3000
-"""What is added to a code that the server refuses to send, as Daphne does with those of the
-protocol: 1008 becomes 4008, a code for private use (RFC 6455, section 7.4.2)."""
+"""Added to a code that the server refuses to send, as Daphne refuses those of the protocol: 1008
+becomes 4008, a code for private use (RFC 6455, section 7.4.2)."""
 
 MAX_REASON = 123
 """The maximum bytes of a close reason: RFC 6455, section 5.5."""
@@ -43,8 +43,9 @@ class Connection:
     """Runs an application for one connection and guards its messages.
 
     The application is cancelled when the guard closes the connection. When the client disconnects,
-    it is told if it waits for a message, and cancelled if it does not. When it returns, its
-    messages are complete, whether it closes the connection or leaves that to the server.
+    an application that waits for a message is told, and any other is cancelled. Once the
+    application returns, its messages are complete, whether it has closed the connection or leaves
+    that to the server.
     """
 
     def __init__(self, scope: Scope, receive: Receive, send: Send, route: Route) -> None:

@@ -22,9 +22,9 @@ from guardstream.stream.on_block import blocked_message
 class WholeBody:
     """A complete body, `plain`: in UTF-8 and uncompressed.
 
-    `charset` is the body's own, if another. A body that `may_end_early` would have been streamed if
-    its length were unknown: if a rule blocks it, the text before the match goes out. `finish` says
-    how it ended, once it is guarded.
+    `charset` is that of the original body, if it is not UTF-8. A body that `may_end_early` would
+    have been streamed if its length were unknown: if a rule blocks it, the text before the match
+    goes out. `finish` says how it ended, once it is guarded.
     """
 
     def __init__(

@@ -2,8 +2,8 @@
 
 https://github.com/betterleaks/betterleaks/blob/main/docs/filters.md
 
-What drops a finding by its secret alone can be said here, if it stands by itself or between `||`:
-a bound of entropy, patterns, and words. The rest is left out, and more is found without it.
+A policy can express conditions on the secret alone, if they are the whole expression or joined by
+`||`: a bound of entropy, patterns, and words. Others are left out, so that more is found.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ _TOKEN = re.compile(rf"{_STRING}|\|\||.", re.DOTALL)
 
 
 class Filter(NamedTuple):
-    """What a policy can express of a filter: the entropy that a secret needs, patterns for those
-    that are allowed, and whether that is all of it."""
+    """The part of a filter that a policy can express: the entropy that a secret needs, and patterns
+    for allowed secrets. `is_whole` says that nothing is left out."""
 
     entropy: float
     allowed: tuple[str, ...]

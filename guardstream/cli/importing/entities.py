@@ -104,8 +104,8 @@ class Wanted:
     """The entities that packs should find on both sides of a policy: collected part by part, then
     settled.
 
-    Each entity has keys for its rules. Where two parts want the same, the one that blocks counts,
-    and otherwise the first.
+    Each entity has keys for its rules. If two parts want the same entity, the keys of the one that
+    blocks count, otherwise those of the first.
     """
 
     def __init__(self, made: Draft) -> None:

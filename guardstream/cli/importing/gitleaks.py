@@ -2,8 +2,8 @@
 
 gitleaks takes the first group of a match as the secret, or `secretGroup`. Its patterns are RE2; a
 group becomes the named group `secret`, and where the branches of a pattern have groups of their
-own, each branch becomes a pattern. What cannot be said here (paths, commits, whole lines, other
-rules that are required) is named; an allowlist never becomes wider. Betterleaks' TOML is the same
+own, each branch becomes a pattern. What a policy cannot express (paths, commits, whole lines, other
+rules that are required) is noted; an allowlist never becomes wider. Betterleaks' TOML is the same
 with filters in the place of allowlists; version 2 calls the group `valueGroup` and the required
 rules `components`.
 """
@@ -167,7 +167,7 @@ def _add(
 
 
 def _filter(made: Draft, holder: dict[str, Any], whose: str) -> Filter:
-    """Read the filter of a rule or of all."""
+    """Read the filter of a rule or of all rules."""
     found = read_filter(holder.get("filter", ""))
     if not found.is_whole:
         made.notes.append(f"{whose} is left out where it asks for more than the secret")
@@ -243,15 +243,16 @@ def _regexes(allowlist: dict[str, Any]) -> list[str]:
 
 
 def _anchored(pattern: str) -> bool:
-    """Return whether a pattern may match in a group where it does not in the whole match."""
+    """Return whether a pattern may match a group's text but not the same text in the whole
+    match."""
     return bool(re.search(r"[$^]|\\[AzZbB]", pattern))
 
 
 def _allowed(allowlist: dict[str, Any], *, group: bool) -> Iterator[str]:
     """Yield the patterns of an allowlist about the secret, changed to match it in full.
 
-    gitleaks allows what any of its criteria fits, or all with `condition = "AND"`; stop words are
-    looked for in the secret, whatever their case.
+    gitleaks allows a secret that meets any of the criteria, or, with `condition = "AND"`, all of
+    them; it looks for stop words in the secret, ignoring case.
     """
     stops = any_of(allowlist.get("stopwords", ()))
     target, regexes = _target(allowlist), _regexes(allowlist)

@@ -3,9 +3,9 @@
 https://github.com/mongodb/kingfisher/blob/main/docs/RULES.md,
 https://github.com/praetorian-inc/noseyparker#rules
 
-The group `TOKEN` is the secret. Without it each group is, since Kingfisher reports the
-first and Nosey Parker each of them; or the whole match. What is required of its characters
-becomes what is allowed otherwise.
+The group `TOKEN` is the secret. Without it, each group is a secret, since Kingfisher reports the
+first and Nosey Parker all of them; without groups, the whole match is. Requirements on a secret's
+characters become an allowlist of texts that do not meet them.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ _COUNTED = {
     "min_lowercase": "a-z",
     "min_special_chars": r"!-/:-@\[-`{-~",
 }
-"""What there must be some of, as the inside of a class."""
+"""The characters of which a minimum is required, as the inside of a class."""
 
 
 def draft(text: str, path: Path) -> Draft:

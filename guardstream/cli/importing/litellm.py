@@ -23,7 +23,7 @@ _PROXY = (
     *("search_tools", "sandbox_tools", "agents", "agent_list", "prompts", "worker_registry"),
     *("pass_through_endpoints", "default_vertex_config", "classifier_plugin", "plugins"),
 )
-"""Sections of the proxy that are not about what a text may have."""
+"""Sections of the proxy that do not say what a text may contain."""
 
 _POLICIES = ("policies", "policy_attachments")
 
@@ -80,7 +80,7 @@ _UNSEEN = (
     *("blocked_words_file", "categories", "image_model", "competitor_intent_config"),
     *("presidio_score_thresholds", "presidio_ad_hoc_recognizers"),
 )
-"""Parameters that say what is found, and that are left out."""
+"""Parameters about what is found that are left out."""
 
 _PREBUILT = {
     "email": "EMAIL_ADDRESS",
@@ -99,7 +99,7 @@ _PREBUILT = {
     "au_abn": "AU_ABN",
     "au_medicare": "AU_MEDICARE",
 }
-"""Its own patterns for what Presidio has a name for; a pack's rule is taken in their place."""
+"""LiteLLM's own patterns for Presidio's entities; packs' rules take their place."""
 
 _CREDENTIALS = {
     "aws_access_key": "aws-access-key",

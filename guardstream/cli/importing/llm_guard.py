@@ -70,7 +70,7 @@ _OTHER_NAMES = {
     "US_SSN_RE": "US_SSN",
     "BTC_ADDRESS": "CRYPTO",
 }
-"""Its own patterns for what Presidio has a name for."""
+"""LLM Guard's own patterns for Presidio's entities."""
 
 _REDACTED = "[REDACTED]"
 

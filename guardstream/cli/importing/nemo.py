@@ -22,7 +22,7 @@ _APPLICATION = (
     *("custom_data", "knowledge_base", "core", "streaming", "enable_rails_exceptions"),
     *("passthrough", "event_source_uid", "tracing", "metrics"),
 )
-"""Sections that are not about what a text may have."""
+"""Sections that do not say what a text may contain."""
 
 _OTHER_RAILS = ("dialog", "retrieval", "actions", "tool_input", "tool_output")
 

@@ -65,12 +65,13 @@ _OWN = {
 """The entities of Presidio's own recognisers whose classes are not named like them."""
 
 _FLAGS = {2: "i", 8: "m", 16: "s", 64: "x"}
-"""The flags of Python's `re`, of which Presidio takes the sum; all others are left out."""
+"""The flags of Python's `re`, whose sum Presidio's files have; all others are left out."""
 
 _USUAL_FLAGS = 26
 
 LEAST = 0.4
-"""The score that context raises a match to, at least; a match of a lower score needs it."""
+"""The least score of a match with context; a match with a lower score is only found with
+context."""
 
 
 def draft(text: str, path: Path) -> Draft:
@@ -134,9 +135,9 @@ def add(
     least: float = LEAST,
     keys: Mapping[str, Any] | None = None,
 ) -> None:
-    """Make a side look for what a recogniser does, with more keys of a rule.
+    """Make a side look for what a recogniser finds; `keys` are further keys of its rule.
 
-    Where all its patterns score below `least`, one of its context words is required.
+    If all its patterns score below `least`, one of its context words is required.
     """
     name = slug(entity)
     if not recogniser.get("enabled", True):

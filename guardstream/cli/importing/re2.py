@@ -61,7 +61,7 @@ _MOST_NESTED = 100
 
 
 def re2(pattern: str) -> str:
-    """Return such a pattern in the dialect of `regex`; unchanged if it is nested too deeply."""
+    """Return a pattern of RE2 in the dialect of `regex`; unchanged if it is nested too deeply."""
     if pattern.count("(") > _MOST_NESTED and _is_deep(pattern):
         return pattern
     plain = _QUOTED.sub(_unquoted, pattern)
@@ -85,7 +85,7 @@ def _is_deep(pattern: str) -> bool:
 class _Writer:
     """Reads a pattern from left to right, and writes it in the other dialect.
 
-    A method is told the flags that are `on`, as letters.
+    Its methods take the flags that are `on`, as letters.
     """
 
     def __init__(self, pattern: str) -> None:
@@ -118,7 +118,8 @@ class _Writer:
     def _branches(self, on: frozenset[str], outer: frozenset[str]) -> None:
         """Write everything up to the end of a group, with the flags `outer`.
 
-        A flag that is set inside holds in all branches from there on: in each it has a group.
+        A flag that is set inside also holds in the later branches, so each of them is put into a
+        group with the flag.
         """
         wrapped = False
         while (character := self._next(on)) not in ("", ")"):

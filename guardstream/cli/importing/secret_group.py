@@ -18,13 +18,13 @@ _TOKEN = re.compile(r"\[\^?\]?(?:\\.|[^\\\]])*\]|\\.|.", re.DOTALL)
 _HEAD = re.compile(r"\(\?[a-zA-Z]+\)")
 
 _MOST_VARIANTS = 16
-"""Patterns that one may become; beyond that its groups are structure, not secrets."""
+"""The most patterns that one may become; one with more branches is not split."""
 
 
 class Secrets(NamedTuple):
     """Patterns with the secret as the group `secret`, if `group`, or as the whole match.
 
-    `is_wider` where more is masked than the tool takes for the secret.
+    `is_wider` says that more is masked than the other tool takes for the secret.
     """
 
     patterns: list[str]
@@ -56,7 +56,7 @@ def secrets(pattern: str, secret: int | str | None = None, *, every: bool = Fals
     if not chosen:
         return wide
     patterns = list(dict.fromkeys(_named(each, number) for each, number in chosen))
-    if any(refusal(each, "secret") for each in patterns):  # it can be skipped
+    if any(refusal(each, "secret") for each in patterns):  # the group can be skipped
         return wide
     return Secrets(patterns, group=True)
 

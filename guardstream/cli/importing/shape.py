@@ -1,6 +1,6 @@
 """The shape of another tool's file: its keys, with the type of each.
 
-What does not fit is reported and left out, so that what is read has the types that its reader
+Values that do not fit are reported and left out, so that an importer only gets the types that it
 expects.
 """
 
@@ -15,7 +15,7 @@ Shape: TypeAlias = Any
 """A type, a list of one shape, a mapping of known keys to shapes, or some of them in a tuple."""
 
 UNUSED = object()
-"""The shape of what has no meaning here, whatever it is."""
+"""The shape of a value, of any type, that has no meaning here."""
 
 ANYTHING = dict[str, Any]
 """The shape of a mapping that is read later."""

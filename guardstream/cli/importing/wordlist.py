@@ -13,7 +13,7 @@ _TYPES = MimeTypes()  # not the system's, so that a file is read alike everywher
 _PLAIN = (None, "text/plain", "text/markdown", "text/x-rst")  # Python 3.13 knows the last two
 
 _SETTINGS = (".cf", ".cfg", ".conf", ".ini", ".rules", ".yar", ".yara")
-"""Suffixes of settings and rules that have no type."""
+"""Suffixes of settings and rules that have no media type."""
 
 _BINARY = re.compile(r"[\0-\x08\x0e-\x1f\x7f]")
 _DATA = re.compile(r"\s*(?:[{\[<]|#!|%YAML|---\s)")

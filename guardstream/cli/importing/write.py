@@ -25,9 +25,10 @@ class ImportingError(GuardstreamError):
 
 @dataclass(slots=True, kw_only=True)
 class Side:
-    """What a policy looks for in one direction: rules as they are in the file, and packs.
+    """What a policy looks for in one direction: rules as a policy file has them, and packs.
 
-    A rule that looks for nothing changes the one of its id in a pack. `taken` are the packs' ids.
+    A rule without patterns or words changes the pack's rule with its id. `taken` are the ids of the
+    packs' rules.
     """
 
     rules: list[dict[str, Any]] = field(default_factory=list)
@@ -99,7 +100,7 @@ class Draft(Side):
 
 
 def containing(pattern: str) -> str:
-    """Return a pattern that matches in full each text in which another one matches."""
+    """Return a pattern that matches, in full, each text that contains a match of `pattern`."""
     return rf"[\s\S]*?(?:{pattern})[\s\S]*"
 
 

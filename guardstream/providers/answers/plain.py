@@ -1,4 +1,4 @@
-"""Whole answers of the small formats of one text, and of what models on Amazon Bedrock answer.
+"""Whole answers in the small formats with one text, and of models on Amazon Bedrock.
 
 Their streams are in `guardstream.providers.path_formats`, with the sources of the formats.
 """
@@ -34,10 +34,10 @@ _WHOLE = Tree(Leaf("whole", "text", "said"), frozenset({"id", "generation_id", "
 
 
 class PlainBody(Body):
-    """The base: a text and why it ended, in the body itself or in each item of a list in it.
+    """The base: a body, or each item of a list in it, has a text and the reason why it ended.
 
-    `choices` names that list, `text` and `done` lead to the two in a choice. `stops` says why the
-    guard ended one, in the format's words.
+    `choices` is the field of that list; `text` and `done` lead to the text and the reason in a
+    choice. `stops` are the format's words for the reasons of the guard.
     """
 
     choices: ClassVar[str] = ""
@@ -248,7 +248,7 @@ class CohereGenerationsBody(PlainBody):
 
 
 class AnyBody(OneAnswer):
-    """An answer of which nothing is known: each string is guarded by its path."""
+    """An answer in an unknown format: each string is guarded by its path."""
 
     name = "json"
     spec: ClassVar[Spec] = {}
@@ -264,7 +264,7 @@ class InvokeBody(OneAnswer):
 
     @classmethod
     def of(cls, body: Mapping[str, Any]) -> type[Body]:
-        """Return the adapter of what a model answered."""
+        """Return the adapter of a model's answer."""
         for field, kind in _MODELS.items():
             if field in body:
                 return kind
@@ -285,4 +285,4 @@ _MODELS: Mapping[str, type[Body]] = {
     "text": CohereV1Body,
     "output": BedrockBody,
 }
-"""The field that tells whose model answered; Nova's answer is Converse's."""
+"""The field that shows whose model answered. Nova answers in Converse's format."""

@@ -428,8 +428,8 @@ class MCPBody(_RPCBody):
 
 
 def _run_at(place: int, blocks: Sequence[Any], fields: Sequence[str]) -> int:
-    """Return where the run of blocks with one of these fields begins that a block is in: they are
-    one text, as in the stream. Any other block is a text of its own."""
+    """Return the place where a block's text begins. Consecutive blocks with one of these fields are
+    one text, as in the stream; any other block is a text of its own."""
 
     def says_text(block: Any) -> bool:
         return not fields_of(block).keys().isdisjoint(fields)

@@ -27,10 +27,10 @@ from guardstream.providers.toolkit.parsed import is_json
 from guardstream.providers.toolkit.paths import rebuilt
 
 SAID: dict[str, Any] = {}
-"""A placeholder for a message that is inserted into the body later, because chunks are counted."""
+"""Stands for a message that is inserted into the body later: it counts as a chunk."""
 
 _APART = ("aside", "unknown", "name", "mark")
-"""Kinds of pieces that are not part of the answer's text, also in a whole answer."""
+"""Kinds of pieces that are not part of the answer's text, in a whole answer, too."""
 
 _THINKING_FIRST = ("thinking", "refusal", "text", "tool_args")
 
@@ -38,8 +38,7 @@ _THINKING_FIRST = ("thinking", "refusal", "text", "tool_args")
 class Body(SpecAdapter):
     """The base of adapters for whole answers; `completed` inserts the ends that the guard adds.
 
-    `messages` are the messages at the end of each choice, `reasons` the finish reasons that the
-    guard sets.
+    `messages` and `reasons` are the messages and the finish reasons that the guard adds, by choice.
     """
 
     repeats = False
@@ -160,7 +159,7 @@ class ChatBody(Body):
         return {**body, "choices": choices}
 
     def _cut(self, choice: dict[str, Any], source: Mapping[str, Any]) -> dict[str, Any]:
-        """Return a choice that ends early, without calls that are cut, whole as they come here."""
+        """Return a choice that ends early, without calls that are cut: calls are whole here."""
         message = dict(choice.get("message") or {})
         calls = message.get("tool_calls") or []
         before = fields_of(source.get("message")).get("tool_calls") or []
@@ -171,7 +170,7 @@ class ChatBody(Body):
         if called and not is_json(called.get("arguments")):
             message["function_call"] = None
         if message.get("audio"):
-            message["audio"] = None  # it says all of the transcript
+            message["audio"] = None  # it speaks the whole transcript
         return {**choice, "message": message}
 
     def _with_text(self, choice: dict[str, Any], text: str) -> dict[str, Any]:
@@ -272,8 +271,8 @@ class ResponseBody(Body):
 
 
 def _without_cut_call(output: list[Any], source: Sequence[Any]) -> list[Any]:
-    """Return output items of which the last, if it is a call, is incomplete unless all of it is
-    left: a client would run a part of it."""
+    """Return output items; a call at the end is marked as incomplete if it was cut, because a
+    client would run it."""
     if not output or not is_call(output[-1]) or output[-1] == source[len(output) - 1]:
         return output
     return [*output[:-1], {**output[-1], "status": status_of_cut(output[-1])}]
@@ -309,8 +308,8 @@ BODIES: Mapping[str, type[Body]] = LazyMapping(
 
 
 def thinking_first(pieces: Sequence[Piece]) -> Sequence[int]:
-    """Return the indices of pieces by choice, in the order in which models give their texts, where
-    a body may have them in any."""
+    """Return the indices of pieces, sorted by choice and then by channel in the order of a stream,
+    because a body may have them in any order."""
     ranks = {channel: rank for rank, channel in enumerate(_THINKING_FIRST)}
     slots = [piece.slot for piece in pieces]
     return sorted(
@@ -339,7 +338,7 @@ def _chat_calls(event: Mapping[str, Any]) -> Mapping[Slot, Call]:
 
 
 def _is_whole(call: Mapping[str, Any], source: Mapping[str, Any]) -> bool:
-    """Return whether all of a call is left; of free text nothing but the source can tell."""
+    """Return whether a call was not cut; for free text, only the source shows that."""
     if call.get("custom"):
         return bool(call == source)
     return is_json(fields_of(call.get("function")).get("arguments"))
@@ -355,7 +354,7 @@ _MARKS = ("type", "id", "file_id", "status", "encrypted_content", "encrypted_ind
 
 
 def said_in(blocks: Sequence[Any]) -> list[Any]:
-    """Return the blocks that have text; those after the end are removed."""
+    """Return the blocks up to the last one with text; the others come after the end."""
     last = 0
     for number, block in enumerate(blocks, 1):
         if any(_says(block.get(name)) for name in _SPOKEN):

@@ -18,7 +18,7 @@ from guardstream.providers.toolkit.fields import fields_of, index_in, replaced
 from guardstream.providers.toolkit.parsed import parsed
 
 TURN = 1000
-"""A slot's number is its block's index, and this for each message before it."""
+"""Added to the number of a slot, its block's index, for each earlier message."""
 
 _LIB = "anthropic.lib.streaming"
 _DELTAS = {"text": "text_delta", "thinking": "thinking_delta", "input": "input_json_delta"}
@@ -49,10 +49,10 @@ class _Block:
 
 
 class Ending:
-    """What went out of one stream, as far as its end needs it."""
+    """The parts of a stream that went out and are needed for its end."""
 
     def __init__(self) -> None:
-        self.helper: bool | None = None  # whether events are the helper's; not known at first
+        self.helper: bool | None = None  # whether events are the helper's; None until that is known
         self._delta = False
         self._begun = False
         self._turn = 0
@@ -64,7 +64,7 @@ class Ending:
         self._output_tokens = 0
 
     def saw(self, helper: bool, chunk: Any) -> None:
-        """Detect whether events are the helper's: each delta is followed by another event of it."""
+        """Detect whether events are the helper's: it adds an event after each delta."""
         if helper or self._delta:
             self.helper = helper
         self._delta = fields_of(fields_of(chunk).get("delta")).get("type") in _DELTAS.values()

@@ -19,7 +19,7 @@ from guardstream.providers.spec import Leaf, Path, SpecAdapter
 from guardstream.providers.toolkit.fields import fields_of, index_in, replaced
 
 _HELPER = ("text", "thinking", "input_json", "citation", "signature", "compaction")
-"""What the helper adds after raw events."""
+"""The types of events that the helper adds after raw ones."""
 
 _BLOCK_SLOTS = {
     "text": ("text", "text"),

@@ -3,8 +3,8 @@
 What `client.beta.sessions.events.stream` of the `anthropic` package streams, and its threads; the
 fields are those of the package's types
 (`anthropic.types.beta.sessions.BetaManagedAgentsStreamSessionEvents`). A message comes whole, and
-before that in deltas if the client asked for them (`event_deltas`). What users and the system said
-is the caller's own and passes.
+before that in deltas if the client asked for them (`event_deltas`). Texts of users and the system
+are the caller's own and pass.
 """
 
 from __future__ import annotations
@@ -33,7 +33,8 @@ from guardstream.providers.spec import (
 from guardstream.providers.toolkit.fields import fields_of, index_in
 
 PARTS = 1000
-"""A slot's number is its event's times this, and that of the entry in the event's content."""
+"""A slot's number is its event's number times this, plus the index of the entry in the event's
+content."""
 
 _MARKS = frozenset({"type", "id", "media_type", "data", "file_id", "category"})
 _GIVEN = Tree(Leaf("copy", "text", "tool_result"), _MARKS)
@@ -185,9 +186,9 @@ class AnthropicSessions(SpecAdapter):
         super().__init__(unknown=unknown)
         self._numbers: dict[str, int] = {}  # of events, by their ids
         self._next = 0  # the number of the next event
-        self._came_whole: set[int] = set()  # messages
-        self._previews: dict[int, dict[Slot, None]] = {}  # what deltas said of messages to come
-        self._ids: dict[int, Any] = {}  # of those messages, as they went out
+        self._came_whole: set[int] = set()  # the numbers of messages that came whole
+        self._previews: dict[int, dict[Slot, None]] = {}  # slots, by message
+        self._ids: dict[int, Any] = {}  # of previewed messages, as they went out
         self._time: Any = None  # of the last event that went out
 
     event_name = staticmethod(named_by_type)
@@ -268,13 +269,14 @@ class AnthropicSessions(SpecAdapter):
         return Reading(pieces, (0,), calls=calls, complete=(slot,))
 
     def _over(self, kind: str, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:
-        """Read the end of a request or the session, and so of the messages that did not come."""
+        """Read the end of a request or the session, which ends previews whose message did not
+        come."""
         slots = [slot for previewed in self._previews.values() for slot in previewed]
         finished = {0: REASONS.get(fields_of(event.get("stop_reason")).get("type"), "stop")}
         return Reading(pieces, (0,), {} if kind == REQUESTED else finished, closed=slots)
 
     def passed(self, chunk: Any) -> None:
-        """Record the message that is previewed, and the time, as they go out."""
+        """Record previewed messages and the time, as they go out."""
         event = fields_of(chunk)
         kind = event.get("type")
         self._time = event.get("processed_at") or self._time
@@ -286,7 +288,7 @@ class AnthropicSessions(SpecAdapter):
             self._previews.clear()
 
     def extra(self, chunk: Any, slot: Slot, text: str, released: Released) -> Sequence[Any]:
-        """Return a delta of the message that is previewed, or else a message."""
+        """Return a delta of a previewed message, or else a message."""
         if slot.channel == "tool_args":
             return []
         number, part = divmod(slot.number, PARTS)

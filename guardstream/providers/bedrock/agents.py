@@ -1,8 +1,8 @@
 """Amazon Bedrock's agents, flows and knowledge bases: what `bedrock-agent-runtime` streams.
 
-InvokeAgent and InvokeInlineAgent give the answer as bytes of UTF-8, beside traces, requests to run
-a tool, and files; RetrieveAndGenerateStream and AgenticRetrieveStream give it as text; flows give
-what each output node says. boto3 gives `{"chunk": {"bytes": b"…"}}`, the wire the same in base64:
+InvokeAgent and InvokeInlineAgent send the answer as bytes of UTF-8, beside traces, requests to run
+a tool, and files; RetrieveAndGenerateStream and AgenticRetrieveStream send it as text; flows send
+the output of each output node. boto3 returns `{"chunk": {"bytes": b"…"}}`, with base64 on the wire:
 https://docs.aws.amazon.com/bedrock/latest/APIReference/API_Operations_Agents_for_Amazon_Bedrock_Runtime.html.
 No event says that the answer is over.
 """
@@ -76,7 +76,7 @@ _TOLD_BY: Mapping[str, frozenset[str]] = {
     "flowMultiTurnInputRequestEvent": frozenset({"content"}),
     "flowTraceEvent": frozenset({"trace"}),
 }
-"""The events that tell the format, and what each of them has."""
+"""The events that show the format, and the fields that each of them has."""
 
 
 _NO_TEXT = "bedrock_agent: the bytes of a chunk are not text in UTF-8"
@@ -94,7 +94,7 @@ class _Events(SpecAdapter):
         self._spoken = "chunk"  # the kind of event with the answer
 
     def meaning(self, chunk: Any, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:
-        """Return what an event says, and note which kind says the answer."""
+        """Return an event's meaning, and note which kind of event has the answer."""
         self._spoken = next((name for name in _OUTPUT if name in event), self._spoken)
         return Reading(pieces, (0,), failed=not _FAULTS.isdisjoint(event))
 
@@ -162,7 +162,7 @@ class BedrockAgent(Envelope):
         return inner
 
     def with_inner(self, chunk: Any, inner: Any) -> Any:
-        """Return an event with bytes in place of its text, as those that came are."""
+        """Return an event with bytes in place of its text, in the form of the source's bytes."""
         return _each_part(inner, self._with_bytes)
 
     def beside(self, chunk: Any) -> Mapping[str, Any]:
@@ -189,7 +189,7 @@ class BedrockAgent(Envelope):
 
 
 def _each_part(event: Any, change: Callable[[Mapping[str, Any]], Mapping[str, Any]]) -> Any:
-    """Return an event like another, what holds bytes in it changed."""
+    """Return an event like another, with its parts that have bytes changed."""
     if "chunk" in event and isinstance(event["chunk"], dict):
         return {**event, "chunk": change(event["chunk"])}
     files = fields_of(event.get("files")).get("files")
@@ -204,12 +204,12 @@ def _is_object(data: Any) -> bool:
     found = _bytes_of(data)
     try:
         return found is not None and json_object(found) is not None
-    except AdapterError:  # a key twice
+    except AdapterError:  # a repeated key
         return True
 
 
 def _bytes_of(data: Any) -> bytes | None:
-    """Return bytes that may be in base64; None for what is neither."""
+    """Return bytes, decoded if they are in base64; None for anything else."""
     try:
         if isinstance(data, str):
             return b64decode(data, validate=True)

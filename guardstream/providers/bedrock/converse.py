@@ -1,8 +1,8 @@
 """Amazon Bedrock's ConverseStream: the events of boto3's and aioboto3's event streams.
 
-Each event is a dict with one key; on the wire `p` in it pads to a length. The format:
-https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_ConverseStream.html. A block
-of text has no start, and its stop may be missing. Consecutive text blocks are one text, because
+Each event is a dict with one key; on the wire, its field `p` is padding. The format:
+https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_ConverseStream.html. A block of
+text has no start, and its stop may be missing. Consecutive text blocks are one text, because
 citations cut an answer into blocks.
 """
 

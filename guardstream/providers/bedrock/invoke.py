@@ -1,9 +1,9 @@
 """Amazon Bedrock's InvokeModelWithResponseStream: each chunk holds an event of the model's own.
 
 https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_InvokeModelWithResponseStream.html.
-boto3 gives `{"chunk": {"bytes": b"…"}}`, the wire the same in base64. What is in it is told by the
-first event, as any stream is: messages of Anthropic, of Nova (as ConverseStream has them), pieces
-of Llama, Mistral, Titan, Cohere, or chat-completion chunks.
+boto3 returns `{"chunk": {"bytes": b"…"}}`, with base64 on the wire. The first event shows the
+format, as in any stream: messages of Anthropic or Nova (as in ConverseStream), pieces of Llama,
+Mistral, Titan or Cohere, or chat-completion chunks.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from guardstream.providers.toolkit.fields import BYTES
 
 
 class BedrockInvoke(Envelope):
-    """The adapter for chunks, and for what comes beside them, such as errors that end a stream."""
+    """The adapter for chunks, and for events among them, such as errors that end a stream."""
 
     name = "bedrock_invoke"
     field = "chunk"
@@ -46,7 +46,7 @@ class BedrockInvoke(Envelope):
         self._beside_chunks.judge_marks(passes)
 
     def read(self, chunk: Any) -> Reading:
-        """Find the text in the event inside, or in one that holds none."""
+        """Find the text in the model's event inside, or in an event without one."""
         if _is_beside(chunk):
             return self._beside_chunks.read(chunk)
         if self._is_text(chunk):
@@ -57,11 +57,12 @@ class BedrockInvoke(Envelope):
         return super().read(chunk)
 
     def recognised(self, chunk: Any, reading: Reading) -> Adapter[Any] | None:
-        """Return the adapter for agents if a chunk is text: their answer may begin as an object."""
+        """Return the adapter for agents if a chunk is text: an agent's answer may begin with an
+        object."""
         return BedrockAgent(unknown=self._unknown) if self._is_text(chunk) else None
 
     def _is_text(self, chunk: Any) -> bool:
-        """Return whether a chunk after objects of no known format says a text."""
+        """Return whether a chunk is text, after objects of no known format."""
         is_unknown = self._told and isinstance(self._inner, AnyJSON)
         return (
             is_unknown and not _is_beside(chunk) and BedrockAgent.accepts({"chunk": chunk["chunk"]})
@@ -104,7 +105,7 @@ class BedrockInvoke(Envelope):
         return {**chunk, "chunk": made}
 
     def beside(self, chunk: Any) -> Mapping[str, Any]:
-        """Return the fields beside the bytes of which nothing is known."""
+        """Return the unknown fields beside the bytes."""
         inner = {name: each for name, each in chunk["chunk"].items() if name not in _KNOWN}
         return {**super().beside(chunk), **({"chunk": inner} if inner else {})}
 
@@ -117,7 +118,7 @@ _KNOWN = frozenset({"bytes", "p"})
 
 
 def _is_beside(chunk: Any) -> bool:
-    """Return whether an event holds none of the model's: an error, or an unknown one."""
+    """Return whether an event has no event of the model inside: it is an error, or unknown."""
     return isinstance(chunk, dict) and _data(chunk) is None
 
 

@@ -67,7 +67,7 @@ _SPEC: dict[str, Any] = {
 }
 _ASKED = {**_SPEC, "content": {"parts": REQUEST, "role": META}}
 _PARTIAL = {**_SPEC, "actions": {**_SPEC["actions"], "state_delta": REQUEST}}
-"""A partial event may tell the state that the whole one sets: what has not been streamed yet."""
+"""A partial event may already have the changes of state that the whole event makes."""
 
 _STREAMED = ("text", "thought", "transcript", "input")
 """Fields whose text continues from event to event."""
@@ -93,13 +93,13 @@ class ADK(VariedSpecAdapter):
         super().__init__(unknown=unknown)
         self._calls = Calls()
         self._streamed = Streamed()
-        self._arguments: dict[str, Slot] = {}  # of calls that came whole
+        self._arguments: dict[str, Slot] = {}  # of calls that came whole, by their text
         self._parts: dict[Hashable, Slot] = {}  # the open part, by agent
-        self._texts: dict[Hashable, dict[str, Slot]] = {}  # the last by field, by agent
-        self._told_so_far: dict[Hashable, list[Slot]] = {}  # of partial events, by agent
-        self._begun: dict[tuple[Hashable, str], Slot] = {}  # by agent and id, or else name
+        self._texts: dict[Hashable, dict[str, Slot]] = {}  # the last text by field, by agent
+        self._told_so_far: dict[Hashable, list[Slot]] = {}  # the texts of partial events, by agent
+        self._begun: dict[tuple[Hashable, str], Slot] = {}  # calls by agent and id, or else name
         self._calling: set[Hashable] = set()  # agents whose calls are streamed
-        self._choices: dict[Hashable, int] = {}  # of agents that have one of their own
+        self._choices: dict[Hashable, int] = {}  # of agents with a choice of their own
         self._answering: Hashable = None  # the agent that streams a response as choice 0
         self._count = 0
         self._called = 0
@@ -161,8 +161,7 @@ class ADK(VariedSpecAdapter):
         return reading._replace(choices=(choice,), finished=ended, usage=usage)
 
     def _choice(self, agent: Hashable) -> int:
-        """Return the choice of an agent; it has one of its own if it began during another's
-        response."""
+        """Return the choice of an agent, a new one if the agent began during another's response."""
         first = self._answering
         if agent != first and (self._told_so_far.get(first) or first in self._calling):
             self._choices.setdefault(agent, len(self._choices) + 1)
@@ -172,7 +171,7 @@ class ADK(VariedSpecAdapter):
 
     def _going_on(self, agent: Hashable, pieces: Sequence[Piece]) -> Reading:
         """Return the reading of a partial event. Text after a thought is another part, but
-        continues the text before."""
+        continues the text before the thought."""
         found: list[Piece] = []
         joined: dict[Slot, Slot] = {}
         closed: list[Slot] = []

@@ -2,8 +2,8 @@
 
 https://docs.ag2.ai/. A model's text and reasoning come in pieces; the message and the response
 after them repeat the text. The class of an event says what it is; in a dict, `__event__` does.
-Events with calls are copied, because the agent that runs the calls adds to them what their
-arguments say.
+Events with calls are copied, because the agent that runs the calls adds their parsed arguments to
+them.
 """
 
 from __future__ import annotations
@@ -131,13 +131,13 @@ _SPECS: dict[str, dict[str, Spec]] = {
     **dict.fromkeys(("SynthesizedAudioEvent", "RecordedAudioEvent"), _SOUND),
     **dict.fromkeys(("ObserverStarted", "ObserverCompleted"), _OBSERVER),
 }
-"""By the class of an event, or the first of its bases that is known."""
+"""Specs by the class of an event, or by its first known base."""
 
 _STREAMED = {"ModelMessageChunk": "text", "ModelReasoning": "thinking"}
 """Classes of events with pieces of a response, and the fields of their slots."""
 
 _OVER = frozenset({"ModelMessage", "ModelResponse"})
-"""What ends the texts of a model's response."""
+"""Classes of events that end the texts of a model's response."""
 
 _REASONS: Mapping[str, FinishReason] = {
     "length": "length",
@@ -158,12 +158,12 @@ class AG2(VariedSpecAdapter):
 
     def __init__(self, *, unknown: Unknown = "guard") -> None:
         super().__init__(unknown=unknown)
-        self._turn = self._begun = 0  # which text of the model it is, and its response's first
-        self._heard = 0  # which of the user's texts it is
-        self._open: dict[Slot, None] = {}  # texts that go on, in order
-        self._before: dict[str, Slot] = {}  # the last texts of the model, by their fields
-        self._tasks: dict[Any, int] = {}  # the choices of tasks, by their ids
-        self._calls: dict[tuple[Any, str], Slot] = {}  # by id, and by what a tool is given
+        self._turn = self._begun = 0  # the model's text, and its response's first
+        self._heard = 0  # the user's text
+        self._open: dict[Slot, None] = {}  # open texts, in order
+        self._before: dict[str, Slot] = {}  # the last texts of the model, by field
+        self._tasks: dict[Any, int] = {}  # the choices of tasks, by id
+        self._calls: dict[tuple[Any, str], Slot] = {}  # by id and arguments
         self._streamed = Streamed()
 
     @staticmethod
@@ -235,7 +235,8 @@ class AG2(VariedSpecAdapter):
         return over
 
     def _joined(self, slots: Iterable[Slot]) -> dict[Slot, Slot]:
-        """Return the texts of the model that begin, with those before them, which readers join."""
+        """Return the model's texts that begin, each with the text before it: readers join the
+        two."""
         joined = {}
         for slot in slots:
             if slot.field in ("text", "thinking"):
@@ -252,8 +253,8 @@ class AG2(VariedSpecAdapter):
         calls: dict[Slot, Call],
         whole: list[Slot],
     ) -> Piece:
-        """Return a piece in the slot of its text: a repetition in that of what it repeats, a new
-        call, or a message that was not streamed, in one of its own."""
+        """Return a piece in the slot of its text: a repetition in the slot of the repeated text, a
+        new call or a message that was not streamed in a new slot."""
         slot, text, kind = piece
         if kind == "copy" and slot.field == "text":
             known = self._streamed.find(piece, channel="text")
@@ -300,7 +301,7 @@ class AG2(VariedSpecAdapter):
 
 
 _TURN, _LIST = 1_000_000, 1_000
-"""Of a command's number, for each turn before it, and for each output before it."""
+"""Added to the number of a command for each earlier turn, and for each earlier output."""
 
 
 def _index(event: Mapping[str, Any], name: str) -> int:
@@ -309,7 +310,7 @@ def _index(event: Mapping[str, Any], name: str) -> int:
 
 
 def _kind(chunk: Any) -> str:
-    """Return the name of an event's class, or of the first of its bases that is known."""
+    """Return the name of an event's class, or of its first known base."""
     if isinstance(chunk, dict):
         return _BASES.get(name := str(chunk.get("__event__")).rpartition(".")[2], name)
     return next((each.__name__ for each in type(chunk).__mro__ if each.__name__ in _SPECS), "")

@@ -1,7 +1,7 @@
 """AgentScope, from version 2: the events of `Agent.reply_stream`, or those that its server sends.
 
-https://docs.agentscope.io/building-blocks/message-and-event. Texts, thinking, calls and what tools
-return begin, go on and end by their ids. What asks for confirmation repeats calls, and the message
+https://docs.agentscope.io/building-blocks/message-and-event. Texts, thinking, calls and tools'
+results begin, go on and end by their ids. Requests for confirmation repeat calls, and the message
 that may come last repeats everything.
 """
 
@@ -38,7 +38,7 @@ _ERROR: Spec = {"type": META, "message": Leaf("whole", "text", "error")}
 
 _STAMPS: dict[str, Spec] = dict.fromkeys(("type", "id", "created_at", "finished_at"), META)
 SOURCE: Spec = dict.fromkeys(("type", "data", "media_type", "url"), META)
-"""Where data come from."""
+"""The source of data."""
 
 
 def block_spec(
@@ -138,7 +138,7 @@ MESSAGE: dict[str, Spec] = {
 """A complete message, which repeats what was streamed before it."""
 
 _TELLING = ("id", "created_at", "metadata", "value")
-"""The fields that tell an event of the application's own from those of other formats."""
+"""The fields that distinguish an application's own event from events of other formats."""
 
 _REASONS: dict[str, FinishReason] = {
     "interrupted": "cancelled",
@@ -190,7 +190,7 @@ class Events(Blocks):
         return super().slot(leaf, event, path)
 
     def _result(self, event: Mapping[str, Any]) -> Slot:
-        """Return the slot of what a tool returns."""
+        """Return the slot of a tool's result."""
         number = self._results.setdefault(event.get("tool_call_id"), len(self._results))
         return Slot(0, "text", "tool_result", number)
 

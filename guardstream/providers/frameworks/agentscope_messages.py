@@ -1,9 +1,10 @@
 """AgentScope: the responses of its models, and the messages of `stream_printing_messages`.
 
-https://docs.agentscope.io. From version 2, a response has what is new of each block, by the block's
-id, and the last one repeats everything. Before, each response has all blocks so far; so have
-messages, each in a tuple with whether it is complete. An agent runs the calls that its model's last
-response has: where the guard ends a stream, that is one without calls.
+https://docs.agentscope.io. From version 2, a response has the new text of each block, by the
+block's id, and the last response repeats everything. In earlier versions each response has all
+blocks so far. So have messages: each is in a tuple with a flag that says whether it is complete. An
+agent runs the calls in its model's last response, so that a stream which the guard ends gets one
+without calls.
 """
 
 from __future__ import annotations
@@ -52,7 +53,7 @@ _TEXT = Leaf("grown", "text", "text")
 _RESULT = Leaf("grown", "text", "tool_result")
 _RAW = Leaf("grown", "tool_args", "arguments")
 _INPUT = Leaf("whole", "tool_args", "input")
-"""What AgentScope makes of the arguments so far."""
+"""The arguments so far, as AgentScope has parsed them."""
 
 _MEDIA: dict[str, Spec] = {
     name: {"type": META, "source": SOURCE} for name in ("image", "audio", "video")
@@ -96,7 +97,7 @@ _SO_FAR: Spec = {**MESSAGE, **_MARKS, "content": Either(_TEXT, [_GROWN])}
 _CALLS = ("tool_call", "tool_use")
 
 _MESSAGE = 1_000_000
-"""A text's number is its own in its message, and this for each message before it."""
+"""Added to the number of a text for each earlier message."""
 
 
 class Messages(Growing):
@@ -110,7 +111,7 @@ class Messages(Growing):
         self._messages: dict[Any, int] = {}  # by their ids
         self._numbers: dict[tuple[int, str, Any], int] = {}  # of texts, by message, channel and id
         self._open: dict[Slot, None] = {}
-        self._blocks: dict[Any, tuple[Slot, Any]] = {}  # that went out in pieces, by their ids
+        self._blocks: dict[Any, tuple[Slot, Any]] = {}  # blocks that went out in pieces, by id
 
     def spec_of(self, chunk: Any) -> Spec:
         complete = fields_of(chunk).get("is_last")
@@ -123,7 +124,7 @@ class Messages(Growing):
         return 0
 
     def number(self, leaf: Leaf, event: Mapping[str, Any], path: Path) -> int:
-        """Return the number of a block's text, which another message's block does not have."""
+        """Return the number of a block's text, which no block of another message has."""
         content = event.get("content")
         block = fields_of(content[path[0]]) if isinstance(content, (list, tuple)) and path else {}
         own = block.get("id")
@@ -147,8 +148,8 @@ class Messages(Growing):
         return found
 
     def meaning(self, chunk: Any, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:
-        """Return the meaning of a chunk. A text is over when another of its message goes on; all
-        are with the last response."""
+        """Return the meaning of a chunk. A text is over when another text of its message goes on;
+        the last response ends all texts."""
         reading = super().meaning(chunk, event, pieces)
         if event.get("is_last"):
             return reading._replace(finished={0: _reason(event)}, closed=[*self._open])
@@ -188,7 +189,7 @@ class Messages(Growing):
     def _updates(
         self, read: Read, texts: Sequence[str], *, ends: bool, apart: bool = True
     ) -> dict[Steps, Any]:
-        """Return the values to set; what is made of arguments is made again if they changed."""
+        """Return the values to set; arguments that changed are parsed again."""
         updates = super()._updates(read, texts, ends=ends, apart=apart)
         event = fields_of(read.chunk)
         for each in read.found:
@@ -315,7 +316,8 @@ def _place(content: Any, path: Path) -> int:
 
 
 def _made_of(event: Mapping[str, Any], found: Found) -> str | None:
-    """Return the arguments that the input of a call was made of; None if it says more."""
+    """Return the arguments from which the input of a call was parsed; None if it has other text,
+    too."""
     raw = fields_of(event["content"][found.path[0]]).get("raw_input")
     value = _parsed(raw)
     return raw if value is not None and _is_part(found.value, value) else None
@@ -333,7 +335,7 @@ def _parsed(raw: Any) -> Any:
 
 
 def _is_part(value: Any, whole: Any) -> bool:
-    """Return whether a value says nothing that is not in another, which is further along."""
+    """Return whether a value has no text that is not in `whole`, a later state of it."""
     if isinstance(value, dict) and isinstance(whole, dict):
         return all(name in whole and _is_part(value[name], whole[name]) for name in value)
     if isinstance(value, list) and isinstance(whole, list):

@@ -90,7 +90,7 @@ _WHOLE = _spec(Leaf("copy", "text", "value"))
 _WHOLE |= dict.fromkeys(("run_output", "step_response", "step_output"), _WHOLE)
 _WHOLE |= {name: [_WHOLE] for name in ("step_executor_runs", "step_results", "steps", "events")}
 _WHOLE["member_responses"] = [_WHOLE]
-"""What repeats a run of a workflow or a team contains other runs."""
+"""Repeated runs; that of a workflow or a team contains other runs."""
 
 _SPECS: dict[str, Spec] = {
     "RunContent": _spec(Leaf("delta", "text", "text"), Leaf("delta", "thinking", "thinking")),
@@ -115,7 +115,7 @@ class Agno(VariedSpecAdapter):
     def __init__(self, *, unknown: Unknown = "guard") -> None:
         super().__init__(unknown=unknown)
         self._runs: dict[str, Slot] = {}  # the first slot of each run
-        self._calls: dict[tuple[Any, str], Slot] = {}  # by id, and by what a tool is given
+        self._calls: dict[tuple[Any, str], Slot] = {}  # by id and arguments
         self._streamed = Streamed()
 
     @staticmethod

@@ -112,7 +112,7 @@ _KINDS: Mapping[str, frozenset[str]] = {
     "rate_limit_event": frozenset({"rate_limit_info", "uuid", "session_id"}),
     "conversation_reset": frozenset({"new_conversation_id", "uuid", "session_id"}),
 }
-"""What the objects of each kind have, which do not say their kind."""
+"""The fields of objects that do not name their kind, by kind."""
 
 
 class _Messages(VariedSpecAdapter):
@@ -126,7 +126,7 @@ class _Messages(VariedSpecAdapter):
         self._events = Anthropic(unknown=unknown)
         self._event: Any = None  # the last chunk that had one
         self._streamed = Streamed()
-        self._open: Slot | None = None  # of text that may go on
+        self._open: Slot | None = None  # the slot of text that may go on
         self._count = 0  # of messages
         self._called = 0  # of calls in them
 
@@ -182,7 +182,7 @@ class _Messages(VariedSpecAdapter):
         """Return a piece as a copy in the slot that streamed it; as new text, if the message `says`
         it.
 
-        The blocks of such a message are one text, because readers may join them.
+        The blocks of a message with new text are one text, because readers may join them.
         """
         channel = piece.slot.channel
         if piece.kind not in ("copy", "parsed") or piece.slot.field != "message":

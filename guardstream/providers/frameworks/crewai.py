@@ -56,7 +56,8 @@ _FRAME = _frame(_TEXT)
 _THOUGHT = _frame(Leaf("delta", "thinking", "thinking"))
 _CALLING: Spec = {**_CHUNK, "content": _NEW}
 _CALLING_FRAME = _frame(_NEW)
-"""Where a chunk is of a call, what is new in its arguments, which it may tell so far, too."""
+"""In a chunk of a call, the content is the new text of the arguments, which the chunk may also have
+in full."""
 
 
 class CrewAI(Repeating):
@@ -69,10 +70,10 @@ class CrewAI(Repeating):
         super().__init__(**options)
         self._tasks: dict[Any, int] = {}
         self._calls: dict[Any, int] = {}  # by task, place and id
-        self._ids: dict[Any, Any] = {}  # of the last call, by task and place
-        self._arguments: dict[Any, str] = {}  # of the last call, so far, by task, place and id
+        self._ids: dict[Any, Any] = {}  # the id of the last call, by task and place
+        self._arguments: dict[Any, str] = {}  # so far, by task, place and id
         self._reused: dict[Any, int] = {}  # how often an id was taken again
-        self._said: dict[int, dict[Slot, None]] = {}  # slots, by task
+        self._said: dict[int, dict[Slot, None]] = {}  # the slots of streamed texts, by task
 
     @staticmethod
     def accepts(chunk: object) -> bool:
@@ -97,8 +98,8 @@ class CrewAI(Repeating):
     def _note_call(self, event: Mapping[str, Any]) -> None:
         """Note the arguments of a call so far, and whether it has taken an earlier call's id.
 
-        Gemini's calls of each turn have the same ids, or none. A call that is not the earlier one
-        has a name, and that is complete.
+        Gemini's calls have the same ids in each turn, or none. A call with a taken id is a new one
+        if it has a name and the earlier call is complete.
         """
         told = _call_in(event)
         name, text = _named(told)
@@ -115,7 +116,7 @@ class CrewAI(Repeating):
             self._arguments[key] = before + text
 
     def _key(self, event: Mapping[str, Any]) -> Any:
-        """Return the task, the place and the id of a call; it may leave out its id later."""
+        """Return the task, the place and the id of a call; later chunks may leave out the id."""
         told = _call_in(event)
         place = (_task_of(event), index_in(told))
         own = self._ids[place] = told.get("tool_id") or told.get("id") or self._ids.get(place)
@@ -156,7 +157,7 @@ class CrewAI(Repeating):
 
 
 def _said(event: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return what a chunk says, or the data of a frame."""
+    """Return the fields of a chunk, or of the data of a frame."""
     return fields_of(event.get("data")) or event
 
 

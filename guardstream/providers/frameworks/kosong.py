@@ -1,8 +1,8 @@
 """Kosong's message parts (Kimi): what a `StreamedMessage` gives, as objects or plain dicts.
 
-https://github.com/MoonshotAI/kosong. Parts in a row are merged into one by those who take them, so
-what is held of one goes out before the next. A tool call begins with its id and name, and parts of
-its arguments follow. Nothing marks the end of a message but the end of its stream.
+https://github.com/MoonshotAI/kosong. Clients merge consecutive parts into one, so held text of a
+part goes out before the next part. A tool call begins with its id and name, and parts of its
+arguments follow. Nothing marks the end of a message but the end of its stream.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Letta: the messages that an agent streams, with or without its tokens.
 
 https://docs.letta.com/guides/agents/streaming. A message goes on while its id and its type stay the
-same; the parts of one step share an id. A call is told in one field, or in two.
+same; the parts of one step share an id. A call is in one field, or in two.
 """
 
 from __future__ import annotations
@@ -119,12 +119,12 @@ class Letta(SpecAdapter):
         self._count = 0  # of messages, and of calls
         self._open: dict[Slot, None] = {}
         self._calls: dict[tuple[str, Any], Slot] = {}  # of the current message, by field and id
-        self._own: dict[Slot, Any] = {}  # the ids of all calls: some text of one goes out after it
+        self._own: dict[Slot, Any] = {}  # the ids of all calls: text may go out after its call
         self._called: Any = None  # the id of the last call: later parts may leave it out
 
     @staticmethod
     def accepts(chunk: object) -> bool:
-        """Return whether `chunk` is a message, or what comes between and after messages."""
+        """Return whether `chunk` is a message, or an event that comes between or after messages."""
         fields = fields_of(chunk)
         kind = fields.get("message_type")
         if not isinstance(kind, str) or kind not in _EVENTS:
@@ -137,7 +137,8 @@ class Letta(SpecAdapter):
         return reading._replace(closed=[*over, *reading.closed])
 
     def _begin(self, event: Mapping[str, Any]) -> Sequence[Slot]:
-        """Note the message that an event is of; return what ends with the one before."""
+        """Note which message an event belongs to; return the slots that end with the message
+        before."""
         kind = event.get("message_type")
         message = (kind, event.get("id"))
         if kind in _BESIDE or message == self._message:
@@ -194,7 +195,7 @@ class Letta(SpecAdapter):
         return [replaced(chunk, changes)]
 
     def _cut(self, fields: Mapping[str, Any], slot: Slot, text: str) -> Any:
-        """Return the field with the call of a slot alone, and only `text`."""
+        """Return the value of the field with calls, reduced to the slot's call and `text`."""
         told = fields["tool_calls"]
         if not isinstance(told, list):
             return replaced(told, {"arguments": text})
@@ -215,7 +216,7 @@ class Letta(SpecAdapter):
 
 
 def _assistant(chunk: Any, text: str) -> Any:
-    """Return a message to the user: one like `chunk`, or after it, if it is of another type."""
+    """Return a message to the user: like `chunk`, or a new one after it if it has another type."""
     fields = fields_of(chunk)
     content = fields.get("content")
     if fields.get("message_type") == "assistant_message":
@@ -232,7 +233,7 @@ def _assistant(chunk: Any, text: str) -> Any:
 
 
 def _told_once(event: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]]:
-    """Return the calls that a message tells, each once, with its field."""
+    """Return the calls in a message, each once, with its field."""
     one = _calls_in(event, "tool_call")
     own = [call.get("tool_call_id") for call in one]
     more = [call for call in _calls_in(event, "tool_calls") if call.get("tool_call_id") not in own]

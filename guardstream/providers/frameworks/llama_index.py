@@ -34,7 +34,7 @@ _ARGUMENTS = Leaf("grown", "tool_args", "arguments")
 _KWARGS = Leaf("grown", "tool_args", "tool_kwargs")
 _SELECTION = Leaf("whole", "tool_args", "selection")
 _CHOSEN = Leaf("copy", "tool_args", "chosen")
-"""Arguments so far, as an agent's stream tells them; its output tells the calls."""
+"""The arguments so far, in an agent's stream; its output has the calls."""
 
 _CALL: dict[str, Spec] = {
     **dict.fromkeys(("index", "id", "type", "call_id", "tool_id"), META),
@@ -106,7 +106,7 @@ _EVENT: dict[str, Spec] = {
     "structured_response": Tree(_SAID.leaf),
     "raw": ABOUT,
 }
-"""What an agent's run tells beside the stream: messages and calls of tools, as a whole."""
+"""The other events of an agent's run: messages and calls of tools, as a whole."""
 
 _EVENT["_result"] = _EVENT  # of the event that stops it
 
@@ -180,7 +180,7 @@ class LlamaIndex(Growing):
         return reading._replace(calls=calls) if calls else reading
 
     def _requested(self, event: Mapping[str, Any], reading: Reading) -> Reading:
-        """Return the meaning of an agent's output: its calls, and earlier ones once more."""
+        """Return the meaning of an agent's output: its new calls, and repeated ones."""
         calls: dict[Slot, Call] = {}
         known: dict[Slot, Slot] = {}
         for place, leaf, call in _calls(event):

@@ -1,7 +1,7 @@
 """LLM, the library and command of Simon Willison: the events of a response's `stream_events()`.
 
 https://llm.datasette.io/en/stable/python-api.html. An event says what kind of text its `chunk` is:
-the answer, thinking, the name or the arguments of a call, or what a tool gave.
+the answer, thinking, the name or the arguments of a call, or a tool's result.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ class LLM(SpecAdapter):
         self._runs = Runs(("tool_result",))
         self._message: Any = None  # the message of the last text
         self._open: dict[Any, Slot] = {}  # the arguments of calls, by their ids or numbers
-        self._ids: dict[Slot, Any] = {}  # of all calls: later parts may leave theirs out
+        self._ids: dict[Slot, Any] = {}  # of all calls: later parts may leave them out
         self._latest: Any = None  # the id or number of the last call
         self._ended: list[Slot] = []
         self._calls = 0
@@ -85,7 +85,7 @@ class LLM(SpecAdapter):
     def _call(self, event: Mapping[str, Any]) -> Slot:
         """Return the slot of an open call's arguments, or of a new call's.
 
-        Where providers leave out the id, a name begins a call, and arguments are the last call's.
+        If providers leave out the id, a name begins a call, and arguments belong to the last call.
         """
         own = event.get("tool_call_id")
         if own is None:

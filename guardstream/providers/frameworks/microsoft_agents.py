@@ -1,8 +1,8 @@
 """Microsoft Agent Framework: the updates of agents and chat clients, and the events of workflows.
 
-https://learn.microsoft.com/en-us/agent-framework/. Contents come in pieces; where the
-`merge_mode` is `replace`, all of a text is repeated. What the provider sent (`raw_representation`)
-is left out where the text changed, and where an event tells a long response once more.
+https://learn.microsoft.com/en-us/agent-framework/. Contents come in pieces; if the `merge_mode` is
+`replace`, all of a text is repeated. The provider's objects (`raw_representation`) are left out if
+the text changed, or if an event repeats a long response.
 """
 
 from __future__ import annotations
@@ -113,7 +113,7 @@ _TOLD: dict[str, Spec] = {
     "additional_properties": _NOTES,
     "raw_representation": ABOUT,
 }
-"""What tells a response or an update once more."""
+"""Repeated responses and updates."""
 
 _EVENT: dict[str, Spec] = {
     **dict.fromkeys(("type", "origin", "state", "executor_id", "iteration"), META),
@@ -126,7 +126,7 @@ _EVENT: dict[str, Spec] = {
 
 
 def _events(annotation: Spec) -> Mapping[str, Spec]:
-    """Return the specs of events by what is in them; `annotation` is that of types."""
+    """Return the specs of events by their contents; `annotation` is the spec of types."""
     told: dict[str, Spec] = {**_TOLD, "_response_format": annotation}
     told["agent_response"] = told
     event = {**_EVENT, **dict.fromkeys(("_request_type", "_response_type"), annotation)}
@@ -150,7 +150,7 @@ _REASONS: Mapping[str, FinishReason] = {
     "content_filter": "content_filter",
 }
 _REFUSAL = {"model_output_kind": "refusal"}
-"""What the framework notes of a content that is a refusal."""
+"""The framework's note on a content that is a refusal."""
 
 _KINDS = {"text": "text", "refusal": "text", "thinking": "text_reasoning"}
 """The type of a content by the channel of its text."""
@@ -192,8 +192,8 @@ class MicrosoftAgents(VariedSpecAdapter):
         return event or _is_update(fields)
 
     def taken(self, chunk: Any) -> Any:
-        """Return an event that tells long responses once more without what the provider sent of
-        them: its strings are many times those of the texts."""
+        """Return an event without the provider's objects, if it repeats long responses: these
+        objects have many times the strings of the texts."""
         fields = fields_of(chunk)
         told = "data" in fields and not _is_update(fields) and not _streams(fields)
         return _without_raw(chunk) if told and _raw_in(chunk) > _MOST_RAW else chunk
@@ -269,7 +269,7 @@ class MicrosoftAgents(VariedSpecAdapter):
         return Reading(found, (), failed=failed, closed=over, complete=new)
 
     def _run(self, event: Mapping[str, Any], update: Mapping[str, Any]) -> _Run:
-        """Return the run of an update; if it begins during another's, it is another choice."""
+        """Return the run of an update; a run that begins during another one is another choice."""
         executor = event.get("executor_id")
         author = self._authors[executor] = update.get("author_name") or self._authors.get(executor)
         source = (executor, author)
@@ -315,7 +315,7 @@ class MicrosoftAgents(VariedSpecAdapter):
     ) -> Piece:
         """Return a piece of a content in the slot of its text.
 
-        A text goes on after another content, but a response repeats each part of it.
+        A text goes on after another content, but a response repeats it part by part.
         """
         channel, field = piece.slot.channel, piece.slot.field
         content = fields_of(update["contents"][piece.slot.number])
@@ -375,7 +375,8 @@ _NESTED = {
     "code": ("code_interpreter_tool_call", "inputs"),
     "printed": ("code_interpreter_tool_result", "outputs"),
 }
-"""Types of contents, and their fields, whose contents have the text of a slot's field."""
+"""The types of contents and their fields in which the contents with a slot's text are nested, by
+the slot's field."""
 
 _PLACED = frozenset({"text", "thinking", "arguments", *_NESTED})
 """Fields whose text goes on from update to update."""
@@ -390,15 +391,15 @@ def _is_update(fields: Mapping[str, Any]) -> bool:
 
 
 _TELLING = ("data", "agent_response", "messages", "full_conversation", "contents")
-"""Fields of what tells a response once more that may have what the provider sent."""
+"""Fields of a repeated response that may contain the provider's objects."""
 
 _MOST_RAW = 64
-"""How many objects of the provider's are judged in one event: a response has one for each update
-that it was made of."""
+"""How many of the provider's objects are judged in one event: a response has one for each of its
+updates."""
 
 
 def _raw_in(value: Any) -> int:
-    """Return the number of objects of the provider's in what tells a response once more."""
+    """Return the number of the provider's objects in a repeated response."""
     if isinstance(value, LISTS):
         return sum(map(_raw_in, value))
     if value is None or isinstance(value, (str, bytes, int, float, type)):
@@ -432,7 +433,7 @@ def _streams(event: Mapping[str, Any]) -> bool:
 
 
 def _update(event: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return the fields of the update in a chunk; those of a text are its one content."""
+    """Return the fields of the update in a chunk; a text becomes an update with one content."""
     if _is_update(event):
         return event
     if not _streams(event):

@@ -25,7 +25,7 @@ from guardstream.providers.spec import (
 from guardstream.providers.toolkit.fields import fields_of
 
 _PARTS = {"text": "text", "thinking": "thought", "tool_args": "tool_call"}
-"""What a part of a response is called, by channel."""
+"""The names of a response's parts, by channel."""
 
 _CHANNELS = {part: channel for channel, part in _PARTS.items()}
 
@@ -44,7 +44,7 @@ def _said(part: str) -> Spec:
 
 
 _EDGES = {_type(part, edge): (part, edge) for part in _CHANNELS for edge in ("start", "", "end")}
-"""The part and the edge that a type of chunks names."""
+"""The part and the edge, by the type of chunks."""
 
 _EVENTS = {kind: _SPECS.get(edge) or _said(part) for kind, (part, edge) in _EDGES.items()}
 
@@ -52,7 +52,7 @@ _EVENTS = {kind: _SPECS.get(edge) or _said(part) for kind, (part, edge) in _EDGE
 class Mirascope(SpecAdapter):
     """The adapter for chunks, as objects or dicts. Consecutive texts are one text.
 
-    A call that is cut does not end: its end would be all that tells it from a complete one.
+    A call that is cut does not end: only its end would show clients that it is complete.
     """
 
     name = "mirascope"
@@ -62,9 +62,9 @@ class Mirascope(SpecAdapter):
 
     def __init__(self, *, unknown: Unknown = "guard") -> None:
         super().__init__(unknown=unknown)
-        self._ids: dict[Any, int] = {}  # of calls, and their numbers
-        self._run = 0  # of texts, which a call ends
-        self._open: set[str] = set()  # the parts, but for calls, that are open in what went out
+        self._ids: dict[Any, int] = {}  # the numbers of calls, by id
+        self._run = 0  # the number of the run of texts, which a call ends
+        self._open: set[str] = set()  # the parts, except calls, that are open for clients
 
     @staticmethod
     def accepts(chunk: object) -> bool:
@@ -134,7 +134,7 @@ class Mirascope(SpecAdapter):
 
 
 def _edge_of(event: Mapping[str, Any]) -> tuple[str, str]:
-    """Return the part and the edge of a chunk; none of a kind that is not known."""
+    """Return the part and the edge of a chunk; none for an unknown kind."""
     return _EDGES.get(str(event.get("type")), ("", ""))
 
 

@@ -1,8 +1,8 @@
 """The OpenAI Agents SDK: the events of `Runner.run_streamed(...).stream_events()`.
 
 https://openai.github.io/openai-agents-python/streaming/. Raw events contain those of the Responses
-API. Items repeat streamed text or have a tool's result: what they have of the Responses API is
-guarded as it is there, in its channel.
+API. Items repeat streamed text or have a tool's result: their fields from the Responses API are
+guarded as in that API, in the same channels.
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ from guardstream.providers.toolkit.growing import Repeating
 
 _WHOLE = Tree(Leaf("copy", "text", "step"), frozenset({"type", "id"}))
 _GIVEN = Tree(_WHOLE.leaf)
-"""What tools and the model's code gave, whatever its fields are called."""
+"""The results of tools and of the model's code, whatever their fields are called."""
 
 _ARGUMENTS = Tree(Leaf("copy", "tool_args", "part"))
 _CALLS = Tree(_ARGUMENTS.leaf, frozenset({"id", "type"}), own=frozenset({"arguments"}))

@@ -88,7 +88,7 @@ _VALUE = Tree(Leaf("whole", "text", "value"))
 _OWN: tuple[str, ...] = ("agent", "request_state")
 _OWN += ("event_loop_cycle_trace", "event_loop_cycle_span", "event_loop_parent_cycle_trace")
 _OWN += ("model", "agent_as_tool")
-"""What is the application's own: its agent, and how it traces the run."""
+"""The application's own objects: its agent, and its traces of the run."""
 
 _INTERRUPTS = Tree(Leaf("whole", "text", "interrupt"), frozenset({"id"}))
 _RESULT_OF: dict[str, Spec] = {
@@ -101,7 +101,7 @@ _RESULT_OF: dict[str, Spec] = {
     "structured_output": _VALUE,
     "interrupts": _INTERRUPTS,
 }
-"""What an agent's run, a node's or that of all nodes gave; nodes are the application's own."""
+"""The result of a run: of an agent, a node or all nodes. Nodes are the application's own."""
 
 _RESULT_OF |= {"result": _RESULT_OF, "results": Values(_RESULT_OF)}
 
@@ -111,7 +111,7 @@ _SPEC: dict[str, Spec] = {
     **dict.fromkeys(("init_event_loop", "start", "start_event_loop", "type", "reasoning"), META),
     **dict.fromkeys(("event_loop_throttled_delay", "force_stop", "complete"), META),
     **dict.fromkeys(_OWN, SKIP),
-    **dict.fromkeys(("messages", "system_prompt", "tool_config"), REQUEST),  # what was said before
+    **dict.fromkeys(("messages", "system_prompt", "tool_config"), REQUEST),  # the caller's
     **dict.fromkeys(("event_loop_cycle_id", "event_loop_parent_cycle_id"), Either(META, SKIP)),
     "data": Leaf("echo", "text", "text"),
     "reasoningText": Leaf("echo", "thinking", "thinking"),
@@ -141,11 +141,11 @@ _SPEC: dict[str, Spec] = {
 }
 
 _BESIDE: Spec = {**_SPEC, "event": SKIP}
-"""What is beside an event of the model, which another adapter reads."""
+"""The fields beside an event of the model, which another adapter reads."""
 
 _AROUND: dict[str, Spec] = {**dict.fromkeys(("type", "node_id", "node_type"), META)}
 _AROUND |= {"event": _AROUND, "tool_stream_event": {"tool_use": _USE, "data": _AROUND}}
-"""What stands around the event of an agent in a graph or a tool, whose own place is empty."""
+"""The fields around the event of an agent in a graph or a tool, read without that event."""
 
 _MODEL = frozenset(fields_of(Bedrock.spec))
 
@@ -201,9 +201,9 @@ class _Agent(VariedSpecAdapter):
         super().__init__(unknown=unknown)
         self._model = _Model(unknown=unknown)
         self._streamed = Streamed()
-        self._said: dict[str, Piece] = {}  # by channel: the last delta
-        self._untold: Mapping[str, Any] = {}  # the delta that is to be said for users
-        self._has_model = False  # whether events of the model are among the others
+        self._said: dict[str, Piece] = {}  # the last delta, by channel
+        self._untold: Mapping[str, Any] = {}  # the delta that is still to be repeated for users
+        self._has_model = False  # whether there are events of the model
 
     def judge_marks(self, passes: Passes) -> None:
         """Ask `passes` about marks, in events of the model and others."""
@@ -286,7 +286,8 @@ class _Agent(VariedSpecAdapter):
     def end(
         self, chunk: Any, choice: int, reason: FinishReason, released: Released
     ) -> Sequence[Any]:
-        """Return the events that end the model's message, after those that are due for users."""
+        """Return the events that end the model's message, after the events that are still due for
+        users."""
         ends = [{"event": each} for each in self._model.end(None, choice, reason, released)]
         return [*_told_again(self._untold), *ends]
 
@@ -481,7 +482,7 @@ def _is_model(chunk: Any) -> bool:
 
 
 def _is_of_several(chunk: Mapping[str, Any]) -> bool:
-    """Return whether an event is one of a graph or a swarm, about its agents."""
+    """Return whether an event is one of a graph or a swarm about its agents."""
     kind = chunk.get("type")
     return isinstance(kind, str) and kind.startswith("multiagent_")
 

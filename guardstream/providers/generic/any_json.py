@@ -1,9 +1,9 @@
 """JSON of no known format: every string in it is guarded, by its path.
 
-It is used if no adapter knows a stream's chunks. Which values continue which is then unknown, so
-each is judged at once, alone and with what came before at its path. A format that is described, as
-`provider=` or in a policy, is guarded exactly; so is one that is recognised later, after events of
-an application's own.
+It is used if no adapter knows a stream's chunks. It is then unknown which values continue which, so
+each is judged at once, alone and together with the earlier text at its path. Formats that are
+described, as `provider=` or in a policy, are guarded exactly; so are known formats that begin after
+events of an application's own.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from guardstream.providers.toolkit.nodes import Spec
 C = TypeVar("C")
 
 EVENTS = 32
-"""How many events are looked at before a report, and for a known format."""
+"""How many events are read before a report, and searched for a known format."""
 
 _TOLD_BY = tuple(f".{name}" for name in KINDS)
 
@@ -31,27 +31,27 @@ _KINDS = (*_TOLD_BY, "type", "Type")
 """The ends of paths where an answer is unlikely, however many kinds of events there are."""
 
 _OPENS = re.compile(r"\s*[{\[]")
-"""How a string begins that is an object or a list of JSON."""
+"""How a string with a JSON object or list begins."""
 
 _PATHS = 64
 """How many paths a report has at most."""
 
 _GROWN = 2
-"""How often a text has grown where objects repeat it."""
+"""How often a text has to grow to show that objects repeat it."""
 
 Lengths: TypeAlias = Mapping[str, tuple[int, int, int]]
-"""How many code points of text a path had: those unlike all earlier texts there, those of its first
-text unless that is in the first event, and all. A path to kinds of events has none."""
+"""How many code points of text each path had: in texts that differ from all earlier ones there, in
+the first text unless that is in the first event, and in all. A path to kinds of events has none."""
 
 Report: TypeAlias = Callable[[Lengths, bool], None]
-"""Is told once of a stream: the text at each path, and whether objects repeat their text."""
+"""Called once for a stream, with the lengths of text and whether objects repeat their text."""
 
 Recognise: TypeAlias = Callable[[Any], Adapter[Any] | None]
-"""Returns the adapter of a known format that a chunk has."""
+"""Returns the adapter of the known format of a chunk; None if it has none."""
 
 
 class AnyJSON(SpecAdapter):
-    """The adapter for chunks of which nothing is known; it has no chunks of its own to add."""
+    """The adapter for chunks of unknown format; it adds no chunks of its own."""
 
     name = "json"
     spec: ClassVar[Spec] = {}
@@ -67,28 +67,30 @@ class AnyJSON(SpecAdapter):
         self._report: Report | None = None
         self._lengths: dict[str, tuple[int, int, int]] = {}
         self._seen: dict[str, set[str]] = {}  # the texts of each path
-        self._so_far: dict[str, str] = {}  # the last text of paths where each begins with the last
+        self._so_far: dict[str, str] = {}  # the last text of each growing path
         self._growths: Counter[str] = Counter()  # how often the text of a path has grown
         self._events = 0
         self._recognise: Recognise | None = None
         self._has_answer = False  # whether chunks that are `str` are answer text
         self._looks = EVENTS
-        self._said: set[str] = set()  # paths where text stood
+        self._said: set[str] = set()  # paths that had text
 
     def recognise_by(self, recognise: Recognise) -> None:
-        """Look whether one of the next chunks has a known format.
+        """Look for a known format in the next chunks.
 
-        Such a stream may have its answer in chunks that are `str`, which is held as in a stream of
-        text. Without this they are values like any other: nothing would end what is held.
+        The answer of such a stream may be in chunks that are `str`: they are then held as in a
+        stream of text. Otherwise they are values like any other, because nothing would end the held
+        text.
         """
         self._recognise = recognise
         self._has_answer = True
 
     def recognised(self, chunk: Any, reading: Reading) -> Adapter[Any] | None:
-        """Return the adapter of the known format that a chunk shows, which was read as `reading`.
+        """Return the adapter of the known format that a chunk shows, after it was read as
+        `reading`.
 
-        None if text of earlier chunks stands where some of this one's does: they are judged
-        together, and would not be by another.
+        None if earlier chunks had text at a path that has text in this one: these texts are judged
+        together, and another adapter would not do so.
         """
         recognise = self._recognise
         if recognise is None:
@@ -103,11 +105,11 @@ class AnyJSON(SpecAdapter):
         return None if taken else known
 
     def report_to(self, report: Report) -> None:
-        """Report where text stands, after some events or at the end."""
+        """Report which paths have text, after some events or at the end."""
         self._report = report
 
     def read(self, chunk: Any) -> Reading:
-        """Find the text in a chunk, and note where it stands if that is to be reported."""
+        """Find the text in a chunk; note its paths if they are to be reported."""
         if self._is_answer(chunk):
             self._recognise = None  # no known format has text among its objects
             return self.text.read(chunk)
@@ -122,8 +124,8 @@ class AnyJSON(SpecAdapter):
     def write(self, chunk: Any, texts: Sequence[str], *, ends: bool = True) -> Any | None:
         """Return `chunk` with `texts` in place of its own.
 
-        None if the stream ends in it and leaves nothing that can be read: no text, and neither the
-        JSON nor the kind that its strings had.
+        None if the stream ends in this chunk and nothing readable is left: no text, and some kind
+        or string of JSON was lost.
         """
         if self._is_answer(chunk):
             return self.text.write(chunk, texts)
@@ -131,7 +133,8 @@ class AnyJSON(SpecAdapter):
         return written if ends or self._can_be_read(chunk, texts) else None
 
     def _can_be_read(self, chunk: Any, texts: Sequence[str]) -> bool:
-        """Return whether a chunk has text, or lost neither JSON in a string nor its kind."""
+        """Return whether a chunk still has text, or has lost neither a string of JSON nor a
+        kind."""
         pieces = self.pieces(chunk, fields_of(chunk))
         lost = [piece for piece, text in zip(pieces, texts, strict=True) if not text]
         left = [piece for piece, text in zip(pieces, texts, strict=True) if text]
@@ -151,7 +154,7 @@ class AnyJSON(SpecAdapter):
         return self._has_answer and isinstance(chunk, str)
 
     def kept(self) -> None:
-        """Report at the end what was not reported yet; no chunk is kept."""
+        """Report at the stream's end, if that was not done yet; no chunk is kept."""
         report, self._report = self._report, None
         if report is not None and self._lengths and self._events > 1:
             report(self._lengths, any(self._growths[path] >= _GROWN for path in self._so_far))
@@ -184,7 +187,7 @@ class AnyJSON(SpecAdapter):
 
     @staticmethod
     def accepts(chunk: object) -> bool:  # noqa: ARG004
-        """Return False: it is asked for, or taken where no other adapter knows the chunks."""
+        """Return False: this adapter is named, or used if no other one knows the chunks."""
         return False
 
     def meaning(self, chunk: Any, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:
@@ -192,11 +195,11 @@ class AnyJSON(SpecAdapter):
 
 
 def _only_tells(piece: Piece) -> bool:
-    """Return whether a piece is the name of a field, or a kind or a mark, rather than text."""
+    """Return whether a piece is the name of a field, a kind or a mark, and not text."""
     return piece.slot.field.endswith(("~", *_TOLD_BY)) or is_mark(piece.text)
 
 
 class Begun(AnyJSON):
-    """The adapter for a first chunk that has only its kind, until the next one has come."""
+    """The adapter for a first chunk that only has its kind, until the next one arrives."""
 
     spec: ClassVar[Spec] = {"type": KEEP}

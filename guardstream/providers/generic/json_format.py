@@ -1,10 +1,10 @@
-"""A JSON format of your own, said in a few paths, in Python or in a policy's `formats`.
+"""A JSON format of your own, described by a few paths, in Python or in a policy's `formats`.
 
     MINE = JSONFormat("mine", text="$.token", thinking="$.think", copies="$.full", done="$.end")
     async for chunk in guard.wrap(stream, provider=MINE): ...
 
-Paths are JSONPath (RFC 9535) as far as `.name`, `['name']` and `[*]`. What no path names is guarded
-as text that is not known.
+Paths are JSONPath (RFC 9535) as far as `.name`, `['name']` and `[*]`. Text at any other path is
+guarded as unknown.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ from guardstream.providers.toolkit.nodes import ABOUT, END, META, PASSED, Leaf, 
 from guardstream.providers.toolkit.paths import Steps, rebuilt
 
 _TEXTS = 4096
-"""How many texts a stream may have that are told apart."""
+"""The most texts of a stream that are told apart."""
 
 _LONGEST = 128
-"""The length of a string, in code points, over which its digest is remembered."""
+"""The length in code points above which only the digest of a string is remembered."""
 
 _REASONS: dict[str, FinishReason] = {
     "length": "length",
@@ -44,7 +44,7 @@ class JSONFormat(SpecAdapter):
 
     - `name`: the name of the format, in results and errors.
     - `text`, `thinking`, `tool_args`: the path of the next piece of each.
-    - `by`: the path of what tells apart texts that come in turns, such as a task's id. Without it
+    - `by`: the path of a value, such as a task's id, that tells interleaved texts apart. Without it
       there is one text.
     - `copies`: the path of the whole text so far, which is replaced by the released text.
     - `done`: the path of a value in the last chunk that is neither false, empty nor zero.
@@ -62,8 +62,8 @@ class JSONFormat(SpecAdapter):
     beside: ClassVar[Mapping[str, Spec]] = {}
     """Other fields of chunks, by path, in formats that come with the package."""
     marks: ClassVar[Sequence[str]] = ("id", "type", "event", "kind", "role")
-    """Fields, beside a text and around it, by which clients tell chunks apart: marks, unless a path
-    says otherwise. So chunks that the guard adds have them, too."""
+    """Fields beside and around a text by which clients tell chunks apart. They are marks, unless a
+    path says otherwise, and chunks that the guard adds have them, too."""
     taken: Callable[[Any], Any] | None = None
     """Copies chunks whose producer may keep changing them."""
 
@@ -132,8 +132,8 @@ class JSONFormat(SpecAdapter):
         return any(each.leaf.kind in ("delta", "end") for each in found)
 
     def slot(self, leaf: Leaf, event: Mapping[str, Any], path: Path) -> Slot:
-        """Return the slot of a text; AdapterError if what tells texts apart is no single value, or
-        if there are too many texts."""
+        """Return the slot of a text; AdapterError if the value at `by` is not a single one, or if
+        there are too many texts."""
         slot = Slot(0, leaf.channel, leaf.field)
         if not self._by:
             return slot
@@ -162,8 +162,8 @@ class JSONFormat(SpecAdapter):
     def _of(self, slot: Slot, chunk: Any) -> Collection[Steps]:
         """Return the steps to the texts of a slot in a chunk, which may be without marks.
 
-        A mark that a rule would change is empty: if no text has the slot's mark, those without one
-        are the slot's.
+        A mark that a rule would change is empty. So if no text has the slot's mark, the texts with
+        an empty one are the slot's.
         """
         event = fields_of(chunk)
         of_channel = [
@@ -213,7 +213,7 @@ class JSONFormat(SpecAdapter):
         return [_with(quiet, self._done, self.done_as(reason))]
 
     def _without_about(self, chunk: Any) -> dict[Steps, Any]:
-        """Return the updates that remove what spells out the text of another chunk."""
+        """Return the updates that remove values which spell out the text of the original chunk."""
         found = self._read(chunk, fields_of(chunk)).found
         return {each.steps: self.without(each.value) for each in found if each.leaf is ABOUT}
 
@@ -235,9 +235,9 @@ def _paths(name: str, argument: str, paths: Any) -> Collection[str]:
 
 
 def _key(value: Any) -> tuple[str, Hashable] | None:
-    """Return what stands for a value that tells texts apart; None if it has parts.
+    """Return the key for a value that tells texts apart; None if the value has parts.
 
-    Numbers are the same if they are equal, as where events are compared.
+    Equal numbers have the same key, as where events are compared.
     """
     if isinstance(value, str) and len(value) > _LONGEST:
         return "digest", blake2b(value.encode(errors="surrogatepass")).digest()

@@ -1,4 +1,4 @@
-"""Server-sent events as objects, whose `data` is JSON, or text: parsed by a client, or to be sent.
+"""Server-sent events as objects, parsed by a client or to be sent; their `data` is JSON or text.
 
 Such are the events of `httpx-sse`, those that `replicate` streams, and those of FastAPI, Litestar
 and `sse-starlette`. JSON is read as the format that it shows, or by its paths; text continues the
@@ -22,7 +22,7 @@ from guardstream.providers.toolkit.marks import is_mark
 
 _NAMES = frozenset({"event", "data", "id", "retry"})
 _TO_SEND = frozenset({"comment", "raw_data", "sep"})
-"""What events to be sent may have besides. FastAPI's have text that is not quoted as `raw_data`."""
+"""Further fields of events to be sent. FastAPI's have unquoted text as `raw_data`."""
 
 _FIELDS = _NAMES | _TO_SEND
 _MARKS = ("event", "id", "retry", "comment", "sep")
@@ -33,8 +33,8 @@ _END = "[DONE]"
 
 
 class _Data(NamedTuple):
-    """What an event says: JSON, or values of which JSON will be made, or else text, which may be
-    written as a JSON string."""
+    """An event's data: a JSON value, which may still have to be written as JSON, or else text,
+    which may be written as a JSON string."""
 
     value: Any
     text: str = ""
@@ -105,8 +105,8 @@ class ServerSentEvents(Envelope):
         return {name: value for name, value in fields.items() if name not in known}
 
     def _marks(self, chunk: Any) -> list[Piece]:
-        """Return the name, the id and the comment of an event, where they could be texts and may
-        not go out."""
+        """Return those of an event's marks, such as its name and its id, that could be text and may
+        not pass."""
         found = [(name, _field(chunk, name)) for name in _MARKS]
         return [
             Piece(Slot(0, "text", f"$.{name}"), mark, "mark")
@@ -116,7 +116,8 @@ class ServerSentEvents(Envelope):
         ]
 
     def read(self, chunk: Any) -> Reading:
-        """Find the text in an event; one whose name says that it ends, ends the texts before it."""
+        """Find the text in an event; an event whose name is one of ends closes the texts before
+        it."""
         if self.inner_of(chunk) is None:
             reading = self._read_text(chunk)
         else:
@@ -152,7 +153,8 @@ class ServerSentEvents(Envelope):
         return reading._replace(pieces=pieces)
 
     def _recognise(self, chunk: Any) -> None:
-        """Let the format read that an event's JSON shows, alone or with its name."""
+        """Use the adapter of the known format, if any, that an event's JSON shows, alone or with
+        its name."""
         value = self.inner_of(chunk)
         named = detect({"event": _kind(chunk), "data": value}, unknown=self._unknown)
         known = named if getattr(named, "by_event", False) else detect(value, unknown=self._unknown)
@@ -235,7 +237,8 @@ class ServerSentEvents(Envelope):
         return [*ended, _with(last, _data_name(last), end)] if ended and end else ended
 
     def with_added(self, chunk: Any, inner: Any) -> Any:
-        """Return an event with JSON of the guard's own, which is named as its format names it."""
+        """Return an event with JSON that the guard adds, under the name that its format gives
+        it."""
         made = self.with_inner(chunk, inner)
         if self._is_named:
             return made
@@ -247,8 +250,8 @@ class ServerSentEvents(Envelope):
 
 
 def _own(fields: Mapping[str, Any], name: str) -> str:
-    """Return what an event's class calls a field, which may be private: the one of that very name,
-    or else the first; any other is beside the event's own fields."""
+    """Return the name that an event's class uses for a field: the name itself or, if there is no
+    such field, the first that only adds underscores."""
     if name in fields:
         return name
     return next((own for own in fields if own.lstrip("_") == name), name)
@@ -265,7 +268,7 @@ def _data_name(chunk: Any) -> str:
 
 
 def _payload(chunk: Any) -> Any:
-    """Return an event's data. Raises KeyError if something else than an event comes among them."""
+    """Return an event's data. KeyError for an object that is not an event."""
     fields = fields_of(chunk)
     if not isinstance(chunk, dict) and _own(fields, "data") not in fields:
         raise KeyError("data")
@@ -282,7 +285,7 @@ def _read(payload: Any) -> tuple[Any, str]:
 
 
 def _with_payload(chunk: Any, value: Any) -> Any:
-    """Return an event with other JSON as its data, which is a text if it was one."""
+    """Return an event with other JSON as its data, in a string if it was in one."""
     name = _data_name(chunk)
     is_text = isinstance(_payload(chunk), (str, bytes))
     return _with(chunk, name, json_bytes(value).decode() if is_text else value)

@@ -46,8 +46,8 @@ REASONS: dict[str, FinishReason] = {
     "UNEXPECTED_TOOL_CALL": "error",
 }
 _NUMBERED = {1: "STOP", 2: "MAX_TOKENS", 3: "SAFETY", 4: "RECITATION", 7: "BLOCKLIST", 8: "SPII"}
-"""Reasons as `$alt=json;enum-encoding=int` asks for them, which Google's REST clients say; Vertex
-and the Gemini API number some others differently."""
+"""Reasons as numbers, for which Google's REST clients ask with `$alt=json;enum-encoding=int`;
+Vertex and the Gemini API number some other reasons differently."""
 
 STOPS = {"content_filter": "SAFETY", "length": "MAX_TOKENS"}
 
@@ -64,8 +64,8 @@ class Gemini(SpecAdapter):
         super().__init__(unknown=unknown)
         self._runs = Runs(tools=("code", "tool_result", "file"))
         self._calls = Calls()
-        self._called: set[int] = set()  # choices
-        self._going_on: set[int] = set()  # choices of which a chunk did not say it is the last
+        self._called: set[int] = set()  # choices with calls
+        self._going_on: set[int] = set()  # choices with a chunk that had no reason
 
     @staticmethod
     def accepts(chunk: object) -> bool:
@@ -122,7 +122,7 @@ class Gemini(SpecAdapter):
     def _finish(self, choice: int, candidate: Mapping[str, Any]) -> FinishReason | None:
         """Return why a candidate ends with this chunk.
 
-        Older models say STOP in every chunk: in a first one with text it says nothing.
+        Older models say STOP in every chunk: in a first chunk with text, it means nothing.
         """
         reason = get(candidate, "finish_reason")
         if not reason:

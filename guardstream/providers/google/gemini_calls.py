@@ -1,8 +1,9 @@
 """Function calls in Gemini's responses: their numbers in the stream, and their strings.
 
-Vertex streams arguments as values by JSON path (`partialArgs`); a string of several pieces says
-`willContinue` with all but the last. LiteLLM in Google's Agent Development Kit repeats the name and
-the id of such a call in every event. https://cloud.google.com/vertex-ai/generative-ai/docs/multimodal/function-calling
+Vertex streams arguments as values by JSON path (`partialArgs`); all pieces of a string but the last
+have `willContinue`. LiteLLM in Google's Agent Development Kit repeats the name and the id of such a
+call in every event.
+https://cloud.google.com/vertex-ai/generative-ai/docs/multimodal/function-calling
 """
 
 from __future__ import annotations
@@ -28,12 +29,12 @@ def parts_of(candidate: Mapping[str, Any]) -> list[Mapping[str, Any]]:
 
 
 def call_in(part: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return the fields of a part's function call, none if it has none."""
+    """Return the fields of a part's function call; empty if it has none."""
     return fields_of(get(part, "function_call"))
 
 
 def values_in(part: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    """Return the fields of the values that a part's function call has by JSON path."""
+    """Return the values by JSON path in a part's function call, as their fields."""
     return [fields_of(value) for value in get(call_in(part), "partial_args") or ()]
 
 
@@ -56,7 +57,8 @@ class Calls:
     def read(
         self, choice: int, candidate: Mapping[str, Any], pieces: Sequence[Piece]
     ) -> tuple[list[Piece], dict[Slot, Call], list[Slot]]:
-        """Return the pieces in the slots of their calls, the calls that begin, and what ends."""
+        """Return the pieces in the slots of their calls, the calls that begin, and the slots that
+        end."""
         over: list[Slot] = []
         calls: dict[Slot, Call] = {}
         moved: dict[Slot, Slot] = {}

@@ -31,7 +31,7 @@ def camel(name: str) -> str:
 
 
 def both(spec: Any) -> Any:
-    """Return a spec in which each field stands under both of its names."""
+    """Return a spec with each field under both of its names."""
     if isinstance(spec, list):
         return [both(item) for item in spec]
     if not isinstance(spec, dict):
@@ -64,7 +64,7 @@ _HISTORY = Tree(
 )
 
 BESIDE = frozenset({"history", "error"})
-"""Fields with lists of their own, which are beside the candidates."""
+"""Fields beside the candidates with lists of their own."""
 
 FUNCTION_CALL = {
     "name": NAME,

@@ -141,7 +141,7 @@ _BEFORE = {
     "step.delta": "content.delta",
     "step.stop": "content.stop",
 }
-"""What events were called before there were steps."""
+"""The names of events before there were steps."""
 
 _NOW = {before: now for now, before in _BEFORE.items()}
 

@@ -1,9 +1,9 @@
 """Gemini's live API: what a server sends over a WebSocket, one turn after another.
 
-Objects of the `google-genai` package or plain dicts: https://ai.google.dev/api/live. What a model
-writes and the transcript of what it speaks are the answer; the audio passes as it is. What the user
-says is a choice of its own. Transcripts come beside the turn's other messages, in no fixed order,
-so nothing but their own end and that of the turn parts them.
+Objects of the `google-genai` package or plain dicts: https://ai.google.dev/api/live. The model's
+text and the transcript of its speech are the answer; the audio passes as it is. The user's speech
+is a choice of its own. Transcripts come among the turn's other messages, in no fixed order, so only
+their own end and the end of the turn divide them.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ _SPEC: Spec = both(
 
 
 class GeminiLive(SpecAdapter):
-    """The adapter for a session's messages; they end with their source."""
+    """The adapter for a session's messages, which have no end of their own."""
 
     name = "gemini_live"
     spec = _SPEC
@@ -114,7 +114,7 @@ class GeminiLive(SpecAdapter):
         )
 
     def _stopped(self, content: Mapping[str, Any]) -> list[tuple[int, str | None]]:
-        """Return the runs that a message ends, by their choices and what they are of."""
+        """Return the runs that a message ends: the choice of each, and what `Runs` calls `of`."""
         if get(content, "turn_complete") or get(content, "interrupted"):
             return [(0, None), (0, _SPOKEN), (1, None)]
         stopped: list[tuple[int, str | None]] = []

@@ -1,5 +1,5 @@
-"""What the adapters of Google write: dicts under the names of the chunks that came, or objects of
-the `google-genai` package."""
+"""Creates the objects that Google's adapters write: dicts with the names that the source's chunks
+use, or objects of the `google-genai` package."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def object_like(chunk: Any, name: str, **fields: Any) -> Any:
 
 
 def named_like(chunk: Any, fields: dict[str, Any]) -> dict[str, Any]:
-    """Return fields, which are given by the package's names, under the names that `chunk` uses."""
+    """Return fields, given by the package's names, by the names that `chunk` uses."""
     if not isinstance(chunk, dict):
         return fields
     names = [*chunk, *(name for each in chunk.get("candidates") or () for name in each)]

@@ -1,8 +1,8 @@
 """LangChain's chains with several results: `RunnableParallel` and `assign` stream dicts of pieces.
 
 https://reference.langchain.com/python/langchain_core/runnables/#langchain_core.runnables.utils.AddableDict:
-a chunk has what is new of one or more results, and whoever reads chunks adds them up, key by key.
-So a text or a message at a key is the next piece of one stream, which is a choice of its own. Other
+a chunk has the next pieces of one or more results, and its reader adds up chunks, key by key. So a
+text or a message at a key is the next piece of one stream, which is a choice of its own. Other
 values, such as documents, are guarded by their paths.
 """
 
@@ -30,14 +30,15 @@ from guardstream.providers.toolkit.fields import fields_of, has_text
 from guardstream.providers.toolkit.nested import Nested
 
 _GONE: Any = object()
-"""What becomes of a value of which nothing is left."""
+"""Replaces a value of which nothing is left."""
 
 
 class LangChainChains:
     """The adapter for dicts of pieces.
 
-    Choice 0, the answer, is the first result that is a message, or a text that begins empty, as
-    those of models do, or in a later chunk than another: first comes what the chain was given.
+    Choice 0, the answer, is the first result that is a message, or a text that was not given to the
+    chain. A text counts as given if it comes in the first chunk with results and is not empty:
+    models begin with an empty text.
     """
 
     name = "langchain_chains"
@@ -46,11 +47,11 @@ class LangChainChains:
 
     def __init__(self, *, unknown: Unknown = "guard") -> None:
         self._unknown = unknown
-        self._results: dict[str, Nested] = {}  # by path
-        self._messages: dict[str, LangChain] = {}  # the adapters of their messages
-        self._given: set[str] = set()  # where a text stood that the chain was probably given
+        self._results: dict[str, Nested] = {}  # results, by path
+        self._messages: dict[str, LangChain] = {}  # the adapters of their messages, by path
+        self._given: set[str] = set()  # paths of texts that the chain was probably given
         self._answers = False  # whether there is a choice 0
-        self._begun = False  # whether a chunk before had a text or a message
+        self._begun = False  # whether an earlier chunk had a text or a message
         self._values = Values()
         self._passes: Passes = passes_any
 
@@ -68,7 +69,7 @@ class LangChainChains:
         )
 
     def read(self, chunk: Any) -> Reading:
-        """Find the text in what is new of each result."""
+        """Find the text in the next piece of each result."""
         found: list[Reading] = []
 
         def visit(path: str, value: Any) -> Any:
@@ -173,12 +174,12 @@ class LangChainChains:
         return found
 
     def _slot_at(self, path: str) -> Slot | None:
-        """Return the slot of a value's texts, which may go on with those before; None if what is
-        not known passes."""
+        """Return the slot of a value's texts, which may continue earlier ones; None if unknown text
+        passes."""
         return None if self._unknown == "pass" else Slot(0, "text", path)
 
     def _last(self, chunk: Any, choice: int) -> tuple[str, Any]:
-        """Return what a chunk has of a choice, and where. AdapterError if there is nothing."""
+        """Return the path and the value of a choice in a chunk. AdapterError if there is none."""
         found: dict[str, Any] = {}
         _mapped(chunk, found.setdefault)
         for path, value in found.items():
@@ -189,13 +190,13 @@ class LangChainChains:
 
 
 Visit = Callable[[str, Any], Any]
-"""Returns what takes the place of a value, given its path."""
+"""Returns the replacement of a value, given its path."""
 Rename = Callable[[str], str]
 _KEYS = Slot(0, "text", "$~")
 
 
 def _adds_up(value: Any) -> bool:
-    """Return whether a value is one of LangChain's own dicts that are added up, not of a graph."""
+    """Return whether a value is one of LangChain's dicts that are added up, and not a graph's."""
     kind = type(value)
     return kind.__name__ == "AddableDict" and kind.__module__.startswith("langchain_core.")
 
@@ -210,8 +211,8 @@ def _is_piece(value: Any) -> bool:
 
 
 def _mapped(chunk: Any, visit: Visit, rename: Rename | None = None, path: str = "$") -> Any:
-    """Visit each value of a dict of pieces, and of those within it; `rename` its own keys, if they
-    may be anything.
+    """Visit each value of a dict of pieces, and of such dicts in it; `rename` its own keys, if they
+    may be any text.
 
     Return the dict itself if nothing changed, and `_GONE` if nothing is left.
     """

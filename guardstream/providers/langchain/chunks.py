@@ -30,7 +30,7 @@ def is_message(value: object) -> bool:
 
 
 def is_generation(value: object) -> bool:
-    """Return whether `value` is a chunk that models give inside: text, or a message."""
+    """Return whether `value` is a chunk that models create internally, with text or a message."""
     fields = fields_of(value)
     return not isinstance(value, dict) and {"text", "generation_info", "type"} <= fields.keys()
 
@@ -125,7 +125,7 @@ def _message(chunk: Any) -> Any:
 
 
 def _around(chunk: Any, message: Any) -> Any:
-    """Return what holds a message, with another one; its text is made anew from that."""
+    """Return the chunk around a message, with another message and its text."""
     if isinstance(chunk, (tuple, list)):
         return type(chunk)((message, *chunk[1:]))
     if is_message(chunk):
@@ -138,6 +138,6 @@ def _generation(chunk: Any, text: str) -> Any:
 
 
 def _info(chunk: Any) -> dict[str, Any] | None:
-    """Return what is known about a generation, without what spells out its text."""
+    """Return the information about a generation, without what spells out its text."""
     info = fields_of(chunk).get("generation_info")
     return {name: value for name, value in info.items() if name != "logprobs"} if info else info

@@ -1,4 +1,4 @@
-"""Tool calls that the guard cuts: LangChain must not make them of half of their arguments.
+"""Tool calls that the guard cuts: LangChain must not run them with half of their arguments.
 
 LangChain completes arguments that end too early (`parse_partial_json`), and an agent then calls the
 tool. A bracket that closes nothing makes them an `invalid_tool_call`, which no agent calls.

@@ -1,9 +1,9 @@
-"""LangChain's `astream_events` (v2): what every step of a chain does, each a run of its own.
+"""LangChain's `astream_events` (v2): the events of every step of a chain, each a run of its own.
 
 https://reference.langchain.com/python/langchain_core/runnables/#langchain_core.runnables.base.Runnable.astream_events.
-A chain repeats what its models say: each run is a choice. Runs of models, one after another, are
-choice 0, the answer, but for those that a tool asks; so is a whole chain where no model was asked.
-What the caller gave passes, where it comes unchanged; any other text in an event is guarded.
+A chain repeats the text of its models: each run is a choice. Consecutive runs of models are choice
+0, the answer, except for models that a tool asks; so is a whole chain that asks no model. The
+caller's text passes if it is unchanged; any other text in an event is guarded.
 """
 
 from __future__ import annotations
@@ -31,12 +31,12 @@ from guardstream.providers.langchain.values import Values
 from guardstream.providers.toolkit.fields import fields_of, has_text
 
 _GROWING = Slot(0, "text", "$.data.chunk")
-"""What a parser gives as it grows: its values repeat text, but not to the letter."""
+"""The growing values of a parser: they repeat text, but not to the letter."""
 _MODELS = ("on_chat_model_", "on_llm_")
 _CUSTOM = "on_custom_event"
-"""What steps dispatch themselves: values of their own, under names of their own."""
+"""An event that a step dispatches itself: a value of its own, under a name of its own."""
 _TURN = 1000
-"""A slot's number is its own in its run, and this for each run before it that is choice 0."""
+"""Added to the number of a slot in choice 0 for each earlier run of that choice."""
 
 
 class LangChainEvents:
@@ -48,13 +48,13 @@ class LangChainEvents:
     def __init__(self, *, unknown: Unknown = "guard") -> None:
         self._unknown = unknown
         self._runs: dict[str, tuple[int, LangChain]] = {}
-        self._turns: dict[str, int] = {}  # runs that are choice 0, in their order
-        self._answering: str | None = None  # the one that has not ended
+        self._turns: dict[str, int] = {}  # the positions of the runs that are choice 0
+        self._answering: str | None = None  # the run of choice 0 that has not ended
         self._asked = False  # whether a model was asked
-        self._has_begun = False  # whether an event came
+        self._has_begun = False  # whether there was an event
         self._tools: set[str] = set()  # runs of tools
-        self._slots: dict[str, set[Slot]] = {}  # of the runs that have not ended
-        self._streams: dict[str, int] = {}  # runs and names of what streams other values
+        self._slots: dict[str, set[Slot]] = {}  # of runs that have not ended
+        self._streams: dict[str, int] = {}  # numbers of other streamed values, by run or name
         self._values = Values()
         self._passes: Passes = passes_any
 
@@ -69,7 +69,7 @@ class LangChainEvents:
         return isinstance(chunk, dict) and {"event", "run_id", "data"} <= chunk.keys()
 
     def read(self, chunk: Mapping[str, Any]) -> Reading:
-        """Find the text in what a run streams, and in what it was given or ends with."""
+        """Find the text in a run's streamed piece, and in its input and output."""
         event, data = str(chunk["event"]), chunk["data"]
         begins, self._has_begun = not self._has_begun, True
         self._asked = self._asked or event.startswith(_MODELS)
@@ -135,8 +135,8 @@ class LangChainEvents:
     def _values_of(self, chunk: Mapping[str, Any]) -> Reading:
         """Return the texts of an event that streams neither text nor a message.
 
-        Those of a value that streams, or of custom events of one name, are parts, of which nobody
-        knows what continues what.
+        Texts in a streamed value, or in custom events of one name, may continue earlier ones, but
+        nothing shows which.
         """
         event, data = chunk["event"], chunk["data"]
         if not _continues(event) or self._unknown == "pass":
@@ -149,7 +149,7 @@ class LangChainEvents:
         return self._values.streaming(data, Slot(0, "text", "$.data", number))
 
     def _stream(self, chunk: Mapping[str, Any], inner: Any) -> Reading:
-        """Read what a run streams, as the choice that it is."""
+        """Read a piece that a run streams, in the run's choice."""
         run = str(chunk["run_id"])
         if run not in self._runs:
             made = LangChain(unknown=self._unknown)
@@ -182,7 +182,7 @@ class LangChainEvents:
         )
 
     def _choice(self, run: str, chunk: Mapping[str, Any]) -> int:
-        """Return the choice that a run is which begins to stream."""
+        """Return the choice of a run that begins to stream."""
         asked_by_tool = not self._tools.isdisjoint(map(str, chunk.get("parent_ids") or ()))
         model = str(chunk["event"]).startswith(_MODELS) and not asked_by_tool
         whole = not (self._asked or chunk.get("parent_ids"))  # a chain without a model
@@ -193,22 +193,22 @@ class LangChainEvents:
         return len(self._runs) + 1
 
     def _released(self, chunk: Mapping[str, Any], released: Released) -> Released:
-        """Return what was released in a slot of an event's run, as the adapter of that knows it."""
+        """Return the function that returns the released text for a slot of the run's adapter."""
         here = partial(self._here, str(chunk["run_id"]))
         return lambda slot: released(here(slot))
 
     def _here(self, run: str, slot: Slot) -> Slot:
-        """Return a slot of the adapter of a run as it is in the stream."""
+        """Return the stream's slot for a slot of a run's adapter."""
         turn = self._turns.get(run, 0) * _TURN
         return slot._replace(choice=self._runs[run][0], number=slot.number + turn)
 
     def _own(self, chunk: Mapping[str, Any], slot: Slot) -> Slot:
-        """Return a slot as the adapter of its run knows it."""
+        """Return the slot of the run's adapter for one of the stream."""
         turn = self._turns.get(chunk["run_id"], 0) * _TURN
         return slot._replace(choice=0, number=slot.number - turn)
 
     def _adapter(self, chunk: Mapping[str, Any]) -> Adapter[Any]:
-        """Return the adapter of what the run streams: text, or messages."""
+        """Return the adapter for the run's pieces: text, or messages."""
         is_text = isinstance(chunk["data"]["chunk"], str)
         return PlainText() if is_text else self._runs[chunk["run_id"]][1]
 

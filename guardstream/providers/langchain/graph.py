@@ -2,7 +2,7 @@
 
 https://docs.langchain.com/oss/python/langgraph/streaming. With several modes a chunk is `(mode,
 data)`, with subgraphs `(namespace, data)` or `(namespace, mode, data)`, and in version 2 an object
-with `type`, `ns` and `data`. What its server sends over HTTP are events named after their mode:
+with `type`, `ns` and `data`. Its server sends events over HTTP that are named after their mode:
 https://docs.langchain.com/langsmith/streaming.
 
 Messages stream; states and updates repeat them. What nodes write themselves (`custom`) is guarded
@@ -30,7 +30,7 @@ _VERSION_2 = frozenset({"type", "ns", "data"})
 
 
 class _Parts(NamedTuple):
-    """A chunk's mode and data, and the steps that lead to those."""
+    """A chunk's mode and data, and the steps that lead to the data."""
 
     mode: str
     data: Any
@@ -66,7 +66,7 @@ class LangGraph:
         return isinstance(chunk[0], tuple) or (isinstance(chunk[0], str) and chunk[0] in MODES)
 
     def parts(self, chunk: Any) -> _Parts:
-        """Return what a chunk is and holds."""
+        """Return a chunk's mode and data."""
         if isinstance(chunk, dict) and chunk.keys() >= _VERSION_2:
             return _Parts(chunk["type"], chunk["data"], ("data",))
         steps: tuple[Any, ...] = ()
@@ -97,7 +97,7 @@ class LangGraph:
             self._values.streamed.note(reading.pieces)
             return reading
         if mode in _STATES:
-            # A message in a state is complete, though some models stream no end of it.
+            # A message in a state is complete, even if its model has streamed no end.
             ended = ids_within(data) if self._messages.open_messages else ()
             return Reading(self._values.pieces(data), (), closed=self._messages.over(ended))
         return self._custom.added(Reading((), ()), _held(data))
@@ -187,7 +187,7 @@ class LangGraphEvents(LangGraph):
         return (event in _MESSAGES and _is_pair(data)) or event in _GROWING
 
     def parts(self, chunk: Any) -> _Parts:
-        """Return what an event is and holds."""
+        """Return an event's mode and data."""
         mode, data = _event(chunk), chunk.get("data")
         if mode not in MODES or (mode in _MESSAGES and not _is_pair(data)):
             mode = "custom"
@@ -244,7 +244,7 @@ _RUN = frozenset({"run_id", "thread_id", "attempt", "assistant_id", "graph_id"})
 
 
 _EVENTS = MODES | {*_GROWING, "messages/metadata", "metadata", "error", "end", "feedback"}
-"""What events of the server are called: https://docs.langchain.com/langsmith/streaming."""
+"""The names of the server's events: https://docs.langchain.com/langsmith/streaming."""
 
 
 def _is_mark(value: Any) -> bool:
@@ -256,14 +256,14 @@ def _is_run(name: str, value: Any) -> bool:
 
 
 def _is_name(value: Any) -> bool:
-    """Return whether `value` is what comes before a chunk's data: a mode or a namespace."""
+    """Return whether `value` is a mode or a namespace, as before a chunk's data."""
     if isinstance(value, tuple):
         return all(isinstance(each, str) for each in value)
     return isinstance(value, str) and value in MODES
 
 
 def _others(chunk: Any) -> Mapping[str, Any]:
-    """Return what a chunk of version 2 has beside its data, such as `interrupts`."""
+    """Return the other fields of a chunk of version 2, such as `interrupts`."""
     if not isinstance(chunk, dict) or not chunk.keys() >= _VERSION_2:
         return {}
     return {name: value for name, value in chunk.items() if name not in _VERSION_2 and value}
@@ -275,7 +275,7 @@ def _event(chunk: Any) -> str:
 
 
 def _beside(chunk: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return what an event has beside messages and states; of a run, what is not known."""
+    """Return an event's fields beside messages and states; in metadata, only the unknown ones."""
     data: Any = chunk.get("data")
     found = {name: value for name, value in chunk.items() if name not in ("event", "data")}
     if _event(chunk) not in _EVENTS and not _is_mark(chunk.get("event")):
@@ -289,7 +289,7 @@ def _beside(chunk: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def _with_beside(chunk: Mapping[str, Any], beside: Mapping[str, Any]) -> dict[str, Any]:
-    """Return an event with something else beside its messages and states."""
+    """Return an event with other fields beside its messages and states."""
     data: Any = chunk.get("data")
     if _event(chunk) == "metadata":
         run = data if isinstance(data, dict) else {}

@@ -1,6 +1,6 @@
 """Messages that are repeated whole each time, as LangGraph's server does in its mode `messages`.
 
-What is new in a message is guarded, and what was released so far takes its place.
+The new text of a message is guarded, and its text is replaced by all that was released.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ _MODELS = ("ai", "AIMessageChunk")
 
 
 class GrowingMessages:
-    """Reads and writes events whose data is a list of messages so far, told apart by their ids.
+    """Reads and writes events whose data is a list of messages so far, distinguished by their ids.
 
-    Text is read so; all else in a message is guarded as in a state, each time.
+    This is for a message's text; everything else in it is guarded as in a state, each time.
     """
 
     def __init__(self, values: Values) -> None:
@@ -65,7 +65,8 @@ class GrowingMessages:
         return []
 
     def _told(self, message: Any) -> Sequence[Piece]:
-        """Return what is new in a message's text, and all of it; nothing for other messages."""
+        """Return the new text of a message, and a copy of all its text; nothing for other
+        messages."""
         if not is_message(message) or message["type"] not in _MODELS:
             return ()
         text = message["content"]

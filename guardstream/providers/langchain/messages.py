@@ -1,8 +1,8 @@
 """LangChain's messages as they stream: text, thinking and tool calls of `AIMessageChunk`s.
 
-What a message derives from its `tool_call_chunks` is made anew with them, in JSON as well. Messages
-that come at the same time are told apart by their ids; what the caller wrote, human and system
-messages, passes.
+Fields that a message derives from its `tool_call_chunks` are derived again if these change, in JSON
+as well. Concurrent messages are distinguished by their ids. The caller's messages, human and system
+ones, pass.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _TEXT_FIELDS = {
     "refusal": ("refusal",),
     "thinking": ("thinking", "reasoning", "summary", "content", "reasoning_content"),
 }
-"""Where blocks of a channel hold their text."""
+"""The fields of blocks with text, by channel."""
 
 _BLOCK_CALLS = {
     **dict.fromkeys(("server_tool_use", "mcp_tool_use"), "server_tool"),
@@ -42,8 +42,8 @@ _BLOCK_CALLS = {
     **dict.fromkeys(("mcp_call", "mcp_approval_request"), "arguments"),
     "custom_tool_call": "custom",
 }
-"""Blocks that call a tool of a server or a custom tool, and the fields of their arguments. Of
-servers' tools, a message has no `tool_call_chunks`."""
+"""Blocks that call a server's tool or a custom tool, and the fields of the slots of their
+arguments. Messages have no `tool_call_chunks` for servers' tools."""
 
 _ECHO_FIELDS = ("partial_json", "args", "input", "arguments")
 _ENDED = frozenset({"ai", "tool"})
@@ -64,7 +64,7 @@ class Messages(VariedSpecAdapter):
         self._reused = Reused()
         self._indices: list[Any] = []
         self._live: dict[Hashable, set[Slot]] = {}  # the slots of each open message
-        self._said: dict[Hashable, Streamed] = {}  # what each message that has an id has streamed
+        self._said: dict[Hashable, Streamed] = {}  # the streamed text of messages with ids
         self._called: set[Hashable] = set()
 
     def spec_of(self, chunk: Any) -> Spec:
@@ -109,7 +109,7 @@ class Messages(VariedSpecAdapter):
         return self._live.keys()
 
     def over(self, keys: Iterable[Hashable]) -> list[Slot]:
-        """Return the texts of messages that have ended without saying so."""
+        """Return the open texts of messages that have ended without an event."""
         return [slot for key in keys for slot in self._live.pop(key, ())]
 
     def _repeated(self, key: Hashable, piece: Piece) -> Piece:
@@ -169,7 +169,8 @@ class Messages(VariedSpecAdapter):
     def _calls_in(
         self, key: Hashable, event: Mapping[str, Any]
     ) -> tuple[dict[int, Slot], dict[Slot, Call], list[Slot]]:
-        """Return the slots of a message's calls by place, those that begin, and those complete."""
+        """Return the slots of a message's calls by place, the calls that begin, and complete
+        slots."""
         slots: dict[int, Slot] = {}
         calls: dict[Slot, Call] = {}
         whole: list[Slot] = []
@@ -232,7 +233,7 @@ class Messages(VariedSpecAdapter):
         return "tool_calls" if ended == "stop" and key in self._called else ended
 
     def _arguments(self, fields: Mapping[str, Any], slot: Slot, text: str) -> dict[str, Any]:
-        """Return the fields of a chunk that continues a call, in the places that `fields` use."""
+        """Return the fields of a chunk that continues a call, where `fields` have its arguments."""
         if slot.field != "tool_calls":
             return {"content": _only_block(fields["content"], slot, text)}
         index = self._indices[slot.number]
@@ -260,8 +261,8 @@ def _place_of(block: Mapping[str, Any], event: Mapping[str, Any]) -> int | None:
 def _in_slot(
     piece: Piece, slots: Mapping[int, Slot], numbers: Mapping[int, int], event: Mapping[str, Any]
 ) -> Piece:
-    """Return a piece in its call's slot; one that repeats arguments in that of those, and other
-    arguments in that of their block."""
+    """Return a piece in its call's slot. A piece that repeats a call's arguments gets the slot of
+    these, other arguments that of their block."""
     if piece.slot.channel != "tool_args":
         return piece
     if piece.slot.field == "tool_calls":
@@ -291,7 +292,7 @@ def _made(chunk: Any, **fields: Any) -> Any:
 
 
 def _only_block(content: Sequence[Any], slot: Slot, text: str) -> list[Any]:
-    """Return the last block of the slot's channel, saying only `text`."""
+    """Return the last block of the slot's channel, with only `text`."""
     for block in reversed(content):
         if isinstance(block, str):
             if slot.channel == "text":

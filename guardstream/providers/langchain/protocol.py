@@ -1,9 +1,9 @@
 """LangChain's event protocol (v3): a model's own events, or those of a graph around them.
 
-Such are what `stream_events(version="v3")` gives, and what LangGraph's server sends over HTTP: the
-types are in the package `langchain-protocol`. Messages of models, one after another, are choice 0,
-the answer; those that run beside it, or that a tool asks for, are choices of their own. States
-repeat messages; what tools say is guarded, and what nodes write themselves, by its path.
+`stream_events(version="v3")` yields them, and LangGraph's server sends them over HTTP; the types
+are in the package `langchain-protocol`. Consecutive messages of models are choice 0, the answer;
+messages beside it, or for a tool, are choices of their own. States repeat messages. Output of tools
+is guarded, and the values that nodes write are guarded by their paths.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ _REASONS: dict[str, FinishReason] = {
 
 
 class _Border(NamedTuple):
-    """The beginning or end of a block: its message's key, the event and the index tell which."""
+    """The beginning or end of a block, identified by its message's key, the event and the index."""
 
     place: tuple[Any, Any, int]
     message: Message
@@ -59,7 +59,7 @@ class _Border(NamedTuple):
 
 
 class LangChainProtocol(VariedSpecAdapter):
-    """The adapter for events, with what a graph says around them or without."""
+    """The adapter for events, a model's own or those of a graph."""
 
     name = "langchain_protocol"
     spec = OneOf("method", EVENTS, MESSAGE)
@@ -69,8 +69,8 @@ class LangChainProtocol(VariedSpecAdapter):
         self._messages = Messages()
         self._calls: dict[Any, Slot] = {}  # the arguments of tools, by the calls' ids
         self._outputs: dict[Any, Slot] = {}
-        self._borders: list[_Border] = []  # of blocks, that are to go out
-        self._reports = False  # whether a graph says where it stands
+        self._borders: list[_Border] = []  # of blocks, that still have to go out
+        self._reports = False  # whether a graph reports its progress
         self._usage: Any = None
         self._values = Values()
 
@@ -190,7 +190,7 @@ class LangChainProtocol(VariedSpecAdapter):
             return self._ended(message, data, pieces)
         if kind == "content-block-delta":
             channel = _CHANNELS.get(str(fields_of(data.get("delta")).get("type")))
-            if channel is not None and message.next <= index_in(data):  # it has no start
+            if channel is not None and message.next <= index_in(data):  # the block has no start
                 slot = message.slot(*channel, index_in(data))
                 message.open[index_in(data)] = Block(slot, _start_of(channel[0]))
                 message.next = index_in(data) + 1
@@ -242,7 +242,7 @@ class LangChainProtocol(VariedSpecAdapter):
         return Reading(pieces, (message.choice,), finished, closed=closed, usage=self._usage)
 
     def _worked(self, data: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:
-        """Read what a tool says: its output ends where the tool does."""
+        """Read an event of a tool; the tool's end is the end of its output."""
         slot = self._outputs.get(str(data.get("tool_call_id")))
         over = data.get("event") in ("tool-finished", "tool-error")
         return Reading(pieces, (), closed=(slot,) if over and slot is not None else ())
@@ -330,7 +330,7 @@ def _slot_of(message: Message, data: Mapping[str, Any]) -> Slot | None:
 
 
 def _start_of(channel: str) -> Mapping[str, Any]:
-    """Return the start of a block that has none."""
+    """Return a start for a block that has none."""
     kinds = {"text": "text", "thinking": "reasoning"}
     return {"type": kinds.get(channel, "tool_call_chunk")}
 
@@ -344,7 +344,7 @@ def _whole(slot: Slot, start: Mapping[str, Any], text: str) -> dict[str, Any]:
 
 
 def _made(chunk: Any, data: Mapping[str, Any], method: str | None = None) -> dict[str, Any]:
-    """Return an event with other data; a graph's says where it stands as `chunk` does."""
+    """Return an event with other data; a graph's event has the other fields of `chunk`."""
     if "method" not in chunk:
         return dict(data)
     params = chunk["params"]

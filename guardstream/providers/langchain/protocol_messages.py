@@ -1,7 +1,7 @@
 """The open messages of LangChain's protocol (v3), and which one an event belongs to.
 
-Several may be said at the same time: by nodes of a graph side by side, and by models that a tool
-asks. Their events tell them apart by the graph's namespace, and by an id that not all of them have.
+Several may be open at the same time: of parallel nodes of a graph, and of models that a tool asks.
+They are distinguished by the graph's namespace, and by an id that not all events have.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from guardstream.providers.adapter import Slot
 from guardstream.providers.toolkit.fields import fields_of
 
 TURN = 1000
-"""A slot's number is its block's index, and this for each message before it."""
+"""Added to the number of a slot, its block's index, for each earlier message."""
 
 
 class Block(NamedTuple):
@@ -32,7 +32,7 @@ class Message:
         self.turn = turn
         self.is_said = role in (None, "ai")
         self.open: dict[int, Block] = {}
-        self.text: Slot | None = None  # which another block of text continues
+        self.text: Slot | None = None  # the text that another block may continue
         self.next = 0
         self.called = False
 
@@ -56,7 +56,7 @@ class Messages:
         self._count = 0
 
     def __bool__(self) -> bool:
-        """Return whether any is open."""
+        """Return whether any message is open."""
         return bool(self._open)
 
     def latest(self, choice: int) -> Message | None:
@@ -64,11 +64,11 @@ class Messages:
         return self._latest.get(choice)
 
     def of(self, event: Mapping[str, Any], data: Mapping[str, Any]) -> Message:
-        """Return the message that an event belongs to; one like it, if that is over."""
+        """Return the message that an event belongs to; a new one if that is over."""
         return self.find(event, data) or Message(0, 0, None)
 
     def find(self, event: Mapping[str, Any], data: Mapping[str, Any]) -> Message | None:
-        """Return the message that an event belongs to; None if that is not open."""
+        """Return the message that an event belongs to; None if it is not open."""
         namespace, own = key = key_of(event, data)
         if key in self._open:
             return self._open[key]
@@ -95,7 +95,7 @@ class Messages:
 
 
 def key_of(event: Mapping[str, Any], data: Mapping[str, Any]) -> tuple[str, str | None]:
-    """Return what tells an event's message from others: the namespace, and its id if it has one."""
+    """Return the key of an event's message: its namespace, and its id if it has one."""
     params = params_of(event)
     held = params.get("data")
     run = fields_of(held[1]).get("run_id") if is_pair(held) else None
@@ -107,18 +107,18 @@ def key_of(event: Mapping[str, Any], data: Mapping[str, Any]) -> tuple[str, str 
 
 
 def params_of(event: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return what a graph says around an event's data; nothing for a model's own event."""
+    """Return a graph's fields around an event's data; nothing for a model's own event."""
     params = event.get("params")
     return params if isinstance(params, Mapping) else {}
 
 
 def is_pair(value: Any) -> TypeGuard[Sequence[Any]]:
-    """Return whether data is a message's event beside what its graph says of it."""
+    """Return whether data is a pair of a message's event and its graph's metadata."""
     return isinstance(value, (list, tuple)) and len(value) == 2
 
 
 def data_of(event: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return what an event is about: itself, if no graph says anything around it."""
+    """Return an event's data: the event itself, if no graph's fields are around it."""
     if "method" not in event:
         return event
     held = params_of(event).get("data")

@@ -1,7 +1,7 @@
 """The events of LangChain's protocol (v3), field by field.
 
-A block is said three times: its start, its deltas, and whole at its end. What a block's start says
-is a delta of its slot, too; what its end says is a copy.
+A block's text comes twice: in its start and its deltas, and as a whole at its end. So text in a
+block's start is a delta of its slot, too, and text in its end is a copy.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _BLOCK: dict[str, Spec] = {
 }
 _RESULT = Tree(Leaf("whole", "text", "tool_result"), frozenset({"type", "id", "mime_type"}))
 _OUTPUT = OneOf("type", {name: SPEC.specs[name] for name in TOOL_MESSAGES}, Tree(_RESULT.leaf))
-"""What a tool of the application's gave: a message, or a value of its own."""
+"""The result of an application's tool: a message, or a value of its own."""
 
 _CITATION = Tree(Leaf("whole", "text", "citation"), frozenset({"type", "id"}))
 _MEDIA: dict[str, Spec] = {
@@ -142,4 +142,4 @@ EVENTS: dict[str, Spec] = {
     **dict.fromkeys(("custom", "input.requested"), _event(UNKNOWN)),
 }
 PAIR = _event([OneOf("event", MESSAGE.specs, REQUEST)], META)
-"""A message's event beside what its graph says of it, as in the process that runs it."""
+"""A message's event and its graph's metadata, as in the process that runs the graph."""

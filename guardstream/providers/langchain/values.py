@@ -1,7 +1,7 @@
 """What LangChain's runs and LangGraph's states hold: values of any shape, with messages in them.
 
-They repeat what models have streamed, and are then made of what was released; any other text in
-them is guarded as a text of its own. What the caller wrote passes.
+Text that repeats a model's streamed text is replaced by the released text; any other text is
+guarded as a text of its own. The caller's text passes.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ _MODELS = frozenset({"ai", "AIMessageChunk"})
 _MARKS = frozenset({"id", "type", "tool_call_id", "index", "name", "run_id", "mime_type", "status"})
 _IDS = frozenset({"id", "run_id"})
 _OWN = frozenset({"args", "artifact", "input", "json", "value"})
-"""What is a tool's own, or a node's: what a tool is asked with and gave, an interrupt's value."""
+"""Fields with values of a tool or a node: a tool's arguments and results, an interrupt's value."""
 
 _TOLD = frozenset({"additional_kwargs", "response_metadata"})
-"""What a message tells beside its content: of a tool's message, the tool's own."""
+"""Fields of a message beside its content; in a tool's message, they are the tool's own."""
 
 _INTERRUPTS = frozenset({"__interrupt__", "interrupts"})
 _TASKS = ({"id", "name", "interrupts"}, {"id", "name", "triggers"})
@@ -44,9 +44,9 @@ Visit = Callable[[Piece, Steps], str]
 
 
 class Values:
-    """Values of one stream: `streamed` is what was said in it, `given` what the caller wrote.
+    """Values of one stream; `streamed` is the text that was streamed in it.
 
-    `unfinished` is where more of it may follow.
+    `unfinished` are the slots whose text may go on.
     """
 
     def __init__(self) -> None:
@@ -71,14 +71,14 @@ class Values:
                 self.note_given(item)
 
     def pieces(self, value: Any) -> list[Piece]:
-        """Return each text in a value: what it repeats, or a text of its own."""
+        """Return each text in a value, as a copy of streamed text or as a text of its own."""
         return [piece for piece, _ in self._found(value, None)]
 
     def streaming(self, value: Any, streams: Slot) -> Reading:
         """Return each text in a value that a run streams.
 
-        Each that does not repeat a finished one may continue the text before it at its place. Its
-        slot is that of `streams`, with the place after its field.
+        A text that does not repeat a finished one may continue the earlier text at its place. Its
+        slot is that of `streams`, with the place after the field.
         """
         found = self._found(value, streams)
         unknown = [(piece.slot, steps) for piece, steps in found if piece.kind == "unknown"]
@@ -129,7 +129,7 @@ class Values:
             return text if passes else visit(Piece(_MARK, text, "mark"), ())
 
         def tokens(logprobs: Any, steps: Steps) -> Any:
-            # Tokens that stand at other places, such as alternative ones, continue others.
+            # Tokens at other places, such as alternative ones, continue other texts.
             texts = {steps: spelled_whole(logprobs)}
             texts |= {(steps, f"[{n}]"): text for n, text in enumerate(spelled(logprobs))}
             same = [change(text, place) == text for place, text in texts.items() if text]
@@ -139,8 +139,8 @@ class Values:
 
 
 class _Changes(NamedTuple):
-    """What becomes of strings, of those in a call's arguments, of keys, of the marks under a name,
-    and of log probabilities."""
+    """The functions that change strings, strings in a call's arguments, keys, marks by their names,
+    and log probabilities."""
 
     text: Callable[[str, Steps], str]
     argument: Callable[[str, Steps], str]
@@ -167,13 +167,14 @@ def _path(steps: Steps) -> str:
 
 
 def _mapped(value: Any, changes: _Changes, steps: Steps = (), *, known: bool = False) -> Any:
-    """Change each string in a value of any shape, but for what the caller wrote.
+    """Change each string in a value of any shape, except for the caller's.
 
-    Those who change texts are told the steps to them.
+    Functions that change texts get the steps to them.
 
-    Keys of plain objects are changed, too; one of which nothing is left goes with its value. Only
-    what is `known` has marks, as messages and what is in them, and objects of LangChain: fields of
-    other values are named by applications and tools. There a whole number is a text, too.
+    Keys of plain objects are changed, too; a key of which nothing is left is removed with its
+    value. Only `known` values have marks: messages with everything in them, and objects of
+    LangChain. Fields of other values are named by applications and tools; in these, a whole number
+    is a text, too.
     """
     if isinstance(value, str):
         return changes.text(value, steps) if value else value

@@ -1,8 +1,8 @@
 """Mistral's conversations: what a model or an agent says, the tools that it runs, and handoffs.
 
 Events of the `mistralai` package, which hold an event's name and data, or the data alone as it
-comes over the wire: https://docs.mistral.ai/api/#tag/beta.conversations. A message says text,
-thoughts and references by turns; nothing marks where one of them ends.
+comes over the wire: https://docs.mistral.ai/api/#tag/beta.conversations. Text, thoughts and
+references alternate in a message; nothing marks the end of one.
 """
 
 from __future__ import annotations
@@ -138,11 +138,11 @@ class Conversations(SpecAdapter):
 
     def __init__(self, *, unknown: Unknown = "guard") -> None:
         super().__init__(unknown=unknown)
-        self._count = 0  # of what was said apart
-        self._next = 0  # the index of another output
+        self._count = 0  # the number of the last text or call
+        self._next = 0  # the index of a further output
         self._saying: Any = None  # the message and channel of the last event
         self._here = Slot(0, "text", "text")  # the slot of the current event
-        self._text: Slot | None = None  # which another text may continue
+        self._text: Slot | None = None  # the text that another may continue
         self._calls: dict[Any, Slot] = {}
         self._called = False
 
@@ -178,7 +178,7 @@ class Conversations(SpecAdapter):
         return super().read(chunk)
 
     def _note_message(self, data: Mapping[str, Any]) -> None:
-        """Note the slot of a message's event: the last one if it continues that."""
+        """Note the slot of a message's event: the last slot if the event continues its text."""
         channel = _channel_of(data.get("content"))
         saying = str(data.get("id")), data.get("output_index"), channel
         if saying != self._saying:
@@ -226,7 +226,8 @@ class Conversations(SpecAdapter):
         return Reading(pieces, (0,), closed=self._over(), calls=calls)
 
     def _over(self) -> Sequence[Slot]:
-        """Return the text that is over where a tool or another agent begins, or all ends."""
+        """Return the text that ends because a tool or another agent begins, or the response
+        ends."""
         text, self._text, self._saying = self._text, None, None
         return () if text is None else (text,)
 
@@ -245,7 +246,7 @@ class Conversations(SpecAdapter):
     def end(
         self, chunk: Any, choice: int, reason: FinishReason, released: Released
     ) -> Sequence[Any]:
-        """Return what ends the response; it has no reason but for an error."""
+        """Return the events that end the response; only an error has a reason."""
         if reason in ("stop", "length", "tool_calls"):
             usage = dict.fromkeys(("prompt_tokens", "completion_tokens", "total_tokens"), 0)
             return [_made(chunk, {"type": DONE, "usage": usage})]
@@ -254,13 +255,13 @@ class Conversations(SpecAdapter):
 
 
 def _data(chunk: Any) -> Any:
-    """Return what an event is about: itself, if nothing is around it."""
+    """Return an event's data: the event itself, if nothing is around it."""
     fields = fields_of(chunk)
     return fields["data"] if "type" not in fields and "data" in fields else chunk
 
 
 def _channel_of(content: Any) -> str:
-    """Return the channel of what a message's event says; "" for what is not text."""
+    """Return the channel of a message's content; "" if it is not text."""
     if isinstance(content, str):
         return "text"
     kind = fields_of(content).get("type")
@@ -268,7 +269,7 @@ def _channel_of(content: Any) -> str:
 
 
 def _key(data: Mapping[str, Any]) -> Any:
-    """Return what tells a call from others."""
+    """Return the key of a call."""
     return str(data.get("id")), str(data.get("tool_call_id"))
 
 

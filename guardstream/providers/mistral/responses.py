@@ -1,6 +1,6 @@
 """Mistral's responses: frames with an event of OpenAI's Responses API and its name.
 
-Objects of the `mistralai` package, or the dicts that they stand for:
+Objects of the `mistralai` package, or dicts with the same fields:
 https://docs.mistral.ai/api/endpoint/responses. On the wire Mistral sends the events themselves,
 which `openai_responses` reads.
 """

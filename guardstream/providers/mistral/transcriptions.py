@@ -3,7 +3,7 @@
 Events of the `mistralai` package (`audio.transcriptions.stream`), which hold an event's name and
 data, or the data alone as it comes over the wire:
 https://docs.mistral.ai/api/endpoint/audio/transcriptions. A segment repeats a part of the text, or
-comes instead of it.
+comes in place of one.
 """
 
 from __future__ import annotations
@@ -83,7 +83,7 @@ class Transcriptions(SpecAdapter):
 
 
 def _data(chunk: Any) -> Any:
-    """Return what an event is about: itself, if nothing is around it."""
+    """Return an event's data: the event itself, if nothing is around it."""
     fields = fields_of(chunk)
     return fields["data"] if fields.keys() == {"event", "data"} else chunk
 

@@ -2,10 +2,10 @@
 
 What `client.beta.agents.sessions` of the `openai` package streams:
 https://developers.openai.com/api/docs/guides/agents-api/sessions/events. The fields are those of
-the package's types (`openai.types.beta.AgentSessionEvent`). A message and a summary of thoughts
-are said in parts; a part belongs to the item whose id its events have. Calls come whole when their
-item is added, and the package runs them then. What users said, and the agent's own settings, are
-the caller's and pass.
+the package's types (`openai.types.beta.AgentSessionEvent`). Messages and summaries of thoughts
+stream in parts; a part belongs to the item whose id its events have. Calls come whole when their
+item is added, and the package runs them then. Users' texts and the agent's settings are the
+caller's and pass.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from guardstream.providers.spec import (
 from guardstream.providers.toolkit.fields import fields_of, index_in
 
 PARTS = 1000
-"""A slot's number is its item's times this, and that of the part in the item."""
+"""A slot's number is its item's number times this, plus the number of the part in the item."""
 
 _MARKS = frozenset({"type", "id", "image_url", "encrypted_content", "status"})
 _CALLED = Tree(Leaf("copy", "tool_args", "action"), _MARKS)
@@ -80,7 +80,7 @@ _SENT: Spec = [
         },
     )
 ]
-"""What one agent says to another: it is not streamed."""
+"""A message from one agent to another: it is not streamed."""
 
 
 def _item(kind: Kind) -> Spec:
@@ -160,8 +160,8 @@ OVER: Mapping[str, FinishReason] = {
 
 
 class _Said(NamedTuple):
-    """What is streamed: the middle of its events' names, its slot's field, and the name of its
-    part's place."""
+    """A kind of streamed text: the middle of its events' names, its slot's channel and field, and
+    the event's field with the place of its part."""
 
     name: str
     channel: str
@@ -249,12 +249,12 @@ class AgentSessions(SpecAdapter):
 
     def __init__(self, *, unknown: Unknown = "guard") -> None:
         super().__init__(unknown=unknown)
-        self._numbers: dict[Hashable, int] = {}  # of items, by their ids, and by their places
-        self._about: dict[int, dict[str, Any]] = {}  # where items belong, by what went out
+        self._numbers: dict[Hashable, int] = {}  # of items, by id and by place
+        self._about: dict[int, dict[str, Any]] = {}  # where items belong, as they went out
         self._live: dict[Slot, None] = {}
         self._called: set[Slot] = set()
-        self._texts: dict[int, dict[Slot, None]] = {}  # of messages that are not over
-        self._turn: Any = None  # the last one of the agent itself
+        self._texts: dict[int, dict[Slot, None]] = {}  # the slots of open messages
+        self._turn: Any = None  # the last turn of the agent itself
         self._count = 0
 
     event_name = staticmethod(named_by_type)
@@ -441,7 +441,7 @@ class AgentSessions(SpecAdapter):
 
 
 def _about(event: Mapping[str, Any]) -> dict[str, Any]:
-    """Return where an event's item belongs."""
+    """Return the fields that say where an event's item belongs."""
     item = fields_of(event.get("item"))
     return {
         "item_id": event.get("item_id") or item.get("id"),

@@ -52,7 +52,7 @@ def _content(kind: Kind) -> Spec:
 
 
 def _details(kind: Kind) -> Spec:
-    """What a step does: tool calls, or a message that is made."""
+    """The details of a step: tool calls, or the creation of a message."""
     marks = dict.fromkeys(("index", "type", "id"), META)
     code = {"input": Leaf(kind, "text", "code"), "outputs": _RESULT}
     function = {
@@ -163,7 +163,7 @@ class Assistants(SpecAdapter):
 
     def __init__(self, *, unknown: Unknown = "guard") -> None:
         super().__init__(unknown=unknown)
-        self._numbers: dict[tuple[Any, Any], int] = {}  # of what is said, by object and place
+        self._numbers: dict[tuple[Any, Any], int] = {}  # of texts, by object and place
         self._made: dict[str, Any] = {}  # the last message and run
 
     @staticmethod

@@ -1,4 +1,4 @@
-"""What Azure's content filters say beside an answer, on nearly every chunk.
+"""The results of Azure's content filters, which nearly every chunk has beside the answer.
 
 https://learn.microsoft.com/azure/ai-foundry/openai/concepts/content-filter.
 """

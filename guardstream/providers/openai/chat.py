@@ -1,7 +1,7 @@
 """OpenAI chat-completion chunks, as objects of the `openai` package or as plain dicts.
 
-Text is guarded wherever the format and its compatible servers put it: content, refusal, reasoning,
-the arguments of each tool call. The format:
+Text is guarded wherever OpenAI and compatible servers put it: content, refusal, reasoning, the
+arguments of each tool call. The format:
 https://platform.openai.com/docs/api-reference/chat-streaming/streaming. Objects are duck-typed
 (pydantic models or any object with attributes); they are copied, never changed.
 """
@@ -38,7 +38,7 @@ REASONS: dict[str, FinishReason] = {
 
 
 _MARKS = ("tool_calls", "function_call", "thinking_blocks")
-"""Fields of a delta that say more than text."""
+"""Fields of a delta with more than text."""
 
 
 class OpenAIChat(SpecAdapter):
@@ -52,7 +52,7 @@ class OpenAIChat(SpecAdapter):
     steady = True
     padding = PADDING | {"timings"}
     sse_end = "[DONE]"
-    calls_by_id: ClassVar[bool] = True  # where an index is taken again
+    calls_by_id: ClassVar[bool] = True  # if servers give several calls the same index
 
     def __init__(self, *, unknown: Unknown = "guard") -> None:
         super().__init__(unknown=unknown)
@@ -155,8 +155,8 @@ class OpenAIChat(SpecAdapter):
         """Return None for what spells out a choice's text, even for a list."""
 
     def write(self, chunk: Any, texts: Sequence[str], *, ends: bool = True) -> Any | None:
-        """Return `chunk` with `texts`, and without choices that have ended beside one that has
-        not: a call would begin in them."""
+        """Return `chunk` with `texts`, and without choices that have ended while others go on: a
+        call might begin in them."""
         written = super().write(chunk, texts, ends=ends)
         if written is None or not self._ended:
             return written

@@ -34,13 +34,13 @@ _MARKS = frozenset({"type", "signature", "data", "id", "index", "cache_control"}
 _MARKS |= {"encrypted_content", "encrypted_index", "tool_use_id", "file_id"}
 
 POSITIONS = frozenset({"start_index", "end_index"})
-"""Where in the text an annotation stands."""
+"""The fields with the position of an annotation in the text."""
 
 SO_FAR = Leaf("copy", "text", "content")
-"""All of an answer so far, beside what is new in it (Perplexity)."""
+"""The whole answer so far, beside its new text (Perplexity)."""
 
 TEXT = Leaf("delta", "text", "content")
-"""The delta's content once more (Together, Hugging Face), or instead of it."""
+"""A repetition of the delta's content (Together, Hugging Face), or its substitute."""
 
 _STEPS = Tree(Leaf("copy", "thinking", "reasoning_steps"), frozenset({"type"}))
 
@@ -51,8 +51,8 @@ _MESSAGE = Mirror(
         "reasoning_steps": _STEPS,
     }
 )
-"""Perplexity says all so far, Writer the delta once more; https://docs.perplexity.ai,
-"Stream mode: concise vs full".
+"""Perplexity repeats the whole text so far, Writer the delta: https://docs.perplexity.ai, "Stream
+mode: concise vs full".
 """
 
 
@@ -105,7 +105,8 @@ _TOOL_CALL: Spec = {
 
 
 def said_twice(kind: Kind) -> dict[str, Spec]:
-    """What LiteLLM repeats of a message: https://docs.litellm.ai/docs/reasoning_content."""
+    """The parts of a message that LiteLLM repeats:
+    https://docs.litellm.ai/docs/reasoning_content."""
     text = Leaf(kind, "thinking", "thinking_blocks")
     block = {**dict.fromkeys(_MARKS, META), "signature": KEEP, "data": KEEP}
     return {
@@ -142,17 +143,17 @@ _DELTA: Spec = {
 
 PADDING = frozenset({"created", "obfuscation", "p"})
 """Fields that differ from chunk to chunk: random strings, which hide how long a text is (OpenAI,
-Mistral), and the time, which some take anew for each."""
+Mistral), and the time, which some servers set for each chunk."""
 
 SPELLED = (
     *("logprobs", "reasoning_logprobs", "token_ids"),
     "top_logprobs",  # Together
     "raw_output",  # Fireworks: a model's own tokens
 )
-"""What spells out the text of a choice once more."""
+"""Fields that spell out the text of a choice."""
 
 BESIDE = "chunk."
-"""The beginning of the fields of slots that are beside the choices."""
+"""The prefix of a slot's field if its text is beside the choices."""
 
 NUMBERED = frozenset({"width", "height", "code"})
 """Fields beside the choices that hold numbers: sizes of images, and the code of an error."""
@@ -161,18 +162,18 @@ ASIDE = (
     *("citations", "search_results", "images", "related_questions", "error"),
     "provider_specific_fields",
 )
-"""Fields of a chunk itself that hold text: what an answer rests on (Perplexity), and errors."""
+"""Fields of a chunk itself that hold text: the sources of an answer (Perplexity), and errors."""
 
 _TIMINGS = (
     *(f"{what}_{unit}" for what in ("prompt", "predicted") for unit in ("n", "ms", "per_second")),
     *("prompt_per_token_ms", "predicted_per_token_ms", "cache_n", "draft_n", "draft_n_accepted"),
 )
-"""What llama.cpp measures."""
+"""The measurements of llama.cpp."""
 
 USED: Spec = {"models": [{"model": META, "usage": META}]}
 
 GROQ: Spec = {"debug": ABOUT, "id": META, "usage": META, "seed": NUMBER, "usage_breakdown": USED}
-"""What Groq says beside an answer: https://console.groq.com/docs/api-reference."""
+"""Groq's fields beside an answer: https://console.groq.com/docs/api-reference."""
 
 CHUNK: Spec = {
     **dict.fromkeys(("id", "object", "model", "service_tier", "system_fingerprint"), META),
@@ -182,7 +183,7 @@ CHUNK: Spec = {
     **dict.fromkeys(("model_id", "model_version", "created_at"), META),  # watsonx
     "system": Tree(Leaf("copy", "text", f"{BESIDE}system"), frozenset({"id", "more_info"})),
     "timings": dict.fromkeys(_TIMINGS, NUMBER),
-    "__verbose": ABOUT,  # llama.cpp's own form of the chunk, once more
+    "__verbose": ABOUT,  # repeats the chunk in llama.cpp's own form
     "token": ABOUT,  # Together's completions
     "x_groq": GROQ,
     "usage_breakdown": USED,

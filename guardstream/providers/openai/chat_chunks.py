@@ -28,16 +28,16 @@ _AGAIN = ("__verbose",)
 class Calls:
     """The tool calls of a stream of chunks, and those in the last chunk.
 
-    A call's number is its index; if that is taken again, one below zero. `begun` are the calls that
-    begin in the chunk: a name comes once, with a call's first piece. `over` are the slots of those
-    whose index another one takes; never any unless `by_id`.
+    A call's number is its index, or a negative one if an earlier call has the index. `begun` are
+    the calls that begin in the chunk: a name comes once, with a call's first piece. `over` are the
+    slots of calls whose index another call takes; it is empty unless `by_id`.
     """
 
     def __init__(self, *, by_id: bool) -> None:
         self.begun: dict[Slot, Call] = {}
         self.over: list[Slot] = []
         self._reused = Reused() if by_id else None
-        self._numbers: dict[tuple[int, int], int] = {}  # of what took its index again
+        self._numbers: dict[tuple[int, int], int] = {}  # of calls with a taken index
         self._indices: dict[int, int] = {}
         self._placed: dict[tuple[int, int], int] = {}
 
@@ -71,7 +71,7 @@ class Calls:
         return Slot(choice, "tool_args", "tool_calls", number)
 
     def number(self, at: int, place: int, call: Any) -> int:
-        """Return the number of a call in the chunk: at a place in it, of the choice at a place."""
+        """Return the number of the call at `place` in the choice at position `at` of the chunk."""
         return self._placed.get((at, place), index_in(call, place))
 
     def index(self, number: int) -> int:

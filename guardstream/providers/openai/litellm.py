@@ -1,8 +1,9 @@
 """What LiteLLM adds to chat-completion chunks: thinking and citations, repeated in other places.
 
 `thinking_blocks` and `provider_specific_fields` repeat what the same delta says in
-`reasoning_content`. https://docs.litellm.ai/docs/reasoning_content. They are read by the spec of
-chat completions; here is what their signature ends, and what is added repeats.
+`reasoning_content`. https://docs.litellm.ai/docs/reasoning_content. The spec of chat completions
+reads them. This module finds the thinking that a signature ends, and adds the repetitions to chunks
+of the guard.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """OpenAI's live API: what a server sends during a session, over a WebSocket.
 
 Objects of the `openai` package or plain dicts: https://platform.openai.com/docs/api-reference/live.
-What the model says is the answer, choice 0, as its transcript; what the user says is choice 1. No
-event ends a turn. The responses of each model to which the session delegates are a choice of their
-own, in events of the Responses API.
+The transcript of the model's speech is the answer, choice 0; that of the user's speech is choice 1.
+No event ends a turn. The responses of each model to which the session delegates are a choice of
+their own, in events of the Responses API.
 """
 
 from __future__ import annotations
@@ -100,11 +100,11 @@ _SPEC = OneOf(
 )
 
 _OF_REALTIME = frozenset({"session.updated", "session.closed", "error"})
-"""Kinds of events that do not tell a session from one of the realtime API."""
+"""Kinds of events that the realtime API has, too."""
 
 
 class _Session(SpecAdapter):
-    """The adapter for a session's own events, and for what surrounds those of a response."""
+    """The adapter for a session's own events, and for the fields around a response's events."""
 
     name = "openai_live"
     spec = _SPEC
@@ -136,7 +136,7 @@ class OpenAILive:
 
     @staticmethod
     def accepts(chunk: object) -> bool:
-        """Return whether `chunk` is an event of a session that no other API has."""
+        """Return whether `chunk` is an event that only such sessions have."""
         fields = fields_of(chunk)
         kind = fields.get("type")
         if not isinstance(kind, str) or kind not in _SPEC.specs or kind in _OF_REALTIME:

@@ -1,7 +1,7 @@
 """OpenAI's streams of transcriptions, and of images and speech, which contain no text.
 
 https://platform.openai.com/docs/api-reference/audio/transcript-text-delta-event and its neighbours.
-A transcription streams one text; of a diarized one, segments come too, each by itself.
+A transcription streams one text; a diarized one also sends segments, each a text of its own.
 """
 
 from __future__ import annotations

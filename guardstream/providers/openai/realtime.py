@@ -2,8 +2,8 @@
 
 Objects of the `openai` package or plain dicts:
 https://platform.openai.com/docs/api-reference/realtime-server-events. Written text and transcripts
-of what is spoken are the answer; the audio passes as it is. Responses, one after another, are
-choice 0; one that runs beside it is a choice of its own, and so is what the user says.
+of what is spoken are the answer; the audio passes as it is. Consecutive responses are choice 0. A
+concurrent response is a choice of its own, and so is the user's speech.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _STATUS: dict[Any, FinishReason] = {"cancelled": "cancelled", "failed": "error"}
 
 @dataclass(slots=True, eq=False)
 class _Response:
-    """An open response, and the text in it that another may continue."""
+    """An open response, and its text that another text may continue."""
 
     choice: int
     text: Slot | None = None
@@ -40,7 +40,7 @@ class _Response:
     called: bool = False
 
     def end(self) -> Sequence[Slot]:
-        """Forget the text, which nothing continues; return it if there is one."""
+        """Forget the text, since nothing continues it; return it if there is one."""
         text, self.text, self.is_over = self.text, None, False
         return () if text is None else (text,)
 
@@ -62,13 +62,13 @@ class Realtime(SpecAdapter):
         self._items: dict[str, _Response] = {}  # the responses of items
         self._slots: dict[str, dict[tuple[int, str], Slot]] = {}  # by item, then part and field
         self._number = 0  # of slots
-        self._heard: dict[str, int] = {}  # choices of what the user says, by item
+        self._heard: dict[str, int] = {}  # choices of the user's speech, by item
         self._ending = Ending()
 
     @staticmethod
     def accepts(chunk: object) -> bool:
-        """Return whether `chunk` is an event of a session: such have ids of their own, and unlike
-        an agent's none of the session."""
+        """Return whether `chunk` is an event of a session: it has an id of its own but, unlike an
+        agent's event, no session's id."""
         fields = fields_of(chunk)
         kind = fields.get("type")
         known = isinstance(kind, str) and kind in SPEC.specs
@@ -162,7 +162,8 @@ class Realtime(SpecAdapter):
         return self._running.get(str(own)) or self._items.get(str(event.get("item_id")))
 
     def _over(self, pieces: Sequence[Piece], but: _Response | None = None) -> list[Slot]:
-        """Return the texts that end because something else begins: their parts have ended."""
+        """Return the texts that end because new text begins elsewhere: those whose parts have
+        ended."""
         says = any(piece.kind in NEW for piece in pieces)
         return self._ended(but) if says else []
 

@@ -33,7 +33,7 @@ class _Part:
     slot: Slot
     made: dict[str, Any] | None = None
     is_done: bool = False
-    own: str | None = None  # what is said in it, if it is not what was released in the slot
+    own: str | None = None  # its text, if that is not the released text of the slot
 
 
 @dataclass(slots=True)
@@ -56,7 +56,7 @@ class _Response:
 
 
 class Ending:
-    """What went out of one session, as far as the ends of its responses need it."""
+    """The parts of a session that went out and are needed for the ends of its responses."""
 
     def __init__(self) -> None:
         self._responses: dict[str, _Response] = {}
@@ -121,7 +121,7 @@ class Ending:
         item, part = _open(response, slot)
         if response is None or item is None or part is None or part.is_done:
             if part is not None and part.own is None:
-                part.own = released(slot).removesuffix(text)  # which is said elsewhere
+                part.own = released(slot).removesuffix(text)  # `text` goes out elsewhere
             return self._beside(chunk, response, slot, text, released)
         if streams:
             return [self._delta_like(chunk, text)]

@@ -39,7 +39,7 @@ CALLS = {
 """Items that are tool calls, and the field of their arguments. Built-in tools have no name."""
 
 _CLIENT = ("function_call", "custom_tool_call", "apply_patch_call", "computer_call")
-"""Calls that the client is to make."""
+"""Calls for the client."""
 
 _PARTED = ("output_text", "reasoning_text")
 """Texts in numbered parts of an item."""
@@ -61,7 +61,7 @@ class OpenAIResponses(SpecAdapter):
         super().__init__(unknown=unknown)
         self._begun = False
         self._turn = 0
-        self._places: dict[str, int | None] = {}  # of items by id; None for an id of several
+        self._places: dict[str, int | None] = {}  # of items by id; None for a shared id
         self._live: dict[Slot, None] = {}
         self._ended: set[Slot] = set()
         self._text: Slot | None = None  # the last part, if it was text
@@ -70,7 +70,7 @@ class OpenAIResponses(SpecAdapter):
         self._ending = Ending()
         self._announced_parts: set[Slot] = set()
         self._saying: dict[Slot, Slot] = {}  # the open text of each item
-        self._panels: dict[str, int] = {}  # models that are asked beside others, by their names
+        self._panels: dict[str, int] = {}  # numbers of models that answer beside others, by name
         self._same: dict[Slot, Slot] = {}  # unannounced parts, and the parts that they continue
 
     @staticmethod
@@ -125,8 +125,8 @@ class OpenAIResponses(SpecAdapter):
     def _note_part(self, event: Mapping[str, Any]) -> None:
         """Note which part an event is about.
 
-        vLLM increments the number of the part with every delta, although it announces none of them:
-        such a delta continues the one before it.
+        vLLM increments the part's number with every delta, although it announces no parts: such a
+        delta continues the one before it.
         """
         kind = kind_of(event).removeprefix("response.")
         name, _, state = kind.rpartition(".")
@@ -143,7 +143,7 @@ class OpenAIResponses(SpecAdapter):
             before = self._saying.setdefault(item, slot)
             if before != slot:
                 self._same.setdefault(slot, before)
-            first = slot._replace(number=item.number * PARTS)  # as it is repeated at the end
+            first = slot._replace(number=item.number * PARTS)  # as in the response at the end
             if first != before and first not in self._announced_parts:
                 self._same.setdefault(first, before)
         if state == "done":

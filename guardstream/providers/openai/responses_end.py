@@ -19,7 +19,8 @@ from guardstream.providers.spec import constructed, is_foreign, plain
 from guardstream.providers.toolkit.fields import fields_of, kind_of, replaced
 
 PARTS = 1000
-"""A slot's number is its output item's times this, and that of the part in the item."""
+"""A slot's number is its output item's number times this, plus the number of the part in the
+item."""
 
 _TYPES = "openai.types.responses"
 _HELPER = "openai.lib.streaming.responses"
@@ -56,7 +57,7 @@ _RESULTS = ("stdout", "stderr", "transcript")
 
 
 def part_of(event: Mapping[str, Any]) -> int | None:
-    """Return the place of an event's part in its item; None if it does not say so."""
+    """Return the place of an event's part in its item; None if the event does not name one."""
     for name in ("content_index", "summary_index", "command_index", "block_index"):
         if event.get(name) is not None:
             return index_of(event[name])
@@ -92,11 +93,10 @@ class _Open:
     done: set[Slot] = field(default_factory=set)
 
     def has(self, slot: Slot) -> bool:
-        """Return whether a slot is open; it may have been announced with the item, and is then
-        recorded."""
+        """Return whether a slot is open; records it if it was only announced with the item."""
         if slot in self.slots:
             return True
-        if slot.field not in _CHANNELS:  # that of a block's message, which no part has
+        if slot.field not in _CHANNELS:  # the slot of a block's message, which no part has
             return False
         texts, place = _announced_texts(self.item, slot.field), slot.number % PARTS
         if place >= len(texts):
@@ -109,7 +109,7 @@ class _Open:
 
 
 class Ending:
-    """What went out of one stream, as far as its end needs it."""
+    """The parts of a stream that went out and are needed for its end."""
 
     def __init__(self) -> None:
         self._begun = False
@@ -194,7 +194,7 @@ class Ending:
                 return [self._delta(chunk, slot, text, whole)]
         if slot.channel != "text":
             raise AdapterError(f"no open part for text of field {slot.field!r}")
-        self._own.setdefault(slot, released(slot).removesuffix(text))  # it is said elsewhere
+        self._own.setdefault(slot, released(slot).removesuffix(text))  # `text` goes out elsewhere
         return [*self._close(chunk, released, "incomplete"), *self._message(chunk, text)]
 
     def _delta_like(self, chunk: Any, text: str, whole: str) -> Any:
@@ -374,7 +374,7 @@ def _announced_texts(item: Any, field: str) -> Sequence[Any]:
 
 
 def _holder(item: Mapping[str, Any], field: str) -> Mapping[str, Any]:
-    """Return what has a field in an item."""
+    """Return the part of an item that has a field."""
     within = {"commands": "action", "diff": "operation"}.get(field)
     return item if within is None else fields_of(item.get(within))
 
@@ -382,7 +382,7 @@ def _holder(item: Mapping[str, Any], field: str) -> Mapping[str, Any]:
 def _filled(record: _Open, released: Released, status: str) -> Any:
     """Return an item with all the text released in it.
 
-    A call that is open is never complete: a client would run it, with what it has of a command.
+    An open call never becomes complete: a client would run it, even with part of a command.
     """
     fields = fields_of(record.item)
     if is_call(fields) or any(slot.channel == "tool_args" for slot in record.slots):

@@ -1,8 +1,8 @@
 """The events of the Responses API, field by field.
 
-What the model streams is a delta of its slot, and a copy wherever it is repeated: in done events,
-in items and in the response at the end. What comes whole (a search query, what a tool gave) is
-named a copy everywhere, too: it is guarded when it comes first and known when it is repeated.
+Streamed text is a delta of its slot, and a copy wherever it is repeated: in done events, in items
+and in the response at the end. Text that comes whole (a search query, a tool's result) is a copy
+everywhere: it is guarded when it first comes, and recognised when it is repeated.
 """
 
 from __future__ import annotations
@@ -230,7 +230,7 @@ _ECHOED = (
     *("reasoning", "conversation", "previous_response_id", "safety_identifier"),
     *("prompt_cache_key", "prompt_cache_options", "prompt_cache_retention", "include"),
 )
-"""What the caller sent, which the response repeats."""
+"""The caller's fields, which the response repeats."""
 
 _NUMBERS = (
     *("id", "object", "created_at", "completed_at", "model", "status", "background", "store"),
@@ -322,7 +322,7 @@ BESIDE = {
     "fusion_call.panel": ("text", "panel", "content"),
     "fusion_call.panel.reasoning": ("thinking", "panel_reasoning", "content"),
 }
-"""Those of what is asked beside the model: apps of Doubao's, models of OpenRouter's fusion."""
+"""The same for sources beside the model: Doubao's apps, and models of OpenRouter's fusion."""
 
 PANEL = "fusion_call.panel"
 

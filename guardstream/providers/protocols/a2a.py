@@ -126,13 +126,13 @@ _SO_FAR: Spec = {
     "artifacts": [_artifact(Leaf("copy", "text", "text"))],
     "history": [_message(Leaf("copy", "text", "history"))],
 }
-"""A task with all that its updates have said."""
+"""A task with everything that its updates have sent."""
 
 
 class Events(SpecAdapter):
     """Reads a task's events as JSON; its artifacts are the answer.
 
-    `soFar` is the task as a client has it after an event, for those that tell both.
+    `soFar` is the task after the event, for clients that yield both.
     """
 
     name = "a2a"
@@ -147,9 +147,9 @@ class Events(SpecAdapter):
 
     def __init__(self, *, unknown: Unknown = "guard") -> None:
         super().__init__(unknown=unknown)
-        self._texts: dict[Any, int] = {}  # of artifacts, by their ids
+        self._texts: dict[Any, int] = {}  # the numbers of artifacts, by id
         self._count = 0
-        self._streamed = Streamed()  # where events repeat it
+        self._streamed = Streamed()  # the artifacts' text, if events repeat it
 
     @staticmethod
     def accepts(chunk: object) -> bool:
@@ -173,11 +173,11 @@ class Events(SpecAdapter):
             if leaf.kind == "copy":
                 artifact = fields_of(fields_of(event["soFar"])["artifacts"][path[0]])
             number = self._texts.get(artifact.get("artifactId"), 0)
-        field = "content" if leaf.field == "message" else leaf.field  # it is an answer
+        field = "content" if leaf.field == "message" else leaf.field  # a message is an answer
         return Slot(0, leaf.channel, field, number)
 
     def pieces(self, chunk: Any, event: Mapping[str, Any]) -> Sequence[Piece]:
-        """Return the pieces of text; what a task so far does not repeat is a text of its own."""
+        """Return the pieces of text; text in `soFar` that was not streamed is a text of its own."""
         found = super().pieces(chunk, event)
         if "soFar" not in event:
             return found
@@ -319,7 +319,7 @@ class A2A(Objects):
         return with_changes(chunk, old if whole else old["result"], new if whole else new["result"])
 
     def made(self, chunk: Any, event: Event) -> Any:
-        """Return an object for an event; in a pair beside the task with what it adds."""
+        """Return an object for an event; in a pair, with the task that the event updates."""
         if is_message(chunk):
             (name,) = event
             kind = next((kind for kind, each in _NAMES.items() if each == name), "")
@@ -349,7 +349,7 @@ _NAMES = {
     "TaskStatusUpdateEvent": "statusUpdate",
     "TaskArtifactUpdateEvent": "artifactUpdate",
 }
-"""How version 1 calls the events that it holds by name."""
+"""The names of events in version 1."""
 
 _KIND_NAMES = {
     "status-update": "TaskStatusUpdateEvent",
@@ -372,7 +372,7 @@ def _answer(model: Any) -> Event:
 
 
 def _with_joined_texts(task: Event) -> Event:
-    """Return a task in which each text is one part: one more comes with every update."""
+    """Return a task in which each text is one part: every update adds a part."""
     joined = {**task, "artifacts": [_joined(each) for each in task.get("artifacts") or ()]}
     joined["history"] = [_joined(each) for each in task.get("history") or ()]
     message = task["status"].get("message")
@@ -406,14 +406,14 @@ def _with_update(task: Event, update: Event) -> Event:
 
 
 def _update(event: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return the event in an answer, whichever way it is held."""
+    """Return the event in an answer, by its kind or under its name."""
     result = fields_of(event.get("result")) if "jsonrpc" in event else event
     name = next((name for name in NAMED if name in result), None)
     return result if name is None or "kind" in result else fields_of(result[name])
 
 
 def rejected(told: Event, text: str) -> Event:
-    """Return a task or a message that is blocked, as it is told without JSON-RPC, with a `text`."""
+    """Return a blocked task or message, without JSON-RPC around it, with a `text`."""
     status = fields_of(told.get("status"))
     named = str(status.get("state")).startswith("TASK_STATE_")
     parts = [{**({} if named or "kind" not in told else {"kind": "text"}), "text": text}]

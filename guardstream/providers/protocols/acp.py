@@ -1,7 +1,7 @@
 """ACP, the Agent Client Protocol: what a coding agent sends to an editor, turn after turn.
 
 https://agentclientprotocol.com/protocol/prompt-turn: notifications of JSON-RPC with the next piece
-of a message or a thought, with calls of tools and what they gave, with the plan; and the agent's
+of a message or a thought, with calls of tools and their results, with the plan; and the agent's
 requests and answers. Each session is a choice, each message in it a text.
 """
 
@@ -42,10 +42,10 @@ from guardstream.providers.toolkit.objects import (
 
 _BLOCK_MARKS = frozenset({"type", "mimeType", "data", "blob", "uri", "audience", "terminalId"})
 _TOLD = Tree(APART, _BLOCK_MARKS | {"path"})
-"""What tools gave: whole each time, or what is new in it."""
+"""Results of tools: the whole each time, or only the new part."""
 
 _REPEATED = Leaf("copy", "text", "update")
-"""What updates say again and again."""
+"""Text that updates repeat."""
 
 _MORE: dict[str, Spec] = {"_meta": Tree(UNKNOWN)}
 
@@ -164,7 +164,7 @@ class Updates(SpecAdapter):
 
     def __init__(self, *, unknown: Unknown = "guard") -> None:
         super().__init__(unknown=unknown)
-        self._sessions: dict[Any, int] = {}  # choices by ids
+        self._sessions: dict[Any, int] = {}  # choices, by id
         self._numbers: dict[Any, int] = {}  # of messages and calls, by sessions and ids
         self._open: dict[tuple[int, str], Slot] = {}  # the message, the thought
         self._over = False
@@ -177,9 +177,9 @@ class Updates(SpecAdapter):
         method, result = chunk.get("method"), chunk.get("result")
         if isinstance(method, str):
             return method in _OWN or method.startswith(_OF_CLIENTS)
-        if not isinstance(result, dict) or "role" in result:  # as MCP answers what it sampled
+        if not isinstance(result, dict) or "role" in result:  # an answer of MCP to sampling
             return False
-        version = result.get("protocolVersion")  # of MCP it is a date
+        version = result.get("protocolVersion")  # in MCP it is a date
         return isinstance(version, int) or not result.keys().isdisjoint(_ANSWERED)
 
     def slot(self, leaf: Leaf, event: Mapping[str, Any], path: Path) -> Slot:
@@ -218,7 +218,8 @@ class Updates(SpecAdapter):
         return Reading(pieces, (choice,), closed=over)
 
     def _ended(self, pieces: Sequence[Piece], reason: FinishReason) -> Reading:
-        """Return what the answer to a prompt says. It does not say whose session's turn is over."""
+        """Return the meaning of the answer to a prompt, which does not say in which session a turn
+        is over."""
         if len(self._sessions) > 1:
             return Reading(pieces, tuple(self._sessions.values()))
         over = tuple(self._open.values())
@@ -227,7 +228,7 @@ class Updates(SpecAdapter):
 
     def write(self, chunk: Any, texts: Sequence[str], *, ends: bool = True) -> Any | None:
         """Return a message with `texts`; None for an answer that must not end its turn, and for a
-        request in which the stream ends, as its client would act on a part of it."""
+        request in which the stream ends, because the client would act on the rest of it."""
         event = fields_of(chunk)
         is_request = {"id", "method"} <= event.keys()
         if not ends and (is_request or "stopReason" in fields_of(event.get("result"))):
@@ -315,7 +316,7 @@ class ACP(Objects):
     def end(
         self, chunk: Any, choice: int, reason: FinishReason, released: Released
     ) -> Sequence[Any]:
-        """Return the answer, or an error of JSON-RPC, for which no object stands."""
+        """Return the answer, or an error of JSON-RPC, which has no object."""
         if isinstance(chunk, dict) or _place_of(chunk) == "result":
             return super().end(chunk, choice, reason, released)
         return ()
@@ -325,7 +326,7 @@ _CLASSES = {"agent_message_chunk": "AgentMessageChunk", "agent_thought_chunk": "
 
 
 def _place_of(model: Any) -> str | None:
-    """Return where in a message stands what an object is; None if it is something else."""
+    """Return the field of a message to which an object belongs; None if it is something else."""
     fields = fields_of(model)
     if {"session_id", "update"} <= fields.keys():
         return "params"

@@ -75,11 +75,11 @@ _SPANS: dict[str, tuple[str, Sequence[str]]] = {
     "REASONING_START": ("REASONING_END", ("messageId",)),
     "SUBAGENT_STARTED": ("SUBAGENT_FINISHED", ("subagentRunId",)),
 }
-"""The events that begin what a run must not end in, with the events that end it, and by which
-fields an end names its beginning. Clients refuse the end of a run in which any is open."""
+"""The events that begin a span, with the event that ends it and the fields that identify it.
+Clients refuse the end of a run while a span is open."""
 
 _ENDS = ("RUN_FINISHED", "RUN_ERROR")
-"""The events after which clients refuse any other of the run."""
+"""The events after which clients refuse all others of the run."""
 
 _BEGINNINGS = {
     **{end: start for start, (end, _) in _SPANS.items()},
@@ -116,11 +116,11 @@ class Events(Blocks):
 
     def __init__(self, *, unknown: Unknown = "guard") -> None:
         super().__init__(unknown=unknown)
-        self._spans: dict[tuple[str, ...], Event] = {}  # what ends the open ones
-        self._end_written: Event | None = None  # the end of a run that is blocked in it
+        self._spans: dict[tuple[str, ...], Event] = {}  # the ends of open spans
+        self._end_written: Event | None = None  # the end of a run that was blocked in that end
         self._cuts_call = False  # whether a call of the run is open that the guard cuts
-        self._arguments: dict[Any, list[str]] = {}  # of calls in chunks, as they went out
-        self._call: Any = None  # the id of the last one
+        self._arguments: dict[Any, list[str]] = {}  # of calls in chunks, as they went out, by id
+        self._call: Any = None  # the id of the last call in chunks
 
     @staticmethod
     def accepts(chunk: object) -> bool:
@@ -155,7 +155,7 @@ class Events(Blocks):
             self._note_span(event)
 
     def _note_span(self, event: Mapping[str, Any]) -> None:
-        """Note what an event begins or ends, and by which names it is to be ended."""
+        """Note the span that an event begins or ends, and the event that will end it."""
         kind = event["type"]
         start = _BEGINNINGS.get(kind, kind)
         end, names = _SPANS[start]
@@ -173,8 +173,8 @@ class Events(Blocks):
     ) -> Sequence[Any]:
         """Return what ends the open blocks, and the run, if it began in this stream.
 
-        A run in which a call is cut fails: clients refuse any other end while a call is open, and
-        complete one that came in chunks, whatever follows it.
+        A run in which a call is cut fails: clients refuse any other end while a call is open. They
+        complete a call that came in chunks, whatever follows it.
         """
         self._cuts_call |= not all(is_json("".join(each)) for each in self._arguments.values())
         closed, spans = self._close(), [*reversed(self._spans.values())]

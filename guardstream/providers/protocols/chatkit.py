@@ -97,7 +97,7 @@ _EVENTS: dict[str, Spec] = {
     "progress_update": {"type": KEEP, "icon": META, "text": Leaf("whole", "text", "progress")},
 }
 _TELLING = ("thread", "item", "item_id", "stream_options", "icon")
-"""Fields of which every event has one."""
+"""Fields of events: every event has at least one."""
 
 
 class ChatKit(SpecAdapter):
@@ -111,7 +111,7 @@ class ChatKit(SpecAdapter):
     def __init__(self, *, unknown: Unknown = "guard") -> None:
         super().__init__(unknown=unknown)
         self._slots: dict[tuple[str, Any], Slot] = {}  # by item, then part or component
-        self._items: dict[str, Any] = {}  # the open ones in what went out, as they were added
+        self._items: dict[str, Any] = {}  # items that are open for clients, as they were added
         self._open: dict[str, dict[int, Slot]] = {}  # their parts; those that are done, too
         self._done: set[Slot] = set()
 
@@ -130,7 +130,7 @@ class ChatKit(SpecAdapter):
         return self._place(event)[1]
 
     def _place(self, event: Mapping[str, Any]) -> tuple[str, Slot]:
-        """Return the item that an update is of, and the slot of the text in it."""
+        """Return the id of an update's item, and the slot of its text."""
         update = fields_of(event.get("update"))
         own = str(event.get("item_id"))
         if update.get("type") == _WIDGET:

@@ -1,8 +1,8 @@
 """The Model Context Protocol over HTTP: answers of JSON-RPC and notifications, as events.
 
-https://modelcontextprotocol.io/specification/2025-06-18/basic/transports#streamable-http. What a
-tool gave comes whole. Its parts, and progress and log messages, may go on with one another: each is
-judged at once, alone and with those before it.
+https://modelcontextprotocol.io/specification/2025-06-18/basic/transports#streamable-http. A tool's
+result comes whole. Its parts may continue one another, and so may progress and log messages: each
+is judged at once, alone and with the earlier ones.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ from guardstream.providers.toolkit.objects import (
 )
 
 _NOTE = "notifications/"
-"""How the methods of notifications begin; all others are those of requests."""
+"""The prefix of the methods of notifications; all other methods are requests."""
 
 _GIVEN = Leaf("whole", "text", "tool_result")
 _TEXTS = Tree(
@@ -76,7 +76,7 @@ class Messages(SpecAdapter):
 
     name = "mcp"
     tells_apart = True
-    """What is a text of its own is said to the host: nothing there is what a tool is given."""
+    """Whole texts are for the host, and none of them are arguments of a tool."""
     spec: ClassVar[Spec] = {
         **dict.fromkeys(("jsonrpc", "id", "method"), KEEP),
         "result": _RESULT,
@@ -88,7 +88,7 @@ class Messages(SpecAdapter):
             **dict.fromkeys(("progressToken", "progress", "total", "level", "requestId"), META),
             **dict.fromkeys(("uri", "logger"), META),
             **dict.fromkeys(("message", "data", "reason"), Tree(APART)),
-            # What a server asks of its client: to sample a model, or its user.
+            # Requests of a server to its client: to sample a model, or to ask its user.
             **dict.fromkeys(("messages", "systemPrompt"), _TEXTS),
             "requestedSchema": Tree(APART),
             **dict.fromkeys(("modelPreferences", "includeContext", "metadata"), REQUEST),
@@ -110,8 +110,8 @@ class Messages(SpecAdapter):
         return not chunk.keys().isdisjoint({"result", "error", "method"})
 
     def write(self, chunk: Any, texts: Sequence[str], *, ends: bool = True) -> Any:
-        """Return the message with `texts`; an answer in which the stream ends is left to `end`, and
-        a request is left out, as its client would act on a part of it."""
+        """Return the message with `texts`. An answer in which the stream ends is left to `end`, and
+        such a request is left out, because its client would act on the rest of it."""
         if not ends and not str(chunk.get("method", _NOTE)).startswith(_NOTE):
             return None
         written = super().write(chunk, texts, ends=ends)
@@ -123,8 +123,8 @@ class Messages(SpecAdapter):
     def end(
         self, chunk: Any, choice: int, reason: FinishReason, released: Released
     ) -> Sequence[Any]:
-        """Return an error in place of an answer that is blocked, since what is left of it would
-        pass for all of it, or that has yet to come; the id of that is not known."""
+        """Return an error in place of a blocked answer, since clients would take the rest of it for
+        all of it, or of one that has not come yet, whose id is unknown."""
         cut, self._cut = self._cut, None
         if cut is not None:
             return [rpc_error(reason, own=cut["id"]) if reason == "content_filter" else cut]
@@ -202,7 +202,7 @@ def _is_session(chunk: Any) -> bool:
 
 
 def _stood_for(message: Any, event: Event) -> Event:
-    """Return what in an event a message represents."""
+    """Return the part of an event that a message represents."""
     if _has(message, "jsonrpc"):
         return event
     if _has(message, "method"):

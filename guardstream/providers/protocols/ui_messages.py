@@ -1,11 +1,11 @@
 """Vercel's AI SDK: the UI message stream (version 5 and later) and the data stream (version 4).
 
-https://ai-sdk.dev/docs/ai-sdk-ui/stream-protocol. The first is typed JSON events; the second, lines
-such as `0:"text"`, is read as objects of one field: `{"0": "text"}`.
+https://ai-sdk.dev/docs/ai-sdk-ui/stream-protocol. The first has typed JSON events; the second has
+lines such as `0:"text"`, which are read as objects with one field: `{"0": "text"}`.
 
-What a model of version 5 and later streams (`doStream`, and so Vercel's AI Gateway) and the parts
-of a `fullStream` are events like those of a UI message stream. They differ in calls and in the end:
-https://github.com/vercel/ai/blob/main/packages/provider/src/language-model.
+The parts that a model streams (version 5 and later: `doStream`, and so Vercel's AI Gateway) and
+those of a `fullStream` are like the events of a UI message stream. They differ in calls and in the
+end: https://github.com/vercel/ai/blob/main/packages/provider/src/language-model.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from guardstream.providers.toolkit.runs import Runs
 _RESULT = Tree(Leaf("whole", "text", "tool_result"))
 _ERROR = Leaf("whole", "text", "error")
 _PROVIDERS = Tree(UNKNOWN, frozenset({"signature", "thoughtSignature", "redactedData", "itemId"}))
-"""What a provider says of a part: no text, but for what it signs and goes by."""
+"""A provider's metadata of a part: unknown text, except for its signatures and ids."""
 _CALL: dict[str, Spec] = {
     "type": KEEP,
     "toolCallId": META,
@@ -50,7 +50,7 @@ _FILE: dict[str, Spec] = dict.fromkeys(("type", "url", "mediaType"), KEEP)
 
 
 def _said(channel: str) -> dict[str, Spec]:
-    """What says a text; `text` is what parts of a `fullStream` call the delta."""
+    """The spec of a delta, which parts of a `fullStream` call `text`."""
     said = Leaf("delta", channel, channel)
     return {**_PART, "type": META, "delta": said, "text": said}
 
@@ -144,9 +144,10 @@ _SHOWN_BY = {
     "tool-approval-response": "approvalId",
     "error": "errorText",
 }
-"""The field with a string that shows that a first part is of this format, by the part's type.
+"""The field whose string shows that a first part is of this format, by the part's type.
 
-A stream without `sendStart`, or what an application writes before its model answers, begins so.
+A stream begins like this without `sendStart`, or if an application writes parts before its model
+answers.
 """
 
 
@@ -170,7 +171,7 @@ class UIMessages(Blocks):
 
     def __init__(self, *, unknown: Unknown = "guard") -> None:
         super().__init__(unknown=unknown)
-        self._inputs: set[Any] = set()  # the ids of its calls whose input has streamed
+        self._inputs: set[Any] = set()  # the ids of calls whose input has streamed
 
     @staticmethod
     def accepts(chunk: object) -> bool:
@@ -193,7 +194,7 @@ class UIMessages(Blocks):
 
     def meaning(self, chunk: Any, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:
         kind = event.get("type")
-        if kind == "reset-step":  # a client forgets the parts of the step
+        if kind == "reset-step":  # clients forget the parts of the step
             return Reading(pieces, (0,), closed=self._forgotten())
         if kind == "tool-call":
             return self._called(event, pieces)
@@ -202,7 +203,7 @@ class UIMessages(Blocks):
         return super().meaning(chunk, event, pieces)
 
     def _called(self, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:
-        """Return the meaning of a call: all of it, or what repeats the input before it."""
+        """Return the meaning of a whole call, which may repeat its streamed input."""
         own = event.get("toolCallId")
         if own in self._inputs:
             return Reading(pieces, (0,))
@@ -233,7 +234,8 @@ class UIMessages(Blocks):
 
     @staticmethod
     def _completes(block: Block) -> bool:
-        """Return whether the end of a block completes a call: that of an input alone does not."""
+        """Return whether the end of a block completes a call: the end of an input alone does
+        not."""
         return block.end == "tool-input-available"
 
 

@@ -2,7 +2,7 @@
 
 https://ai.pydantic.dev/agents/#streaming-events-and-final-output. Parts begin and continue in
 deltas. They are repeated when they end, in the calls made from them, and in the run's result with
-its messages. What the caller wrote, user and system prompts, passes. Consecutive text parts are one
+its messages. The caller's texts, user and system prompts, pass. Consecutive text parts are one
 text, because citations cut an answer into parts.
 """
 
@@ -51,8 +51,8 @@ class PydanticAI(SpecAdapter):
         super().__init__(unknown=unknown)
         self._indices: list[int] = []  # of parts, in the order in which they began
         self._open: tuple[Slot, Any] | None = None
-        self._asked = Call("")  # the call that began last, as far as it is named
-        self._call: dict[str, Any] | None = None  # what went out of it
+        self._asked = Call("")  # the last call, with its name so far
+        self._call: dict[str, Any] | None = None  # the part of it that went out
         self._text: Slot | None = None  # the last part, if it was text
         self._streamed = Streamed()
 
@@ -113,7 +113,7 @@ class PydanticAI(SpecAdapter):
         return Reading(found, (0,), closed=(earlier,), calls=calls)
 
     def _named(self, delta: Mapping[str, Any]) -> Mapping[Slot, Call]:
-        """Return the call that is open, if a delta has more of its name, or its id."""
+        """Return the open call, if a delta has its id or more of its name."""
         name, own = (delta.get(each) for each in ("tool_name_delta", "tool_call_id"))
         if self._open is None or self._open[0].channel != "tool_args" or not (name or own):
             return NONE

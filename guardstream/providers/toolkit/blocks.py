@@ -53,7 +53,7 @@ class Blocks(SpecAdapter):
 
     `blocks` are its kinds of blocks, the answer's first; `begun` are the fields of an event that
     begins a text, `finished` the type of the event that ends the stream, and `ends_all` the types
-    of those with which clients end all blocks. `joins` says whether consecutive texts are one.
+    of events at which clients end all blocks. `joins` says whether consecutive texts are one.
     """
 
     repeats = False
@@ -68,10 +68,10 @@ class Blocks(SpecAdapter):
         super().__init__(unknown=unknown)
         self._by_type = _by_type(self.blocks)
         self._numbers: dict[tuple[str, Any], int] = {}  # of blocks, by their channels and ids
-        self._ids: list[Any] = []  # as they go out, by their numbers
-        self._open: dict[int, Block] = {}  # as read
-        self._shown: dict[tuple[str, Any], Block] = {}  # the open ones in what went out, by its ids
-        self._latest: dict[str, Any] = {}  # the id of a block that nothing begins, by its events
+        self._ids: list[Any] = []  # of blocks, as they go out, by number
+        self._open: dict[int, Block] = {}  # blocks that are open as read, by number
+        self._shown: dict[tuple[str, Any], Block] = {}  # blocks that are open for clients
+        self._latest: dict[str, Any] = {}  # the last id of blocks that no event begins
         self._text: Slot | None = None  # the text that another may continue
         self.beginning: Mapping[str, Any] = {}  # the first event that is of no block
 
@@ -96,10 +96,10 @@ class Blocks(SpecAdapter):
                     return Reading(pieces, (0,), closed=over, calls=calls, complete=(slot,))
                 if slot != self._text or not self.joins:
                     return Reading(pieces, (0,), closed=(slot,))
-                if self._open_texts():  # of those beside it, none continues it
+                if self._open_texts():  # no text that is open beside it continues it
                     return Reading(pieces, (0,), closed=self._over())
                 return Reading(pieces, (0,), waits=slot)
-            if not block.start and slot.number not in self._open:  # begun by its first words
+            if not block.start and slot.number not in self._open:  # its first delta begins it
                 return self._started(block, slot, event, pieces)
             self._open[slot.number] = block
             if block.channel == "text":
@@ -114,8 +114,8 @@ class Blocks(SpecAdapter):
         return Reading(pieces, (0,), finished, failed, closed=[*closed])
 
     def _all_ended(self, pieces: Sequence[Piece]) -> Reading:
-        """Return the meaning of an event with which clients end all blocks that are still open: a
-        text that is open alone may go on in another."""
+        """Return the meaning of an event at which clients end all open blocks. If only one text is
+        open, a later one may continue it."""
         alone = self._text if self._open_texts() == 1 else None
         closed = [slot for slot in self._open_slots() if slot != alone]
         closed = [slot for slot in closed if slot.channel != "tool_args"]
@@ -162,21 +162,21 @@ class Blocks(SpecAdapter):
         return block.channel == "tool_args"
 
     def _text_over(self) -> Sequence[Slot]:
-        """Return the text that ends when a call or another message begins: none that is open, which
-        may go on."""
+        """Return the text that ends because a call or another message begins; none if its block is
+        open, because it may go on."""
         over = self._over()
         return [text for text in over if not self._ends(self._open.get(text.number))]
 
     def _over(self) -> Sequence[Slot]:
-        """Return the text that no other continues, since a call begins or the stream ends."""
+        """Return the text that another might have continued, and forget it."""
         text, self._text = self._text, None
         return () if text is None else (text,)
 
     def _forgotten(self) -> Sequence[Slot]:
-        """Return the slots of all open blocks, none of which continues."""
+        """Forget all blocks; return the slots of the open ones, which end."""
         slots = self._open_slots()
         self._open.clear()
-        self._numbers.clear()  # what begins with the same id is another
+        self._numbers.clear()  # a later block with the same id is another one
         return [*dict.fromkeys((*slots, *self._over()))]
 
     def _open_slots(self) -> list[Slot]:
@@ -190,7 +190,7 @@ class Blocks(SpecAdapter):
 
     def _slot(self, block: Block, event: Mapping[str, Any]) -> Slot:
         own = event.get(block.id)
-        if not block.start:  # where nothing begins it, only the first words say whose they are
+        if not block.start:  # if no event begins it, only its first delta has to have the id
             own = self._latest[block.delta] = own or self._latest.get(block.delta)
         return self._numbered(block, own)
 
@@ -222,8 +222,8 @@ class Blocks(SpecAdapter):
         return slot.channel, self._ids[slot.number]
 
     def extra(self, chunk: Any, slot: Slot, text: str, released: Released) -> Sequence[Any]:
-        """Return a delta of the slot's block; with a new block around it if the slot has none, or
-        if that of its text has ended."""
+        """Return a delta of the slot's block; in a new block if the slot has none, or if the block
+        of its text has ended."""
         block = self._block_of(fields_of(chunk)) or self.blocks[0]
         made: list[Any] = []
         if slot.field == "content":
@@ -261,8 +261,8 @@ class Blocks(SpecAdapter):
         return {} if own is None else {block.id: own}
 
     def _close(self) -> list[Any]:
-        """End the open blocks, but no call that is cut: a client would make it, with no arguments
-        if what is left of them is no JSON."""
+        """End the open blocks, except for calls that are cut: a client would make such a call, with
+        no arguments if the rest of them is not JSON."""
         made = [
             {"type": block.end, **({} if own is None else {block.id: own})}
             for (_, own), block in self._shown.items()

@@ -1,7 +1,7 @@
 """Copies of objects whose producer may keep changing what is in them.
 
-A client often collects an answer in one object and lets each of its events refer to that. An event
-that was guarded would then show the unguarded text once the client has added it.
+A client often collects an answer in one object and lets each of its events refer to it. A guarded
+event would then show unguarded text as soon as the client adds it to the object.
 """
 
 from __future__ import annotations
@@ -32,10 +32,10 @@ def detached(chunk: Any) -> Any:
 
 
 class _Copies:
-    """Makes one copy of each object, so that what was one object stays one."""
+    """Makes one copy of each object, however often a chunk refers to it."""
 
     def __init__(self) -> None:
-        self._made: dict[int, tuple[Any, Any]] = {}  # both, so that no other has the object's id
+        self._made: dict[int, tuple[Any, Any]] = {}  # with the object, which keeps its id unique
 
     def of(self, value: Any) -> Any:
         """Return a copy of a value; the value itself if it cannot be changed."""
@@ -62,7 +62,7 @@ class _Copies:
 
 @cache
 def _copying(kind: type[Any]) -> Callable[[_Copies, Any], Any] | None:
-    """Return what copies objects of a class; None if they stay as they are."""
+    """Return the function that copies objects of a class; None if they stay as they are."""
     if kind is dict:
         return _Copies._of_dict
     if issubclass(kind, LISTS):

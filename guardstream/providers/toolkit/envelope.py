@@ -23,7 +23,7 @@ from guardstream.providers.hooks import hooks_of
 from guardstream.providers.toolkit.fields import fields_of, replaced
 
 _NOTHING: tuple[object, Any] = (object(), None)
-"""What is in the last chunk, where there was none: no chunk is that object."""
+"""The last chunk and its inner chunk before there is one: no chunk is that object."""
 
 
 class Envelope:

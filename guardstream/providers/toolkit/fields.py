@@ -46,8 +46,8 @@ _MODELS: dict[type[Any], bool] = {}
 
 
 _NOTES = frozenset({"_hidden_params", "_response_headers", "_response_ms"})
-"""LiteLLM's private attributes, with data about a call such as headers. What a model said is among
-it only where a provider has fields of its own."""
+"""LiteLLM's private attributes, with data about a call such as headers. They contain a model's text
+only in fields of a provider's own."""
 
 _MODEL_SLOTS = ("__dict__", "__pydantic_extra__", "__pydantic_fields_set__", "__pydantic_private__")
 

@@ -1,6 +1,6 @@
 """Formats with one text and no blocks, whose chunks contain deltas, the text so far, or both.
 
-Of a text so far (leaves of the kind `grown`), the new part is guarded, and the value is replaced by
+In a text so far (a leaf of the kind `grown`), the new part is guarded, and the value is replaced by
 the released text so far. Whether a field has deltas or cumulative text is decided by its values
 alone: `guardstream.providers.toolkit.delta_or_cumulative`.
 """
@@ -90,7 +90,7 @@ class Growing(VariedSpecAdapter):
         reading = super().read(chunk)
         read = self._read(chunk, event)
         again = self._told_anew(read)
-        if again:  # all that it says reads otherwise now
+        if again:  # the whole chunk has another reading now
             self._last = None
             reading = super().read(chunk)
             read = self._read(chunk, event)

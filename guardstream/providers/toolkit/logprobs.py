@@ -22,7 +22,7 @@ def spelled(value: Any) -> list[str]:
     """Return the texts in log probabilities: tokens, then unknown names of fields.
 
     Tokens are strings and bytes at any depth, and the keys of objects that have only numbers. A
-    token may end inside a character, so what their bytes spell out follows them where that differs.
+    token may end inside a character, so the text of their bytes follows them if it differs.
     """
     found: list[str] = []
     names: list[str] = []
@@ -126,9 +126,9 @@ def numbered(
 ) -> tuple[list[Piece], list[int]]:
     """Number the tokens of log probabilities that do not spell out their chunk's text.
 
-    They may spell out the text of another chunk. Then they continue those before them in the same
-    field, and so does the text that they spell out together. `owners` are the indices of the leaves
-    of the pieces, and so is the result; `scope` is an adapter's.
+    They may spell out the text of another chunk. Then they continue the earlier tokens in the same
+    field, and their joined text continues the earlier joined text. `owners` are the indices of the
+    pieces' leaves, and so is the second result; `scope` is that of the adapter.
     """
     texts: dict[Path, str] = {}
     for owner, piece in zip(owners, pieces, strict=True):

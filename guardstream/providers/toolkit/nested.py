@@ -11,7 +11,7 @@ from guardstream.providers.adapter import Adapter, Call, Reading, Released, Slot
 from guardstream.providers.hooks import hooks_of
 
 _TURN = 1_000_000
-"""A slot's number is its own in its run, and this for each run before it in its choice."""
+"""Added to the number of a slot for each earlier run in its choice."""
 
 _BESIDE = frozenset({"unknown", "name", "mark", "aside"})
 """Kinds of pieces that are identified by their paths."""
@@ -19,14 +19,15 @@ _BESIDE = frozenset({"unknown", "name", "mark", "aside"})
 
 @dataclass(slots=True, eq=False)
 class Nested:
-    """One run: its adapter, its choice in the stream, and how many runs that had before it."""
+    """One run: its adapter, its choice in the stream, and the number of earlier runs in that
+    choice."""
 
     adapter: Adapter[Any]
     choice: int = 0
     turn: int = 0
 
     def here(self, slot: Slot) -> Slot:
-        """Return a slot of the run as it is in the stream."""
+        """Return the stream's slot for a slot of the run."""
         number = slot.number + self.turn * _TURN
         return slot._replace(choice=self.choice, number=number)
 

@@ -43,8 +43,8 @@ def parsed(text: str) -> Any:
 def same_value(text: str, other: str) -> bool:
     """Return whether two JSON texts, the first perhaps cut short, stand for the same value.
 
-    The other may then be shown in place of the first. So nothing may stand in it that its value
-    does not tell: no rest of what is cut short, and no value that a later one of its name replaces.
+    The other may then be shown in place of the first. So it has to be complete and must not repeat
+    a field, or it would show text that is not in its value.
     """
     if text == other:
         return True
@@ -63,7 +63,7 @@ def _once(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def is_json(text: Any) -> bool:
-    """Return whether a text is JSON to its end, as a call's arguments are unless they are cut."""
+    """Return whether a text is complete JSON, as a call's arguments are unless they are cut."""
     try:
         json.loads(text)
     except (TypeError, ValueError, RecursionError):

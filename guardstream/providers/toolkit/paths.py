@@ -27,8 +27,9 @@ Steps: TypeAlias = tuple[Any, ...]
 
 
 _MOST_BESIDE = 16
-"""How many values beside a text are compared: more than tell apart its source in any event. So many
-of each object and list are looked at, and so many of those beside the way."""
+"""How many values beside a text are compared: more than any event needs to tell its sources apart.
+Also how many values of an object or list are read, and how many objects and lists beside the
+way."""
 
 LONGEST_BESIDE = 128
 """The maximum length of a value that tells apart texts, in code points."""
@@ -36,7 +37,7 @@ LONGEST_BESIDE = 128
 _PLAIN = (str, int, bool, type(None))
 
 _UNTOLD = (str, float, type, *BYTES)
-"""What neither tells texts apart nor has parts that do."""
+"""Types of values that neither tell texts apart nor have parts that do."""
 
 
 class Key(NamedTuple):
@@ -46,7 +47,8 @@ class Key(NamedTuple):
 
 
 GONE = object()
-"""The value of what is removed; an item of a list is removed with what it cannot be without."""
+"""Stands for a value that is removed: a list loses the item, an object with such a field is
+removed."""
 
 
 def keys(steps: Steps) -> list[Any]:
@@ -81,8 +83,8 @@ def indices(event: Any, steps: Steps) -> tuple[int, ...]:
 
 
 def beside(event: Any, steps: Steps) -> Beside:
-    """Return the values beside those on the way to a text that may tell which text it continues,
-    outermost first, then those in objects and lists beside them: no more than 16.
+    """Return values beside a text that may tell which earlier text it continues, at most 16: first
+    those beside the steps to it, outermost first, then those in objects and lists beside the steps.
 
     Their names are their paths, without the positions of lists on the way.
     """
@@ -104,8 +106,8 @@ def beside(event: Any, steps: Steps) -> Beside:
 
 
 def beside_each(event: Any, texts: Iterable[tuple[Slot, Steps]]) -> dict[Slot, list[Beside]]:
-    """Return what is `beside` each text of a slot, read once for those in one object; nothing is
-    beside one without steps, as a key is."""
+    """Return the values `beside` each text, by slot. Texts in one object have the same; a text
+    without steps, such as a key, has none."""
     known: dict[Steps, Beside] = {}
     found: dict[Slot, list[Beside]] = {}
     for slot, steps in texts:
@@ -126,9 +128,9 @@ def _add_telling(
     found: list[tuple[str, Hashable]],
     aside: deque[tuple[str, Any]],
 ) -> None:
-    """Add the values in an object or a list to those `found`, and what has more of them to those
-    `aside`; not the one that is `on` the way."""
-    if isinstance(value, LISTS):  # a long one has rows, of which none is about another
+    """Add the values in an object or a list to `found`, and objects and lists in it to `aside`,
+    except the one that is `on` the way."""
+    if isinstance(value, LISTS):  # a long list has rows that say nothing about each other
         named: Iterable[tuple[Any, Any]] = enumerate(value) if len(value) <= _MOST_BESIDE else ()
     else:
         named = fields_of(value).items()
@@ -159,7 +161,7 @@ def _all_tell(items: Collection[Any]) -> bool:
 
 
 def _plain(value: Any) -> Hashable:
-    """Return a value that tells as one that can be a key."""
+    """Return a value that tells texts apart, in a form that can be a key."""
     if type(value) in _PLAIN:
         return value  # type: ignore[no-any-return]
     if isinstance(value, Enum):

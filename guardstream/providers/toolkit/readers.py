@@ -56,9 +56,9 @@ class Found(NamedTuple):
 def relabelled(
     found: Sequence[Found], leaf: Leaf, new: Leaf, applies: Callable[[Found], bool]
 ) -> Sequence[Found]:
-    """Return the findings, those of a `leaf` to which it `applies` with the leaf `new`.
+    """Return the findings, with `new` in place of `leaf` for those to which that `applies`.
 
-    None is left out, because the positions of findings distinguish them.
+    None is left out, because findings are identified by their positions.
     """
     return [
         each._replace(leaf=new) if each.leaf is leaf and applies(each) else each for each in found
@@ -189,7 +189,7 @@ def _skip(value: Any, steps: Steps, path: Path, found: Findings) -> None:
 
 
 def _later(cell: list[Reader | None]) -> Reader:
-    """Return a reader that stands for one that is being compiled: that of a recursive spec."""
+    """Return a reader in place of one that is still being compiled, as for a recursive spec."""
 
     def read(value: Any, steps: Steps, path: Path, found: Findings) -> None:
         (cell[0] or _read_mark)(value, steps, path, found)
@@ -201,7 +201,7 @@ def _leaf_reader(leaf: Leaf) -> Reader:
     if leaf is UNKNOWN:
         return read_unknown
 
-    # What streams is text; in another shape it is guarded by its paths, so that it is joined.
+    # Streamed values are text. Others are guarded by their paths, so that their pieces are joined.
     streams = (leaf.kind == "delta" and leaf.channel != "tool_args") or leaf.kind == "name"
     about = leaf.kind in ("keep", "end")
 

@@ -1,8 +1,8 @@
-"""Which tool call a piece of arguments belongs to, where a server gives several the same index.
+"""Tells which tool call a piece of arguments belongs to if a server gives several the same index.
 
-Gemini's and Ollama's compatible servers give each call of a turn the index 0. Their ids tell them
-apart; but an id that is new is not enough, since some servers make one up for each piece of a call,
-and a client that goes by the index reads the two as one text.
+Gemini's and Ollama's OpenAI-compatible servers give each call of a turn the index 0. The calls' ids
+differ. But a new id alone does not show a new call: some servers make up an id for each piece of a
+call, and clients that go by the index read these pieces as one text.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ from collections.abc import Hashable
 from dataclasses import dataclass, field
 
 _LAST = "} \t\r\n"
-"""What the last character of an object may be, with white space after it."""
+"""The characters with which the JSON of an object may end."""
 
 _LONG = 1 << 20
-"""Code points of arguments that are kept; after longer ones no other call is told apart."""
+"""Code points of arguments that are kept; after longer ones, no new call is recognised."""
 
 
 @dataclass(slots=True, eq=False)
@@ -52,19 +52,19 @@ def is_whole(arguments: str) -> bool:
 
 
 class Reused:
-    """Tells where an index is taken again.
+    """Recognises pieces that begin a new call with an index that is taken.
 
-    A piece begins another call than the latest of its index if it has another id and a name, and
-    the arguments of the latest are a whole object.
+    A piece does so if it has a name, and another id than the latest call with its index, and that
+    call's arguments are a whole object.
     """
 
     def __init__(self) -> None:
         self._latest: dict[Hashable, _Latest] = {}
 
     def take(self, index: Hashable, name: object, given: object, text: object) -> bool:
-        """Take a piece of a call; return whether it begins another than the latest of its index.
+        """Take a piece of a call; return whether it begins a new call with an index that is taken.
 
-        It has a name, an id that is `given`, and arguments, or None in place of each.
+        The piece has a `name`, an id (`given`) and arguments (`text`), or None in place of each.
         """
         latest = self._latest.get(index)
         another = (

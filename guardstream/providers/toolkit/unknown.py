@@ -44,9 +44,10 @@ class Unknowns:
         self.passing = passing if isinstance(passing, _Every) else frozenset(passing)
 
     def judged(self, found: Sequence[Found], repeated: Container[int] = ()) -> Sequence[Found]:
-        """Return the findings, those that may pass as marks; AdapterError for refused ones.
+        """Return the findings; unknown ones that may pass become marks. AdapterError for refused
+        ones.
 
-        Those at the indices in `repeated` say known text once more, and are not unknown.
+        Findings at the indices in `repeated` repeat known text, and are not refused.
         """
         if self.passing:
             passes = self.passing

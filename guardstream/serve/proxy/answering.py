@@ -200,8 +200,8 @@ class Answering:
             await self._answer(guard, response, media)
 
     def _is_text_of_an_application(self, media: str) -> bool:
-        """Return whether a text is another server's than the path's, to be guarded like that of
-        an unknown path, if those are."""
+        """Return whether an answer is a text at a path whose API sends none. It is another
+        server's, and is guarded like an answer of an unknown path, if the proxy guards those."""
         other = self.context.settings.other == "guard"
         return other and self.match.endpoint.streams_lines and kind_of(media) == "text"
 
@@ -343,16 +343,15 @@ class Answering:
             await self.reply.send(b"", more=False)
 
     def _breaks_off(self, *, blocked: bool, provider: str | None) -> bool:
-        """Return whether a stream is cut off, because its client learns of its failure in no other
-        way. `blocked` says that an error ends it, in the format of `provider`, because a rule
-        blocked it."""
+        """Return whether to cut off a stream, because only that tells its client of the failure.
+        With `blocked`, a rule has blocked it, and an error in the format of `provider` ends it."""
         if blocked and self.outcome.error is None:
             return self.reply.kind == "text" or not errors_of(provider).raised
         reports = self.match.endpoint.provider or self.reply.kind in WITH_ERRORS
         return self.outcome.error is not None and not reports
 
     async def _conclude(self, finish: FinishReason | None, provider: str | None) -> None:
-        """Report that the guard ended a stream, if its format, that of `provider`, has not done
+        """Report that the guard ended a stream, unless the stream's format, `provider`, has done
         so."""
         if self.outcome.error is not None:  # already reported
             return
@@ -380,11 +379,12 @@ class Answering:
 
 
 _WITHOUT_END = frozenset({None, "bytes", "text", AnyJSON.name})
-"""What the formats are called that have no end: those of streams that are not known, or not yet."""
+"""The names of formats without an end: those of streams whose format is unknown, or not yet
+known."""
 
 
 def _provider(stream: Any) -> str | None:
-    """Return the name of a guarded stream's format, once it is known: a path may have any."""
+    """Return the name of a guarded stream's format; None while it is unknown."""
     inside = _inside_gates(stream)
     flow = inside.state.flow if inside is not None else None
     return flow.provider if flow is not None else None

@@ -332,7 +332,7 @@ def _cues(guard: Guard, text: str) -> str:
 
 
 def _is_layout(lines: Sequence[str], at: int) -> bool:
-    """Return whether a line of subtitles has no text. A number has, unless times follow it."""
+    """Return whether a line of subtitles has no text. A number is text, unless times follow it."""
     line = lines[at]
     if _NUMBER.fullmatch(line):
         return at + 1 < len(lines) and _TIMES.fullmatch(lines[at + 1]) is not None

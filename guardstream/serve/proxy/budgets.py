@@ -41,7 +41,7 @@ _ENDLESS = 2**52
 
 _DATA = frozenset({"data", "bytes", "b64_json", "file_data", "image_url", "url", "input_audio"})
 _CACHED = ("cache_creation_input_tokens", "cache_read_input_tokens")
-"""What Anthropic does not count as input:
+"""The tokens that Anthropic does not count as input:
 https://docs.anthropic.com/en/docs/build-with-claude/prompt-caching."""
 
 _COUNTED = ("openai_embeddings", "gemini_embeddings", "ollama_embeddings")
@@ -49,8 +49,9 @@ _COUNTED = ("openai_embeddings", "gemini_embeddings", "ollama_embeddings")
 
 
 class Weight(NamedTuple):
-    """The cost of a request: the tokens that it may use, an estimate of its own, and for a file of
-    requests, those that it may use when it runs. If it `is_background`, it outlives its client."""
+    """The cost of a request in tokens: `reserved`, which it may use; an `estimate` of its own text;
+    and `batch`, which a file of requests may use when it runs, None for any other request. If it
+    `is_background`, it outlives its client."""
 
     reserved: int
     estimate: int
@@ -111,7 +112,7 @@ def used(usage: Any) -> int | None:
 
 
 def of_stream(weight: Weight, usage: Any, characters: int) -> int | None:
-    """Return the tokens of a stream with this many characters; None as for an answer."""
+    """Return the tokens of a stream with this many characters; None as in `of_answer`."""
     counted = used(usage)
     if counted is not None or weight.is_background:
         return counted

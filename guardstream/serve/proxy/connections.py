@@ -103,7 +103,7 @@ def _break_off(body: aiohttp.StreamReader | None, why: BaseException | None) -> 
 
 
 class _Request(aiohttp.ClientRequest):
-    """A request that does not accept bytes that arrived before it was sent as its answer.
+    """A request that does not take bytes that arrived before it was sent for its answer.
 
     They would be an answer to another request, or to none
     (https://www.rfc-editor.org/rfc/rfc9112#section-9.3.1).

@@ -99,8 +99,8 @@ class Endpoint:
     def streams_lines(self) -> bool:
         """Whether its API streams lines alone, as Ollama's does.
 
-        Events or a text at such a path are another server's: `/api/chat` is what the AI SDK asks
-        unless it is told otherwise.
+        Events or a text at such a path are another server's: the AI SDK asks `/api/chat` by
+        default.
         """
         return self.provider == "ollama"
 

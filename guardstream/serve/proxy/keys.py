@@ -79,8 +79,8 @@ class Keys:
 
     named: Iterable[Key] = ()
     load: Callable[[], Iterable[Key] | None] | None = None
-    """Returns the keys of a file if it has changed since it was last asked; GuardstreamError or
-    OSError leave those that there were."""
+    """Returns the keys of a file, or None if it has not changed since the last call. The earlier
+    keys stay if it raises GuardstreamError or OSError."""
     function: KeyFunction | None = None
     loaded: tuple[Key, ...] = ()
     """The keys that `load` returned last."""

@@ -1,4 +1,4 @@
-"""The model list of several upstreams: of each, the models for which requests go there.
+"""The merged model list of several upstreams: of each, the models whose requests it gets.
 
 OpenAI's and Anthropic's lists have the same form:
 https://platform.openai.com/docs/api-reference/models/list,
@@ -23,8 +23,8 @@ def is_list(endpoint: Endpoint) -> bool:
 
 
 def merged(answers: Mapping[str, dict[str, Any]], choice: Choice) -> dict[str, Any]:
-    """Merge the upstreams' lists, by name; each model is listed once, for the upstream it goes
-    to."""
+    """Merge the lists of upstreams, given by name: each model is listed once, by the upstream that
+    gets its requests."""
     found: dict[str, Any] = {}
     for name, answer in answers.items():
         listed = answer.get("data")

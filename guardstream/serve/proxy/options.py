@@ -66,8 +66,8 @@ _OF_MIDDLEWARE = frozenset(RouteFile.model_fields) - {"policy", "provider", "ups
 class ServeOptions:
     """The options of `guardstream serve`; policies are paths by name.
 
-    What a flag sets is named as the flag, all else as in the section `serve`, with these names for
-    what is deeper in it:
+    An option with a flag has the flag's name, any other its name in the section `serve`. Nested
+    settings have these names:
 
     - of `upstream`: `upstream_key`, `upstream_auth`, `upstream_version`, `connect_timeout`,
       `read_timeout`;
@@ -89,7 +89,7 @@ class ServeOptions:
     connect_timeout: float = CONNECT_TIMEOUT
     read_timeout: float = READ_TIMEOUT
     reload: bool | None = None
-    """None: of each policy as its own `reload` says."""
+    """None: for each policy as its own `reload` says."""
     metrics: bool = False
     metrics_listen: str | None = None
     audit: str | None = None

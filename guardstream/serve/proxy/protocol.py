@@ -5,7 +5,7 @@ without a host, of HTTP/0.9 or with several codings, has no limit on a head, and
 request that offers to upgrade, as Java's client does. What h11 accepts but other servers before the
 proxy may read differently is refused here: lines of a head or after a body that end in a line feed
 alone (https://www.rfc-editor.org/rfc/rfc9112#section-2.2), and two lengths (section 6.3). h11's
-limit on the length of lines also applies to those that arrive at once.
+limit on the length of lines also applies to lines that arrive at once.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ _END = re.compile(rb"\n\r?\n")
 _LENGTHS = frozenset({b"content-length", b"transfer-encoding"})
 
 _OVER = frozenset({h11.MUST_CLOSE, h11.CLOSED})
-"""States of a client whose last request has arrived: anything after it is not part of it, and is
+"""States of a client whose last request has arrived: further bytes belong to no request, and are
 not read (https://www.rfc-editor.org/rfc/rfc9112#section-9.6)."""
 
 _COPIED = 64 * 1024
@@ -143,8 +143,8 @@ class BoundedProtocol(H11Protocol):
             self._expect()
 
     def _continues_head(self, data: bytes) -> bool:
-        """Return whether the data completes no line of a head: a thousand clients that send theirs
-        byte by byte would keep h11 busy."""
+        """Return whether the data continues a head and completes no line. h11 is not called then: a
+        thousand clients that send heads byte by byte would keep it busy."""
         begun = self.conn.their_state is h11.IDLE and bool(self._head)
         return begun and b"\n" not in data and len(self._head) + len(data) <= self._most_of_head
 

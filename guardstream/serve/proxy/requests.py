@@ -71,7 +71,7 @@ def read(endpoint: Endpoint, kind: str, body: bytes) -> RequestContent:
 
 
 def _checked_form(guard: Guard, table: EndpointTable, parts: list[Part]) -> list[Part]:
-    """Check the texts and names in a form, as the user's; and a batch's requests."""
+    """Check a form: its texts and names as the user's, and the requests of a batch."""
     purposes = [part.text() for part in parts if part.name == "purpose"]
     if len(purposes) > 1:
         raise RefusedError(400, "invalid_form", "the form has two purposes for its file")

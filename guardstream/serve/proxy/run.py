@@ -264,7 +264,8 @@ class _Workers(Multiprocess):
                 raise
 
     def keep_subprocess_alive(self) -> None:
-        # If this process kept that end open, it would never see that a worker has died.
+        # If this process kept the workers' ends of the pipes open, it would never see that one has
+        # died.
         for each in self.processes:
             each.child_conn.close()
         super().keep_subprocess_alive()
@@ -396,8 +397,8 @@ def from_environment() -> Starlette:
 
 
 def _follow_parent() -> None:
-    """Let a worker stop when the process that started it is gone, for example killed: it would
-    serve for ever, with the address, and nobody would know of it."""
+    """Let a worker stop when the process that started it is gone, for example killed. Otherwise it
+    would serve for ever and keep the address, and nobody would know of it."""
     parent = multiprocessing.parent_process()
     if parent is None:
         return

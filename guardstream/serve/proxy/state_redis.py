@@ -73,7 +73,7 @@ class RedisState:
         try:
             running = await self._entered(name, place)
         except StateError:
-            with suppress(StateError):  # the answer alone may be lost, and the place taken
+            with suppress(StateError):  # the place may be taken, and only the answer lost
                 await self.leave(name, place)
             raise
         if running <= most:

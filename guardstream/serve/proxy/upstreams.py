@@ -68,7 +68,8 @@ class Target:
     def address(self, path: str, query: str) -> str:
         """Return the URL of a request.
 
-        A path in OpenAI's form is below `/v1`, or has no version, like the base.
+        A path in OpenAI's form loses its `/v1` if `version` is False, or if it is None and the base
+        ends in a version.
         """
         base = self.url.rstrip("/")
         own = urlsplit(base).path
@@ -93,7 +94,8 @@ class Choice:
     routes: Mapping[str, str] = field(default_factory=dict)
 
     def of(self, places: Iterable[str], model: str | None, first: str) -> str:
-        """Return the name of the upstream of a request at one of these paths."""
+        """Return the name of the upstream for a request at one of these paths; `first` is the
+        default."""
         if model is not None:
             for pattern, name in self.models.items():
                 if fnmatchcase(model, pattern):

@@ -1,7 +1,7 @@
 """Runs long work in a thread, so that it does not block other streams.
 
-There is only one thread. The threads that work compete for the GIL, and with each of them the event
-loop would wait longer, at every socket, to get the GIL back.
+There is only one thread, because threads compete for the GIL: with each further one, the event loop
+would wait longer, at every socket, to get the GIL back.
 """
 
 from __future__ import annotations
