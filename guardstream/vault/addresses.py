@@ -119,7 +119,7 @@ _anchor = re.compile(
     # The first group of these is an address or CSS, spaces too, for KaTeX and MathJax, and so are
     # the options of bbox (https://katex.org/docs/supported.html#html, https://docs.mathjax.org).
     r"|(?P<c>(?<=\\)(?:href|url|includegraphics|style|htmlStyle)(?![A-Za-z]))"
-    r"|(?P<f>(?<=\\)bbox(?![A-Za-z]))"
+    r"|(?P<_>(?<=\\)bbox(?![A-Za-z]))"
     # CSS outside a style, as in themes of Mermaid and slides of Marp; its names may be escaped.
     rf"|(?P<y>(?<=[a-zA-Z0-9]\()\s{{0,8}}(?i:{_FULL}))"
     r"|(?P<K>(?<=\w@)\{)"  # https://mermaid.js.org/syntax/flowchart.html
@@ -135,8 +135,8 @@ _string = re.compile(
     re.IGNORECASE,
 )
 _mark = regex.compile(
-    r"(?P<blank>(?<=\n[ \t\r]{0,32})\n)|[<>\"'=/\\()\[\]{}:&@]|\n|[^\S\n]+"
-    r"|[^<>\"'=/\\()\[\]{}:&@\s]+"
+    r"(?P<blank>(?<=\n[ \t\r]{0,32})\n)|[<>\"'=/\\()\[\]{}:&@%]|\n|[^\S\n]+"
+    r"|[^<>\"'=/\\()\[\]{}:&@%\s]+"
 )
 _harmless_target = regex.compile(r"\](?:\(|:)\s{0,32}<(?:mailto|tel):[^?&<>]*\Z", regex.IGNORECASE)
 _harmless_link = regex.compile(r"\]\(\s*<?(?:mailto|tel):[^?&()]*\Z", regex.IGNORECASE)
@@ -173,8 +173,10 @@ has addresses only in parentheses and after an `@`: `F` in the former, back in `
 they are as simple as in prose; otherwise `X`, `Y`, `Z` and `M`, which follow each other like `A`,
 `B`, `C` and `E`.
 
-In TeX: `c` after a command with an address, `f` in its group or its options, `g` and `h` in two
-groups and more, `i` and `j` after a backslash in one and two.
+In TeX: `c` after a command with an address, `1` in its options, `0` after a comment, an escape of
+JSON, or options that are not simple, `f` in its group, `g` and `h` in two groups and more, `i` and
+`j` after a backslash in one and two; `_` after a command with CSS in its options, `2` in these, `h`
+where `0` would be.
 
 In a string that begins with an address: `Q` in double quotes, `R` in single ones, `U` and `V` after
 a backslash in these, `H` where all of the text is the string. In a link in brackets `O`, after a
@@ -215,7 +217,11 @@ _STEPS: dict[str, dict[str, str]] = {
     "Y": {"/": "Z", "": "M"},
     "Z": {"a": "Z", "": "M"},
     "M": {"": "M"},
-    "c": {"{": "f", "": "c"},
+    "c": {"{": "f", "[": "1", "%": "0", "\\": "0", " ": "c", "": ""},
+    "1": {"]": "c", **dict.fromkeys("[{\\%", "0"), "": "1"},
+    "0": {"{": "f", "": "0"},
+    "_": {"[": "2", "%": "h", "\\": "h", " ": "_", "": ""},
+    "2": {"]": "", **dict.fromkeys("[{\\%", "h"), "": "2"},
     "f": {"{": "g", "}": "", "\\": "i", "": "f"},
     "g": {"{": "h", "}": "f", "\\": "j", "": "g"},
     "h": {"": "h"},
@@ -239,7 +245,7 @@ _STEPS: dict[str, dict[str, str]] = {
     "a": {"\n": "", "": "y"},
 }
 """The next letter by the mark that comes: a space, a line feed for the end of a paragraph, one of
-`<>"'=/\\()[]{}:&@`, an `a` for a word, or anything else."""
+`<>"'=/\\()[]{}:&@%`, an `a` for a word, or anything else."""
 
 
 @lru_cache(maxsize=4_096)
@@ -286,7 +292,7 @@ def _kind_of(mark: regex.Match[str]) -> str:
     """Return a mark as `_STEPS` has it."""
     if mark[0].isspace():
         return "\n" if mark["blank"] else " "
-    return mark[0] if mark[0] in "<>\"'=/\\()[]{}:&@" else "a"
+    return mark[0] if mark[0] in "<>\"'=/\\()[]{}:&@%" else "a"
 
 
 def _ends_of_style(text: str, start: int, end: int) -> set[int]:
@@ -481,7 +487,7 @@ def _as_read(run: str) -> str:
 
 def _harmless(state: str, near: str) -> bool:
     """Return whether the open value that ends `near` is only the recipient of a mail or a call."""
-    if state in "oczABCE":
+    if state in "ocz01_ABCE":
         return True
     if state == "f":
         return bool(_harmless_group.search(near))
