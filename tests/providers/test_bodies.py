@@ -328,6 +328,25 @@ def test_a_call_of_an_answer_that_is_cut_is_not_made(provider: str, action: str)
     assert left["message"]["tool_calls"] == calls[:1]
 
 
+@pytest.mark.parametrize(("choice", "reason"), [(0, "tool_calls"), (1, "function_call")])
+def test_a_masked_call_stays_beside_a_choice_that_a_limit_cuts(choice: int, reason: str) -> None:
+    guard = Guard(Policy.parse("limits: {max_chars: 20}\nrules: [{id: w, words: [forbidden]}]"))
+    _, body = chat("", "", "{}")
+    called = {"id": "c", "type": "custom", "custom": {"name": "run", "input": "remove forbidden"}}
+    calling: Event = {"content": None, "tool_calls": [called]}
+    said: Event = {"content": "so long that a limit cuts it"}
+    bare = [(calling, reason), (said, "stop")]
+    body["choices"] = [
+        {"index": nr, "message": {"role": "assistant", **message}, "finish_reason": end}
+        for nr, (message, end) in enumerate(bare if choice == 0 else reversed(bare))
+    ]
+    guarded, _ = guard_body(guard, "openai_chat", body)
+    assert guarded["choices"][1 - choice]["finish_reason"] == "length"
+    left = guarded["choices"][choice]
+    assert left["finish_reason"] == reason
+    assert left["message"]["tool_calls"][0]["custom"]["input"] == "remove [w]"
+
+
 def test_free_text_of_a_call_of_an_answer_that_is_cut_is_not_given_to_a_tool() -> None:
     guard = Guard(Policy.parse("rules: [{id: w, words: [forbidden], action: block}]"))
     _, body = chat("", "", "{}")

@@ -150,9 +150,9 @@ class ChatBody(Body):
         for at, (choice, before) in enumerate(zip(body["choices"], source["choices"], strict=True)):
             index = index_in(choice, at)
             changed = {**choice, "finish_reason": before.get("finish_reason")}
-            if index in self.reasons:
-                changed["finish_reason"] = self.reasons[index]
-                changed = self._cut(changed, before)
+            reason = self.reasons.get(index, "tool_calls")
+            if reason != "tool_calls":  # the guard ends no choice with it
+                changed = self._cut({**changed, "finish_reason": reason}, before)
             if index in self.messages:
                 changed = self._with_text(changed, self.messages[index])
             choices.append(changed)
