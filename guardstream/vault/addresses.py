@@ -1,7 +1,7 @@
-"""Decides where a stand-in stays as it is: a URL with a value in it sends the value to its host.
+"""Decides whether a stand-in is part of a URL, where it is not restored.
 
-Whoever can make a model write a link or an image could have a value fetched from a server of
-theirs. `mailto:` and `tel:` name whom a person is to write to or call, and fetch nothing.
+A URL sends the values in it to its host: whoever makes a model write a link or an image could read
+them on a server of theirs. `mailto:` and `tel:` only name a recipient, and fetch nothing.
 """
 
 from __future__ import annotations
@@ -15,14 +15,15 @@ from typing import NamedTuple
 import regex
 
 REACH = 2_048
-"""How many code points before a stand-in are looked at for an address without spaces."""
+"""How many code points before a stand-in are searched for an address without spaces."""
 
 STRING = "\x02"
-"""Stands before a text that is all of a string."""
+"""Written before a text that is all of a string."""
 
-# In a text without spaces: a scheme, though not what ends in a line feed of JSON, or one of those
-# that need no slashes; `www.`; a host before a path, a port, a query or a fragment; `//host` and
-# `\\host`; the target of a link or an image in Markdown, or of CSS; more than whom to write to.
+# How an address begins in a text without spaces, in this order: a scheme and a slash (but not
+# the `\n`, `\r` or `\t` of a string of JSON); a scheme that needs no slash; `www.`, or a host
+# before a path, a port, a query or a fragment; `localhost/`; `//host` or `\\host`; a target in
+# Markdown or CSS, except a mere recipient; a recipient with a query.
 _address = regex.compile(
     r"[a-z0-9+.\-]{2}:(?:/|\\(?![nrt]))|%3a(?:/|%2f)"
     r"|(?<![a-z0-9])(?:data|javascript|vbscript|blob|about|https?|wss?|ftps?|file|sms|smsto|mms|sips?"
@@ -35,22 +36,22 @@ _address = regex.compile(
     regex.IGNORECASE,
 )
 _begun = regex.compile(r"(?:\]\(|url\()\Z", regex.IGNORECASE)
-# linkify-it reads what precedes a mail address as the user of its host (RFC 3986, 3.2.1), brackets
-# and quotes too; a browser reads it as the query of another host.
+# linkify-it reads the text before a mail address, brackets and quotes included, as the user of its
+# host (RFC 3986, 3.2.1). A browser reads the same text as the query of another host.
 _as_user = regex.compile(r"//[^\s@/\[\]()?#\\]*[?#\\][^\s@/\[\]()]*\Z")
 _mail = regex.compile(r"(?:mailto|tel):", regex.IGNORECASE)
 _SPACES = " \n\t\r\f\v"
-# A quote ends an address that is all of a string, in what looks like JSON. Elsewhere renderers
-# take it for a part of the address, with what follows.
+# In text that looks like JSON, a quote ends an address that is all of a string. Elsewhere,
+# renderers read the quote and the text after it as part of the address.
 _quoted = regex.compile(r"""(?:\A|(?<=[\[{(,:]))(?:"[^"]*"|'[^']*')(?=[,:}\])])""")
 
-# https://spec.commonmark.org/0.31.2/#backslash-escapes: in targets, too
+# https://spec.commonmark.org/0.31.2/#backslash-escapes, which targets may contain
 _escaped = regex.compile(r"\\([!-/:-@\[-`{-~])")
 # In strings of JSON, YAML and JavaScript.
 _numbered = re.compile(r"\\(?:u\{?([0-9a-f]{4})\}?|x([0-9a-f]{2}))", re.IGNORECASE)
 
-# https://spec.commonmark.org/0.31.2/#raw-html and #autolinks: what is not written like it is text.
-# Without quotes, micromark reads an address in an attribute as text, too.
+# https://spec.commonmark.org/0.31.2/#raw-html and #autolinks: any other form is text.
+# micromark also reads a tag as text if an attribute has an address without quotes.
 _open_tag = regex.compile(
     r"<[a-z][a-z0-9\-]*+(?:\s++[a-z_:][a-z0-9_.:\-]*+"
     r"(?:\s*+=\s*+(?:[^\s\"'=<>`:/.]++|'[^']*+'|\"[^\"]*+\"))?)*+\s*+/?>",
@@ -62,7 +63,7 @@ _markup = regex.compile(
     regex.IGNORECASE,
 )
 
-# In an address linkify-it reads what is in brackets or quotes as a part of it, tags too.
+# linkify-it reads brackets and quotes in an address as part of it, with tags in them.
 _CLOSES = {"(": ")", "[": "]", "{": "}", '"': '"', "'": "'"}
 _markup_or_bracket = regex.compile(
     rf"(?P<markup>{_markup.pattern})|[()\[\]{{}}\"']", regex.IGNORECASE
@@ -70,9 +71,9 @@ _markup_or_bracket = regex.compile(
 
 _code = re.compile("`+|</?code\\b", re.IGNORECASE)
 
-# What may hold an address with spaces in it: tags of HTML that name one (the elements with URL
-# attributes, https://html.spec.whatwg.org/multipage/indices.html), attributes of any other that
-# do, strings of CSS, and targets and addresses in `<>` in Markdown, as Python-Markdown reads them.
+# An address may contain spaces in tags of HTML (the elements with URL attributes,
+# https://html.spec.whatwg.org/multipage/indices.html), in attributes for URLs of any other tag, in
+# strings of CSS, and, as Python-Markdown reads them, in targets and `<>` in Markdown.
 _TAGS = (
     "a|area|audio|base|blockquote|body|button|del|embed|form|frame|iframe|image|img|input|ins|link"
     "|math|meta|object|q|script|source|svg|track|use|video"
@@ -83,10 +84,10 @@ _TAGS = (
     "|pattern|polygon|polyline|radialgradient|rect|stop|switch|symbol|text|textpath|tspan|view"
     "|fe[a-z]{4,16}|animate[a-z]{0,9}|set"
 )
-# In it an address needs no string: `url(//host/\20 …)`; and names may be escaped: `u\72l("…`.
+# CSS in it needs no quotes around addresses, `url(//host/\20 …)`, and may escape names, `u\72l("…`.
 _style = re.compile(r"<style(?=[\s/>])", re.IGNORECASE)
 _style_end = re.compile(r"</style(?=[\s/>])", re.IGNORECASE)
-_IN_STYLE = frozenset("ABCFXYZ")  # the states in an element `style` that may end
+_IN_STYLE = frozenset("ABCFXYZ")  # in an element `style` that `</style` may end
 _ENDED = str.maketrans("", "", "CZ")
 _autolink = re.compile(r"<(?:(?:https?|ftps?):)?//", re.IGNORECASE)
 # An address with its scheme, or two slashes and a host, as strings of HTML, JSON, YAML and
@@ -98,7 +99,7 @@ _FULL = (
     rf"(?:[a-z0-9+.\-&#;\\]{{2,52}}?{_COLON}{_SLASH}|https?{_COLON}"
     rf"|(?:{_SLASH}|{_BACKSLASH}){{2}}[\w\-\[\]]{{1,63}}[.:])"
 )
-# A string that begins with one is one, whatever reads it: Vega-Lite, Mermaid, reveal.js.
+# A string that begins with an address is one, whatever reads it: Vega-Lite, Mermaid, reveal.js.
 _quoted_address = re.compile(rf"[\"']\s{{0,8}}{_FULL}", re.IGNORECASE)
 _BEFORE_QUOTE = frozenset(("", *" \t\r\n\f\v=:([{,"))
 # Org; DokuWiki; BBCode.
@@ -108,19 +109,19 @@ _bracketed_address = re.compile(
     re.IGNORECASE,
 )
 _string_address = re.compile(rf"{STRING}\s{{0,8}}{_FULL}", re.IGNORECASE)
-# https://docutils.sourceforge.io/docs/ref/rst/directives.html#images, whose addresses lose their
-# spaces.
+# https://docutils.sourceforge.io/docs/ref/rst/directives.html#images, which removes the
+# spaces in their addresses.
 _directive = re.compile(r"(?:\.\.|\|)[ ]{1,60}(?:image|figure|video|audio)[ ]?\Z", re.IGNORECASE)
 _LONGEST_DIRECTIVE = 80
-# Each opening has one of these characters, at its beginning or end. A group is all of an opening,
-# and named as what it opens.
+# Where a construct may open. A named group is a complete opening, and its name is the letter of the
+# state that it opens (see OUTSIDE); at other matches, `_opening` looks closer.
 _anchor = re.compile(
     rf"[<\"'{STRING}\[\]({{\\@:.](?:(?<=[<\"'{STRING}\[])|(?P<o>(?<=\])\()"
-    # The first group of these is an address or CSS, spaces too, for KaTeX and MathJax, and so are
-    # the options of bbox (https://katex.org/docs/supported.html#html, https://docs.mathjax.org).
+    # In KaTeX and MathJax, the first group of these is an address or CSS, even with spaces, and the
+    # options of bbox are CSS (https://katex.org/docs/supported.html#html, https://docs.mathjax.org).
     r"|(?P<c>(?<=\\)(?:href|url|includegraphics|style|htmlStyle)(?![A-Za-z]))"
     r"|(?P<_>(?<=\\)bbox(?![A-Za-z]))"
-    # CSS outside a style, as in themes of Mermaid and slides of Marp; its names may be escaped.
+    # CSS outside of a `style`, as in Mermaid themes and Marp slides; its names may be escaped.
     rf"|(?P<y>(?<=[a-zA-Z0-9]\()\s{{0,8}}(?i:{_FULL}))"
     r"|(?P<K>(?<=\w@)\{)"  # https://mermaid.js.org/syntax/flowchart.html
     # MyST, and https://docutils.sourceforge.io/docs/ref/rst/restructuredtext.html#hyperlink-targets
@@ -143,62 +144,82 @@ _harmless_link = regex.compile(r"\]\(\s*<?(?:mailto|tel):[^?&()]*\Z", regex.IGNO
 _harmless_group = regex.compile(r"\{\s*(?:(?:mailto|tel):[^?&{}]*)?\Z", regex.IGNORECASE)
 _harmless_value = regex.compile(r"\s*(?:mailto|tel):[^?&]*\Z", regex.IGNORECASE)
 
-# markdown2 reads all of the line as the address.
+# markdown2 reads all of the rest of the line as the address.
 _definition = regex.compile(
     r"(?:\A|\n)[ ]{0,3}\[(?:(?!\]:)[^\n])++\]:[ \t]*+(?:\n[ \t]*+)?<?(\S++)[ \t][^\n]*+\Z"
 )
 
 LONGEST_OPENING = 160
-"""Code points of what opens a tag, a string or a target, at most."""
+"""The longest opening of a tag, a string or a target, in code points."""
 
-_LONGEST_BEFORE = 40  # of them before the quote of a string, or before the bracket of a target
+_LONGEST_BEFORE = 40  # code points of it before a quote or a bracket
 
 OUTSIDE = ""
-"""Not in a tag, a string or a target. Else a letter for each one that may be open; a page may have
-less in it than what looks like a tag, so each is followed as if it were the only one:
+"""The state in which nothing is open. Any other state is a string of letters, one for each
+construct that may be open. What looks like a tag may be plain text to a reader of the page, so each
+construct is followed as if it were the only one.
 
-`b` in a tag before an attribute, `n` in its name, `e` after its `=`, `u` in its value, `d` and `s`
-in its value in double and in single quotes (as https://html.spec.whatwg.org/#tokenization says);
-`D` and `S` in other strings; `m` in a target in angle brackets, `x` after a backslash in one; `l`
-and `k` likewise in an address in them, which ends with its paragraph.
+Tags (https://html.spec.whatwg.org/#tokenization):
+- `b` before an attribute, `n` in its name, `e` after its `=`
+- `u`, `d`, `s`: in its value without quotes, in double quotes, in single quotes
 
-In a target in parentheses, which for Python-Markdown may have spaces in it, and ends with its
-paragraph: `o` while it is relative, `z` after a slash; and if it may name a host, `p`, `q` and `r`
-in one, two and more parentheses, `v` and `w` after a backslash in one and two, `t` after a quote,
-and `T` after a second one, because only in front of a parenthesis is that the end of a title.
+Strings outside of tags:
+- `D`, `S`: in double quotes, in single quotes
 
-`A` in an element `style`, `B` after a `<` in it, `C` after `</`, which may be its end, and `E`
-after any other `<`, because in SVG a comment may be there, with what only looks like its end. CSS
-has addresses only in parentheses and after an `@`: `F` in the former, back in `A` after them if
-they are as simple as in prose; otherwise `X`, `Y`, `Z` and `M`, which follow each other like `A`,
-`B`, `C` and `E`.
+Angle brackets in Markdown:
+- `m` in a target, `x` after a backslash in it
+- `l` in an address, which ends with its paragraph, `k` after a backslash in it
 
-In TeX: `c` after a command with an address, `1` in its options, `0` after a comment, an escape of
-JSON, or options that are not simple, `f` in its group, `g` and `h` in two groups and more, `i` and
-`j` after a backslash in one and two; `_` after a command with CSS in its options, `2` in these, `h`
-where `0` would be.
+Targets in parentheses; they may contain spaces, as in Python-Markdown, and end with the paragraph:
+- `o` in a relative one, `z` after a slash in it
+- `p`, `q`, `r`: in one that may name a host, in one, two and more parentheses
+- `v`, `w`: after a backslash in `p`, in `q`
+- `t` after a quote, `T` after a later one: it ends a title only directly before a parenthesis
 
-In a string that begins with an address: `Q` in double quotes, `R` in single ones, `U` and `V` after
-a backslash in these, `H` where all of the text is the string. In a link in brackets `O`, after a
-backslash in it `N`, in braces `W`, and between tags of BBCode `G`, `J` after a bracket there. In a
-directive of reStructuredText or AsciiDoc `P`, which ends with its paragraph; in an image in a line
-`I`; in the properties of a shape of Mermaid `K`, in a string there `L`. In an address in the
-parentheses of CSS `y`, after a backslash in it `a`.
+Elements `style`, where CSS has addresses only in parentheses and after an `@`:
+- `A` in the element, `B` after a `<`, `C` after `</`, which may be its end
+- `E` after any other `<`: in SVG it may begin a comment, in which `</style` ends nothing
+- `F` in parentheses, until they close, if their content is as simple as in prose
+- `X`, `Y`, `Z`, `M`: as `A`, `B`, `C`, `E`, once an address may have begun
+
+TeX:
+- `c` after a command with an address, `1` in its options
+- `0` after a comment, an escape of JSON, or options that are not simple
+- `f`, `g`, `h`: in the command's group, in a group in it, and deeper
+- `i`, `j`: after a backslash in `f`, in `g`
+- `_` after a command with CSS in its options, `2` in these; `h` instead of `0`
+
+Strings that begin with an address:
+- `Q`, `R`, `H`: in double quotes, in single quotes, as all of a text
+- `U`, `V`: after a backslash in `Q`, in `R`
+
+Other markup:
+- `O` in a link in brackets, `N` after a backslash in it
+- `W` in a link in double braces
+- `G` between tags of BBCode, `J` after a bracket there
+- `P` in a directive or target of reStructuredText or MyST, which ends with its paragraph
+- `I` in an image of AsciiDoc
+- `K` in the properties of a shape of Mermaid, `L` in a string there
+- `y` in parentheses of CSS outside of a `style`, `a` after a backslash in it
 """
 
 _STEPS: dict[str, dict[str, str]] = {
+    # Tags
     "b": {" ": "b", "/": "b", ">": "", "": "n"},
     "n": {"=": "e", "/": "b", ">": "", "": "n"},
     "e": {" ": "e", '"': "d", "'": "s", ">": "", "": "u"},
     "u": {" ": "b", ">": "", "": "u"},
     "d": {'"': "b", "": "d"},
     "s": {"'": "b", "": "s"},
+    # Strings
     "D": {'"': "", "": "D"},
     "S": {"'": "", "": "S"},
+    # Angle brackets in Markdown
     "m": {">": "", "\\": "x", "": "m"},
     "x": {"": "m"},
     "l": {"<": "", ">": "", "\n": "", "\\": "k", "": "l"},
     "k": {"\n": "", "": "l"},
+    # Targets in parentheses
     "o": {":": "p", "&": "p", "/": "z", "\\": "z", ")": "", "\n": "", "": "o"},
     "z": {":": "p", "&": "p", "/": "p", "\\": "p", ")": "", "\n": "", " ": "z", "": "o"},
     "p": {"(": "q", ")": "", "\\": "v", '"': "t", "'": "t", "\n": "", "": "p"},
@@ -208,6 +229,7 @@ _STEPS: dict[str, dict[str, str]] = {
     "w": {"\n": "", "": "q"},
     "t": {'"': "T", "'": "T", "\n": "", "": "t"},
     "T": {")": "", '"': "T", "'": "T", "\n": "", "": "t"},
+    # Elements `style`
     "A": {"<": "B", "(": "F", "@": "X", "&": "X", "": "A"},
     "B": {"/": "C", "(": "M", "@": "M", "&": "M", "": "E"},
     "C": {"a": "C", "(": "M", "@": "M", "&": "M", "": "E"},
@@ -217,6 +239,7 @@ _STEPS: dict[str, dict[str, str]] = {
     "Y": {"/": "Z", "": "M"},
     "Z": {"a": "Z", "": "M"},
     "M": {"": "M"},
+    # TeX
     "c": {"{": "f", "[": "1", "%": "0", "\\": "0", " ": "c", "": ""},
     "1": {"]": "c", **dict.fromkeys("[{\\%", "0"), "": "1"},
     "0": {"{": "f", "": "0"},
@@ -227,11 +250,13 @@ _STEPS: dict[str, dict[str, str]] = {
     "h": {"": "h"},
     "i": {"": "f"},
     "j": {"": "g"},
+    # Strings that begin with an address
     "Q": {'"': "", "\\": "U", "": "Q"},
     "R": {"'": "", "\\": "V", "": "R"},
     "H": {"": "H"},
     "U": {"": "Q"},
     "V": {"": "R"},
+    # Other markup
     "O": {"]": "", "\\": "N", "\n": "", "": "O"},
     "N": {"\n": "", "": "O"},
     "W": {"}": "", "\n": "", "": "W"},
@@ -244,8 +269,8 @@ _STEPS: dict[str, dict[str, str]] = {
     "y": {")": "", "\\": "a", "\n": "", "": "y"},
     "a": {"\n": "", "": "y"},
 }
-"""The next letter by the mark that comes: a space, a line feed for the end of a paragraph, one of
-`<>"'=/\\()[]{}:&@%`, an `a` for a word, or anything else."""
+"""The next letter, by the current letter and the next mark (see `_kind_of`); `""` as a mark is any
+other one, `""` as a letter closes the construct."""
 
 
 @lru_cache(maxsize=4_096)
@@ -276,7 +301,10 @@ def within(state: str, text: str, start: int, end: int) -> str:
 
 
 def _through(state: str, text: str, start: int, end: int, ended: set[int]) -> str:
-    """Return the state at `end`, if nothing opens after `start`."""
+    """Return the state at `end`, if nothing opens between `start` and it.
+
+    `ended` are the ends of the names in `</style`.
+    """
     if not state:
         return OUTSIDE
     for match in _mark.finditer(text, start, end):
@@ -289,20 +317,21 @@ def _through(state: str, text: str, start: int, end: int, ended: set[int]) -> st
 
 
 def _kind_of(mark: regex.Match[str]) -> str:
-    """Return a mark as `_STEPS` has it."""
+    """Return a mark as a key of `_STEPS`: a line feed for the end of a paragraph, a space for other
+    white space, the punctuation mark itself, or `a` for a word."""
     if mark[0].isspace():
         return "\n" if mark["blank"] else " "
     return mark[0] if mark[0] in "<>\"'=/\\()[]{}:&@%" else "a"
 
 
 def _ends_of_style(text: str, start: int, end: int) -> set[int]:
-    """Return where the names of what may end an element `style` end, after `start`, up to `end`."""
+    """Return the offsets after each `</style` that ends after `start`, as far as `end`."""
     first, last = max(start - LONGEST_OPENING, 0), min(end + 1, len(text))
     return {found.end() for found in _style_end.finditer(text, first, last)}
 
 
 def _openings(text: str, start: int, end: int) -> dict[int, str]:
-    """Return what opens in a text after `start`, up to `end`, by where its opening ends."""
+    """Return the letters that open after `start`, up to `end`, by the offset after each opening."""
     last = min(end + 1, len(text))
     opened: dict[int, str] = {}
     for anchor in _anchor.finditer(text, max(start - LONGEST_OPENING, 0), last):
@@ -313,7 +342,7 @@ def _openings(text: str, start: int, end: int) -> dict[int, str]:
 
 
 def _opening(text: str, anchor: re.Match[str], last: int) -> Iterator[tuple[int, str]]:
-    """Yield where openings end that an anchor belongs to, and what they open."""
+    """Yield the openings at an anchor: the offset after each, and the letter that it opens."""
     if anchor.lastgroup:
         yield anchor.end(), anchor.lastgroup
     elif anchor[0] == "::":
@@ -363,7 +392,7 @@ class Around(NamedTuple):
 def in_address(around: Around) -> bool:
     """Return whether a stand-in is part of a URL, except for the recipient of `mailto:` and `tel:`.
 
-    In more than REACH code points without any space an address may have begun before them.
+    If the last REACH code points have no space, an address may have begun before them.
     """
     if around.in_host:
         return True
@@ -388,8 +417,8 @@ def in_address(around: Around) -> bool:
 def _run_start(text: str) -> int:
     """Return where the text without spaces at the end of `text` begins.
 
-    The end of a tag or of an address in `<>` ends it, too, unless that is escaped, or in a bracket
-    or a quote that an address has open. No other `<` or `>` does: it may be part of an address
+    It also begins after a tag or an address in `<>`, unless this is escaped, or in brackets or
+    quotes within an address. Any other `<` or `>` may be part of an address
     (https://github.github.com/gfm/#extended-url-autolink; linkifyjs, showdown).
     """
     start = max(map(text.rfind, _SPACES)) + 1
@@ -418,12 +447,12 @@ class _Addresses:
 
     def __init__(self, text: str) -> None:
         self._text = text
-        self._start, self._end = -1, -1  # of the first that is not before those asked for
+        self._start, self._end = -1, -1  # of the first address after the last `start`
 
     def begun(self, start: int, end: int) -> bool:
-        """Return whether an address begins after `start`, and its beginning is before `end`.
+        """Return whether an address begins between `start` and `end`, as far as `_address` shows.
 
-        Both never decrease.
+        Neither may be less than in an earlier call.
         """
         if self._start < start:
             found = _address.search(self._text, start)
@@ -433,9 +462,9 @@ class _Addresses:
 
 
 def _in_code_of_address(text: str) -> bool:
-    """Return whether an address at the end of `text` contains code, which may be open there.
+    """Return whether `text` ends in an address that contains code, complete or still open.
 
-    Showdown takes code, with its spaces, for a part of the address in which it begins.
+    In Showdown, code that begins in an address is part of it, with its spaces.
     """
     start = text.rfind("\n\n") + 1
     addresses = _Addresses(text)
@@ -450,14 +479,14 @@ def _in_code_of_address(text: str) -> bool:
 
 
 def _in_definition(text: str) -> bool:
-    """Return whether the line that ends `text` defines a link, after whose address it goes on."""
-    line = text.rfind("\n", 0, max(text.rfind("\n"), 0))  # and the one before
+    """Return whether `text` ends in a link's definition, after its address on the same line."""
+    line = text.rfind("\n", 0, max(text.rfind("\n"), 0))  # the start of the line before
     defined = _definition.search(text, max(line, 0))
     return defined is not None and _address.search(defined[1]) is not None
 
 
 def _code_in(text: str, start: int) -> Iterator[tuple[int, int | None]]:
-    """Yield where code begins and ends; None if nothing ends it, so that it may be text, too."""
+    """Yield where code begins and ends: None if nothing ends it, and it may be plain text."""
     marks = [(match.span(), match[0].lower()) for match in _code.finditer(text, start)]
     following: dict[str, int] = {}  # the number of the next mark of each kind
     closing: list[int | None] = [None] * len(marks)
@@ -478,7 +507,7 @@ def _code_in(text: str, start: int) -> Iterator[tuple[int, int | None]]:
 
 
 def _as_read(run: str) -> str:
-    """Return a text without spaces as Markdown reads it in a link's target, or JSON in a string."""
+    """Return a text without its escapes: those of Markdown, of strings in JSON, and of HTML."""
     if "\\" in run:
         run = _numbered.sub(lambda found: chr(int(found[1] or found[2], 16)), run)
         run = _escaped.sub(r"\1", run)
@@ -486,7 +515,10 @@ def _as_read(run: str) -> str:
 
 
 def _harmless(state: str, near: str) -> bool:
-    """Return whether the open value that ends `near` is only the recipient of a mail or a call."""
+    """Return whether what is open has no address yet, or only the recipient of a mail or a call.
+
+    `state` is its letter, `near` the text before the stand-in.
+    """
     if state in "ocz01_ABCE":
         return True
     if state == "f":
