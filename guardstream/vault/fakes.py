@@ -1,12 +1,12 @@
 """Fakes: stand-ins that look like the values they stand for, and belong to nobody.
 
 - mail addresses at example.com (RFC 2606, section 3): `user-7kq4tw3@example.com`
-- addresses of IPv6 in 2001:db8::/32 (RFC 3849): `2001:db8:3:9ac2:410f::1`
-- numbers of cards whose check digit is wrong (ISO/IEC 7812-1, annex B): `4000012345678901`
+- IPv6 addresses in 2001:db8::/32 (RFC 3849): `2001:db8:3:9ac2:410f::1`
+- card numbers whose check digit is wrong (ISO/IEC 7812-1, annex B): `4000012345678901`
 
-Each has a whole id in it, so that nobody happens to write one. Reserved ranges that are too small
-for that (telephone numbers, addresses of IPv4) are not used: what a model gives as an example, or
-a user types, would be taken for a stand-in.
+Each contains a whole id, so that nobody writes one by chance. Reserved ranges too small for an id
+(telephone numbers, IPv4 addresses) are not used: an example from a model, or what a user types,
+would be taken for a stand-in.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _AFTER = r"(?![0-9A-Za-z@\-]|[._][0-9A-Za-z])"
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """One kind of fakes: for which labels and values, how an id is written, and how it is read."""
+    """One kind of fakes: the labels and values that it fits, and how it writes and reads an id."""
 
     label: str
     fits: Callable[[str, str], bool]
@@ -104,9 +104,9 @@ SHAPES = {
         Shape("a card", _is_card, _card, rf"{_BEFORE}400[01][0-9]{{12}}{_AFTER}", _read_card),
     )
 }
-"""The shapes by their labels, which are those of no rule."""
+"""The shapes by label; no rule has such a label."""
 
 
 def shape_of(label: str, value: str) -> str:
-    """Return the label of the shape that a value has; `label`, the rule's own, if it has none."""
+    """Return the label of the shape that fits a value; `label`, the rule's own, if none does."""
     return next((each for each, shape in SHAPES.items() if shape.fits(label, value)), label)

@@ -1,8 +1,8 @@
 """Ids of stand-ins: six symbols of a keyed hash of the value, and a check symbol.
 
 The hash is the same in every worker and every turn, and nobody can guess it. The check symbol is
-the sum of the others, each times its place, modulo 29: as 29 is a prime, one symbol that is wrong,
-or two that are swapped, never make another id (the reasoning of ISO/IEC 7064).
+the sum of the others, each times its place, modulo 29. As 29 is prime, one wrong symbol, or two
+swapped ones, never make another valid id (the reasoning of ISO/IEC 7064).
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ def number_of(found: str) -> int:
 
 
 def hash_of(number: int) -> str | None:
-    """Return the hash that a number stands for; None if there is none."""
+    """Return the hash whose `number_of` is this number; None if there is none."""
     symbols = ""
     for _ in range(LENGTH + 1):
         number, digit = divmod(number, len(SYMBOLS))

@@ -14,7 +14,7 @@ from guardstream.vault.vault import Vault
 from guardstream.vault.veil import Everywhere, Veil
 
 CHANNELS = frozenset(("text", "refusal", "thinking"))
-"""The channels in which values are restored; in arguments only where the vault allows it."""
+"""The channels in which all values are restored; in arguments, those that the vault allows."""
 
 
 def restoring(policy: Policy, vault: Vault, channels: Collection[str] = CHANNELS) -> Policy:
@@ -24,7 +24,7 @@ def restoring(policy: Policy, vault: Vault, channels: Collection[str] = CHANNELS
     searched. Stand-ins in URLs, and inexact ones, stay as they are.
     """
     labels = frozenset(vault.labels)
-    if labels:  # of all rules, so that all vaults are searched for alike
+    if labels:  # of all rules, so that all vaults share one cached search
         labels |= _of_rules(policy, vault)
     return policy.with_veil(Veiled(_Over(vault, labels, channels)))
 
@@ -46,7 +46,7 @@ def leaving(policy: Policy, vault: Vault) -> Policy:
 def restoring_later(policy: Policy, vault: Vault, channels: Collection[str] = CHANNELS) -> Policy:
     """Do what `restoring` does, for an answer that `leaving` has guarded.
 
-    It may run again on the same answer, when the vault has changed; the same text is held then.
+    It may run again on the same answer after the vault has changed: it then holds the same text.
     """
     labels = vault.labels | _of_rules(policy, vault)
     return policy.with_veil(Veiled(_Over(vault, labels, channels)))
@@ -57,7 +57,7 @@ def _of_rules(policy: Policy, vault: Vault) -> frozenset[str]:
 
 
 class _Over:
-    """Covers every text; in some of them values are restored."""
+    """Hides stand-ins in every text, and restores values in some."""
 
     def __init__(self, vault: Vault, labels: Collection[str], channels: Collection[str]) -> None:
         self._vault = vault
@@ -81,7 +81,7 @@ class _Over:
         return self._brought(name, text, around)
 
     def _withheld(self, name: Name, text: str, around: Around) -> str | None:
-        """Return escaped texts unescaped, also where values are not restored."""
+        """Restore escaped texts only: they are no values, and never withheld."""
         if name.label == ESCAPED:
             return self._brought(name, text, around)
         return self._left(name, text, around)
@@ -94,6 +94,6 @@ class _Over:
         return value
 
     def _left(self, name: Name, text: str, _around: Around) -> str | None:
-        """Leave issued stand-ins, unseen by rules; others are text of the model."""
+        """Leave an issued stand-in, hidden from rules; they see any other, as the model's text."""
         self._vault.count(left=1)
         return None if self._vault.value(name) is None else text

@@ -21,11 +21,11 @@ from guardstream.vault.ids import LENGTH, SYMBOLS, Ids, is_id
 LONGEST_LABEL = 24
 
 ESCAPED = "TEXT"
-"""The label of texts that looked like a stand-in when they arrived, and were none."""
+"""The label of stand-ins for texts that only looked like a stand-in when they arrived."""
 
 
 class Name(NamedTuple):
-    """A stand-in without its brackets: its label, or that of a fake's shape, and its id."""
+    """A stand-in without its brackets: its label (for a fake, that of its shape) and its id."""
 
     label: str
     id: str
@@ -61,9 +61,9 @@ _ENDS = f"(?=_{{0,3}}(?!{_JOINED}))"
 # With the underscores after it: a search that looks one character ahead settles by itself.
 _ENDS_READ = f"_{{0,3}}(?!{_JOINED})"
 
-# After a stand-in: the rest of a host's name that has two labels more, or a path, query or port.
-# Letters of scripts without spaces between words count only after a full stop: words usually follow
-# a stand-in in them, and it would wait until they end.
+# What makes a stand-in part of a host's name: two more labels, or one and a path, query or port.
+# Letters of scripts without spaces between words count only after a full stop: elsewhere they are
+# usually the next word, and the stand-in would wait for its end.
 _SPACED = r"0-9\p{Latin}\p{Greek}\p{Cyrillic}\p{Arabic}\p{Hebrew}\p{Mn}\p{So}_\-"
 _LABEL = r"\.[\w\p{So}\-]{1,63}"
 _HOST = (
@@ -83,8 +83,8 @@ _SYMBOL = "[" + "".join(_either_width(symbol)[1:-1] for symbol in SYMBOLS) + "]"
 _HASH, _NUMBER = f"{_SYMBOL}{{{LENGTH + 1}}}", "[1-9１-９][0-9０-９]{0,8}"
 
 _UNDERSCORE_SIZE, _GROUP_SIZE = 64, 4_000
-"""How many states an underscore in a label takes, where another symbol takes one, and how many
-there may be in the labels of a pattern, which has each label twice: an automaton has 10,000."""
+"""How many states an underscore in a label takes (any other symbol takes one), and how many the
+labels of a pattern may take. A pattern has each label twice; an automaton has at most 10,000."""
 
 LONGEST = 320
 """Code points in a stand-in as it may be written, with a host after it."""
@@ -94,9 +94,9 @@ LONGEST = 320
 def patterns(labels: frozenset[str], ids: Ids) -> tuple[str, ...]:
     """Return the patterns that find possible stand-ins with these labels, and fakes.
 
-    If what follows makes it part of a host's name, the match includes as much of that as shows it.
-    It may include a backslash before it and underscores after it that do not belong to it: see
-    `alone`.
+    If the text after a stand-in makes it part of a host's name, the match includes enough of that
+    text to show it. A match may also include a backslash before the stand-in and underscores after
+    it that do not belong to it: see `alone`.
     """
     return (*(_pattern(group, ids) for group in _groups(labels)), *_fakes(labels))
 
@@ -179,7 +179,7 @@ _dropped = str.maketrans(dict.fromkeys("\\*`~\u200b\u2060\ufeff") | dict.fromkey
 
 @lru_cache(maxsize=4_096)
 def read(text: str, labels: frozenset[str]) -> Name | None:
-    """Return the stand-in that `text`, found by `patterns`, stands for; None if it is not one."""
+    """Return the stand-in that `text`, found by `patterns`, spells; None if it is not one."""
     for each in labels & SHAPES.keys():
         if regex.fullmatch(SHAPES[each].pattern, text):
             fake = SHAPES[each].read(text)

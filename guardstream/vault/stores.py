@@ -55,12 +55,12 @@ class Store(Protocol):
         ...
 
     def add(self, conversation: str, entries: Sealed) -> Sealed:
-        """Add the entries; or, if other workers have added some of their stand-ins, add none of
-        them, and return what is stored for those."""
+        """Add the entries and return nothing; or, if some of their stand-ins are stored already,
+        add none, and return the stored entries of those."""
         ...
 
     def renew(self, conversation: str, entries: Sealed) -> None:
-        """Replace what is stored for these stand-ins; those that are not stored any more stay
+        """Replace the stored entries of these stand-ins; those that are no longer stored stay
         forgotten."""
         ...
 
@@ -111,7 +111,7 @@ class MemoryStore:
                 return taken
             size = _size(entries)
             whole = _size(kept) + size
-            if whole > self._max_bytes:  # it would drop what it was given
+            if whole > self._max_bytes:  # the oldest would be dropped, and this one with them
                 raise FullError(
                     f"the store keeps {self._max_bytes} bytes, these of a conversation are {whole}"
                 )
@@ -157,8 +157,8 @@ def _size(entries: Sealed) -> int:
 
 
 _PARTS = 1000
-"""The time to live restarts once in this part of it: a transaction that changes nothing need not
-wait for the disk, which is most of its time."""
+"""The time to live restarts at most once in each thousandth of it: a transaction that changes
+nothing need not wait for the disk, which takes most of its time."""
 
 
 class SQLiteStore:
@@ -283,8 +283,8 @@ end
 redis.call('EXPIRE', KEYS[1], ARGV[1])
 return taken
 """
-"""Adds all entries or none, with the time to live before them; returns those that exist, as names
-and data by turns."""
+"""Adds all entries or none; returns those that exist, as alternating names and data. The arguments
+are the time to live, then names and data, alternating, too."""
 
 _RENEW = """
 for at = 1, #ARGV, 2 do

@@ -7,7 +7,7 @@ from guardstream.vault.addresses import LONGEST_OPENING, OUTSIDE, REACH, STRING,
 _WINDOW = 4 * REACH
 """How many code points are kept; half of them cover the waiting text and what precedes it."""
 
-_WORD = "x"  # what a value ends with, as far as its surroundings are concerned
+_WORD = "x"  # replaces the bracket after a restored value
 
 
 class Surroundings:
@@ -40,7 +40,7 @@ class Surroundings:
     def unbracket(self, at: int) -> None:
         """Record that the bracket at an offset, which closes a restored stand-in, is not written.
 
-        So a parenthesis after it begins no target of a link.
+        Then a parenthesis after it does not begin the target of a link.
         """
         end = at - self._base
         text = self._text()

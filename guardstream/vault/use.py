@@ -1,4 +1,4 @@
-"""How a guard uses a vault: which one, and which part of the work it does.
+"""How a guard uses a vault: which one, and which part of the work the guard does.
 
 One guard may do all of the work, or two in a row: the first applies the rules and leaves stand-ins
 in place, so that what it releases can be stored, and the second restores them.
@@ -25,8 +25,8 @@ Part: TypeAlias = Literal["all", "rules", "restoring"]
 
 @dataclass(frozen=True, slots=True)
 class VaultUse:
-    """The vault of a guard, if it has one. `is_refused` says that it masks irreversibly on purpose,
-    whatever its policy says."""
+    """The vault of a guard, if it has one. `is_refused` says that the guard masks irreversibly on
+    purpose, whatever its policy says."""
 
     vault: Vault | None = None
     part: Part = "all"

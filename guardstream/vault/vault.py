@@ -112,11 +112,11 @@ class Vault:
         self._key = secrets.token_bytes(32) if key is None else key
         self._max_entries, self._max_bytes = max_entries, max_bytes
         self._bytes = 0
-        # For the counts, and for what is issued, which is looked up before.
+        # Held while counting, and from the look-up of a value until its stand-in is issued.
         self._lock = kept_across_forks(Lock())
         self._values: dict[Name, Entry] = {}
         self._names: dict[tuple[str, bool], Name] = {}
-        self._held: set[Name] = set()  # shared ones that this request holds
+        self._held: set[Name] = set()  # names of shared values that this request contains
         self._numbers: dict[str, int] = {}
         for entry in entries:
             self._keep(entry)
@@ -144,7 +144,7 @@ class Vault:
         """The values by the rule that found them. They are masked everywhere in a request."""
         found: dict[str, list[str]] = {}
         for entry in self.entries:
-            # What is shared is hidden in conversations where this request has it.
+            # A shared value is masked only in requests that contain it.
             if entry.name.label != ESCAPED and (not entry.shared or entry.name in self._held):
                 found.setdefault(entry.rule, []).append(entry.value)
         return found

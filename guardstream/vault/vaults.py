@@ -26,8 +26,8 @@ from guardstream.vault.vault import Entry, Vault, VaultError, check_key
 T = TypeVar("T")
 
 _THREADS = 40
-"""How many threads of an event loop wait for a store. They are threads of its own: if a store
-hangs, other stores and other work of the loop's threads, such as guarding long texts, go on."""
+"""How many threads of an event loop may wait for a store. They are not shared: if a store hangs,
+other stores and other work in threads, such as guarding long texts, go on."""
 
 _PATIENCE = 30.0
 """How many seconds a request waits for one of these threads, if a store hangs or is overloaded."""
@@ -65,7 +65,7 @@ class Vaults:
 
         - `store`: by default a MemoryStore.
         - `key`: encrypts the entries. Of several keys, the first encrypts and all decrypt; `open`
-          encrypts with the first one what another has encrypted. Every store outside of the
+          encrypts entries of the others again, with the first one. Every store outside of the
           process needs a key.
         - `id_key`: the key of ids, and of the names of conversations in the store. Workers that
           share a store need the same one. With another key, all conversations start again.
@@ -97,7 +97,7 @@ class Vaults:
             "tools": tools,
         }
         self._limiter = PerLoop(partial(CapacityLimiter, _THREADS))
-        Vault(self._id_key, **self._options)  # says now what is wrong with them
+        Vault(self._id_key, **self._options)  # raises at once for invalid options
 
     def open(self, conversation: str | None = None, caller: str = "") -> Vault:
         """Return the vault of a conversation of `caller`, with its stored values.

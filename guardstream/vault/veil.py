@@ -1,8 +1,8 @@
 """Hides the stand-ins in a text from rules, and then writes what they become.
 
-Rules see one character in the place of a stand-in, of the private use areas of the planes 15 and
-16, which is no letter and no digit, and which they release, mask or block like any other. What
-comes back is written once: nothing looks at it again.
+Rules see one character in place of a stand-in. It is from a private use area (planes 15 and 16),
+neither a letter nor a digit, and rules release, mask or block it like any other. Then what the
+stand-in becomes is written in its place, which no rule reads again.
 """
 
 from __future__ import annotations
@@ -36,7 +36,8 @@ _has_private = _private.search
 _RULE = "stand-in"
 
 _SHORT, _MOST_AHEAD = LONGEST // 2, 64
-"""How long a text that is only read may be with what waits, and how many of them there may be."""
+"""How many code points a text that is only read may have, with the held text before it, and after
+how many such texts the rest catches up."""
 
 
 @lru_cache(maxsize=64)
@@ -57,15 +58,15 @@ class Veil:
         self._last: _Veiled | None = None
 
     def over(self, stage: Stage, *, string: bool = False) -> Stage:
-        """Return `stage` so that it does not see stand-ins in its text, which may be a string."""
+        """Return a stage that hides stand-ins from `stage`; the text may be all of a string."""
         around = Surroundings(string=string)
         self._last = veiled = _Veiled(stage, self._rules, self._shown, self._turned_to, around)
         return veiled
 
     def source(self, text: str, meant: Callable[[Name], str | None]) -> str:
-        """Return the original of `text`, which a rule saw in the text that is being read.
+        """Return the source of `text`, which a rule saw with stand-ins hidden.
 
-        A stand-in in it becomes its value, or stays as it is if `meant` returns None.
+        `meant` returns the value that replaces a stand-in; None leaves it as it is.
         """
         return self._last.source(text, self._meaning(meant)) if self._last else text
 
@@ -81,7 +82,10 @@ class Veil:
         return meaning
 
     def _shown(self, text: str, around: Around, hide: Callable[[str, str], str]) -> str:
-        """Return what rules see of a text that was found: a stand-in, perhaps in a host's name."""
+        """Return what rules see for a found `text`: a stand-in, or a host's name with some in it.
+
+        `hide` returns the character for a stand-in, given its text and what it becomes.
+        """
         before, inner, after = alone(text)
         name = read(inner, self._labels)
         if name is not None:
@@ -111,7 +115,7 @@ class Everywhere:
 
 
 class _Veiled:
-    """One text's stage behind a veil."""
+    """Passes one text to a stage with its stand-ins hidden."""
 
     def __init__(
         self,
@@ -134,7 +138,7 @@ class _Veiled:
         self._origins = Origins(0, 0)  # maps offsets of the inner stage's text to the source
         self._finished = False
         self._pass, self._read = inner.feed, self._find.reader.read
-        self._tail = ""  # what may belong to a stand-in
+        self._tail = ""  # the held end of the text, which may belong to a stand-in
         self._most = _SHORT
         self.held = 0
         """How many code points are held back now."""
@@ -158,7 +162,7 @@ class _Veiled:
             if not text:
                 return []
         else:
-            # Nearly always no stand-in begins in a chunk, and none may have begun before.
+            # The usual case: no stand-in may be open before this chunk, and none begins in it.
             self._ahead.append(text)
         self._fed += len(text)
         if len(self._ahead) == _MOST_AHEAD:
@@ -183,7 +187,7 @@ class _Veiled:
         return self._after(self._find.feed(text))
 
     def _catch_up(self) -> None:
-        """Let `find` and the source take what was only read."""
+        """Let `_surroundings` and `_find` take the texts that were only read."""
         if self._ahead:
             text = "".join(self._ahead)
             self._ahead.clear()
@@ -191,7 +195,7 @@ class _Veiled:
             self._find.skip(text, self._tail)
 
     def _after(self, events: list[Event]) -> list[Event]:
-        """Pass on what became of a text in which a stand-in may have been found."""
+        """Pass on the events of a text that may contain a stand-in."""
         self._tail = self._find.tail
         self._most = _SHORT - len(self._tail) if self._find.only_reads else -1
         passed = self._through(events)
@@ -214,7 +218,7 @@ class _Veiled:
         self.held = 0 if self._finished else len(self._tail) + self._inner.held
 
     def _through(self, events: list[Event]) -> list[Event]:
-        """Pass on what was released of the source, with stand-ins hidden."""
+        """Pass released text, with stand-ins hidden, to the inner stage, and return its events."""
         passed: list[Event] = []
         for event in events:
             if isinstance(event, Text) and not self._finished:
@@ -278,7 +282,7 @@ class _Veiled:
         return _private.sub(written, text)
 
     def _note(self, at: int, char: str) -> None:
-        """Record where in the source a hidden text stood."""
+        """Record where in the source a hidden text was."""
         size = len(self._texts[ord(char) - _FIRST])
         if size > 1:
             begin = self._origins.start(at)
