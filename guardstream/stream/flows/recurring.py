@@ -31,8 +31,8 @@ def without(text: str, found: Iterable[Finding]) -> str:
 
 
 class Tail:
-    """The last `memory` code points of the values at one place, in `text`, and the values that they
-    are made of; `begun` is the JSON or the event that the last one ends in."""
+    """The last values at one place: `text` is the last `memory` code points of them, joined, and
+    `begun` a short text of the JSON or the event that the last one ends in."""
 
     def __init__(self, memory: int) -> None:
         self.text = ""
@@ -49,7 +49,7 @@ class Tail:
         return copy
 
     def shared(self, other: Tail) -> Tail:
-        """Return the values that were added to another one, too: the same objects, as others may
+        """Return a tail of the values that `other` has, too: the same objects, as other objects may
         be equal by chance."""
         shared = Tail(self.memory)
         counts = Counter(map(id, other._values))

@@ -1,10 +1,10 @@
 """Texts at one path that interleave, told apart by the values of a field beside them.
 
 In a format that nobody knows, any field may say which text a piece continues: a task, a step, an
-agent's number. So the pieces with the same value of a field are also read as one text, each field
-by itself, as long as it is another one than that of the path: until the last change of the value is
-too far back to count. Two fields may tell them apart only together, as a session and the index of
-an answer in it: those that do so alone, with texts that interleave, are compared in pairs, too.
+agent's number. So, for each field, the pieces with the same value are also read as one text, while
+that differs from the text of the path: until the value's last change is too far back to count. Some
+texts are told apart only by two fields together, such as a session and the index of an answer in
+it. So fields whose values recur beside varying pieces are compared in pairs, too.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _TEXTS = 16_384
 """How many texts are remembered in one stream, if each has no more than 1024 code points."""
 
 _CHARACTERS = 1024 * _TEXTS
-"""How many code points may be remembered of all texts, if not fewer than 64 texts have them."""
+"""How many code points of all texts may be remembered; `_FEWEST` texts always may."""
 
 _FEWEST = 64
 
@@ -35,14 +35,14 @@ _PAIRED = 4
 """How many fields of a path are compared in pairs, the first ones."""
 
 Name: TypeAlias = str | tuple[str, str]
-"""A field's name, or those of two."""
+"""A field's name, or the names of a pair of fields."""
 
 
 class Divided:
-    """The text of one value; `varies` as its field does.
+    """The text of one value of a field; `varies` is that of the field.
 
-    `differs` from the text of the path if other text was there not long ago, between its pieces or
-    before the first. Then a match may begin, or be bounded, where the path's text has none.
+    It `differs` from the text of the path if other text came there not long ago, between its pieces
+    or before the first. Then a match may begin, or be bounded, where the path's text has none.
     """
 
     __slots__ = ("_since", "tail", "varies")
@@ -72,10 +72,11 @@ class Divided:
 
 
 class _Field:
-    """The texts of a field's values at one path; none while it has had only one value.
+    """The texts of a field's values at one path: none while it has had only one value; None once it
+    tells nothing apart.
 
-    It `varies` when one value has had different pieces. Until then it may be the piece itself once
-    more, its number in a vocabulary or its length: nothing that a text has in common.
+    It `varies` once one value has had different pieces. Until then the field may just repeat the
+    piece, or be its number in a vocabulary or its length, which identify no text.
     """
 
     __slots__ = ("last", "recurs", "texts", "varies")
@@ -125,10 +126,9 @@ class ToldApart:
     def texts(
         self, place: Hashable, piece: str, before: Tail, beside: Beside
     ) -> dict[Name, Divided]:
-        """Return the texts that a piece may continue, by their fields or pairs of these, so that it
-        can be added to them.
+        """Return the texts that a piece may continue, by field or pair of fields.
 
-        `before` is the text at this place in the path, of all values.
+        The caller adds the piece to them. `before` is the text of all values at this place.
         """
         if place not in self._paths and len(self._paths) == _FIELDS:
             return {}
@@ -154,7 +154,7 @@ class ToldApart:
         values: Mapping[Name, Hashable],
         found: dict[Name, Divided],
     ) -> None:
-        """Add the texts of the values of two fields together to what is found for each alone."""
+        """Add to `found` the texts that pairs of fields tell apart, by both values together."""
         for first, second in combinations(paired, 2):
             name, value = (str(first), str(second)), (values[first], values[second])
             field = fields.get(name)

@@ -40,12 +40,12 @@ _PLACES = 256
 """How many places of strings in JSON are told apart in one stream, as kinds of events are."""
 
 _HIDDEN = f'"{MASK}"'
-"""Stands for a string of JSON that was changed: rules do not see their own replacements."""
+"""Replaces a changed string of JSON: rules do not see their own replacements."""
 
 _FEW = 32
-"""How many strings and numbers JSON in a string may have, keys included, so that it may be an
-event, or each of several that follow each other: then each of them may tell which text the others
-continue. In more than these, only the first values of one object in a list do."""
+"""How many strings and numbers, keys included, JSON in a string may have to be an event, or each of
+several events in a row. In an event, each of them may tell which text the others continue; in
+larger JSON, only the first values of one object in a list may."""
 
 _FIRST = 2
 """How many values of an object in a long list may tell which text its others continue: the first
@@ -77,16 +77,18 @@ class _Source(NamedTuple):
 
 
 class _Told(NamedTuple):
-    """Texts by the values of the fields beside them, and the text of all values `before`."""
+    """The texts that a value may continue, by the field that tells them apart; `before` is the text
+    of all values there."""
 
     before: Tail
     texts: Mapping[Name, Divided]
 
 
 class _Reading(NamedTuple):
-    """What is in a value where it continues a text, which those of some fields are `not_of`.
+    """What is in a value if it continues certain texts.
 
-    It may continue only the texts of some fields, `only_of` these, and not the one at its path.
+    These are not the texts of the fields `not_of`. They include the text at the value's path,
+    unless `only_of` is given: then they are only texts of these fields.
     """
 
     strings: Strings
@@ -95,18 +97,20 @@ class _Reading(NamedTuple):
 
 
 class _Before(NamedTuple):
-    """The texts that a value may continue, by their keys, and those told apart by other values."""
+    """The texts that a value may continue: by path, kind and name, and by the fields beside it."""
 
     tails: Mapping[Hashable, Tail]
     told: Sequence[_Told]
 
     def is_divided_by(self, fields: Iterable[str]) -> bool:
-        """Return whether the text of all values is divided by the values of some fields."""
+        """Return whether one of some fields divides the text of all values."""
         return any(each in told.texts for told in self.told for each in fields)
 
     def readings(self, text: str, depth: int) -> Sequence[_Reading]:
-        """Return what is in a value that is JSON or events, or the rest of those that one of the
-        texts ends in; the texts then end in what it ends in."""
+        """Return what is in a value that is JSON or events, or continues those that a text ends in.
+
+        Records in each text what it ends in after the value.
+        """
         begun = {tail.begun for tail in self.tails.values()} or {""}
         for told in self.told:
             begun.update([each.tail.begun for each in told.texts.values()])
@@ -121,7 +125,7 @@ class _Before(NamedTuple):
                 return [_Reading(only, (), None if self.tails else names)] if only.values else ()
         of_path = {"", *(tail.begun for tail in self.tails.values())} if self.tails else ()
         readings = []
-        # What continues another text is read first, as it is known best where that is.
+        # What continues a text is read first: its place in JSON is known best there.
         for each in sorted(begun, reverse=True):
             of = _named(name for name, tail in divided if tail.begun == each)
             readings.append(_Reading(found[each], names - of, None if each in of_path else of))
@@ -145,7 +149,7 @@ class UnknownTexts:
         self._check = CachedCheck(check)
         self._memory = memory
         self._tails: dict[Hashable, Tail] = {}
-        # By a path and one of: a kind of event; an event name; MASK, for text without its matches.
+        # By a path and a kind of event, an event name, or MASK, for text without its matches.
         self._tails_of: dict[Hashable, Tail] = {}
         self._apart = ToldApart(memory)
         # By event name, or slot with one: the tail, and the offset of the last change of names.
@@ -157,7 +161,7 @@ class UnknownTexts:
         self._shown: dict[str, str] = {}
         # By slot: its last text, all of them joined, and whether that passed.
         self._requested: dict[Slot, tuple[str, str, bool]] = {}
-        self._marks: dict[Hashable, str] = {}  # those that went out, by their places
+        self._marks: dict[Hashable, str] = {}  # those that went out, joined, by place
         self._decided: dict[tuple[Hashable, str], bool] = {}
         self.found: list[tuple[str, Sequence[Event]]] = []  # in marks, by path, not reported yet
         self._naming: dict[str, str] = {}  # the names in the current chunk
@@ -176,18 +180,18 @@ class UnknownTexts:
     def judge(
         self, path: str, text: str, of: int = 0, name: str = "", beside: Beside = ()
     ) -> Sequence[Event]:
-        """Return what a value becomes; AdapterError if there are too many paths.
+        """Return what a value becomes. Raises AdapterError if there are too many paths.
 
-        `of` is the number of its kind of event: if several kinds have text at a path, the text of
-        each kind is also joined separately. So is that of each event `name`, if it has one, and of
-        each kind with the same value in one of the fields `beside` it. If the value is JSON, so are
-        the strings in it, which escapes may hide and events may divide.
+        `of` is the number of its kind of event, `name` the event's name, if it has one, `beside`
+        the fields beside it. If several kinds or names have text at a path, the text of each is
+        also joined separately, and so is the text with the same value in one of these fields. If
+        the value is JSON, its strings are judged likewise: escapes may hide, events divide them.
         """
         if self._passes_all():
             return [Text(text)]
         if path.endswith("~"):
             return self._check(text)  # no other key continues it
-        own = path[1:].replace("[*]", "")  # among those beside it
+        own = path[1:].replace("[*]", "")  # its name in `beside`
         others = [each for each in beside if each[0] != own]
         return self._judge_value(path, text, _Source(of, name, others))
 
@@ -201,10 +205,10 @@ class UnknownTexts:
         depth: int = 0,
         only_of: Collection[str] | None = None,
     ) -> Sequence[Event]:
-        """Return what a value becomes, the strings in it if it is JSON, and all of it as it is
-        written; `depth` is how many events are around it.
+        """Return what a value becomes: judge its strings, if it is JSON, then all as it is written.
 
-        Where the path's text is divided by one of the fields `only_of`, it continues only theirs.
+        `depth` is how many events are around it. If one of the fields `only_of` divides the path's
+        text, the value continues only texts that fields tell apart.
         """
         if path not in self._tails and len(self._tails) == PATHS:
             raise AdapterError(f"text at more than {PATHS} paths that are not known: blocked")
@@ -234,10 +238,10 @@ class UnknownTexts:
     def _judge_strings(
         self, path: str, text: str, readings: Sequence[_Reading], source: _Source
     ) -> list[tuple[Nested, Sequence[Event]]]:
-        """Return the strings and numbers of a value that is JSON in which something is found, and
-        what they become.
+        """Return the strings and numbers in a value in which something is found, each with what it
+        becomes.
 
-        Where it can be read in several ways, what is the same in them is judged once.
+        What several readings of the value share is judged once.
         """
         judged: list[tuple[Nested, Sequence[Event]]] = []
         masks: _Masks | None = None
@@ -259,7 +263,7 @@ class UnknownTexts:
         return judged if len(readings) == 1 else _without_overlaps(judged)
 
     def _judge_key(self, key: Nested) -> Sequence[Event]:
-        """Return what a key becomes; of one that began in an earlier value, its rest."""
+        """Return what a key becomes, or its rest, if it began in an earlier value."""
         events = self._check(key.whole)
         if not key.before or isinstance(events[-1], Finish):
             return events
@@ -277,7 +281,7 @@ class UnknownTexts:
     ) -> Sequence[Event]:
         inner = f"{path}(json){nested.path}"
         if inner not in self._tails and 2 * len(self._tails) >= PATHS:
-            inner = f"{path}(json)"  # they are one, rather than too many
+            inner = f"{path}(json)"  # one path for all of them, rather than too many
         place = (source.of, nested.place)
         number = self._places.get(place, 0)
         if not number and any(place) and len(self._places) < _PLACES:
@@ -324,7 +328,7 @@ class UnknownTexts:
             self._tails_of[bare] = self._tail(path).copy()
         told = self._across_told(text, before.told, may_recur=may_recur)
         added: dict[Hashable, str] = dict.fromkeys(before.tails, text)
-        # What was masked may go on in later text, or may be over: then no match begins in it.
+        # A masked match may go on in later text, or may be over: then no other begins in it.
         if before.tails and bare in self._tails_of:
             added[bare] = rest
         if may_recur:
@@ -349,7 +353,7 @@ class UnknownTexts:
         return [*told, self._told_at(path, text, source)]
 
     def _told_at(self, place: str | tuple[str, int], text: str, source: _Source) -> _Told:
-        """Return those at a path, or in one kind of event there."""
+        """Return the texts at one place: a path, or one kind of event there."""
         if isinstance(place, str):
             before = self._tails.get(place) or Tail(self._memory)
         else:
@@ -362,7 +366,7 @@ class UnknownTexts:
         for before, divided in told:
             texts = [each for each in divided.values() if not may_recur or each.tail.last != text]
             read = [each for each in texts if each.differs and each.varies]
-            if read and before.is_only(text):  # if each has only this, too, that was read there
+            if read and before.is_only(text):  # the path's text covers texts of only this value
                 read = [each for each in read if not each.tail.is_only(text)]
             found += [self._divided(each, text) for each in read]
             for each in texts:
@@ -383,11 +387,11 @@ class UnknownTexts:
         return across
 
     def judge_named(self, name: str, text: str, *, changes: bool) -> Sequence[Event]:
-        """Return what text of an event name becomes by its matches with earlier text that rules do
-        not see beside it: of its name, before others came, and of all names.
+        """Return what text of an event name becomes by matches that begin in earlier text.
 
-        `changes` says that text of another name came before it. AdapterError if there are too many
-        names.
+        Only earlier text counts that the rules do not see joined to it: text of its name before
+        that of others, and text of all names. `changes` says that text of another name came just
+        before it. Raises AdapterError if there are too many names.
         """
         return self._over_changes((name, ""), text, changes=changes)
 
@@ -426,7 +430,7 @@ class UnknownTexts:
         return across if across.end.reason == "content_filter" else None
 
     def _several(self, path: str, source: int | str) -> bool:
-        """Return whether several kinds of events, or names, have text at a path, with this one."""
+        """Return whether text at a path came in several kinds of events, or names, by now."""
         if source == "":
             return False
         place = (path, type(source))
@@ -462,11 +466,11 @@ class UnknownTexts:
         return _across(self._check(joined), len(earlier), joined)
 
     def passes_joined(self, piece: Piece, *, repeats: bool) -> bool:
-        """Return whether no rule changes a text beside the answer, joined with those before it in
-        its place.
+        """Return whether no rule changes a text beside the answer, joined with the earlier ones in
+        its slot.
 
-        Where texts are only repeated (`repeats`), as the request's is, the last one comes again: it
-        passes if it did before.
+        If texts are only repeated there (`repeats`), like the request's, the last one passes again
+        if it did before.
         """
         last, before, passed = self._requested.get(piece.slot, ("", "", True))
         if repeats and piece.text == last:
@@ -474,7 +478,7 @@ class UnknownTexts:
         if not last and len(self._requested) == REQUESTED:
             return False
         joined = before[-self._memory :] + piece.text
-        if joined != before:  # one that is in each chunk is soon the same
+        if joined != before:  # they are soon equal if each chunk has the same text
             passed = not last or self._is_unchanged(joined)
             self._requested[piece.slot] = piece.text, joined, passed
         return passed
@@ -664,8 +668,8 @@ def _found_within(
     changes: Collection[Nested],
     written: Sequence[Event],
 ) -> list[Finding]:
-    """Return what is found in strings of JSON, without what is found in the text as it is `written`
-    once more, because they stay as they are."""
+    """Return what is found in strings of JSON, except what rules find again in the text as it is
+    `written`, because the strings are unchanged there."""
     again = Counter(each.rule for each in written if isinstance(each, Finding))
     found = []
     for nested, events in judged:
@@ -680,7 +684,7 @@ def _found_within(
 def _revealed(written: Sequence[Event], hidden: str, changes: Collection[str]) -> list[Event]:
     """Return what a value becomes, with what its hidden strings became.
 
-    They become empty where it is not plain which of them are left, as a mask may keep some of its
+    The strings become empty if it is unclear which of them are left, as a mask may keep some of its
     text.
     """
     rest = [each for each in written if not isinstance(each, Text)]
@@ -700,18 +704,18 @@ def _revealed(written: Sequence[Event], hidden: str, changes: Collection[str]) -
 
 
 _Value: TypeAlias = tuple[Nested, Sequence[Nested], Collection[str], Collection[str] | None]
-"""A string or a number, the values that may tell which text it continues, the fields whose texts it
-does not, and those whose texts alone it does, if any."""
+"""A string or a number, the values that may tell which text it continues, and the fields `not_of`
+and `only_of` of its reading."""
 
 
 def _merged(readings: Sequence[_Reading]) -> Iterable[_Value]:
-    """Return the strings and numbers that came with a text in their order: once, if they are the
-    same however it is read."""
+    """Return the strings and numbers of all readings in their order, each once if several readings
+    share it."""
     if len(readings) == 1:
         return _values(*readings)
     found: dict[Hashable, _Value] = {}
-    spans: list[tuple[int, int]] = []  # of what continues the text at the path
-    # Those come first, as what tells about a string is known best there.
+    spans: list[tuple[int, int]] = []  # of values that continue the text at the path
+    # Those readings come first: they know best what tells which text a string continues.
     for reading in sorted(readings, key=lambda each: each.only_of is not None):
         spans.sort()
         for nested, telling, not_of, only_of in _values(reading):
@@ -766,8 +770,8 @@ def _order(judged: tuple[Nested, Sequence[Event]]) -> tuple[int, int, bool]:
 
 
 def _telling(values: Sequence[Nested]) -> Sequence[Nested]:
-    """Return those of some values that may tell which text others continue: none if these are
-    many."""
+    """Return the values that may tell which text others continue; none if there are too many
+    values."""
     if sum(not each.is_constant for each in values) > _FEW:
         return []
     return [*islice(filter(_may_tell, values), _FEW)]

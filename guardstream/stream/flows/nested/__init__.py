@@ -1,2 +1,2 @@
-"""JSON in a string, alone or in server-sent events: the strings and numbers in it, which are judged
-as texts of their own."""
+"""JSON in a string, alone or in server-sent events: its strings and numbers are judged as texts of
+their own."""

@@ -1,4 +1,4 @@
-"""What tells apart the strings in a text: the values beside each of them."""
+"""The values beside the strings in a text, which may tell which texts the strings continue."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from guardstream.stream.flows.nested.values import Nested
 
 
 def by_events(values: Iterable[Nested]) -> Mapping[object, Sequence[Nested]]:
-    """Return the values of each event."""
+    """Return the values by event."""
     found: defaultdict[object, list[Nested]] = defaultdict(list)
     for each in values:
         found[each.event].append(each)
@@ -18,7 +18,7 @@ def by_events(values: Iterable[Nested]) -> Mapping[object, Sequence[Nested]]:
 
 
 def by_items(values: Iterable[Nested]) -> Mapping[object, Sequence[Nested]]:
-    """Return the values of each object that is in a list, or in one that is."""
+    """Return the values in objects, by object, for all objects at any depth in a list."""
     found: defaultdict[object, list[Nested]] = defaultdict(list)
     for each in values:
         if each.key is not None and "[*]" in each.path:
@@ -27,9 +27,12 @@ def by_items(values: Iterable[Nested]) -> Mapping[object, Sequence[Nested]]:
 
 
 def values_beside(nested: Nested, telling: Collection[Nested]) -> Beside:
-    """Return which of some other values tell what a string continues: those in the objects and
-    lists around it by their paths there, and the rest by their paths and order in its event, or in
-    others."""
+    """Return the values of `telling`, except the string itself, each with a name.
+
+    The name is the value's path, after `~` if it is in another event than the string. A value that
+    is in none of the objects and lists around the string is also numbered among those of its path,
+    and an item of a list around it has its position in the list.
+    """
     way = set()
     around = nested.around if telling else None
     while around is not None:

@@ -1,4 +1,4 @@
-"""Server-sent events in a text: the strings and numbers in their data, or what other data say."""
+"""Server-sent events in a text: the strings and numbers in data that is JSON, or other data."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ from guardstream.stream.flows.nested.reader import BOM, Reader
 from guardstream.stream.flows.nested.values import LONG, Nested, Strings, within
 
 _EVENTS = re.compile(rf"(?:\A{BOM}?|[\r\n])(?:data|event):")
-"""What a text has that may be server-sent events: a line of data, or an event's name."""
+"""A text with such a line, of data or of an event's name, may be server-sent events."""
 
 _EVENT_ENDS = tuple(word[:size] for word in ("data", "event") for size in range(1, len(word) + 1))
 _EVENT_BEGINS = re.compile(rf"(?:\A{BOM}?|[\r\n])((?:d(?:a(?:ta?)?)?|e(?:v(?:e(?:nt?)?)?)?)\Z)")
-"""What a text may end in that is the beginning of an event."""
+"""The incomplete beginning of such a line at the end of a text."""
 
 _LINE = re.compile(r"(?:(data|event)(?:: ?|(?=[\r\n]|\Z)))?([^\r\n]*)(?:\r\n?|\n|\Z)")
-"""A line, and its field if that is one of these; one space is left out (section 9.2.6)."""
+"""A line: its field, if that is data or event, and the rest without one space (section 9.2.6)."""
 
 _NEXT_LINE = re.compile(r"(?:\r\n?|\n)(?:data: ?)?")
-"""What is between two lines of data, if no other line is."""
+"""The text between two lines of data that follow each other."""
 
 
 def begun_in(text: str) -> str:
-    """Return the beginning of an event's line that a text ends in."""
+    """Return the incomplete beginning of an event's line at the end of a text, or an empty text."""
     if text.endswith(_EVENT_ENDS) and (begins := _EVENT_BEGINS.search(text[-7:])):
         return begins[1]
     return ""
@@ -67,7 +67,7 @@ def in_events(text: str) -> Strings:
 def _in_event(text: str, lines: Sequence[tuple[int, int]], name: str) -> Strings:
     """Return what is in an event's data: its strings and numbers, or all of it if it is no JSON.
 
-    The lines are read as they stand in the text, with spaces in place of what is between them:
+    The lines keep their offsets in the text: spaces replace what is between them.
 
         data: {"a":        {"a":
         data: "b"}               "b"}
@@ -103,7 +103,7 @@ def _in_event(text: str, lines: Sequence[tuple[int, int]], name: str) -> Strings
 
 
 def _runs(text: str, lines: Sequence[tuple[int, int]]) -> list[list[tuple[int, int]]]:
-    """Return lines of data together that no other field divides."""
+    """Group the lines of data that follow each other without another line between them."""
     runs = [[lines[0]]]
     for line in lines[1:]:
         between = text[runs[-1][-1][1] : line[0]]

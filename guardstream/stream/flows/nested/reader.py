@@ -1,4 +1,4 @@
-"""Reads JSON token by token. What is open where the text ends becomes a short text."""
+"""Reads JSON token by token, and abbreviates what is open at its end, for the text after it."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _TOKEN = re.compile(
     re.DOTALL | re.VERBOSE,
 )
 _STRING, _SCALAR = 1, 3
-"""The groups of a token; what is in none of them is no JSON, or the rest of it."""
+"""Groups of a token. A token in no group is no JSON, or the incomplete end of the text."""
 
 _REST = re.compile(
     r"""[ \t\n\r]*(?:
@@ -36,7 +36,7 @@ _REST = re.compile(
     )\Z""",
     re.DOTALL | re.VERBOSE,
 )
-"""What a text may end in that is the beginning of JSON: a string without the rest, or a number."""
+"""An incomplete token at the end of a text: a string without its end, a number or a constant."""
 
 _VALUE = '{["0'
 """How values begin: objects, lists, strings, and (`0`) numbers and constants."""
@@ -44,7 +44,7 @@ _VALUE = '{["0'
 _TELLING = frozenset({*KINDS, "index"})
 
 _MOST = 1024
-"""How long what is open at the end of a text may be as a short text: a longer one is forgotten."""
+"""How many code points the short text of what is open may have: a longer one is dropped."""
 
 
 class Reader:
@@ -58,8 +58,10 @@ class Reader:
         self._strings: list[Nested] = []
 
     def read(self, text: str, place: str = "") -> Strings:
-        """Return the strings, numbers and constants in it, in a place; ValueError if it is no
-        JSON."""
+        """Return the strings, numbers and constants in a text, whose places begin with `place`.
+
+        Raises ValueError if the text is not JSON or the beginning of JSON.
+        """
         at = len(BOM) * text.startswith(BOM)
         for token in _TOKEN.finditer(text, at):
             if token.lastindex is None:
@@ -90,8 +92,11 @@ class Reader:
             self._expect_more()
 
     def _take_rest(self, text: str, at: int) -> str:
-        """Take what the text ends in, if it is only the beginning of JSON, and return it: of a long
-        string only what is not judged yet."""
+        """Take the incomplete token at the end of a text, and return it.
+
+        Of a long string, only its quote and the escape that it ends in are returned. Raises
+        ValueError if the end is not the beginning of JSON.
+        """
         rest = _REST.match(text, at)
         if rest is None or (self._around is None and rest[_STRING] is None and rest[0].strip()):
             raise ValueError("no JSON")
@@ -110,7 +115,7 @@ class Reader:
         return f'"{written[len(quoted) :]}'
 
     def _begun(self, rest: str) -> str:
-        """Return what is open as a short text, with the `rest` of a token."""
+        """Return a short text of what is open; `rest` is the incomplete token at its end."""
         around = self._around
         if around is None:
             return rest
@@ -178,13 +183,13 @@ class Reader:
         self._expected = '"}' if kind == "{" else f"{_VALUE}]"
 
     def _tell(self, value: str) -> None:
-        """Note what tells apart the object that is open from others at its path."""
+        """Note a value that tells the open object apart from others at its path."""
         around, key = self._around, self._key
         if around is not None and key is not None and key in _TELLING:
             around.tell(key, value)
 
     def _end_value(self, value: Nested | Open) -> None:
-        """Note a value: a string, a number, a constant, or what opens."""
+        """Note a value: a string, a number, a constant, or a list or object that opens."""
         if self._around is not None:
             self._around.add(self._key, value)
             self._key = None

@@ -1,7 +1,7 @@
-"""What is in a string: JSON, or server-sent events.
+"""The values in a string that is JSON, or server-sent events.
 
 A string may end amid JSON or an event, as the chunks of a connection do. What is open then is kept
-as a short text, which is read the same way before the next string as all that came.
+as a short text: the next string is read after it as it would be after all earlier text.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from guardstream.stream.flows.nested.values import Strings
 
 _BEGINS = re.compile(rf"{BOM}?[ \t\n\r]*[{{\[]")
 _BEGINS_ANEW = re.compile(rf"{BOM}?[ \t\n\r]*(?:[{{\[]|(?:data|event):)")
-"""How a text begins that may continue none, even if it could."""
+"""How a text begins that may be JSON or events of its own, even if it could continue another."""
 
 _DEEPEST = 2
-"""How many events may be around one another: a server that frames what is framed makes two.
+"""How deep events may nest: a server that frames events again makes two levels.
 
 Each level takes five characters and reads the rest of the text once more.
 """
@@ -27,13 +27,13 @@ _NOTHING = Strings()
 
 
 def strings(text: str, depth: int = 0, begun: str = "") -> Strings:
-    """Return the strings, numbers and constants of a text that is JSON, or the beginning of an
-    object or a list; of server-sent events, those in their data, or what other data say.
+    """Return the strings, numbers and constants in a text, and what is open at its end.
 
-    Several values may follow each other. A string alone is guarded as it is written, but for one in
-    an event: it may be the answer itself, which is read elsewhere. Events are not read in a text
-    with a `depth` of two events around it. The text may continue what another one has `begun`;
-    values of that one come first.
+    The text may be JSON, also several values in a row or the beginning of one, or server-sent
+    events, whose data is JSON or one value. A string alone counts only in an event: elsewhere it
+    may be the answer itself, which is guarded as it is written. `depth` is how many events are
+    around the text; in two, events are not read. `begun` is what an earlier text ended in; if this
+    one continues it, its values come first.
     """
     joined, border = begun + text, len(begun)
     found = _read(joined, depth)
@@ -69,8 +69,10 @@ def _read(text: str, depth: int) -> Strings | None:
 
 
 def _continues(found: Strings, joined: str, border: int) -> bool:
-    """Return whether values after a border continue what is before it: JSON goes on as JSON, and
-    other data without fields of its own."""
+    """Return whether the text after a border continues the text before it.
+
+    It does not if data that is no JSON spans the border, and has text before it, or begins anew.
+    """
     return not any(
         begins_anew(joined[border : each.end]) or joined[each.start : border].strip()
         for each in found.values

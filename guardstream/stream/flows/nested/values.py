@@ -16,23 +16,23 @@ _INTEGER = re.compile("-?[0-9]+")
 CUT = re.compile(
     r"""(?<!\\)(?:\\\\)*((?:\\u[dD][89abAB][0-9a-fA-F]{2})?(?:\\(?:u[0-9a-fA-F]{0,3})?)?)\Z"""
 )
-"""What a string may end in that is the beginning of an escape, or of a pair of surrogates."""
+"""Group 1 is the beginning of an escape, or of a pair of surrogates, at the end of a string."""
 
 LONG = 256
 """How long a path may be, in code points: a longer one becomes a digest."""
 
 _ITEMS = 32
-"""How many of the last values of an object or a list that is open are kept, if they are short."""
+"""How many of the last values of an open object or list are kept, if they are short."""
 
 
 @dataclass(slots=True, eq=False)
 class _Value:
     """A value in a text of JSON, and the list or object around it.
 
-    Its `path` has `[*]` for items of lists. Of strings at one path, `place` tells apart those in
-    objects of another kind, at another position of a list or with another `index`. A value that a
-    later one of the same key replaces has a path of its own, as most readers never see it. All that
-    is in one of the values that follow each other in a text has the same `event`.
+    Its `path` has `[*]` for items of lists. Values at one path differ in `place` if their objects
+    differ in kind, `index` or position in a list. A value that a later one of the same key replaces
+    has a path of its own, as most readers never see it. If several values follow each other in a
+    text, all that is in one of them has the same `event`.
     """
 
     around: Open | None
@@ -59,11 +59,11 @@ class _Value:
 
 @dataclass(slots=True, eq=False)
 class Nested(_Value):
-    """A string, a key, a number or a constant: what it says, and where it is in the text, with its
+    """A string, a key, a number or a constant: its `value`, and its offsets in the text, with its
     quotes.
 
-    A number says its digits, as they are written. A string that began in an earlier text says what
-    comes now; `before` is what that one had of it, if it is short.
+    The value of a number is as it is written. If a string began in an earlier text, `value` is the
+    part in this text, and `before` the part in that one, if it is short.
     """
 
     value: str = ""
@@ -72,8 +72,8 @@ class Nested(_Value):
     is_key: bool = False
     is_number: bool = False
     is_constant: bool = False  # true, false, null
-    is_data: bool = False  # what an event says, which is no JSON
-    depth: int = 0  # how many events are around what one says
+    is_data: bool = False  # data of an event that is no JSON
+    depth: int = 0  # of data: how many events are around it
     is_open: bool = False  # the text ends in it
     is_continued: bool = False  # it began in an earlier text: this is the rest of it
     cut: str = ""  # the beginning of an escape that an earlier text ended in
@@ -81,12 +81,12 @@ class Nested(_Value):
 
     @property
     def whole(self) -> str:
-        """What it says, with what came in earlier texts."""
+        """Its value, with its part in earlier texts."""
         return self.before + self.value
 
     @property
     def came_before(self) -> bool:
-        """Whether it was in an earlier text."""
+        """Whether it was in an earlier text, or is a constant that began there."""
         return self.end <= 0 or (self.is_continued and self.is_constant)
 
     @property
@@ -94,7 +94,7 @@ class Nested(_Value):
         return not (self.is_number or self.is_constant)
 
     def move(self, text: str, by: int) -> None:
-        """Let offsets count from `by` in the text: what is before is another text."""
+        """Count offsets from `by` in the joined `text`: what is before that is an earlier text."""
         if self.start < by < self.end:
             self.is_continued = True
             found = CUT.search(text, self.start, by) if not self.is_data else None
@@ -108,12 +108,12 @@ class Nested(_Value):
 
     @property
     def is_short(self) -> bool:
-        """Whether it may tell what others in its object continue."""
+        """Whether it may tell which text others in its object continue."""
         return not self.is_open and len(self.value) <= LONGEST_BESIDE
 
     @property
     def as_json(self) -> str:
-        """It, as JSON."""
+        """The value as JSON."""
         return json.dumps(self.value, ensure_ascii=False) if self._is_string else self.value
 
 
@@ -121,7 +121,7 @@ class Nested(_Value):
 class Open(_Value):
     """A list, or an object, which has `fields`: the last value of each key.
 
-    `tells` has the strings that tell the kind of an event, and the integer that is its `index`.
+    `tells` has its `index`, if that is an integer, and the kind of an object that is in no other.
     """
 
     fields: dict[str, Nested | Open] | None = None
@@ -129,7 +129,7 @@ class Open(_Value):
     tells: dict[str, str] | None = None
 
     def add(self, key: str | None, value: Nested | Open) -> None:
-        """Note a value in it: a string, a number, a constant, or what opens."""
+        """Note a value in it: a string, a number, a constant, or a list or object that opens."""
         if self.size is not None:
             self.size += 1
         if self.fields is None or key is None:
@@ -140,15 +140,16 @@ class Open(_Value):
         self.fields[key] = value
 
     def tell(self, key: str, value: str) -> None:
-        """Note what may tell apart this object from others at its path: of an event, its kind."""
+        """Note a value that may tell this object apart from others at its path."""
         if (key == "index" and _INTEGER.fullmatch(value)) or self.around is None:
             self.tells = {**(self.tells or {}), key: value}
 
     def begun(self, step: str | None, room: int, *, is_within: bool) -> str:
-        """Return it as JSON up to a `step` to its next value; None if no comma came after the last.
+        """Return its beginning as short JSON, up to its next value.
 
-        The value may already be noted: the text ends within it. Of an object only short values are
-        kept, which tell what others continue, if there is `room` for them.
+        `step` is that value's key with its colon, empty in a list, None if no comma came after the
+        last value. `is_within`: the text ends in that value, which is already noted. Of an object,
+        short values are kept, which tell which text others continue, in `room` code points.
         """
         kept = ["1"] * min((self.size or 0) - is_within, _ITEMS)
         for key, each in islice(reversed((self.fields or {}).items()), _ITEMS):
@@ -163,7 +164,7 @@ class Open(_Value):
         return bracket + "".join(f"{each}," for each in kept) + step
 
     def locate(self) -> None:
-        """Set path and place, which is that of its `index` rather than its position."""
+        """Set path, place and event; its `index`, if any, replaces its position in the place."""
         _Value.locate(self)
         self.fields = None  # leaves no cycles for the garbage collector
         if self.tells:
@@ -174,7 +175,8 @@ class Open(_Value):
 
 @dataclass(frozen=True, slots=True)
 class Strings:
-    """The strings, numbers and constants in a text, and what is `begun` where it ends."""
+    """The strings, numbers and constants in a text; `begun` is a short text of what is open at its
+    end."""
 
     values: Sequence[Nested] = ()
     begun: str = ""

@@ -1,4 +1,4 @@
-"""Other values in place of strings and numbers in a text, so that it stays JSON."""
+"""Replaces strings and numbers in a text, so that it stays JSON."""
 
 from __future__ import annotations
 
@@ -29,10 +29,11 @@ def with_strings(text: str, changes: Mapping[Nested, str]) -> str:
 
 
 def written_in(text: str, nested: Nested, value: str) -> str:
-    """Return another value of a string or a number in a text as a string of JSON, without the quote
-    that it lacks; that of an event's data as lines of it.
+    """Return `value` as it is written in place of a string or a number in a text.
 
-    An escape that the text cuts stays, as its rest is elsewhere. A number goes on as a number.
+    It becomes a string of JSON, without a quote that is in another text; for an event's data, lines
+    of data. An escape that the text cuts stays, as its rest is in another text. The rest of a
+    number becomes a digit.
     """
     if nested.is_number and nested.is_continued:
         return "0"
@@ -50,7 +51,7 @@ def written_in(text: str, nested: Nested, value: str) -> str:
 def _after_cut(quoted: str, cut: str, value: str) -> tuple[str, str]:
     """Return the rest of an escape that an earlier text ended in, and the value after it.
 
-    It stays if the value begins with what it stands for.
+    The escape stays if the value begins with its character; otherwise any character completes it.
     """
     escape = _ESCAPE.match(cut + quoted) if cut else None
     if escape is not None:
@@ -61,13 +62,13 @@ def _after_cut(quoted: str, cut: str, value: str) -> tuple[str, str]:
 
 
 def _cut_end(quoted: str, cut: str) -> str:
-    """Return the beginning of an escape that the rest of a string ends in, or of a pair."""
+    """Return the beginning of an escape, or of a pair of surrogates, at the end of a string."""
     found = CUT.search(cut + quoted)
     return quoted[max(found.start(1) - len(cut), 0) :] if found is not None else ""
 
 
 def _completed(cut: str) -> str:
-    """Return the rest of an escape whose beginning is out, so that it stands for any character."""
+    """Return the rest of an escape whose beginning is out: that of any valid character."""
     before, _, begun = cut.rpartition("\\")
     if not cut:
         return ""
