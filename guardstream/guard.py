@@ -266,8 +266,8 @@ class Guard:
         - `unknown`: how to treat events and fields that the adapter does not know; overrides the
           policy. An adapter that is given as `provider` has its own.
         - `framing`: "sse" if the `str` of the source are server-sent events, as lines without their
-          ends or as whole events; "text" if they are text although they look like events or lines
-          of JSON, or if bytes are plain text; a `provider` beside it must be one of text.
+          ends or as whole events; "text" if they are text that only looks like events or lines of
+          JSON, or if bytes are plain text; a `provider` given with it must be one of text.
         - `vault`: the vault of the request's messages, whose stand-ins are restored.
         - `raise_on_block`: raise BlockedError after the last chunk of a blocked stream, whether a
           rule or a gate of the policy blocked it, or `stream` is a guarded one that was blocked.
@@ -536,7 +536,7 @@ class Guard:
         unknown: Unknown | None = None,
         vault: Vault | None = None,
     ) -> MakeFlow[Any]:
-        """For servers: return a factory of sans-I/O flows, which makes one of a first chunk and a
+        """For servers: return a factory that makes a sans-I/O flow, given a first chunk and a
         meter.
 
         `media` is the framing of bytes: `sse`, `ndjson`, `json_array` or `text`; by default the
@@ -558,7 +558,8 @@ class Guard:
         """For servers: return a function that, given a stream's adapter, returns its factory of
         pipelines.
 
-        PolicyError if the policy has a section `vault`, and neither it nor the guard has a vault.
+        Raises PolicyError if the policy has a section `vault`, but there is no vault: neither this
+        one nor the guard's.
         """
         policies = self._vault_use.policies(policy, self._vault_for(policy, vault))
         return lambda adapter: partial(pipeline_of, policies(adapter))
@@ -566,8 +567,8 @@ class Guard:
     def options(
         self, policy: Policy, options: Delivering, observing: Observing | None = None
     ) -> Options:
-        """For servers: return the delivery options of a stream, the caller's, with the policy's as
-        defaults.
+        """For servers: return the delivery options of a stream: the caller's `options`, with the
+        policy's as defaults.
 
         `observing` replaces the guard's observers. Raises TypeError for a callback that is not a
         function, and for `deadlines`, flags and `attributes` of the wrong type.
@@ -579,7 +580,7 @@ class Guard:
     def observing(self, policy: Policy, options: Delivering) -> Observing:
         """For servers: return the observers of a stream, those of the guard and of its policy.
 
-        A guard of `for_policy` adds those of the other guard's current policy.
+        A guard made by `for_policy` adds those of the current policy of the guard that made it.
         """
         around = self._operating(policy)
         metrics: Sequence[Observer] = ()
@@ -613,8 +614,8 @@ class Guard:
     def with_gates(self, gates: Sequence[Gate]) -> Guard:
         """For servers: return a guard like this one whose streams pass these gates.
 
-        It is for those that create a guard with `rules_only` and apply its policy's other sections
-        themselves.
+        It is for code that creates a guard with `rules_only` and applies its policy's other
+        sections itself.
         """
         from guardstream.operations import Operations
 
@@ -631,8 +632,8 @@ class Guard:
     def for_policy(self, policy: Policy | Watched, *, own_stages: bool = True) -> Guard:
         """For servers: return a guard for another policy, which serves some of the same paths.
 
-        It has this guard's observers, those of its policy as that is now, its `on_block` and
-        `rules_only`, and with `own_stages` the stages that the program gave it.
+        It has this guard's observers, also those of this guard's current policy, its `on_block` and
+        its `rules_only`. With `own_stages` it has the stages that the program gave to this guard.
         """
         guard = Guard(
             policy,
@@ -767,7 +768,7 @@ class Guard:
 class _Unapplied:
     """Refuses a policy that has one of these sections, which `what` does not apply.
 
-    Equal ones are one check: a server or a transport may be made many times for one guard.
+    Equal objects count as one check: a server or a transport may be made many times for one guard.
     """
 
     what: str
@@ -795,9 +796,9 @@ class _CurrentOperations:
         self._last: tuple[object, Operations | None] = (None, None)  # a built policy, and its own
 
     def of(self, policy: Policy) -> Operations | None:
-        """Return those of a policy, created when it is first seen; None if it has none.
+        """Return the operations of a policy, created when it is first seen; None if it has none.
 
-        Sections in which it equals the last policy keep their objects.
+        Sections that are the same as in the last policy keep their objects.
         """
         built, made = self._last
         if built is policy.built:
@@ -856,7 +857,7 @@ def _check_beside_vault(
 
 
 def check_guard(given: object, what: str) -> None:
-    """Raise TypeError, which names `what` needs it, for anything but a guard."""
+    """Raise TypeError for anything but a guard; `what` needs it, for the message."""
     if isinstance(given, type) or not hasattr(given, "flow"):
         raise TypeError(
             f"{what} needs a Guard, such as Guard.load(path), not {described_kind(given)}"

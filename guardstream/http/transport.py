@@ -89,7 +89,7 @@ ENDPOINTS = {
 """The ends of the paths of endpoints, and the adapters of their answers."""
 
 _SHARED = ("tgi", "openai_completions")
-"""Adapters whose path others have, too: SGLang, and Writer."""
+"""Adapters whose paths other APIs have, too: those of SGLang and Writer."""
 
 
 def provider_at(path: str) -> str | None:
@@ -142,7 +142,7 @@ class _Guarding(_Base):  # type: ignore[misc]
     """The name of the class that opens connections, in the package of the requests."""
 
     _unapplied: ClassVar[tuple[str, ...]]
-    """The sections of a policy that no answer could be guarded with."""
+    """The sections that this transport cannot apply: it refuses a policy with one of them."""
 
     @known_arguments
     def __init__(
@@ -371,7 +371,7 @@ class GuardTransport(_Guarding):
 
     A request raises the inner transport's exceptions; BlockedError for a prompt that the policy's
     `input` forbids; AdapterError for a request or an answer that is refused or cannot be read;
-    StageError if a stage fails; PolicyError if a section of the policy is not applied to such an
+    StageError if a stage fails; PolicyError if a section of the policy cannot be applied to an
     answer, such as `concurrency` to a whole one.
 
     Raises PolicyError for a policy with `retry`. A changed policy that has it is not loaded; the
@@ -402,7 +402,7 @@ class GuardTransport(_Guarding):
             raise
 
     async def _guarded(self, guard: Guard, request: Any, body: bytes, response: Any) -> Any:
-        """Return an answer guarded. BlockedError for a whole one that is to be an error."""
+        """Return an answer, guarded. Raises BlockedError if none of a whole one may go out."""
         kind = self._kind(request, response)
         if kind == "pass":
             return self._passed(guard, response)
@@ -465,8 +465,8 @@ class GuardTransport(_Guarding):
 class SyncGuardTransport(_Guarding):
     """The transport for synchronous clients, with the arguments of `GuardTransport`.
 
-    Raises PolicyError for a policy with `gate`, `retry` or `concurrency`, which need an event loop;
-    none is loaded later, either.
+    Raises PolicyError for a policy with `gate`, `retry` or `concurrency`, which need an event loop.
+    A changed policy that has one of these is not loaded.
     """
 
     _default = "HTTPTransport"
@@ -493,7 +493,7 @@ class SyncGuardTransport(_Guarding):
             raise
 
     def _guarded(self, guard: Guard, request: Any, body: bytes, response: Any) -> Any:
-        """Return an answer guarded. BlockedError for a whole one that is to be an error."""
+        """Return an answer, guarded. Raises BlockedError if none of a whole one may go out."""
         kind = self._kind(request, response)
         if kind == "pass":
             return self._passed(guard, response)
