@@ -193,7 +193,7 @@ def _template(placed: PlacedRule, rule: Rule) -> Iterator[Problem]:
 
 
 def _irreversible(built: CompiledPolicy, placed: PlacedRule) -> Iterator[Problem]:
-    """Warn of a rule with `reversible` where that has no effect."""
+    """Warn of a rule whose `reversible` has no effect."""
     here = placed.origin_of("reversible")
     if not placed.rule.reversible or here.source is not built.source:
         return
@@ -273,7 +273,7 @@ def _fragments(pattern: str) -> Iterator[str]:
 
 
 def _turned_digits(placed: PlacedRule, rule: Rule) -> Iterator[Problem]:
-    """Warn of checks that need the digits of a match where normalisation turns two into letters."""
+    """Warn of checks that need all digits of a match, if normalisation turns some into letters."""
     if "confusables" not in rule.normalize:
         return
     for check in placed.rule.validate_ or ():
@@ -320,7 +320,7 @@ def _refused_words(placed: PlacedRule, rule: Rule) -> Iterator[Problem]:
 
 
 def _long_exceptions(placed: PlacedRule, rule: Rule) -> Iterator[Problem]:
-    """Warn of exceptions for which a text can be such that the rule fails."""
+    """Warn of exceptions that may take so long for some texts that the rule fails."""
     for here, parts, pattern in _exceptions(placed, rule):
         if may_take_long(pattern, stands_before="after" in parts):
             message = (
@@ -348,7 +348,7 @@ def _far_keywords(placed: PlacedRule, rule: Rule) -> Iterator[Problem]:
 _AS_PATTERN = regex.compile(
     r"\\[bdDsSwW]|\(\?|\.[*+]|a-z|A-Z|0-9\]|[\])][*+?]|\w\{\d|(?:\w{3}|\w-)\*$|^\*[.@-]"
 )
-"""What a word hardly ever has, unless it was meant as a pattern."""
+"""Hardly ever in a word, unless it was meant as a pattern."""
 
 
 def is_like_pattern(word: str) -> bool:
@@ -389,7 +389,7 @@ def _spellings(rule: Rule, word: str) -> Iterator[str]:
 
 
 def _hidden_ends(built: CompiledPolicy, placed: PlacedRule, rule: Rule) -> Iterator[Problem]:
-    """Warn of `keep` where every match is too short for its ends to be shown."""
+    """Warn of `keep` if every match is too short for its ends to be shown."""
     made, here = placed.rule.replacement, placed.origin_of("replacement")
     if here.source is not built.source or not isinstance(made, ReplacementFile) or not made.keep:
         return
@@ -581,7 +581,7 @@ def _misread(pattern: str, tree: Node) -> Iterator[str]:
 
 
 def _masked(tree: Node, parsed: Parsed, group: str | int | None) -> Iterator[Node]:
-    """Yield what of a pattern's tree is masked: every group of that name, or all."""
+    """Yield the parts of a pattern's tree that are masked: all groups of that name, or the tree."""
     number = parsed.names.get(group) if isinstance(group, str) else group
     groups = (node for node in walk(tree) if isinstance(node, Group))
     found = [node.item for node in groups if node.number == number]
@@ -589,7 +589,7 @@ def _masked(tree: Node, parsed: Parsed, group: str | int | None) -> Iterator[Nod
 
 
 def _bounded(tree: Node) -> Node:
-    """Return a tree in which as many characters as its group can match stand for each
+    """Return a tree with up to as many characters as its group can match in place of each
     back-reference. One to a group without a bound, or inside its own group, stays."""
     widths: dict[int, int | None] = {}
 

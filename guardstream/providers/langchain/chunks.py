@@ -1,7 +1,8 @@
-"""LangChain's streams: messages of `stream` and `astream`, alone or with what comes around them.
+"""LangChain's streams: messages of `stream` and `astream`, alone or in an object around them.
 
-That is a chat model's `ChatGenerationChunk`, a language model's `GenerationChunk`, and LangGraph's
-`(message, metadata)` of `stream_mode="messages"`. Text from an output parser is `str`.
+That object is a chat model's `ChatGenerationChunk` or LangGraph's `(message, metadata)` of
+`stream_mode="messages"`. A language model's `GenerationChunk` has text alone, and text from an
+output parser is `str`.
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ def _is_object(value: object) -> bool:
 
 
 class LangChain:
-    """The adapter for messages and what holds one."""
+    """The adapter for messages, and for objects that hold one."""
 
     name = "langchain"
     repeats = True
@@ -138,6 +139,6 @@ def _generation(chunk: Any, text: str) -> Any:
 
 
 def _info(chunk: Any) -> dict[str, Any] | None:
-    """Return the information about a generation, without what spells out its text."""
+    """Return the information about a generation, without `logprobs`, which spell out its text."""
     info = fields_of(chunk).get("generation_info")
     return {name: value for name, value in info.items() if name != "logprobs"} if info else info

@@ -1,4 +1,4 @@
-"""LangGraph's streams: what `stream` and `astream` give in any mode, alone or with its names.
+"""LangGraph's streams: the chunks of `stream` and `astream` in any mode, with or without its name.
 
 https://docs.langchain.com/oss/python/langgraph/streaming. With several modes a chunk is `(mode,
 data)`, with subgraphs `(namespace, data)` or `(namespace, mode, data)`, and in version 2 an object
@@ -83,7 +83,7 @@ class LangGraph:
         return _Parts(mode, data, steps)
 
     def read(self, chunk: Any) -> Reading:
-        """Find the text in a chunk, and in what is beside its data."""
+        """Find the text in a chunk, and in the fields beside its data."""
         reading = self._read_data(chunk)
         others = _others(chunk)
         if not others:
@@ -147,7 +147,7 @@ class LangGraph:
     def end(
         self, chunk: Any, choice: int, reason: FinishReason, released: Released
     ) -> Sequence[Any]:
-        """Return a chunk with the last message, after a chunk that has one."""
+        """Return chunks that end the message of `chunk`, if it has one."""
         mode, data, _ = self.parts(chunk)
         if mode not in _MESSAGES:
             return []
@@ -166,7 +166,7 @@ class LangGraph:
 class LangGraphEvents(LangGraph):
     """The adapter for the events of LangGraph's server: `{"event": name, "data": …}`.
 
-    Those named `messages/partial` say all of a message so far, each time.
+    Each event `messages/partial` has all of a message so far.
     """
 
     name = "langgraph_events"
@@ -194,7 +194,7 @@ class LangGraphEvents(LangGraph):
         return _Parts(mode, data, ("data",))
 
     def read(self, chunk: Any) -> Reading:
-        """Find the text in an event, and in what is beside it."""
+        """Find the text in an event, and in the fields beside it."""
         reading = self._read(chunk)
         beside = _beside(chunk)
         return self._custom.added(reading, beside) if beside else reading
@@ -232,7 +232,7 @@ class LangGraphEvents(LangGraph):
         return super().without_unknown(_with_beside(chunk, {}))
 
     def extra(self, chunk: Any, slot: Slot, text: str, released: Released) -> Sequence[Any]:
-        """Return an event whose message has only `text`, or all so far with it."""
+        """Return an event whose message has only `text`, or all of its text so far."""
         if _event(chunk) in _GROWING:
             return self._growing.extra(chunk, slot, released)
         return super().extra(chunk, slot, text, released)

@@ -139,7 +139,7 @@ class Messages(VariedSpecAdapter):
         return type(chunk)(**{**fields, "tool_call_chunks": made})
 
     def extra(self, chunk: Any, slot: Slot, text: str, released: Released) -> Sequence[Any]:
-        """Return a chunk of the message with only `text`, placed as `chunk` has such text."""
+        """Return a chunk of the message with only `text`, in the place of such text in `chunk`."""
         fields = fields_of(chunk)
         if slot.channel == "tool_args":
             return [_made(chunk, **self._arguments(fields, slot, text))]
@@ -153,7 +153,7 @@ class Messages(VariedSpecAdapter):
     def end(
         self, chunk: Any, choice: int, reason: FinishReason, released: Released
     ) -> Sequence[Any]:
-        """Return a last chunk with a finish reason, after those that refuse calls that are cut."""
+        """Return chunks that refuse calls that are cut, then a last chunk with a finish reason."""
         metadata = {"finish_reason": reason}
         last = _made(chunk, response_metadata=metadata, chunk_position="last")
         return [*self._refused(chunk, released), last]
@@ -233,7 +233,7 @@ class Messages(VariedSpecAdapter):
         return "tool_calls" if ended == "stop" and key in self._called else ended
 
     def _arguments(self, fields: Mapping[str, Any], slot: Slot, text: str) -> dict[str, Any]:
-        """Return the fields of a chunk that continues a call, where `fields` have its arguments."""
+        """Return the fields of a chunk that continues a call, in the places that `fields` use."""
         if slot.field != "tool_calls":
             return {"content": _only_block(fields["content"], slot, text)}
         index = self._indices[slot.number]

@@ -1,4 +1,4 @@
-"""What LangChain's runs and LangGraph's states hold: values of any shape, with messages in them.
+"""The values in LangChain's runs and LangGraph's states, of any shape, with messages in them.
 
 Text that repeats a model's streamed text is replaced by the released text; any other text is
 guarded as a text of its own. The caller's text passes.
@@ -34,7 +34,7 @@ _TOLD = frozenset({"additional_kwargs", "response_metadata"})
 
 _INTERRUPTS = frozenset({"__interrupt__", "interrupts"})
 _TASKS = ({"id", "name", "interrupts"}, {"id", "name", "triggers"})
-"""The fields of a graph's tasks; of these and of interrupts, the application needs the ids."""
+"""The fields of a graph's tasks. Applications need the ids of tasks, and of interrupts."""
 
 _PACKAGES = ("langchain", "langgraph")
 

@@ -118,8 +118,8 @@ class Events(Blocks):
         super().__init__(unknown=unknown)
         self._spans: dict[tuple[str, ...], Event] = {}  # the ends of open spans
         self._end_written: Event | None = None  # the end of a run that was blocked in that end
-        self._cuts_call = False  # whether a call of the run is open that the guard cuts
-        self._arguments: dict[Any, list[str]] = {}  # of calls in chunks, as they went out, by id
+        self._cuts_call = False  # whether the guard cuts an open call of the run
+        self._arguments: dict[Any, list[str]] = {}  # as they went out, by id of a call in chunks
         self._call: Any = None  # the id of the last call in chunks
 
     @staticmethod
