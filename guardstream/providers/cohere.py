@@ -163,7 +163,7 @@ class Cohere(SpecAdapter):
         return list(dict.fromkeys(over))
 
     def extra(self, chunk: Any, slot: Slot, text: str, released: Released) -> Sequence[Any]:
-        """Return a delta of the slot's block; of a new one, if nothing was released in any."""
+        """Return a delta of the slot's block; without one, a new block begins before it."""
         made: list[Any] = []
         if slot.field == "content":
             made += self._close(chunk)

@@ -27,10 +27,10 @@ from guardstream.providers.toolkit.parsed import is_json
 from guardstream.providers.toolkit.paths import rebuilt
 
 SAID: dict[str, Any] = {}
-"""Stands for a message that is inserted into the body later: it counts as a chunk."""
+"""A placeholder for a message that is inserted into the body later: it counts as a chunk."""
 
 _APART = ("aside", "unknown", "name", "mark")
-"""Kinds of pieces that are not part of the answer's text, in a whole answer, too."""
+"""Kinds of pieces that are not part of the answer's text; a whole answer keeps these kinds."""
 
 _THINKING_FIRST = ("thinking", "refusal", "text", "tool_args")
 
