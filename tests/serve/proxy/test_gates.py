@@ -16,7 +16,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 
 from guardstream import Guard, Policy
 from guardstream.gate import Context
-from guardstream.http import GuardTransport, SyncGuardTransport
+from guardstream.http import GuardTransport
 from guardstream.operations import operations
 from guardstream.serve.proxy import SettingsError
 from guardstream.serve.proxy.worker_thread import WorkerThread
@@ -222,13 +222,3 @@ async def test_an_error_comes_through_the_transport_of_a_gated_guard() -> None:
     async with httpx.AsyncClient(transport=transport) as client:
         got = await client.post("http://x" + CHAT, json={"model": "m", "messages": ASKED})
     assert (got.status_code, got.json()) == (429, {"error": {"message": "a ######"}})
-
-
-@pytest.mark.parametrize("whole", [True, False])
-def test_a_transport_without_an_event_loop_refuses_a_gate(whole: bool) -> None:
-    transport = SyncGuardTransport(guard(), provided(whole=whole))
-    with (
-        httpx.Client(transport=transport) as client,
-        pytest.raises(Exception, match="the section 'gate' is not applied by"),
-    ):
-        client.post("http://x" + CHAT, json={"model": "m", "messages": ASKED})
