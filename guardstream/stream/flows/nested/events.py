@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 
 from guardstream.stream.flows.nested.reader import BOM, Reader
-from guardstream.stream.flows.nested.values import LONG, Nested, Strings, within
+from guardstream.stream.flows.nested.values import KEPT, Nested, Strings, within
 
 _EVENTS = re.compile(rf"(?:\A{BOM}?|[\r\n])(?:data|event):")
 """A text with such a line, of data or of an event's name, may be server-sent events."""
@@ -43,7 +43,7 @@ def in_events(text: str) -> Strings:
     for line in _LINE.finditer(text, len(BOM) * text.startswith(BOM)):
         is_cut = line.end() == len(text) and line.end() == line.end(2)
         if is_cut and not (line[1] == "data" and line[2]):
-            rest = line[0][:LONG]
+            rest = line[0][:KEPT]
             break
         if line[1] == "data":
             lines.append(line.span(2))
@@ -54,7 +54,7 @@ def in_events(text: str) -> Strings:
             lines, name = [], ""
         if is_cut:
             break
-    begun = f"event: {name[:LONG]}\n" if name else ""
+    begun = f"event: {name[:KEPT]}\n" if name else ""
     if lines:
         last = _in_event(text, lines, name)
         found += last.values

@@ -9,7 +9,7 @@ from guardstream.providers.toolkit.paths import LONGEST_BESIDE
 from guardstream.stream.flows.nested.values import (
     CUT,
     DECODER,
-    LONG,
+    KEPT,
     Nested,
     Open,
     Strings,
@@ -110,7 +110,7 @@ class Reader:
         last = self._strings[-1]
         last.is_open = True
         written = text[rest.start(_STRING) :]
-        if len(written) <= (LONG if last.is_key else LONGEST_BESIDE):
+        if len(written) <= (KEPT if last.is_key else LONGEST_BESIDE):
             return written
         return f'"{written[len(quoted) :]}'
 
@@ -128,13 +128,13 @@ class Reader:
             step = step_to(self._key)[: -1 if self._expected == ":" else None]
         elif self._expected[0] == ",":
             step = None
-        begun = around.begun(step, LONG, is_within=is_string) + rest
+        begun = around.begun(step, KEPT, is_within=is_string) + rest
         if step is None and around.fields is None and self._strings and not rest:
             number = self._strings[-1]
             if number.is_number and number.around is around:  # it may go on
-                begun = begun[:-1] + number.value[:LONG]
+                begun = begun[:-1] + number.value[:KEPT]
         while around.around is not None and len(begun) <= _MOST:
-            room = min(LONG, _MOST // 2 - len(begun))
+            room = min(KEPT, _MOST // 2 - len(begun))
             begun = around.around.begun(step_to(around.key), room, is_within=True) + begun
             around = around.around
         return begun if len(begun) <= _MOST else ""

@@ -18,8 +18,12 @@ CUT = re.compile(
 )
 """Group 1 is the beginning of an escape, or of a pair of surrogates, at the end of a string."""
 
-LONG = 256
+_LONG = 256
 """How long a path may be, in code points: a longer one becomes a digest."""
+
+KEPT = 256
+"""How much is kept of a line, a name, a number, a key, or an object's short values that are open at
+the end of a text, in code points."""
 
 _ITEMS = 32
 """How many of the last values of an open object or list are kept, if they are short."""
@@ -184,7 +188,7 @@ class Strings:
 
 def within(path: str, step: str) -> str:
     joined = path + step
-    if len(joined) <= LONG:
+    if len(joined) <= _LONG:
         return joined
     return f"#{blake2b(joined.encode(errors='surrogatepass')).hexdigest()}"
 
