@@ -8,6 +8,7 @@ from typing import NamedTuple
 import pytest
 
 from guardstream.scan.regex.alphabet import END, START, CharSets
+from guardstream.scan.regex.analysis import never_empty
 from guardstream.scan.regex.ast import Alt, Atomic, Cat, Char, Group, Look, Node, Reference, Repeat
 from guardstream.scan.regex.closure import Items
 from guardstream.scan.regex.dfa import Automaton, Caches, State
@@ -98,7 +99,34 @@ def test_a_lazy_beginning_outside_the_group_is_dropped() -> None:
     assert without_lead(parse("([ab]{0,50}?a)").tree, 1) == parse("([ab]{0,50}?a)").tree
 
 
+@pytest.mark.parametrize(
+    ("pattern", "otherwise"),
+    [
+        ("a?", "a"),
+        ("a?b*", "ab*|b+"),
+        ("(?:a?){2,5}", "a{1,5}"),
+        ("a|b?", "a|b"),
+        ("b?|a", None),
+        ("a?b*?", None),
+        (r"a?\b", None),
+        ("a?(?=b)", None),
+        ("a?" * 9, None),
+    ],
+)
+def test_what_may_be_empty_is_told_without_that(pattern: str, otherwise: str | None) -> None:
+    found = never_empty(parse(pattern).tree)
+    assert found == (otherwise and parse(otherwise).tree)
+
+
 # Closures
+
+
+@pytest.mark.parametrize("times", [10, 1_000])
+def test_required_rounds_that_may_be_empty_do_not_lead_to_each_other(times: int) -> None:
+    made, sets = program(f"x(?:a?b?){{{times}}}c")
+    items = Items(made, cuts=True)
+    [(item, *_)], _ = items.advance(items.at(made.first, START), sets.signature("x"))
+    assert len(items.entries[item]) == 3
 
 
 def test_a_closure_stands_in_order_of_preference() -> None:

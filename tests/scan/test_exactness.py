@@ -378,6 +378,11 @@ EMPTY_ROUNDS = [
     (r"c(?:|[ab]{,2}){,3}b", "caabab caaaaaab"),
     (r"c(?:a(?:b||a){,2}|){,20}b", "caabab caaaaaab caaabbaabab"),
     (r"(?:|ab?){,40}c", "abaabac"),
+    (r"x(?:a?b?){3}c", "xc xabc xabababc xababababc"),
+    (r"x(?:a?b?){3}", "xabab xbaba xababababa"),
+    (r"x(?:ab?|b*){2,4}?a", "xaa xaba xbaba"),
+    (r"x(?:(?:a?){3}b?){2,}c", "xaaabaac xaaaabc xaabaabbc"),
+    (r"x(?:a*|ab){2}b", "xaabb xabab"),
 ]
 
 EMPTY_ROUNDS_OF_REFERENCES = [

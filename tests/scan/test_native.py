@@ -7,13 +7,17 @@ import struct
 from collections.abc import Iterator
 from threading import Thread
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 
 from guardstream.scan.pages import Row
-from guardstream.scan.regex import forms
+from guardstream.scan.regex import dfa, forms
+from guardstream.scan.regex import machine as machines_of
 from guardstream.scan.regex.alphabet import CharSets
 from guardstream.scan.regex.parser import parse
+from guardstream.stages.redact import RuleSet
+from guardstream.stages.rules import Rule
 
 pytestmark = pytest.mark.skipif(not forms.NATIVE, reason="the C extension is not built")
 
@@ -623,3 +627,28 @@ def test_what_is_written_out_late_has_asked_for_its_sets_before() -> None:
     for place in list(program.places.unwritten):
         program.more(place)
     assert (sets.width, program.mask) == (width, mask)
+
+
+# What is kept
+
+
+def test_an_automaton_of_few_large_states_is_not_built_again_for_each_character(form: str) -> None:
+    if form == "python":
+        pytest.skip("only the extension counts what the closures take")
+    machines: list[forms.native.NativeMachine] = []
+
+    class Machine(forms.native.NativeMachine):
+        def __init__(self, shared: machines_of.Machine) -> None:
+            super().__init__(shared)
+            machines.append(self)
+
+    with (
+        patch.object(forms.native, "NativeMachine", Machine),
+        patch.object(dfa, "MAX_WEIGHT", 4_000),
+    ):
+        stage = RuleSet([Rule("p", patterns=("x(?:|a){80}c",))]).stage()
+    sizes = []
+    for character in 4 * "xab":
+        stage.feed(character)
+        sizes.append(machines[0].native.size)
+    assert sizes == sorted(sizes)

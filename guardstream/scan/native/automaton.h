@@ -183,6 +183,7 @@ typedef struct {
     int32_t loaded, wanted, depth;
     int32_t blurred; /* a hold-back may have begun before its match's own group */
     int64_t bytes;
+    int doubled; /* how often its part of the machine's limit has doubled */
     Bench *bench;
 } Automaton;
 

@@ -9,6 +9,7 @@
 #include "joints.h"
 
 #define MAX_SHARE 8   /* an automaton that takes more than this part of the limit is flushed alone */
+#define FEW_EDGES 256 /* if so many take its part, it needs more: else each character would flush it */
 #define JOINT_SHARE 4 /* joint states may take this part of the limit in addition */
 #define WAKE_SHARE 4  /* so may what wakes, with the classes that only lookbehinds tell apart */
 
@@ -483,13 +484,21 @@ machine_local(Machine *self, int32_t pattern, int32_t class)
 
 /* --- transitions and their bound ------------------------------------------------------------ */
 
+/* How many bytes an automaton may take before it is flushed alone. */
+static inline int64_t
+automaton_limit(const Machine *self, const Automaton *automaton)
+{
+    return self->limit / MAX_SHARE << automaton->doubled;
+}
+
 static void
 machine_count(Machine *self, Automaton *automaton)
 {
     int64_t bytes = cache_bytes(&automaton->cache);
     self->bytes += bytes - automaton->bytes;
     automaton->bytes = bytes;
-    self->full = self->full || self->bytes > self->limit || bytes > self->limit / MAX_SHARE;
+    self->full =
+        self->full || self->bytes > self->limit || bytes > automaton_limit(self, automaton);
 }
 
 /* A state's transition on a class of its pattern: an edge's number, or NONE. */
@@ -602,6 +611,10 @@ machine_flush(Machine *self, int32_t pattern)
 {
     Automaton *automaton = &self->automata[pattern];
     Cache old = automaton->cache;
+    if (old.edges.count < FEW_EDGES && 2 << automaton->doubled <= MAX_SHARE
+        && automaton->bytes > automaton_limit(self, automaton)) {
+        automaton->doubled++;
+    }
     memset(&automaton->cache, 0, sizeof(Cache));
     if (cache_start(&automaton->cache) < 0 || signatures_named(automaton, &old) < 0) {
         cache_free(&automaton->cache);
@@ -624,7 +637,7 @@ machine_flush(Machine *self, int32_t pattern)
 static int
 is_too_large(const Machine *self, const Automaton *automaton)
 {
-    return automaton->bytes > self->limit / MAX_SHARE
+    return automaton->bytes > automaton_limit(self, automaton)
         || automaton->cache.local_signature.count > MAX_CLASSES;
 }
 

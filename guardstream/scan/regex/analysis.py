@@ -34,6 +34,9 @@ from guardstream.scan.regex.rewrite import (
 MANY = 1_000_000
 """Ways are not counted beyond that."""
 
+MAX_OPTIONAL = 8
+"""How many parts a row may have of which `never_empty` makes a choice."""
+
 _LETTER = re.compile(r"(?:\(\?\w+:)?[^\W\d_]\)?")
 """A fragment that is one letter, whatever its flags."""
 
@@ -70,6 +73,36 @@ def may_be_empty(node: Node) -> bool:
             return may_be_empty(item)
         case _:
             return True
+
+
+def never_empty(node: Node) -> Node | None:
+    """What a node that may be empty matches otherwise, in the same order of preference: `ab?|b` of
+    `a?b?`.
+
+    None if it does not prefer everything else to being empty, or may be empty only in some places.
+    """
+    match node:
+        case Cat(items) if 0 < len(items) <= MAX_OPTIONAL:
+            ways: list[Node] = []
+            for index, item in enumerate(items, 1):
+                way = never_empty(item)
+                if way is None:
+                    return None
+                ways.append(Cat((way, *items[index:])) if items[index:] else way)
+            return Alt(tuple(ways))
+        case Alt(items) if items and not any(map(may_be_empty, items[:-1])):
+            last = never_empty(items[-1])
+            return None if last is None else Alt((*items[:-1], last))
+        case Repeat(item, _, high, False) if high != 0:
+            some_round = never_empty(item) if may_be_empty(item) else item
+            if some_round is None or high == 1:
+                return some_round
+            return Repeat(some_round, 1, high, lazy=False)
+        case Group(item, number):
+            some_item = never_empty(item)
+            return None if some_item is None else Group(some_item, number)
+        case _:
+            return None
 
 
 def max_width(node: Node) -> int | None:
