@@ -14,12 +14,20 @@ from itertools import count
 from secrets import randbits
 
 from tests.support.forms import FORMS
-from tests.support.generate import Composition, draw_behind, draw_groups, draw_unseen
+from tests.support.generate import (
+    Composition,
+    draw_behind,
+    draw_groups,
+    draw_rounds,
+    draw_unseen,
+)
 from tests.support.harness import hunt, told
 
 BATCH = 1_000
 
 TOLD_EVERY = 50_000
+
+KINDS = (draw_unseen, draw_groups, draw_behind, draw_rounds)
 
 APART = 200
 """How many cases more of a batch are of each other kind."""
@@ -31,9 +39,9 @@ def batch(seeds: range) -> tuple[Composition, int, str]:
     composition = Composition()
     found = hunt(seeds, composition, natives=FORMS)
     apart = seeds[:: len(seeds) // APART or 1]
-    for draw in (draw_unseen, draw_groups, draw_behind):
+    for draw in KINDS:
         found = found or hunt(apart, natives=FORMS, draw=draw)
-    return composition, 3 * len(apart), told(found)
+    return composition, len(KINDS) * len(apart), told(found)
 
 
 def options() -> argparse.Namespace:

@@ -8,7 +8,14 @@ from random import Random
 import pytest
 
 from tests.support.forms import FORMS
-from tests.support.generate import Case, Composition, draw_behind, draw_groups, draw_unseen
+from tests.support.generate import (
+    Case,
+    Composition,
+    draw_behind,
+    draw_groups,
+    draw_rounds,
+    draw_unseen,
+)
 from tests.support.harness import hunt, told
 
 BLOCKS = 8
@@ -33,6 +40,7 @@ def test_cases_equal_the_reference_and_contain_what_is_hard(block: int) -> None:
         pytest.param(draw_groups, 400, id="groups"),
         pytest.param(draw_unseen, 750, id="unseen"),
         pytest.param(draw_behind, 400, id="lookbehinds"),
+        pytest.param(draw_rounds, 200, id="rounds"),
     ],
 )
 @pytest.mark.parametrize("block", range(BLOCKS))

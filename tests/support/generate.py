@@ -333,6 +333,17 @@ class Drawer:
             (*ways, f"(?<!{a}){b}{c}", f"(?<={b}{a}){c}|{a}{a}", f"(?:^|{a}){c}?", rf"\b{a}{c}")
         )
 
+    def optional(self, depth: int) -> str:
+        """The text of a part that may be empty."""
+        letter = self.letter()
+        if depth == 0 or self.chance(30):
+            return letter + self.random.choice(("?", "?", "*", "{,2}", "??"))
+        inner = self.optional(depth - 1)
+        choices = f"{letter}|{inner}", f"{inner}|{letter}", f"{letter}|", f"|{letter}"
+        ways = inner + self.optional(depth - 1), inner + letter + "?", *choices, rf"{inner}\b"
+        times = self.random.choice(("", "", "?", "*", "{2}", "{2,}", "{3,5}?"))
+        return f"(?:{self.random.choice(ways)}){times}"
+
     def patterns(self, trees: dict[str, Tree], group: str | int | None) -> tuple[str, ...]:
         out = []
         for _ in range(1 if self.chance(75) else 2):
@@ -441,6 +452,26 @@ def draw_behind(random: Random) -> Case:
     text = drawer.text(baits, random.randint(4, 30))
     if any(rule.normalize for rule in rules):
         text = "".join(c + random.choice(UNSEEN) * drawer.chance(15) for c in text)
+    return Case(tuple(rules), text)
+
+
+def draw_rounds(random: Random) -> Case:
+    """A case whose patterns require rounds that may be empty."""
+    drawer = Drawer(random)
+    drawer.letters = drawer.letters[:3]
+    rules = []
+    for number in range(random.randint(1, 2)):
+        times = random.choice(("{2}", "{3}", "{2,3}", "{2,}", "{6}", "{3,5}?"))
+        rounds = f"(?:{drawer.optional(2)}){times}"
+        begin, end = drawer.letter(), random.choice(("", drawer.letter(), rf"\b|{drawer.letter()}"))
+        group = random.choice((None, None, 1))
+        ways = f"({begin}){rounds}(?:{end})", f"{begin}({rounds})(?:{end})", f"({rounds}{begin})"
+        pattern = random.choice(ways) if group else f"{begin}{rounds}(?:{end})"
+        action: Action = random.choice(("mask", "mask", "mask", "monitor", "block"))
+        judges = (random.choice(VALIDATORS),) if drawer.chance(20) else ()
+        rule = Rule(f"r{number}", action, patterns=(pattern,), group=group, validators=judges)
+        rules.append(rule)
+    text = "".join(random.choices(3 * drawer.letters + "1", k=random.randint(4, 20)))
     return Case(tuple(rules), text)
 
 
