@@ -462,7 +462,7 @@ def draw_rounds(random: Random) -> Case:
     rules = []
     for number in range(random.randint(1, 2)):
         times = random.choice(("{2}", "{3}", "{2,3}", "{2,}", "{6}", "{3,5}?"))
-        rounds = f"(?:{drawer.optional(2)}){times}"
+        rounds = f"(?:{drawer.optional(1 if times == '{6}' else 2)}){times}"
         begin, end = drawer.letter(), random.choice(("", drawer.letter(), rf"\b|{drawer.letter()}"))
         group = random.choice((None, None, 1))
         ways = f"({begin}){rounds}(?:{end})", f"{begin}({rounds})(?:{end})", f"({rounds}{begin})"
