@@ -49,17 +49,9 @@ def address_of(text: str) -> tuple[str, int]:
 
 
 def _url(text: str) -> str:
-    try:
-        parts = urlsplit(text)
-    except ValueError:
-        parts = urlsplit("")
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise ValueError("expected a URL such as https://api.openai.com")
-    if "@" in parts.netloc or parts.query or parts.fragment:
-        raise ValueError(
-            "the URL of an upstream must have no user, query or fragment: give its key as ${NAME}"
-        )
-    check_base(text)
+    check_url(text)
+    if "@" in urlsplit(text).netloc:
+        raise ValueError("the URL of an upstream must have no user: give its key as ${NAME}")
     return text
 
 
@@ -68,12 +60,30 @@ _ENDPOINT = re.compile(
 )
 
 
-def check_base(url: str) -> None:
-    """Raise ValueError for the URL of an endpoint, to which requests would add the path again."""
+def check_url(url: str) -> None:
+    """Raise ValueError for a URL that cannot be the base of an upstream's paths."""
+    if not _is_of_http(url):
+        raise ValueError("expected a URL such as https://api.openai.com")
+    if "?" in url or "#" in url:
+        raise ValueError(
+            "the URL of an upstream is the base of its paths: leave out its query, which clients "
+            "send, and its fragment"
+        )
     path = urlsplit(url).path
     found = _ENDPOINT.search(path)
-    if found and found.end() == len(path):
+    if found and found.end() == len(path):  # requests would add the path again
         raise ValueError(f"the URL of an upstream is the base of its paths: leave out {found[0]!r}")
+
+
+def _is_of_http(url: str) -> bool:
+    """Return whether a text is a URL with a host and, if it has one, a valid port."""
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        return False
+    is_whole = parts.scheme in ("http", "https") and bool(parts.hostname) and port != 0
+    return is_whole and re.search(r"\s", url) is None
 
 
 Url: TypeAlias = Annotated[Setting, AfterValidator(_url)]

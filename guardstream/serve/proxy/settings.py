@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
-from urllib.parse import urlsplit
 
 from guardstream.amounts import check_count, check_seconds
 from guardstream.errors import GuardstreamError
@@ -18,7 +17,7 @@ from guardstream.policy.serving import (
     MAX_ANSWER,
     MAX_BODY,
     READ_TIMEOUT,
-    check_base,
+    check_url,
 )
 from guardstream.receipts import Signer
 from guardstream.serve.proxy.endpoints import is_route_path, route_paths
@@ -164,13 +163,10 @@ class ProxySettings:
 
     def _check_upstreams(self) -> None:
         for name, target in self.targets.items():
-            parts = urlsplit(target.url)
-            where = "upstream" if name == DEFAULT else f"upstreams: {name!r}"
-            if parts.scheme not in ("http", "https") or not parts.netloc:
-                raise SettingsError(f"{where}: expected a URL such as https://api.openai.com")
             try:
-                check_base(target.url)
+                check_url(target.url)
             except ValueError as error:
+                where = "upstream" if name == DEFAULT else f"upstreams: {name!r}"
                 raise SettingsError(f"{where}: {error}") from None
         if DEFAULT in self.upstreams:
             raise SettingsError(f"upstreams: {DEFAULT!r} is the name of 'upstream'")
