@@ -46,7 +46,7 @@ from guardstream.http.media import (
     media_of,
 )
 from guardstream.http.other_answers import guarded, guarded_in
-from guardstream.http.request import RefusedError, checked_request
+from guardstream.http.request import RefusedError, check_coding, checked_request
 from guardstream.http.tools import for_request
 from guardstream.providers.adapter import Adapter
 from guardstream.providers.answers.whole import BODIES
@@ -242,6 +242,7 @@ class _Guarding(_Base):  # type: ignore[misc]
             if guard.policy.input is not None and self._other != "pass":
                 _check_target(request)
             if provider in BODIES and posts:
+                check_coding(headers.get_list("content-encoding"))
                 body = checked_request(guard, str(provider), body)
             elif guard.policy.input is not None and self._other != "pass":
                 if self._other == "refuse" and (posts or body):
@@ -580,17 +581,16 @@ def _checked(guard: Guard, request: Any, body: bytes, headers: Any) -> tuple[byt
 
     RefusedError if a rule forbids it, or if it cannot be judged.
     """
-    from guardstream.http.other_requests import checked
+    from guardstream.http.other_requests import checked, finds_in
 
-    if headers.get("content-encoding", "identity").strip().lower() not in ("", "identity"):
-        why = "the request's body is compressed: send it as it is, so that it can be judged"
-        raise RefusedError(415, "unguarded_input", why)
+    check_coding(headers.get_list("content-encoding"))
     url, query = request.url, request.url.query.decode("ascii")
     try:
         path = unquote(url.raw_path.partition(b"?")[0].decode("ascii"), errors="strict")
     except UnicodeDecodeError as error:
         raise RefusedError(400, "invalid_request", "the path is not in UTF-8") from error
-    sent = checked(guard, headers.pop("content-type", ""), path, query, body)
+    finds_in(guard, path)
+    sent = checked(guard, headers.pop("content-type", ""), query, body)
     if sent.kind is not None:
         headers["content-type"] = sent.kind.decode("ascii")
     asked = query if sent.query is None else sent.query
