@@ -59,7 +59,7 @@ from guardstream.providers.errors import (
     errors_of,
     errors_of_call,
 )
-from guardstream.stream.arguments import known_arguments
+from guardstream.stream.arguments import described_kind, known_arguments
 from guardstream.stream.flows.choosing import choosing
 from guardstream.stream.loops import aclose_source
 from guardstream.stream.on_block import ON_BLOCK, OnBlock, blocked_message
@@ -141,6 +141,9 @@ class _Guarding(_Base):  # type: ignore[misc]
     _default: ClassVar[str]
     """The name of the class that opens connections, in the package of the requests."""
 
+    _method: ClassVar[str]
+    """The method of an inner transport that sends a request."""
+
     _unapplied: ClassVar[tuple[str, ...]]
     """The sections that this transport cannot apply: it refuses a policy with one of them."""
 
@@ -156,6 +159,11 @@ class _Guarding(_Base):  # type: ignore[misc]
         on_block: OnBlock | None = None,
     ) -> None:
         check_guard(guard, "a transport")
+        if isinstance(transport, type) or not hasattr(transport or self, self._method):
+            raise TypeError(
+                f"{type(self).__name__}() wraps a transport, such as httpx.{self._default}(), not "
+                f"{described_kind(transport)}: give this transport to a client"
+            )
         guard.refuse_operations(type(self).__name__, self._unapplied, in_reloads=True)
         if on_block is not None:
             check_known("on_block", on_block, ON_BLOCK)
@@ -380,6 +388,7 @@ class GuardTransport(_Guarding):
     """
 
     _default = "AsyncHTTPTransport"
+    _method = "handle_async_request"
     _unapplied = ("retry",)
 
     def handle_request(self, request: Any) -> Any:  # noqa: ARG002 - as httpx calls it
@@ -471,6 +480,7 @@ class SyncGuardTransport(_Guarding):
     """
 
     _default = "HTTPTransport"
+    _method = "handle_request"
     _unapplied = ONLY_BY_WRAP
 
     async def handle_async_request(self, request: Any) -> Any:  # noqa: ARG002 - as httpx calls it
