@@ -35,17 +35,29 @@ ANSWER_TOKENS = 4096
 _LISTEN = re.compile(r"(?:\[(?P<six>[0-9a-fA-F:.%\w]+)\]|(?P<host>[^\s:\[\]/]+)):(?P<port>\d{1,5})")
 
 
+_ADDRESS = "expected an address and a port, such as 127.0.0.1:8080 or [::1]:8080"
+
+
 def _listen(text: str) -> str:
     address_of(text)
     return text
+
+
+def _not_a_port(given: object) -> object:
+    if isinstance(given, int):
+        raise ValueError(_ADDRESS)
+    return given
 
 
 def address_of(text: str) -> tuple[str, int]:
     """Return host and port of `HOST:PORT`; ValueError describes an error."""
     found = _LISTEN.fullmatch(text)
     if found is None or int(found["port"]) > 65_535:
-        raise ValueError("expected an address and a port, such as 127.0.0.1:8080 or [::1]:8080")
+        raise ValueError(_ADDRESS)
     return found["six"] or found["host"], int(found["port"])
+
+
+Address: TypeAlias = Annotated[Setting, AfterValidator(_listen), BeforeValidator(_not_a_port)]
 
 
 def _url(text: str) -> str:
@@ -315,9 +327,9 @@ IN_MEMORY = "a replay in memory is for one process: 'workers: 1', or 'replay: {r
 class ServeFile(Model):
     """What `guardstream serve` does, and `GuardMiddleware` with a guard of this policy."""
 
-    listen: Annotated[Setting, AfterValidator(_listen)] = "127.0.0.1:8080"
+    listen: Address = "127.0.0.1:8080"
     """The address and the port to listen on."""
-    metrics_listen: Annotated[Setting, AfterValidator(_listen)] | None = None
+    metrics_listen: Address | None = None
     """Another address for `/metrics`; if absent, it is on the port of the proxy."""
     workers: int = Field(default=1, ge=1, le=1024)
     """The number of processes."""
