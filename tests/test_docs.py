@@ -7,9 +7,11 @@ from collections.abc import Iterator
 from dataclasses import fields
 from html import unescape
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pydantic import BaseModel
+from starlette.testclient import TestClient
 
 from guardstream import Guard, Policy, validators
 from guardstream.cli.demo import recording
@@ -142,8 +144,11 @@ def test_the_policies_of_other_pages_load(page: str) -> None:
             Policy.parse(policy)
 
 
-def test_the_last_program_of_the_proxys_page_runs() -> None:
+def test_the_application_of_the_proxys_page_answers_preflight_requests() -> None:
     text = (ROOT / "docs" / "proxy.md").read_text(encoding="utf-8")
-    names: dict[str, object] = {"__name__": "docs"}
-    exec(re.findall(r"^```python\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)[-1], names)
-    assert callable(names["app"])
+    names: dict[str, Any] = {"__name__": "docs"}
+    for program in re.findall(r"^```python\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)[-2:]:
+        exec(program, names)
+    asked = {"origin": "https://chat.example.com", "access-control-request-method": "POST"}
+    response = TestClient(names["app"]).options("/v1/chat/completions", headers=asked)
+    assert response.headers["access-control-allow-origin"] == asked["origin"]

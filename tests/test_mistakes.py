@@ -31,7 +31,7 @@ from guardstream.observability import AuditLog
 from guardstream.providers import JSONFormat
 from guardstream.resilience import Limiter, Retry, retrying
 from guardstream.serve import GuardMiddleware, MemoryReplay
-from guardstream.serve.proxy import ProxySettings
+from guardstream.serve.proxy import ProxySettings, application
 from guardstream.stages.custom import StagePlan
 from guardstream.vault import Vault, Vaults
 
@@ -50,6 +50,7 @@ TRANSPORT: Any = GuardTransport
 RETRYING: Any = retrying
 MIDDLEWARE: Any = GuardMiddleware
 PROXY: Any = ProxySettings
+APPLICATION: Any = application
 SESSION: Any = GUARD.session()
 SINK: Any = FileSink
 TEE: Any = Tee
@@ -476,6 +477,33 @@ MISTAKES: dict[str, tuple[Callable[[], object], str]] = {
     "a header for the headers of a replay": (
         lambda: MIDDLEWARE(asgi, GUARD, replay=MemoryReplay(), replay_by="authorization"),
         "a replay needs a list of headers, such as ['authorization'], not one text",
+    ),
+    "the class of a store for one": (
+        lambda: MIDDLEWARE(asgi, GUARD, replay=MemoryReplay),
+        "a replay needs a store, such as MemoryReplay(), not the class 'MemoryReplay'",
+    ),
+    "a guard for the proxy's guards": (
+        lambda: PROXY("http://127.0.0.1", GUARD),
+        "the proxy needs guards by name, such as {'default': Guard.load(path)}, not 'Guard'",
+    ),
+    "a pack's name for a guard of the proxy": (
+        lambda: PROXY("http://127.0.0.1", {"default": "guardstream/chat"}),
+        "the proxy needs a Guard, such as Guard.load(path), not 'str'",
+    ),
+    "a guard for the proxy's settings": (
+        lambda: APPLICATION(GUARD),
+        "application() needs ProxySettings(url, {'default': guard}), or what "
+        "ServeOptions(...).settings() returns, not 'Guard'",
+    ),
+    "a client for a transport": (
+        lambda: TRANSPORT(GUARD, httpx.AsyncClient()),
+        "GuardTransport() wraps a transport, such as httpx.AsyncHTTPTransport(), not 'AsyncClient'"
+        ": give this transport to a client",
+    ),
+    "the class of a transport for one": (
+        lambda: SyncGuardTransport(GUARD, httpx.HTTPTransport),
+        "SyncGuardTransport() wraps a transport, such as httpx.HTTPTransport(), not the class "
+        "'HTTPTransport': give this transport to a client",
     ),
     "a text for a replay's age": (
         lambda: MemoryReplay(max_age="1h"),  # type: ignore[arg-type]

@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import pickle
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
+from typing import Any, Literal, TypeAlias, get_args
 
 from guardstream.bulk.files import Part
 from guardstream.bulk.report import BulkError, Report
 from guardstream.bulk.workers import by_processes
 from guardstream.errors import GuardstreamError
 
-if TYPE_CHECKING:
-    from guardstream.bulk.job import Work
-
 Engine: TypeAlias = Literal["local", "ray"]
 
 ENGINES: tuple[str, ...] = get_args(Engine)
+
+Work: TypeAlias = Callable[[Part], Report]
+"""Guards a part; it can be pickled."""
 
 
 def reports(engine: Engine, work: Work, parts: Sequence[Part], jobs: int) -> Iterator[Report]:
@@ -25,8 +25,8 @@ def reports(engine: Engine, work: Work, parts: Sequence[Part], jobs: int) -> Ite
     if engine == "ray":
         return _on_ray(work, parts, jobs)
     if jobs == 1 or len(parts) < 2:
-        return (work.part(part) for part in parts)
-    return by_processes(work.part, parts, min(jobs, len(parts)))
+        return (work(part) for part in parts)
+    return by_processes(work, parts, min(jobs, len(parts)))
 
 
 def _on_ray(work: Work, parts: Sequence[Part], jobs: int) -> Iterator[Report]:
@@ -63,7 +63,7 @@ class _Actor:
     def __call__(self, batch: Any) -> Any:
         part: Part = pickle.loads(batch["part"][0])
         try:
-            report, error = self._work.part(part), ""
+            report, error = self._work(part), ""
         except GuardstreamError as wrong:  # Ray would wrap it, and lose what it says
             report, error = Report(), str(wrong)
         return {"report": [pickle.dumps(report)], "error": [error]}

@@ -242,9 +242,6 @@ def _check_version(fs: Any, part: Part) -> None:
         )
 
 
-# Lines: of text, and of JSON
-
-
 def _lines(redactor: Redactor, part: Part, file: IO[bytes], out: IO[bytes] | None) -> None:
     guard_line = _json_line if part.format == "jsonl" else _text_line
     at = part.start
@@ -343,9 +340,6 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return made
 
 
-# Texts
-
-
 def _text(redactor: Redactor, _part: Part, file: IO[bytes], out: IO[bytes] | None) -> None:
     decoder = codecs.getincrementaldecoder("utf-8")()
     pieces = redactor.pieces()
@@ -367,9 +361,6 @@ def _text(redactor: Redactor, _part: Part, file: IO[bytes], out: IO[bytes] | Non
     rest = pieces.finish()
     if out is not None:
         out.write(rest.encode())
-
-
-# Parquet
 
 
 @contextmanager

@@ -115,7 +115,7 @@ def run(job: Job, progress: Progress | None = None) -> Report:
     for report in done.values():
         whole.add(report)
     todo = [part for part in parts if part.number not in done]
-    reports: Iterable[Report] = engines.reports(job.engine, work, todo, job.jobs)
+    reports: Iterable[Report] = engines.reports(job.engine, work.part, todo, job.jobs)
     try:
         for report in progress(reports, len(todo)) if progress else reports:
             whole.add(report)
@@ -162,8 +162,6 @@ class Work:
             out.write(json.dumps(done).encode())
         return redactor.report
 
-
-# What there is to do
 
 _BESIDE = ("_SUCCESS", "_metadata", "_common_metadata")
 
@@ -249,9 +247,6 @@ def _target(target: str | None, name: str, top: str, *, single: bool) -> str | N
     if single and not target.endswith("/"):
         return path
     return f"{path}/{name.removeprefix(top).lstrip('/')}"
-
-
-# What is done
 
 
 def _folder(target: str) -> str:

@@ -17,7 +17,12 @@ from guardstream.guard import Guard
 from guardstream.http.bodies import Body, Outgoing, body_of, check_charset, field_of, text_of
 from guardstream.http.media import FIELDS, NAME, PARTS, is_text, media_of
 from guardstream.http.queries import MOST, query_parts
-from guardstream.http.request import RefusedError, checked_messages, refused
+from guardstream.http.request import (
+    RefusedError,
+    checked_messages,
+    judged_messages,
+    refused,
+)
 
 
 class _RequestTexts:
@@ -80,19 +85,31 @@ class _RequestTexts:
         return content if isinstance(content, str) else content[0][""]
 
 
-def checked(guard: Guard, kind: str, path: str, query: str, body: bytes) -> Outgoing:
-    """Return the request to forward. RefusedError if a rule forbids it, or if its body cannot be
-    judged.
+def finds_in(guard: Guard, path: str) -> bool:
+    """Judge the path of a request, without escapes; return whether a rule finds anything in it, be
+    it one that changes nothing.
 
-    `kind` is its content type, `path` its path without escapes.
+    RefusedError if a rule forbids or masks any of it.
+    """
+    if guard.policy.input is None:
+        return False
+    messages = [{"role": "user", "content": path}]
+    judged = judged_messages(guard, messages)
+    if judged.messages != messages:
+        raise RefusedError(400, "unguarded_input", "the policy masks part of the path")
+    return bool(judged.findings)
+
+
+def checked(guard: Guard, kind: str, query: str, body: bytes) -> Outgoing:
+    """Return the request to forward, whose path is judged by `finds_in`. RefusedError if a rule
+    forbids it, or if its body cannot be judged.
+
+    `kind` is its content type.
     """
     judged = _RequestTexts(guard)
-    place = judged.text(path)
     parts = [(each, _add_query_part(judged, each, text)) for each, text in query_parts(query)]
     write_body = _add_body(judged, kind, body)
     judged.check()
-    if judged[place] != path:
-        raise RefusedError(400, "unguarded_input", "the policy masks part of the path")
     changed = {each: written() for each, written in parts}
     content_type, made = write_body()
     return Outgoing(

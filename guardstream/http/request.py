@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from typing import Any, Protocol
@@ -18,6 +18,7 @@ from guardstream.http.request_fields import (
     OPTIONS,
     SETTINGS,
 )
+from guardstream.prompts import MessagesResult
 from guardstream.providers.toolkit.fields import map_strings
 
 
@@ -212,8 +213,24 @@ def _content(guard: Guard, role: str, content: Any) -> Any:
     return checked_messages(guard, [{"role": role, "content": content}])[0]["content"]
 
 
+def check_coding(codings: Iterable[str]) -> None:
+    """Refuse a compressed body: it would not be read. `codings` are values of `Content-Encoding`.
+
+    `utf-8` is no coding, but some clients name it.
+    """
+    named = {each.strip().lower() for value in codings for each in value.split(",")}
+    if named - {"", "identity", "utf-8"}:
+        why = "the request's body is compressed: send it as it is, so that it can be judged"
+        raise RefusedError(415, "unguarded_input", why)
+
+
 def checked_messages(guard: Guard, messages: list[Any]) -> list[Any]:
     """Return the messages to forward. RefusedError if a rule forbids them."""
+    return judged_messages(guard, messages).messages
+
+
+def judged_messages(guard: Guard, messages: list[Any]) -> MessagesResult:
+    """Return the messages to forward, and what was found. RefusedError if a rule forbids them."""
     try:
         checked = guard.check_messages(messages)
     except (GuardstreamError, RecursionError) as error:
@@ -222,4 +239,4 @@ def checked_messages(guard: Guard, messages: list[Any]) -> list[Any]:
     if checked.blocked:
         rule = checked.findings[-1].finding.rule if checked.findings else "input"
         raise RefusedError(400, "content_filter", f"the prompt was blocked by rule {rule!r}", rule)
-    return checked.messages
+    return checked

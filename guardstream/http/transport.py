@@ -46,7 +46,7 @@ from guardstream.http.media import (
     media_of,
 )
 from guardstream.http.other_answers import guarded, guarded_in
-from guardstream.http.request import RefusedError, checked_request
+from guardstream.http.request import RefusedError, check_coding, checked_request
 from guardstream.http.tools import for_request
 from guardstream.providers.adapter import Adapter
 from guardstream.providers.answers.whole import BODIES
@@ -59,7 +59,7 @@ from guardstream.providers.errors import (
     errors_of,
     errors_of_call,
 )
-from guardstream.stream.arguments import known_arguments
+from guardstream.stream.arguments import described_kind, known_arguments
 from guardstream.stream.flows.choosing import choosing
 from guardstream.stream.loops import aclose_source
 from guardstream.stream.on_block import ON_BLOCK, OnBlock, blocked_message
@@ -141,6 +141,9 @@ class _Guarding(_Base):  # type: ignore[misc]
     _default: ClassVar[str]
     """The name of the class that opens connections, in the package of the requests."""
 
+    _method: ClassVar[str]
+    """The method of an inner transport that sends a request."""
+
     _unapplied: ClassVar[tuple[str, ...]]
     """The sections that this transport cannot apply: it refuses a policy with one of them."""
 
@@ -156,6 +159,11 @@ class _Guarding(_Base):  # type: ignore[misc]
         on_block: OnBlock | None = None,
     ) -> None:
         check_guard(guard, "a transport")
+        if isinstance(transport, type) or not hasattr(transport or self, self._method):
+            raise TypeError(
+                f"{type(self).__name__}() wraps a transport, such as httpx.{self._default}(), not "
+                f"{described_kind(transport)}: give this transport to a client"
+            )
         guard.refuse_operations(type(self).__name__, self._unapplied, in_reloads=True)
         if on_block is not None:
             check_known("on_block", on_block, ON_BLOCK)
@@ -242,6 +250,7 @@ class _Guarding(_Base):  # type: ignore[misc]
             if guard.policy.input is not None and self._other != "pass":
                 _check_target(request)
             if provider in BODIES and posts:
+                check_coding(headers.get_list("content-encoding"))
                 body = checked_request(guard, str(provider), body)
             elif guard.policy.input is not None and self._other != "pass":
                 if self._other == "refuse" and (posts or body):
@@ -379,6 +388,7 @@ class GuardTransport(_Guarding):
     """
 
     _default = "AsyncHTTPTransport"
+    _method = "handle_async_request"
     _unapplied = ("retry",)
 
     def handle_request(self, request: Any) -> Any:  # noqa: ARG002 - as httpx calls it
@@ -470,6 +480,7 @@ class SyncGuardTransport(_Guarding):
     """
 
     _default = "HTTPTransport"
+    _method = "handle_request"
     _unapplied = ONLY_BY_WRAP
 
     async def handle_async_request(self, request: Any) -> Any:  # noqa: ARG002 - as httpx calls it
@@ -580,17 +591,16 @@ def _checked(guard: Guard, request: Any, body: bytes, headers: Any) -> tuple[byt
 
     RefusedError if a rule forbids it, or if it cannot be judged.
     """
-    from guardstream.http.other_requests import checked
+    from guardstream.http.other_requests import checked, finds_in
 
-    if headers.get("content-encoding", "identity").strip().lower() not in ("", "identity"):
-        why = "the request's body is compressed: send it as it is, so that it can be judged"
-        raise RefusedError(415, "unguarded_input", why)
+    check_coding(headers.get_list("content-encoding"))
     url, query = request.url, request.url.query.decode("ascii")
     try:
         path = unquote(url.raw_path.partition(b"?")[0].decode("ascii"), errors="strict")
     except UnicodeDecodeError as error:
         raise RefusedError(400, "invalid_request", "the path is not in UTF-8") from error
-    sent = checked(guard, headers.pop("content-type", ""), path, query, body)
+    finds_in(guard, path)
+    sent = checked(guard, headers.pop("content-type", ""), query, body)
     if sent.kind is not None:
         headers["content-type"] = sent.kind.decode("ascii")
     asked = query if sent.query is None else sent.query

@@ -35,31 +35,35 @@ ANSWER_TOKENS = 4096
 _LISTEN = re.compile(r"(?:\[(?P<six>[0-9a-fA-F:.%\w]+)\]|(?P<host>[^\s:\[\]/]+)):(?P<port>\d{1,5})")
 
 
+_ADDRESS = "expected an address and a port, such as 127.0.0.1:8080 or [::1]:8080"
+
+
 def _listen(text: str) -> str:
     address_of(text)
     return text
+
+
+def _not_a_port(given: object) -> object:
+    if isinstance(given, int):
+        raise ValueError(_ADDRESS)
+    return given
 
 
 def address_of(text: str) -> tuple[str, int]:
     """Return host and port of `HOST:PORT`; ValueError describes an error."""
     found = _LISTEN.fullmatch(text)
     if found is None or int(found["port"]) > 65_535:
-        raise ValueError("expected an address and a port, such as 127.0.0.1:8080 or [::1]:8080")
+        raise ValueError(_ADDRESS)
     return found["six"] or found["host"], int(found["port"])
 
 
+Address: TypeAlias = Annotated[Setting, AfterValidator(_listen), BeforeValidator(_not_a_port)]
+
+
 def _url(text: str) -> str:
-    try:
-        parts = urlsplit(text)
-    except ValueError:
-        parts = urlsplit("")
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise ValueError("expected a URL such as https://api.openai.com")
-    if "@" in parts.netloc or parts.query or parts.fragment:
-        raise ValueError(
-            "the URL of an upstream must have no user, query or fragment: give its key as ${NAME}"
-        )
-    check_base(text)
+    check_url(text)
+    if "@" in urlsplit(text).netloc:
+        raise ValueError("the URL of an upstream must have no user: give its key as ${NAME}")
     return text
 
 
@@ -68,12 +72,30 @@ _ENDPOINT = re.compile(
 )
 
 
-def check_base(url: str) -> None:
-    """Raise ValueError for the URL of an endpoint, to which requests would add the path again."""
+def check_url(url: str) -> None:
+    """Raise ValueError for a URL that cannot be the base of an upstream's paths."""
+    if not _is_of_http(url):
+        raise ValueError("expected a URL such as https://api.openai.com")
+    if "?" in url or "#" in url:
+        raise ValueError(
+            "the URL of an upstream is the base of its paths: leave out its query, which clients "
+            "send, and its fragment"
+        )
     path = urlsplit(url).path
     found = _ENDPOINT.search(path)
-    if found and found.end() == len(path):
+    if found and found.end() == len(path):  # requests would add the path again
         raise ValueError(f"the URL of an upstream is the base of its paths: leave out {found[0]!r}")
+
+
+def _is_of_http(url: str) -> bool:
+    """Return whether a text is a URL with a host and, if it has one, a valid port."""
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        return False
+    is_whole = parts.scheme in ("http", "https") and bool(parts.hostname) and port != 0
+    return is_whole and re.search(r"\s", url) is None
 
 
 Url: TypeAlias = Annotated[Setting, AfterValidator(_url)]
@@ -305,9 +327,9 @@ IN_MEMORY = "a replay in memory is for one process: 'workers: 1', or 'replay: {r
 class ServeFile(Model):
     """What `guardstream serve` does, and `GuardMiddleware` with a guard of this policy."""
 
-    listen: Annotated[Setting, AfterValidator(_listen)] = "127.0.0.1:8080"
+    listen: Address = "127.0.0.1:8080"
     """The address and the port to listen on."""
-    metrics_listen: Annotated[Setting, AfterValidator(_listen)] | None = None
+    metrics_listen: Address | None = None
     """Another address for `/metrics`; if absent, it is on the port of the proxy."""
     workers: int = Field(default=1, ge=1, le=1024)
     """The number of processes."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from typing import NoReturn
 
 import anyio
 
@@ -84,6 +85,12 @@ class Limiter:
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__}, running: {self.running}, waiting: {self.waiting}>"
+
+    def __reduce__(self) -> NoReturn:
+        """Raise TypeError: a copy would limit nothing."""
+        raise TypeError(
+            "a limiter cannot be pickled or copied: share it, or create one in each process"
+        )
 
     @asynccontextmanager
     async def slot(self, key: str = "") -> AsyncIterator[None]:

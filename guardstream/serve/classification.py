@@ -28,7 +28,8 @@ Handling: TypeAlias = Media | Literal["pass", "whole"]
 
 _PDF = b"%PDF-"
 
-_OR_PASS = ", or give its path a route without a guard"
+_PASS = "give its path a route without a guard"
+_OR_PASS = f", or {_PASS}"
 
 PART = f"a part of a body cannot be guarded: do not answer ranges{_OR_PASS}"
 
@@ -54,7 +55,7 @@ class BodyClassifier:
         """Raise BodyError if a body with these headers cannot be guarded."""
         declaration = declared(route, headers, media, text=text)
         if media.startswith(PARTS):
-            raise BodyError(f"a body in parts, {media!r}, cannot be guarded{_OR_PASS}")
+            raise BodyError(f"a body in parts, {media!r}, cannot be guarded: {_PASS}")
         if part and not declaration.is_unspecified:
             raise BodyError(PART)
         self._reading: Reading = reading(

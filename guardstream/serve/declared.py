@@ -18,17 +18,17 @@ class Declared:
     """What headers declare about a body; its beginning decides the rest.
 
     `media` is its media type, `kind` the kind of that type, `charset` the named charset, None for
-    UTF-8. `is_of_files` says that the type is one of files that are not text, `is_unknown` that it
-    is neither that nor JSON, Amazon's events or unspecified, `is_text` that the type, its charset
-    or the caller declares a text. `fits` says whether the body has at most the route's `max_answer`
-    bytes; None if the headers do not say.
+    UTF-8. `is_of_files` says that the type is one of files that are not text, `takes_charset` that
+    a charset makes its body a text: it is neither such a type nor JSON, Amazon's events or
+    unspecified. `is_text` says that the type, its charset or the caller declares a text, `fits`
+    whether the body has at most the route's `max_answer` bytes; None if the headers do not say.
     """
 
     media: str
     kind: Kind
     charset: str | None
     is_of_files: bool
-    is_unknown: bool
+    takes_charset: bool
     is_text: bool
     fits: bool | None
 
@@ -45,7 +45,7 @@ class Declared:
     @property
     def may_be_another(self) -> bool:
         """Whether the body's beginning may show another media type."""
-        return self.is_unspecified or self.is_unknown or may_be_another(self.media)
+        return self.is_unspecified or self.takes_charset or may_be_another(self.media)
 
     @property
     def media_of_text(self) -> str:
@@ -61,14 +61,14 @@ def declared(route: Route, headers: Headers, media: str, *, text: bool = False) 
     media = "text/plain" if kind_of(media) == "events" else media
     kind, charset = kind_of(media), known_charset(headers)
     is_of_files = _is_of_files(route, media)
-    is_unknown = kind not in ("json", "amazon", "unspecified") and not is_of_files
+    takes_charset = kind not in ("json", "amazon", "unspecified") and not is_of_files
     return Declared(
         media,
         kind,
         charset,
         is_of_files,
-        is_unknown,
-        text or kind == "text" or (charset is not None and is_unknown),
+        takes_charset,
+        text or kind == "text" or (charset is not None and takes_charset),
         fits(headers, route.max_answer),
     )
 

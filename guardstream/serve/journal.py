@@ -27,6 +27,7 @@ from guardstream.serve.endings import error_frame
 from guardstream.serve.replay import ReplayStore
 from guardstream.serve.restoring import Placed, Position, Restoring, plain
 from guardstream.serve.source_ids import SourceIdDetector
+from guardstream.stream.arguments import described_kind
 from guardstream.stream.flows.frames import LONG_EVENT
 
 log = logging.getLogger("guardstream.serve")
@@ -55,6 +56,9 @@ class Replay:
     by: Sequence[str] = ()
 
     def __post_init__(self) -> None:
+        if isinstance(self.store, type) or not hasattr(self.store, "since"):
+            kind = described_kind(self.store)
+            raise TypeError(f"a replay needs a store, such as MemoryReplay(), not {kind}")
         check_seconds("linger", self.linger, zero=True)
         if isinstance(self.by, str):
             raise TypeError(

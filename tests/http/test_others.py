@@ -17,7 +17,7 @@ def test_a_rule_finds_nothing_in_json_but_its_names_and_strings(body: str, actio
     answers = Guard(Policy.parse(RULE % action))
     assert guarded(answers, "application/json", body.encode(), {}).body == body.encode()
     prompts = Guard(Policy.parse(f"input: {{{RULE % action}}}"))
-    sent = checked(prompts, "application/json", "/1", "2=3", body.encode())
+    sent = checked(prompts, "application/json", "2=3", body.encode())
     assert (sent.body, sent.query) == (body.encode(), "2=3")
 
 
@@ -26,4 +26,4 @@ def test_every_name_and_string_in_json_is_found() -> None:
     answers = Guard(Policy.parse(RULE % "mask"))
     assert guarded(answers, "application/json", body, {}).body == masked
     prompts = Guard(Policy.parse(f"input: {{{RULE % 'mask'}}}"))
-    assert checked(prompts, "application/json", "/1", "", body).body == masked
+    assert checked(prompts, "application/json", "", body).body == masked

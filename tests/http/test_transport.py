@@ -413,6 +413,11 @@ def test_a_request_that_cannot_be_judged_says_why(sent: dict[str, Any], why: str
                 http.request(method, **{"url": OTHER, **sent})
 
 
+def test_a_compressed_request_in_a_known_format_says_so() -> None:
+    with sync_client(echo) as http, pytest.raises(AdapterError, match="compressed"):
+        http.post(URL, json={}, headers={"content-encoding": "gzip"})
+
+
 def test_what_is_refused_is_refused_by_every_method() -> None:
     with sync_client(echo, other="refuse") as http:
         for method in ("PUT", "PATCH", "DELETE", "GET"):

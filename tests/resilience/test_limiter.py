@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from random import Random
@@ -40,6 +42,12 @@ class Visitors:
     async def leave(self, name: str) -> None:
         self._leave[name].set()
         await anyio.wait_all_tasks_blocked()
+
+
+@pytest.mark.parametrize("taken", [copy.copy, copy.deepcopy, pickle.dumps])
+def test_a_limiter_cannot_be_copied(taken: Callable[[Limiter], object]) -> None:
+    with pytest.raises(TypeError, match="a limiter cannot be pickled or copied"):
+        taken(Limiter(1))
 
 
 async def test_streams_come_in_in_their_order() -> None:

@@ -26,6 +26,7 @@ from guardstream.serve.proxy.reply import Outcome
 from guardstream.serve.proxy.settings import ProxySettings
 from guardstream.serve.proxy.upstreams import PATH
 from guardstream.serve.receipts import ReceiptMiddleware
+from guardstream.stream.arguments import described_kind
 
 log = logging.getLogger("guardstream.serve")
 
@@ -78,6 +79,11 @@ def application(settings: ProxySettings) -> Starlette:
     until it is being shut down, or its `state.draining` is set; the policies are loaded before this
     returns. `state.stop` aborts the running answers.
     """
+    if not isinstance(settings, ProxySettings):
+        raise TypeError(
+            "application() needs ProxySettings(url, {'default': guard}), or what "
+            f"ServeOptions(...).settings() returns, not {described_kind(settings)}"
+        )
     proxy = Proxy(settings)
     ready = False
 

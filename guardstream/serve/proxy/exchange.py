@@ -22,7 +22,8 @@ from guardstream.guard import Guard
 from guardstream.http.bodies import Outgoing
 from guardstream.http.headers import CONVERSATION
 from guardstream.http.other_requests import checked as checked_other
-from guardstream.http.request import RefusedError
+from guardstream.http.other_requests import finds_in
+from guardstream.http.request import RefusedError, check_coding
 from guardstream.http.tools import for_request
 from guardstream.operations import Operations
 from guardstream.providers.errors import Errors, call_in
@@ -441,15 +442,15 @@ class ProxyExchange:
 
     def _judged(self, guard: Guard, kind: str, body: bytes) -> Outgoing:
         """Return what may be forwarded of the request. RefusedError if nothing may."""
-        endpoint = self._match.endpoint
-        if endpoint.request != "unknown":
+        endpoint, is_known = self._match.endpoint, self._match.endpoint.request != "unknown"
+        if not is_known:
+            self.outcome.matched = True  # unless the path is judged, and nothing is found
+            self.outcome.matched = finds_in(guard, self._scope["path"])
+        named = [v for name, v in self._headers if plain_name(name) == b"content-encoding"]
+        check_coding(value.decode("latin-1") for value in named)
+        if is_known:
             return requests.checked(guard, endpoint, self._context.table, kind, body)
-        path = self._scope["path"]
-        self.outcome.matched = not other_requests.is_clean(guard, path)
-        encodings = [v for name, v in self._headers if plain_name(name) == b"content-encoding"]
-        if any(each.strip().lower() not in (b"", b"identity") for each in encodings):
-            raise RefusedError(415, "unguarded_input", "the request's body is compressed")
-        return checked_other(guard, kind, path, self._query, body)
+        return checked_other(guard, kind, self._query, body)
 
     @property
     def _around(self) -> Operations | None:

@@ -7,8 +7,6 @@ from collections.abc import Iterator
 from typing import Any
 from urllib.parse import unquote
 
-from guardstream.errors import GuardstreamError
-from guardstream.guard import Guard
 from guardstream.http.bodies import body_of
 from guardstream.http.forms import Part, read_form
 from guardstream.http.media import FIELDS, media_of
@@ -43,18 +41,6 @@ _FILE = "data:" + "." * FILE
 def _weighed(part: Part) -> str:
     """Return the text by which a field of a form is counted."""
     return part.text() if part.filename is None else _FILE
-
-
-def is_clean(guard: Guard, path: str) -> bool:
-    """Return whether no rule finds anything in a path, not even one that changes nothing."""
-    if guard.policy.input is None:
-        return True
-    messages = [{"role": "user", "content": path}]
-    try:
-        checked = guard.check_messages(messages)
-    except GuardstreamError:
-        return False
-    return not checked.findings and checked.messages == messages
 
 
 def named_in(path: str, query: str) -> Iterator[str]:

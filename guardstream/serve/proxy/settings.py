@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
-from urllib.parse import urlsplit
 
 from guardstream.amounts import check_count, check_seconds
 from guardstream.errors import GuardstreamError
-from guardstream.guard import Guard
+from guardstream.guard import Guard, check_guard
 from guardstream.hints import hint, nearest
 from guardstream.policy.serving import (
     ANSWER_TOKENS,
@@ -18,12 +17,13 @@ from guardstream.policy.serving import (
     MAX_ANSWER,
     MAX_BODY,
     READ_TIMEOUT,
-    check_base,
+    check_url,
 )
 from guardstream.receipts import Signer
 from guardstream.serve.proxy.endpoints import is_route_path, route_paths
 from guardstream.serve.proxy.keys import Key, Keys
 from guardstream.serve.proxy.upstreams import Choice, Target
+from guardstream.stream.arguments import described_kind
 from guardstream.stream.on_block import ON_BLOCK, OnBlock
 
 if TYPE_CHECKING:
@@ -126,6 +126,7 @@ class ProxySettings:
     on_block: OnBlock = "finish"
 
     def __post_init__(self) -> None:
+        self._check_guards()
         try:
             self._check_amounts()
         except (TypeError, ValueError) as error:
@@ -133,10 +134,6 @@ class ProxySettings:
         self._check_upstreams()
         _check_choice("other", self.other, OTHERS)
         _check_choice("on_block", self.on_block, ON_BLOCK)
-        if DEFAULT not in self.guards:
-            raise SettingsError(f"guards: a policy named {DEFAULT!r} is needed")
-        for guard in self.guards.values():
-            guard.refuse_operations("the proxy's guards")
         for name, around in self.operations.items():
             self._check_operations(name, around)
         _check_names("route", "policy", self.routes, self.guards)
@@ -151,6 +148,18 @@ class ProxySettings:
                 raise SettingsError(f"key {name!r}: 'other' of a key is for 'other: guard'")
         self._check_formats()
 
+    def _check_guards(self) -> None:
+        if not isinstance(self.guards, Mapping):
+            raise TypeError(
+                "the proxy needs guards by name, such as {'default': Guard.load(path)}, not "
+                + described_kind(self.guards)
+            )
+        if DEFAULT not in self.guards:
+            raise SettingsError(f"guards: a policy named {DEFAULT!r} is needed")
+        for guard in self.guards.values():
+            check_guard(guard, "the proxy")
+            guard.refuse_operations("the proxy's guards")
+
     def _check_amounts(self) -> None:
         check_seconds("body_timeout", self.body_timeout)
         check_seconds("heartbeat", self.heartbeat, none="no heartbeats")
@@ -164,13 +173,10 @@ class ProxySettings:
 
     def _check_upstreams(self) -> None:
         for name, target in self.targets.items():
-            parts = urlsplit(target.url)
-            where = "upstream" if name == DEFAULT else f"upstreams: {name!r}"
-            if parts.scheme not in ("http", "https") or not parts.netloc:
-                raise SettingsError(f"{where}: expected a URL such as https://api.openai.com")
             try:
-                check_base(target.url)
+                check_url(target.url)
             except ValueError as error:
+                where = "upstream" if name == DEFAULT else f"upstreams: {name!r}"
                 raise SettingsError(f"{where}: {error}") from None
         if DEFAULT in self.upstreams:
             raise SettingsError(f"upstreams: {DEFAULT!r} is the name of 'upstream'")

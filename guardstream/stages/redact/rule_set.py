@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from guardstream.errors import PatternError
 from guardstream.scan.match import Scan
+from guardstream.scan.reader import FindUnseen
 from guardstream.scan.regex.pattern import Pattern, compile_pattern
 from guardstream.scan.regex.pattern_set import PatternSet, TooLargeError
 from guardstream.scan.regex.scan import searches_of
@@ -56,7 +57,7 @@ class RuleSet:
             for number, rule in enumerate(self.rules)
             if rule.patterns and "zero_width" in rule.normalize
         )
-        self.find_unseen = unseen().search if self.forking else None
+        self.find_unseen: FindUnseen | None = unseen().search if self.forking else None
         words = {n: rule.words for n, rule in enumerate(self.rules) if rule.words}
         self._searches: tuple[Callable[[], Scan], ...] = (
             *self._indexes(words),

@@ -7,18 +7,15 @@ text, never at chunk borders, and events come in the order of these positions.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple, Protocol
 
 from guardstream.events import Event, Finding, FindingKind, Finish, Text, match_found
 from guardstream.scan.match import Match, Scan, Window
-from guardstream.scan.reader import Ran, Settled, reader_of, run
+from guardstream.scan.reader import FindUnseen, Ran, Settled, reader_of, run
 from guardstream.scan.unseen import apart
 from guardstream.stages.redact.regions import Regions
 from guardstream.stages.redact.searches import Searches
-from guardstream.stages.rules import SEVERITIES
-
-if TYPE_CHECKING:
-    from guardstream.stages.redact.rule_set import RuleSet
+from guardstream.stages.rules import SEVERITIES, OnError, OnOverflow, Rule
 
 ENDING = frozenset(("block", "stop"))
 """The actions that end the stream."""
@@ -39,6 +36,19 @@ class _End(NamedTuple):
     match: Match
     kind: FindingKind
     finish: Finish
+
+
+class CompiledRules(Protocol):
+    """What the redaction of a stream needs of a `RuleSet`."""
+
+    rules: tuple[Rule, ...]
+    fixed: list[str | None]
+    only_masks: bool
+    max_holdback: int
+    on_overflow: OnOverflow
+    on_error: OnError
+    forking: frozenset[int]
+    find_unseen: FindUnseen | None
 
 
 class Redact:
@@ -62,7 +72,7 @@ class Redact:
         "reader",
     )
 
-    def __init__(self, rules: RuleSet, scans: Sequence[Scan]) -> None:
+    def __init__(self, rules: CompiledRules, scans: Sequence[Scan]) -> None:
         self._set = rules
         self._rules = rules.rules
         self._max_holdback = rules.max_holdback

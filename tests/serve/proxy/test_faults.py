@@ -296,6 +296,16 @@ def test_a_request_that_cannot_be_served_is_refused(
     assert not provider.requests
 
 
+@pytest.mark.parametrize(
+    ("coding", "status"), [("gzip", 415), ("identity, br", 415), ("utf-8", 200)]
+)
+def test_a_compressed_request_is_refused_with_the_reason(coding: str, status: int) -> None:
+    with proxied(lambda provider, _: provider.stream([])) as (url, _):
+        response = httpx.post(f"{url}{CHAT}", json={}, headers={"content-encoding": coding})
+    assert response.status_code == status
+    assert ("compressed" in response.text) == (status == 415)
+
+
 @pytest.mark.parametrize("other", ["refuse", "pass"])
 def test_another_method_of_a_known_path_is_refused_by_its_method(other: Any) -> None:
     with proxied(lambda provider, _: provider.stream([]), other=other) as (url, provider):

@@ -146,6 +146,14 @@ def test_keys_in_queries_are_found_however_they_are_written() -> None:
             "upstreams: 'a': the URL of an upstream is the base of its paths: "
             "leave out '/chat/completions'",
         ),
+        *(
+            ({"upstreams": {"a": Target(url)}}, "upstreams: 'a': expected a URL")
+            for url in ("http://[x", "http://:80", "http://x:99999", "http://x:a", "http://x /")
+        ),
+        *(
+            ({"upstreams": {"a": Target(url)}}, "upstreams: 'a': .* leave out its query")
+            for url in ("http://x/v1?api-version=1", "http://x/v1?", "http://x/#a")
+        ),
         ({"upstreams": {"default": Target("http://x")}}, "'default' is the name of 'upstream'"),
     ],
 )
