@@ -112,7 +112,7 @@ class Exchange:
         self._failure: Exception | None = None
         self._says_its_end = False  # whether the released events contain an end
         self._watched = False  # whether a disconnect is noticed
-        self._silent = False  # an answer to HEAD: the headers of a guarded body, without the body
+        self._silent = True  # no body goes out: before the start, and in some answers
         self._group = anyio.create_task_group()
         self._running = Running(self._take, self._receiver.disconnect)
         self._opened = anyio.Event()  # set when the stream begins
@@ -166,6 +166,7 @@ class Exchange:
         headers: Headers = [(bytes(name), bytes(value)) for name, value in given]
         message = {**message, "headers": headers}
         message.pop("trailers", None)  # a server that expects trailers waits for them
+        self._silent = False
         media = media_of(headers, self._route.text_types)
         if message["status"] in (204, 304):
             self._silent = True

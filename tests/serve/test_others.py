@@ -737,6 +737,12 @@ async def test_what_has_no_body_gets_none(status: int) -> None:
     assert (visit.status, visit.body, visit.complete) == (status, b"", True)
 
 
+async def test_nothing_goes_out_before_the_start() -> None:
+    early = {**said(b"a secret"), "more_body": True}
+    visit = await fetch(guarded(sending(early, begun(HTML), said(b"a secret"))))
+    assert visit.body == b"a ******"
+
+
 async def test_a_response_that_begins_twice_is_guarded() -> None:
     for kinds in ((HTML, HTML), (HTML, "text/plain"), ("application/json", HTML)):
         starts = [begun(kind) for kind in kinds]
