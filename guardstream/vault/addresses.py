@@ -113,10 +113,11 @@ _string_address = re.compile(rf"{STRING}\s{{0,8}}{_FULL}", re.IGNORECASE)
 # spaces in their addresses.
 _directive = re.compile(r"(?:\.\.|\|)[ ]{1,60}(?:image|figure|video|audio)[ ]?\Z", re.IGNORECASE)
 _LONGEST_DIRECTIVE = 80
-# Where a construct may open. A named group is a complete opening, and its name is the letter of the
-# state that it opens (see OUTSIDE); at other matches, `_opening` looks closer.
+# Where a construct may open: one character, and then what must follow it. A named group is a
+# complete opening, and its name is the letter of the state that it opens (see OUTSIDE); at other
+# matches, `_opening` looks closer. What follows is not consumed, because openings may overlap: `{{{`.
 _anchor = re.compile(
-    rf"[<\"'{STRING}\[\]({{\\@:.](?:(?<=[<\"'{STRING}\[])|(?P<o>(?<=\])\()"
+    rf"[<\"'{STRING}\[\]({{\\@:.](?:(?<=[<\"'{STRING}\[])|(?=(?P<o>(?<=\])\()"
     # In KaTeX and MathJax, the first group of these is an address or CSS, even with spaces, and the
     # options of bbox are CSS (https://katex.org/docs/supported.html#html, https://docs.mathjax.org).
     r"|(?P<c>(?<=\\)(?:href|url|includegraphics|style|htmlStyle)(?![A-Za-z]))"
@@ -128,7 +129,7 @@ _anchor = re.compile(
     r"|(?P<P>(?<=[`:~]\{)(?i:image|figure)(?:-md)?\}|(?<=\.)\.[ ]_)"
     # https://docs.asciidoctor.org/asciidoc/latest/macros/images
     rf"|(?P<I>(?:(?<=image:)|(?<=video:)|(?<=audio:))(?<![\w\-].....:):?(?:\{{|(?i:{_FULL})))"
-    r"|(?<=\{)\{|(?<=:):)"
+    r"|(?<=\{)\{|(?<=:):))"
 )
 _tag = re.compile(rf"<(?:{_TAGS})(?=[\s/])", re.IGNORECASE)
 _string = re.compile(
@@ -149,7 +150,7 @@ _definition = regex.compile(
     r"(?:\A|\n)[ ]{0,3}\[(?:(?!\]:)[^\n])++\]:[ \t]*+(?:\n[ \t]*+)?<?(\S++)[ \t][^\n]*+\Z"
 )
 
-LONGEST_OPENING = 160
+LONGEST_OPENING = 176
 """The longest opening of a tag, a string or a target, in code points."""
 
 _LONGEST_BEFORE = 40  # code points of it before a quote or a bracket
@@ -344,11 +345,11 @@ def _openings(text: str, start: int, end: int) -> dict[int, str]:
 def _opening(text: str, anchor: re.Match[str], last: int) -> Iterator[tuple[int, str]]:
     """Yield the openings at an anchor: the offset after each, and the letter that it opens."""
     if anchor.lastgroup:
-        yield anchor.end(), anchor.lastgroup
-    elif anchor[0] == "::":
+        yield anchor.end(anchor.lastgroup), anchor.lastgroup
+    elif anchor[0] == ":":
         if _directive.search(text[max(anchor.start() - _LONGEST_DIRECTIVE, 0) : anchor.start()]):
-            yield anchor.end(), "P"
-    elif anchor[0] in "[{{":
+            yield anchor.end() + 1, "P"
+    elif anchor[0] in "[{":
         if link := _bracketed_address.match(text, anchor.start(), last):
             yield link.end(), str(link.lastgroup)
     elif anchor[0] == STRING:

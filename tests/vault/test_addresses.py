@@ -9,6 +9,8 @@ import pytest
 from guardstream import Guard
 from guardstream.policy import Policy
 from guardstream.vault import Vault
+from guardstream.vault.addresses import in_address
+from guardstream.vault.surroundings import Surroundings
 
 GUARD = Guard(Policy.parse("input: {extends: guardstream/pii-en}"))
 VALUE = "mia.wolf@example.org"
@@ -301,3 +303,19 @@ def test_a_string_of_json_that_begins_with_an_address_gets_no_value(
     wanted = text.replace("{}", left, 1).replace("{}", VALUE)
     for chunks in ([said], list(said)):
         assert guard.wrap_sync(chunks, vault=vault).text() == wanted
+
+
+OVERLAPPING = "{" * 200 + "https://e.example/ a"
+LONGEST = f"[url={'a' * 60}]{' ' * 8}&#x0000002f;&#x0000002f;{'a' * 63}. b"
+
+
+@pytest.mark.parametrize("text", [OVERLAPPING, LONGEST], ids=["overlapping", "longest"])
+def test_an_opening_is_found_wherever_the_text_was_cut(text: str) -> None:
+    found = set()
+    for cut in range(len(text)):
+        surroundings = Surroundings()
+        surroundings.add(text)
+        surroundings.around(cut)
+        found.add(surroundings.around(len(text) - 1))
+    assert len(found) == 1
+    assert all(in_address(around) for around in found)
