@@ -9,7 +9,7 @@ import pytest
 from guardstream import Guard
 from guardstream.policy import Policy
 from guardstream.vault import Vault
-from guardstream.vault.addresses import in_address
+from guardstream.vault.addresses.judging import in_address
 from guardstream.vault.surroundings import Surroundings
 
 GUARD = Guard(Policy.parse("input: {extends: guardstream/pii-en}"))
