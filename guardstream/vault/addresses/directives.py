@@ -6,16 +6,10 @@ Docutils removes the spaces in their addresses
 
 from __future__ import annotations
 
-import re
 from enum import unique
 
 from guardstream.vault.addresses.spelling import ADDRESS
-from guardstream.vault.addresses.states import CLOSED, PARAGRAPH, Found, Markup, Opening, State
-
-_before_colons = re.compile(
-    r"(?:\.\.|\|)[ ]{1,60}(?:image|figure|video|audio)[ ]?\Z", re.IGNORECASE
-)
-_LONGEST_BEFORE_COLONS = 80
+from guardstream.vault.addresses.states import CLOSED, PARAGRAPH, Markup, Opening, State
 
 
 @unique
@@ -24,11 +18,6 @@ class Directive(State):
 
     PARAGRAPH = "in one of reStructuredText or MyST, or in a target; it ends with its paragraph"
     MACRO = "in one of AsciiDoc, before its attributes in brackets"
-
-
-def _at_colons(text: str, at: int, _last: int) -> Found:
-    if _before_colons.search(text[max(at - _LONGEST_BEFORE_COLONS, 0) : at]):
-        yield at + 2, Directive.PARAGRAPH
 
 
 DIRECTIVES = Markup(
@@ -40,7 +29,12 @@ DIRECTIVES = Markup(
             rf":?(?:\{{|{ADDRESS})",
             opens=Directive.MACRO,
         ),
-        Opening(":", r"(?=:)", opens=_at_colons),
+        Opening(
+            ":",
+            ":",
+            opens=Directive.PARAGRAPH,
+            after=r"(?:\.\.|\|)[ ]{1,60}(?i:image|figure|video|audio)[ ]?",
+        ),
         # MyST: {image}
         Opening("{", r"(?<=[`:~]\{)(?i:image|figure)(?:-md)?\}", opens=Directive.PARAGRAPH),
         # https://docutils.sourceforge.io/docs/ref/rst/restructuredtext.html#hyperlink-targets

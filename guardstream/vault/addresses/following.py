@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from functools import lru_cache
 
 import regex
@@ -29,34 +28,33 @@ from guardstream.vault.addresses.tex import TEX
 from guardstream.vault.addresses.wikis import WIKIS
 
 MARKUPS = (HTML, CSS, STRINGS, MARKDOWN, TEX, DIRECTIVES, WIKIS, MERMAID)
-"""All markups. Where openings of two of them match at the same place, the first counts."""
 
 LONGEST_OPENING = 176
 """The longest opening of a construct, in code points."""
 
 _STEPS = {state: row for markup in MARKUPS for state, row in markup.steps.items()}
-_OPENINGS = {
-    f"opening_{number}": opening
-    for number, opening in enumerate(each for markup in MARKUPS for each in markup.openings)
-}
+_OPENINGS = [opening for markup in MARKUPS for opening in markup.openings]
 _ENDINGS = [(re.compile(ending.pattern), ending) for markup in MARKUPS for ending in markup.endings]
 
 
-def _any_opening() -> re.Pattern[str]:
-    """Return a pattern for all openings, each a group.
-
-    A match is only the first character, because openings may overlap, as in `{{{`. It begins with a
-    set of characters, which `re` searches for quickly.
-    """
-    firsts = "".join(sorted({opening.first for opening in _OPENINGS.values()}))
-    each = "|".join(
-        f"(?<=[{re.escape(opening.first)}])(?P<{name}>{opening.then})"
-        for name, opening in _OPENINGS.items()
-    )
-    return re.compile(f"[{re.escape(firsts)}](?={each})")
+# All openings, but for what must precede them. A match is only the first character, because they
+# may overlap, as in `{{{`. The pattern begins with a set, which `re` searches for quickly.
+_any_opening = re.compile(
+    rf"[{''.join(re.escape(opening.first) for opening in _OPENINGS)}]"
+    rf"(?={'|'.join(f'(?<={re.escape(opening.first)}){opening.then}' for opening in _OPENINGS)})"
+)
 
 
-_opening = _any_opening()
+def _by_first() -> dict[str, list[tuple[regex.Pattern[str], Open]]]:
+    """Return patterns of openings, and what they open, by their first character."""
+    openings: dict[str, list[tuple[regex.Pattern[str], Open]]] = {}
+    for first, then, opens, after in _OPENINGS:
+        pattern = regex.compile(f"(?<={after}){re.escape(first)}{then}")
+        openings.setdefault(first, []).append((pattern, frozenset((opens,))))
+    return openings
+
+
+_openings = _by_first()
 
 _mark = regex.compile(
     rf"(?P<{PARAGRAPH}>\n(?<=\n[ \t\r]{{0,32}}\n))|(?P<{SPACE}>\n|[^\S\n]+)"
@@ -107,20 +105,12 @@ def _opened(text: str, start: int, end: int) -> dict[int, Open]:
     """Return what opens after `start`, up to `end`, by the offset after each opening."""
     last = min(end + 1, len(text))
     opened: dict[int, Open] = {}
-    for match in _opening.finditer(text, max(start - LONGEST_OPENING, 0), last):
-        for at, state in _states_at(match, last):
-            if start < at <= end:
-                opened[at] = opened.get(at, OUTSIDE) | {state}
+    for match in _any_opening.finditer(text, max(start - LONGEST_OPENING, 0), last):
+        for pattern, opens in _openings[match[0]]:
+            found = pattern.match(text, match.start(), last)
+            if found and start < (at := found.end()) <= end:
+                opened[at] = opened.get(at, OUTSIDE) | opens
     return opened
-
-
-def _states_at(match: re.Match[str], last: int) -> Iterator[tuple[int, State]]:
-    name = str(match.lastgroup)
-    opens = _OPENINGS[name].opens
-    if isinstance(opens, State):
-        yield match.end(name), opens
-    else:
-        yield from opens(match.string, match.start(), last)
 
 
 def _closed(text: str, start: int, end: int, state: Open) -> dict[int, Open]:

@@ -12,7 +12,7 @@ import regex
 from guardstream.vault.addresses.spelling import is_recipient
 from guardstream.vault.addresses.states import CLOSED, OTHER, SPACE, Markup, Opening, State
 
-_ELEMENTS = (
+ELEMENTS = (
     # https://html.spec.whatwg.org/multipage/indices.html#attributes-3
     "a|area|audio|base|blockquote|body|button|del|embed|form|frame|iframe|image|img|input|ins|link"
     "|math|meta|object|q|script|source|svg|track|use|video"
@@ -23,6 +23,7 @@ _ELEMENTS = (
     "|pattern|polygon|polyline|radialgradient|rect|stop|switch|symbol|text|textpath|tspan|view"
     "|fe[a-z]{4,16}|animate[a-z]{0,9}|set"
 )
+"""A pattern for the names of elements with attributes for addresses."""
 
 
 @unique
@@ -42,7 +43,7 @@ def _unquoted_recipient(near: str) -> bool:
 
 
 HTML = Markup(
-    openings=[Opening("<", rf"(?i:{_ELEMENTS})(?=[\s/])", Tag.BEFORE_ATTRIBUTE_NAME)],
+    openings=[Opening("<", rf"(?i:{ELEMENTS})(?=[\s/])", Tag.BEFORE_ATTRIBUTE_NAME)],
     steps={
         Tag.BEFORE_ATTRIBUTE_NAME: {
             SPACE: Tag.BEFORE_ATTRIBUTE_NAME,

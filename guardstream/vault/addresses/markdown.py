@@ -5,26 +5,26 @@ Python-Markdown allows spaces in both, and removes or encodes them.
 
 from __future__ import annotations
 
-import re
 from enum import unique
 
 import regex
 
+from guardstream.vault.addresses.html import ELEMENTS
 from guardstream.vault.addresses.spelling import RECIPIENT
 from guardstream.vault.addresses.states import (
     CLOSED,
     OTHER,
     PARAGRAPH,
     SPACE,
-    Found,
     Markup,
     Opening,
     State,
     never_an_address,
 )
 
-_autolink = re.compile(r"<(?:(?:https?|ftps?):)?//", re.IGNORECASE)
-_MOST_SPACES = 38  # before the angle bracket of a target
+# The name of an element whose tag is followed, and that of another, or none.
+_FOLLOWED = rf"(?i:{ELEMENTS}|style)[\s/>]"
+_ANOTHER = rf"(?!{_FOLLOWED})(?:[A-Za-z0-9]{{20}}|[A-Za-z0-9]{{0,19}}(?![A-Za-z0-9]))"
 _recipient_in_parentheses = regex.compile(rf"\]\(\s*<?{RECIPIENT}[^?&()]*\Z")
 _recipient_in_angle_brackets = regex.compile(rf"\](?:\(|:)\s{{0,32}}<{RECIPIENT}[^?&<>]*\Z")
 
@@ -54,17 +54,11 @@ class Target(State):
     TITLE_QUOTE = "after a later quote, which ends the title if a parenthesis follows"
 
 
-def _at_angle_bracket(text: str, at: int, last: int) -> Found:
-    if link := _autolink.match(text, at, last):
-        yield link.end(), AngleBrackets.AUTOLINK
-    if text[max(at - _MOST_SPACES - 2, 0) : at].rstrip().endswith(("](", "]:")):
-        yield at + 1, AngleBrackets.TARGET
-
-
 MARKDOWN = Markup(
     openings=[
-        Opening("<", "", opens=_at_angle_bracket),
-        Opening("]", r"\(", opens=Target.RELATIVE),
+        Opening("<", r"(?i:(?:https?|ftps?):)?//", AngleBrackets.AUTOLINK),
+        Opening("<", _ANOTHER, AngleBrackets.TARGET, after=r"\](?:\(|:)\s{0,38}"),
+        Opening("]", r"\(", Target.RELATIVE),
     ],
     steps={
         AngleBrackets.TARGET: {">": CLOSED, "\\": AngleBrackets.TARGET_ESCAPE},

@@ -12,10 +12,13 @@ _SLASH = r"(?:\\?/|&sol;|&#(?:0{0,6}47|x0{0,6}2f);?|\\(?:u00|x)2f)"
 _BACKSLASH = r"(?:\\|&bsol;|&#(?:0{0,6}92|x0{0,6}5c);?)"
 
 ADDRESS = (
-    rf"(?i:[a-z0-9+.\-&#;\\]{{2,52}}?{_COLON}{_SLASH}|https?{_COLON}"
-    rf"|(?:{_SLASH}|{_BACKSLASH}){{2}}[\w\-\[\]]{{1,63}}[.:])"
+    rf"(?i:(?:{_SLASH}|{_BACKSLASH}){{2}}[\w\-\[\]]{{1,63}}[.:]|https?{_COLON}"
+    rf"|[a-z0-9+.\-&#;\\]{{2,52}}?{_COLON}{_SLASH})"
 )
-"""A pattern for the beginning of a complete address: its scheme, or two slashes and a host."""
+"""A pattern for the beginning of a complete address: two slashes and a host, or a scheme.
+
+It ends as early as it can, however much of the text has arrived: the host before the scheme.
+"""
 
 SPACED_ADDRESS = rf"\s{{0,8}}{ADDRESS}"
 """The same after white space, which readers of addresses remove."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from enum import Enum
 from typing import Final, NamedTuple, TypeAlias
 
@@ -42,21 +42,18 @@ Harmless: TypeAlias = Callable[[str], bool]
 """Returns whether an open construct holds no address, or only the recipient of a mail or a call,
 given the text up to the stand-in."""
 
-Found: TypeAlias = Iterator[tuple[int, State]]
-"""States that open, each with the offset after its opening."""
-
 
 class Opening(NamedTuple):
     """A place where a construct opens.
 
-    `first` is its first character, or one of several. `then` is a pattern for what must follow; it
-    may also look behind. `opens` is the state after all of it. It may be a function instead, if a
-    pattern cannot tell: given the text, the place and how far to look, it returns what opens.
+    `first` is its first character, and `then` a pattern for what must follow. `after` is a pattern
+    for what must precede `first`. `opens` is the state after all of it.
     """
 
     first: str
     then: str
-    opens: State | Callable[[str, int, int], Found]
+    opens: State
+    after: str = ""
 
 
 class Ending(NamedTuple):

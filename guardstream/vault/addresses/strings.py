@@ -6,23 +6,20 @@ addresses for Vega-Lite, Mermaid and reveal.js.
 
 from __future__ import annotations
 
-import re
 from enum import unique
 
 from guardstream.vault.addresses.spelling import SPACED_ADDRESS, is_recipient
-from guardstream.vault.addresses.states import CLOSED, OTHER, Found, Markup, Opening, State
+from guardstream.vault.addresses.states import CLOSED, OTHER, Markup, Opening, State
 
 TEXT_OF_STRING = "\x02"
 """Written before a text that is all of a string."""
 
-_announced = re.compile(
-    r"(?:(?:url|image-set)\(|@import|[\s\"'/{:](?:style|src|background|(?:xlink:)?href)\s{0,8}=)\Z",
-    re.IGNORECASE,
+_ANNOUNCEMENT = (
+    r"(?i:(?:url|image-set)\(|@import|[\s\"'/{:](?:style|src|background|(?:xlink:)?href)\s{0,8}=)"
+    r"\s{0,36}"
 )
-_LONGEST_ANNOUNCEMENT = 40
-
-_address = re.compile(SPACED_ADDRESS)
-_MAY_PRECEDE_ADDRESS = frozenset(("", *" \t\r\n\f\v=:([{,"))
+_ANNOUNCEMENT_ENDS = r"(?<=[(=tT\s].)"  # one that can be tested without `_ANNOUNCEMENT`
+_BEFORE_ADDRESS = r"(?<![^ \t\r\n\f\v=:(\[{,].)"  # nothing else may be before the quote
 
 
 @unique
@@ -44,22 +41,13 @@ class StringOfAddress(State):
     TEXT = "in a text that is all of a string"
 
 
-def _at_quote(text: str, at: int, last: int) -> Found:
-    double = text[at] == '"'
-    before = text[max(at - _LONGEST_ANNOUNCEMENT, 0) : at]
-    if (near := before.rstrip()).endswith(("(", "=", "t", "T")) and _announced.search(near):
-        yield at + 1, Announced.DOUBLE_QUOTED if double else Announced.SINGLE_QUOTED
-    if before[-1:] in _MAY_PRECEDE_ADDRESS and (found := _address.match(text, at + 1, last)):
-        yield (
-            found.end(),
-            StringOfAddress.DOUBLE_QUOTED if double else StringOfAddress.SINGLE_QUOTED,
-        )
-
-
 STRINGS = Markup(
     openings=[
-        Opening("\"'", "", opens=_at_quote),
-        Opening(TEXT_OF_STRING, SPACED_ADDRESS, opens=StringOfAddress.TEXT),
+        Opening('"', _ANNOUNCEMENT_ENDS, Announced.DOUBLE_QUOTED, after=_ANNOUNCEMENT),
+        Opening("'", _ANNOUNCEMENT_ENDS, Announced.SINGLE_QUOTED, after=_ANNOUNCEMENT),
+        Opening('"', _BEFORE_ADDRESS + SPACED_ADDRESS, StringOfAddress.DOUBLE_QUOTED),
+        Opening("'", _BEFORE_ADDRESS + SPACED_ADDRESS, StringOfAddress.SINGLE_QUOTED),
+        Opening(TEXT_OF_STRING, SPACED_ADDRESS, StringOfAddress.TEXT),
     ],
     steps={
         Announced.DOUBLE_QUOTED: {'"': CLOSED},
