@@ -1,48 +1,91 @@
-"""Directives of reStructuredText, MyST and AsciiDoc: images, figures, videos, targets.
+"""Directives of reStructuredText and MyST, and macros of AsciiDoc: images, videos, targets.
 
 Docutils removes the spaces in their addresses
-(https://docutils.sourceforge.io/docs/ref/rst/directives.html#images).
+(https://docutils.sourceforge.io/docs/ref/rst/directives.html#images); Asciidoctor encodes them
+(https://docs.asciidoctor.org/asciidoc/latest/macros/images).
 """
 
 from __future__ import annotations
 
 from enum import unique
 
-from guardstream.vault.addresses.spelling import ADDRESS
-from guardstream.vault.addresses.states import CLOSED, PARAGRAPH, Markup, Opening, State
+from guardstream.vault.addresses.spelling import ADDRESS, SPACED_ADDRESS
+from guardstream.vault.addresses.states import (
+    CLOSED,
+    OTHER,
+    PARAGRAPH,
+    SPACE,
+    Markup,
+    Opening,
+    State,
+    never_an_address,
+)
 
 
 @unique
 class Directive(State):
-    """In a directive or a macro with an address."""
+    """In a directive or a target of reStructuredText or MyST. They end with their paragraph."""
 
-    PARAGRAPH = "in one of reStructuredText or MyST, or in a target; it ends with its paragraph"
-    MACRO = "in one of AsciiDoc, before its attributes in brackets"
+    BODY = "in a directive, or in a target with a name"
+    TARGET = "in a target without a name that names no host yet"
+    TARGET_SLASH = "after a slash or a colon in it"
 
+
+@unique
+class Macro(State):
+    """In a macro of AsciiDoc."""
+
+    TARGET = "in its target, before its attributes in brackets"
+    ATTRIBUTE = "in an attribute that is an address, and those after it"
+
+
+_BODY_OF_PASS = r"(?i:pass):[a-z,]{0,8}\["  # of a macro in the target, which writes it as it is
 
 DIRECTIVES = Markup(
     openings=[
-        # https://docs.asciidoctor.org/asciidoc/latest/macros/images; in braces an attribute's name
-        Opening(
-            ":",
-            r"(?:(?<=image:)|(?<=video:)|(?<=audio:))(?<![\w\-].....:)"
-            rf":?(?:\{{|{ADDRESS})",
-            opens=Directive.MACRO,
-        ),
         Opening(
             ":",
             ":",
-            opens=Directive.PARAGRAPH,
-            after=r"(?:\.\.|\|)[ ]{1,60}(?i:image|figure|video|audio)[ ]?",
+            Directive.BODY,
+            # A substitution has its name in bars before it.
+            after=r"(?:\.\.|\|)\s{1,60}(?i:image|figure|video|audio|raw|csv-table)[ ]?",
         ),
-        # MyST: {image}
-        Opening("{", r"(?<=[`:~]\{)(?i:image|figure)(?:-md)?\}", opens=Directive.PARAGRAPH),
+        Opening("{", r"(?<=[`:~]\{)(?i:image|figure)(?:-md)?\}", Directive.BODY),  # MyST
         # https://docutils.sourceforge.io/docs/ref/rst/restructuredtext.html#hyperlink-targets
-        Opening(".", r"\.[ ]_", opens=Directive.PARAGRAPH),
+        Opening(".", r"\.[ \t]{1,60}_", Directive.BODY),
+        Opening("_", r"_[ \t]", Directive.TARGET, after=r"(?<![^\n])[ \t*+\-]{0,60}"),
+        Opening(
+            ":",
+            rf"(?<=image:|video:|audio:)(?<![\w\-].....:):?(?:\{{|{_BODY_OF_PASS}|\$\$|{ADDRESS})",
+            Macro.TARGET,
+        ),
+        Opening(":", rf":{ADDRESS}", Macro.TARGET, after=r"(?<![\w\-])include"),
+        Opening(
+            "=",
+            SPACED_ADDRESS,
+            Macro.ATTRIBUTE,
+            after=r"[\[,]\s{0,8}(?:poster|fallback|link)\s{0,8}",
+        ),
+        # The first attribute of a video is its poster.
+        Opening("[", SPACED_ADDRESS, Macro.ATTRIBUTE, after=r"(?<![\w\-])video::?[^\n\[\]]{0,80}"),
     ],
     steps={
-        Directive.PARAGRAPH: {PARAGRAPH: CLOSED},
-        Directive.MACRO: {"[": CLOSED, PARAGRAPH: CLOSED},
+        Directive.BODY: {PARAGRAPH: CLOSED},
+        Directive.TARGET: {
+            **dict.fromkeys(":/\\", Directive.TARGET_SLASH),
+            PARAGRAPH: CLOSED,
+        },
+        Directive.TARGET_SLASH: {
+            **dict.fromkeys("/\\", Directive.BODY),
+            SPACE: Directive.TARGET_SLASH,
+            PARAGRAPH: CLOSED,
+            OTHER: Directive.TARGET,
+        },
+        Macro.TARGET: {"[": CLOSED, PARAGRAPH: CLOSED},
+        Macro.ATTRIBUTE: {"]": CLOSED, PARAGRAPH: CLOSED},
     },
-    harmless={},
+    harmless={
+        Directive.TARGET: never_an_address,
+        Directive.TARGET_SLASH: never_an_address,
+    },
 )

@@ -29,8 +29,8 @@ from guardstream.vault.addresses.wikis import WIKIS
 
 MARKUPS = (HTML, CSS, STRINGS, MARKDOWN, TEX, DIRECTIVES, WIKIS, MERMAID)
 
-LONGEST_OPENING = 176
-"""The longest opening of a construct, in code points."""
+LONGEST_OPENING = 224
+"""The longest opening of a construct, with what must precede it, in code points."""
 
 _STEPS = {state: row for markup in MARKUPS for state, row in markup.steps.items()}
 _OPENINGS = [opening for markup in MARKUPS for opening in markup.openings]
