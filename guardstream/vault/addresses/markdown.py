@@ -1,6 +1,7 @@
 """Markdown: targets of links, and addresses in angle brackets.
 
-Python-Markdown allows spaces in both, and removes or encodes them.
+Python-Markdown allows spaces in both, and removes or encodes them. It reads code, links and images
+in them first, whose texts become part of the address, whatever they contain.
 """
 
 from __future__ import annotations
@@ -37,6 +38,9 @@ class AngleBrackets(State):
     TARGET_ESCAPE = "after a backslash in a target"
     AUTOLINK = "in an address, which ends with its paragraph"
     AUTOLINK_ESCAPE = "after a backslash in such an address"
+    AUTOLINK_LABEL = "in brackets in it"
+    AUTOLINK_PARENTHESES = "in parentheses in it"
+    AUTOLINK_HIDDEN = "after code, or deeper markup, which may hide its end"
 
 
 @unique
@@ -45,13 +49,16 @@ class Target(State):
 
     RELATIVE = "in a target that names no host yet"
     RELATIVE_SLASH = "after a slash in it"
+    RELATIVE_HIDDEN = "after code or a bracket in it"
+    RELATIVE_HIDDEN_SLASH = "after a slash after these"
     ABSOLUTE = "in a target that may name a host"
     ABSOLUTE_ESCAPE = "after a backslash in it"
+    LABEL = "in brackets in it"
     NESTED = "in parentheses in it"
     NESTED_ESCAPE = "after a backslash in these"
-    DEEPER = "in deeper parentheses, which are not counted"
     TITLE = "after a quote, which may begin a title"
     TITLE_QUOTE = "after a later quote, which ends the title if a parenthesis follows"
+    HIDDEN = "after code, or deeper markup, which may hide its end"
 
 
 MARKDOWN = Markup(
@@ -66,52 +73,96 @@ MARKDOWN = Markup(
         AngleBrackets.AUTOLINK: {
             "<": CLOSED,
             ">": CLOSED,
-            PARAGRAPH: CLOSED,
             "\\": AngleBrackets.AUTOLINK_ESCAPE,
+            "[": AngleBrackets.AUTOLINK_LABEL,
+            "(": AngleBrackets.AUTOLINK_PARENTHESES,
+            "`": AngleBrackets.AUTOLINK_HIDDEN,
+            PARAGRAPH: CLOSED,
         },
         AngleBrackets.AUTOLINK_ESCAPE: {PARAGRAPH: CLOSED, OTHER: AngleBrackets.AUTOLINK},
+        AngleBrackets.AUTOLINK_LABEL: {
+            "]": AngleBrackets.AUTOLINK,
+            **dict.fromkeys("[\\`", AngleBrackets.AUTOLINK_HIDDEN),
+            PARAGRAPH: CLOSED,
+        },
+        AngleBrackets.AUTOLINK_PARENTHESES: {
+            ")": AngleBrackets.AUTOLINK,
+            **dict.fromkeys("([<\"'\\`", AngleBrackets.AUTOLINK_HIDDEN),
+            PARAGRAPH: CLOSED,
+        },
+        AngleBrackets.AUTOLINK_HIDDEN: {PARAGRAPH: CLOSED},
         Target.RELATIVE: {
             **dict.fromkeys(":&", Target.ABSOLUTE),
             **dict.fromkeys("/\\", Target.RELATIVE_SLASH),
+            **dict.fromkeys("[`", Target.RELATIVE_HIDDEN),
             ")": CLOSED,
             PARAGRAPH: CLOSED,
         },
         Target.RELATIVE_SLASH: {
             **dict.fromkeys(":&/\\", Target.ABSOLUTE),
+            **dict.fromkeys("[`", Target.RELATIVE_HIDDEN_SLASH),
             ")": CLOSED,
             PARAGRAPH: CLOSED,
             SPACE: Target.RELATIVE_SLASH,
             OTHER: Target.RELATIVE,
         },
-        Target.ABSOLUTE: {
-            "(": Target.NESTED,
+        # A parenthesis before a host is in the path, even if it is in code.
+        Target.RELATIVE_HIDDEN: {
+            **dict.fromkeys(":&", Target.HIDDEN),
+            **dict.fromkeys("/\\", Target.RELATIVE_HIDDEN_SLASH),
             ")": CLOSED,
+            PARAGRAPH: CLOSED,
+        },
+        Target.RELATIVE_HIDDEN_SLASH: {
+            **dict.fromkeys(":&/\\", Target.HIDDEN),
+            **dict.fromkeys("[]`", Target.RELATIVE_HIDDEN_SLASH),
+            ")": CLOSED,
+            PARAGRAPH: CLOSED,
+            SPACE: Target.RELATIVE_HIDDEN_SLASH,
+            OTHER: Target.RELATIVE_HIDDEN,
+        },
+        Target.ABSOLUTE: {
+            ")": CLOSED,
+            "(": Target.NESTED,
+            "[": Target.LABEL,
             "\\": Target.ABSOLUTE_ESCAPE,
             **dict.fromkeys("\"'", Target.TITLE),
+            "`": Target.HIDDEN,
             PARAGRAPH: CLOSED,
         },
         Target.ABSOLUTE_ESCAPE: {PARAGRAPH: CLOSED, OTHER: Target.ABSOLUTE},
+        Target.LABEL: {
+            "]": Target.ABSOLUTE,
+            **dict.fromkeys("[\"'\\`", Target.HIDDEN),
+            PARAGRAPH: CLOSED,
+        },
         Target.NESTED: {
-            "(": Target.DEEPER,
             ")": Target.ABSOLUTE,
             "\\": Target.NESTED_ESCAPE,
-            **dict.fromkeys("\"'", Target.TITLE),
+            **dict.fromkeys("([<\"'`", Target.HIDDEN),
             PARAGRAPH: CLOSED,
         },
         Target.NESTED_ESCAPE: {PARAGRAPH: CLOSED, OTHER: Target.NESTED},
-        Target.DEEPER: {**dict.fromkeys("\"'", Target.TITLE), PARAGRAPH: CLOSED},
-        Target.TITLE: {**dict.fromkeys("\"'", Target.TITLE_QUOTE), PARAGRAPH: CLOSED},
+        Target.TITLE: {
+            **dict.fromkeys("\"'", Target.TITLE_QUOTE),
+            **dict.fromkeys("[`", Target.HIDDEN),
+            PARAGRAPH: CLOSED,
+        },
         Target.TITLE_QUOTE: {
             ")": CLOSED,
             **dict.fromkeys("\"'", Target.TITLE_QUOTE),
+            **dict.fromkeys("[`", Target.HIDDEN),
             PARAGRAPH: CLOSED,
             OTHER: Target.TITLE,
         },
+        Target.HIDDEN: {PARAGRAPH: CLOSED},
     },
     harmless={
         AngleBrackets.TARGET: lambda near: bool(_recipient_in_angle_brackets.search(near)),
         Target.RELATIVE: never_an_address,
         Target.RELATIVE_SLASH: never_an_address,
+        Target.RELATIVE_HIDDEN: never_an_address,
+        Target.RELATIVE_HIDDEN_SLASH: never_an_address,
         Target.ABSOLUTE: lambda near: bool(_recipient_in_parentheses.search(near)),
     },
 )

@@ -26,7 +26,7 @@ SPACE, PARAGRAPH, WORD, OTHER = "space", "paragraph", "word", "other"
 characters in PUNCTUATION, each of which is a mark itself; `OTHER` stands for any that a row of
 steps does not name."""
 
-PUNCTUATION = "<>\"'=/\\()[]{}:&@%"
+PUNCTUATION = "<>\"'=/\\()[]{}:&@%`"
 
 CLOSED = None
 """What follows a state when a mark closes its construct."""
