@@ -1,4 +1,10 @@
-"""Follows a text, and keeps the states of all constructs that may be open in it."""
+"""Follows a text, and keeps the states of all constructs that may be open in it.
+
+A text is read mark by mark: a run of white space, a word, or a punctuation mark. In
+`![a](//e.example/? b) c`, the target of an image opens after `](` with the state `Target.RELATIVE`.
+The slashes lead to `Target.RELATIVE_SLASH` and then `Target.ABSOLUTE`, in which a stand-in is not
+restored, and the parenthesis closes it.
+"""
 
 from __future__ import annotations
 
