@@ -58,6 +58,8 @@ class Target(State):
     NESTED_ESCAPE = "after a backslash in these"
     TITLE = "after a quote, which may begin a title"
     TITLE_QUOTE = "after a later quote, which ends the title if a parenthesis follows"
+    TITLE_NESTED = "in parentheses in a title"
+    TITLE_NESTED_QUOTE = "after a quote in these, which may end the title"
     HIDDEN = "after code, or deeper markup, which may hide its end"
 
 
@@ -145,15 +147,29 @@ MARKDOWN = Markup(
         Target.NESTED_ESCAPE: {PARAGRAPH: CLOSED, OTHER: Target.NESTED},
         Target.TITLE: {
             **dict.fromkeys("\"'", Target.TITLE_QUOTE),
+            "(": Target.TITLE_NESTED,
             **dict.fromkeys("[`", Target.HIDDEN),
             PARAGRAPH: CLOSED,
         },
         Target.TITLE_QUOTE: {
             ")": CLOSED,
             **dict.fromkeys("\"'", Target.TITLE_QUOTE),
+            "(": Target.TITLE_NESTED,
             **dict.fromkeys("[`", Target.HIDDEN),
             PARAGRAPH: CLOSED,
             OTHER: Target.TITLE,
+        },
+        Target.TITLE_NESTED: {
+            ")": Target.TITLE,
+            **dict.fromkeys("\"'", Target.TITLE_NESTED_QUOTE),
+            **dict.fromkeys("([`", Target.HIDDEN),
+            PARAGRAPH: CLOSED,
+        },
+        Target.TITLE_NESTED_QUOTE: {
+            **dict.fromkeys("\"'", Target.TITLE_NESTED_QUOTE),
+            **dict.fromkeys("()[`", Target.HIDDEN),
+            PARAGRAPH: CLOSED,
+            OTHER: Target.TITLE_NESTED,
         },
         Target.HIDDEN: {PARAGRAPH: CLOSED},
     },

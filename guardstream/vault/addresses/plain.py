@@ -38,6 +38,7 @@ _beginning = regex.compile(
     ),
     regex.IGNORECASE,
 )
+_BEFORE_DESTINATION = SPACES + ">"  # of a definition: a line may begin with a block quote's mark
 _target = regex.compile(r"(?:\]\(|url\()\Z", regex.IGNORECASE)
 _recipient = regex.compile(RECIPIENT)
 # linkify-it reads the text before a mail address, brackets and quotes included, as the user of its
@@ -82,14 +83,17 @@ def ends_in_address(near: str) -> bool:
     if (start == 0 and len(near) >= REACH) or _as_user.search(near):
         return True
     run = _quoted.sub("", near[start:])
-    if has_beginning(run) or ((read := _as_read(run)) != run and has_beginning(read)):
+    if has_beginning(run):
         return True
     return bool(_target.search(near[:start].rstrip())) and not _recipient.match(run)
 
 
 def has_beginning(text: str) -> bool:
-    """Return whether an address begins in a text."""
-    return _beginning.search(text) is not None
+    """Return whether an address begins in a text, as it is or without its escapes."""
+    if _beginning.search(text):
+        return True
+    read = _as_read(text)
+    return read != text and _beginning.search(read) is not None
 
 
 class Beginnings:
@@ -115,11 +119,14 @@ def _run_start(text: str) -> int:
     """Return where the text without spaces at the end of `text` begins.
 
     It also begins after a tag or an address in `<>`, unless this is escaped, or in brackets or
-    quotes within an address. Any other `<` or `>` may be part of an address
-    (https://github.github.com/gfm/#extended-url-autolink; linkifyjs, showdown).
+    quotes within an address, or in a link's definition
+    (https://spec.commonmark.org/0.31.2/#link-destination). Any other `<` or `>` may be part of an
+    address (https://github.github.com/gfm/#extended-url-autolink; linkifyjs, showdown).
     """
     start = max(map(text.rfind, SPACES)) + 1
     if (opens := text.rfind("<")) < 0:
+        return start
+    if "]:" in text[start:] or text[:start].rstrip(_BEFORE_DESTINATION).endswith("]:"):
         return start
     if opens >= start:
         opens = text.rfind("<", 0, start)
