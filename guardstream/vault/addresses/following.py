@@ -9,7 +9,7 @@ restored, and the parenthesis closes it.
 from __future__ import annotations
 
 import re
-from functools import lru_cache
+from functools import cache, lru_cache
 
 import regex
 
@@ -51,16 +51,15 @@ _any_opening = re.compile(
 )
 
 
-def _by_first() -> dict[str, list[tuple[regex.Pattern[str], Open]]]:
-    """Return patterns of openings, and what they open, by their first character."""
-    openings: dict[str, list[tuple[regex.Pattern[str], Open]]] = {}
-    for first, then, opens, after in _OPENINGS:
-        pattern = regex.compile(f"(?<={after}){re.escape(first)}{then}")
-        openings.setdefault(first, []).append((pattern, frozenset((opens,))))
-    return openings
+@cache
+def _openings_at(first: str) -> list[tuple[regex.Pattern[str], Open]]:
+    """Return the openings that begin with a character: their patterns, and what they open."""
+    return [
+        (regex.compile(f"(?<={after}){re.escape(first)}{then}"), frozenset((opens,)))
+        for begins, then, opens, after in _OPENINGS
+        if begins == first
+    ]
 
-
-_openings = _by_first()
 
 _mark = regex.compile(
     rf"(?P<{PARAGRAPH}>\n(?<=\n[ \t\r]{{0,32}}\n))|(?P<{SPACE}>\n|[^\S\n]+)"
@@ -112,7 +111,7 @@ def _opened(text: str, start: int, end: int) -> dict[int, Open]:
     last = min(end + 1, len(text))
     opened: dict[int, Open] = {}
     for match in _any_opening.finditer(text, max(start - LONGEST_OPENING, 0), last):
-        for pattern, opens in _openings[match[0]]:
+        for pattern, opens in _openings_at(match[0]):
             found = pattern.match(text, match.start(), last)
             if found and start < (at := found.end()) <= end:
                 opened[at] = opened.get(at, OUTSIDE) | opens

@@ -29,8 +29,8 @@ _beginning = regex.compile(
             # A host: after `www.`, or before a path, a port, a query or a fragment.
             r"(?<![^\W_])www\.|[\w\-\p{So}][.．][\w\-\p{So}]+(?::[0-9]{1,5})?[/?#]",
             r"(?<![^\W_])localhost(?::[0-9]+)?/",
-            # `//host`, `\\host`.
-            r"(?<![\w:/])//(?:[\w.\-]|\Z)|(?<!\\)\\\\[\w.\-]",
+            # `//host`, `//user@host`, `//[::1]`, `\\host`.
+            r"(?<![\w:/])//(?:[\w.\-~%!$&'()*+,;=:@\[]|\Z)|(?<!\\)\\\\[\w.\-]",
             # A target in Markdown or CSS, unless it is a mere recipient; a recipient with a query.
             rf"(?:\]\(|url\()(?!<?{RECIPIENT})",
             rf"{RECIPIENT}[^?&]*[?&]",
