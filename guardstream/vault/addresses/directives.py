@@ -32,6 +32,15 @@ class Directive(State):
 
 
 @unique
+class Embedded(State):
+    """In angle brackets in a reference of reStructuredText, which backticks enclose."""
+
+    RELATIVE = "in a target that names no host yet"
+    RELATIVE_SLASH = "after a slash or a colon in it"
+    ABSOLUTE = "in a target that may name a host"
+
+
+@unique
 class Macro(State):
     """In a macro of AsciiDoc."""
 
@@ -52,8 +61,10 @@ DIRECTIVES = Markup(
         ),
         Opening("{", r"(?<=[`:~]\{)(?i:image|figure)(?:-md)?\}", Directive.BODY),  # MyST
         # https://docutils.sourceforge.io/docs/ref/rst/restructuredtext.html#hyperlink-targets
-        Opening(".", r"\.[ \t]{1,60}_", Directive.BODY),
-        Opening("_", r"_[ \t]", Directive.TARGET, after=r"(?<![^\n])[ \t*+\-]{0,60}"),
+        Opening(".", r"\.[ \t\f\v]{1,60}_", Directive.BODY),
+        Opening("_", r"_[ \t\f\v]", Directive.TARGET, after=r"(?<![^\n])[ \t\f\v*+\-]{0,60}"),
+        # https://docutils.sourceforge.io/docs/ref/rst/restructuredtext.html#embedded-uris-and-aliases
+        Opening("<", r"(?=\S)", Embedded.RELATIVE, after=r"`[^`]{1,100}\s"),
         Opening(
             ":",
             rf"(?<=image:|video:|audio:)(?<![\w\-].....:):?(?:\{{|{_BODY_OF_PASS}|\$\$|{ADDRESS})",
@@ -81,11 +92,24 @@ DIRECTIVES = Markup(
             PARAGRAPH: CLOSED,
             OTHER: Directive.TARGET,
         },
+        Embedded.RELATIVE: {
+            **dict.fromkeys(":/\\", Embedded.RELATIVE_SLASH),
+            **dict.fromkeys((">", "`", PARAGRAPH), CLOSED),
+        },
+        Embedded.RELATIVE_SLASH: {
+            **dict.fromkeys("/\\", Embedded.ABSOLUTE),
+            SPACE: Embedded.RELATIVE_SLASH,
+            **dict.fromkeys((">", "`", PARAGRAPH), CLOSED),
+            OTHER: Embedded.RELATIVE,
+        },
+        Embedded.ABSOLUTE: dict.fromkeys((">", "`", PARAGRAPH), CLOSED),
         Macro.TARGET: {"[": CLOSED, PARAGRAPH: CLOSED},
         Macro.ATTRIBUTE: {"]": CLOSED, PARAGRAPH: CLOSED},
     },
     harmless={
         Directive.TARGET: never_an_address,
         Directive.TARGET_SLASH: never_an_address,
+        Embedded.RELATIVE: never_an_address,
+        Embedded.RELATIVE_SLASH: never_an_address,
     },
 )
