@@ -9,7 +9,7 @@ from enum import unique
 
 import regex
 
-from guardstream.vault.addresses.spelling import is_recipient
+from guardstream.vault.addresses.spelling import RECIPIENT, is_recipient
 from guardstream.vault.addresses.states import CLOSED, OTHER, SPACE, Markup, Opening, State
 
 ELEMENTS = (
@@ -25,6 +25,8 @@ ELEMENTS = (
 )
 """A pattern for the names of elements with attributes for addresses."""
 
+_unquoted_recipient = regex.compile(rf"\s[^\s\"'=<>/?:]+\s*=\s*{RECIPIENT}[^\s?&]*\Z")
+
 
 @unique
 class Tag(State):
@@ -36,10 +38,6 @@ class Tag(State):
     UNQUOTED_VALUE = "in a value without quotes"
     DOUBLE_QUOTED_VALUE = "in a value in double quotes"
     SINGLE_QUOTED_VALUE = "in a value in single quotes"
-
-
-def _unquoted_recipient(near: str) -> bool:
-    return is_recipient(regex.split(r"\s", near)[-1].partition("=")[2])
 
 
 HTML = Markup(
@@ -68,7 +66,7 @@ HTML = Markup(
         Tag.SINGLE_QUOTED_VALUE: {"'": Tag.BEFORE_ATTRIBUTE_NAME},
     },
     harmless={
-        Tag.UNQUOTED_VALUE: _unquoted_recipient,
+        Tag.UNQUOTED_VALUE: lambda near: bool(_unquoted_recipient.search(near)),
         Tag.DOUBLE_QUOTED_VALUE: lambda near: is_recipient(near.rpartition('"')[2]),
         Tag.SINGLE_QUOTED_VALUE: lambda near: is_recipient(near.rpartition("'")[2]),
     },

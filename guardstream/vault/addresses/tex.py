@@ -20,7 +20,7 @@ from guardstream.vault.addresses.states import (
     never_an_address,
 )
 
-_recipient_or_nothing = regex.compile(rf"\{{\s*(?:{RECIPIENT}[^?&{{}}]*)?\Z")
+_recipient_or_nothing = regex.compile(rf"(?<!\\)\{{\s*(?:{RECIPIENT}[^?&{{}}]*)?\Z")
 
 
 @unique
@@ -28,13 +28,18 @@ class Command(State):
     """In a command whose first group is an address or CSS."""
 
     NAME = "after its name, or its options"
+    NAME_ESCAPE = "after a backslash there, as of a line end in JSON"
     OPTIONS = "in its options"
-    UNCLEAR = "after a comment, an escape of JSON, or options that are not simple"
+    OPTIONS_ESCAPE = "after a backslash in them"
+    OPTIONS_GROUP = "in a group in them"
     GROUP = "in its group"
     GROUP_ESCAPE = "after a backslash in it"
     NESTED = "in a group in it"
     NESTED_ESCAPE = "after a backslash in that"
     DEEPER = "in deeper groups, which are not counted: it does not end"
+    UNCLEAR = "after a comment, or options that are not simple: any later group may be its own"
+    UNCLEAR_GROUP = "in such a group"
+    UNCLEAR_GROUP_ESCAPE = "after a backslash in such a group"
 
 
 @unique
@@ -45,8 +50,6 @@ class Box(State):
     OPTIONS = "in its options"
     UNCLEAR = "after a comment or an escape, or options that are not simple: it does not end"
 
-
-_UNCLEAR_IN_OPTIONS = "[{\\%"
 
 TEX = Markup(
     openings=[
@@ -60,15 +63,29 @@ TEX = Markup(
             SPACE: Command.NAME,
             "[": Command.OPTIONS,
             "{": Command.GROUP,
+            "\\": Command.NAME_ESCAPE,
             "%": Command.UNCLEAR,
-            "\\": Command.UNCLEAR,
             OTHER: CLOSED,
         },
+        Command.NAME_ESCAPE: {"{": Command.GROUP},
         Command.OPTIONS: {
             "]": Command.NAME,
-            **dict.fromkeys(_UNCLEAR_IN_OPTIONS, Command.UNCLEAR),
+            "{": Command.OPTIONS_GROUP,
+            "\\": Command.OPTIONS_ESCAPE,
+            **dict.fromkeys("[%", Command.UNCLEAR),
         },
-        Command.UNCLEAR: {"{": Command.GROUP},
+        Command.OPTIONS_ESCAPE: {"\\": Command.UNCLEAR, OTHER: Command.OPTIONS},
+        Command.OPTIONS_GROUP: {
+            "}": Command.OPTIONS,
+            **dict.fromkeys("{\\%", Command.UNCLEAR),
+        },
+        Command.UNCLEAR: {"{": Command.UNCLEAR_GROUP},
+        Command.UNCLEAR_GROUP: {
+            "{": Command.DEEPER,
+            "}": Command.UNCLEAR,
+            "\\": Command.UNCLEAR_GROUP_ESCAPE,
+        },
+        Command.UNCLEAR_GROUP_ESCAPE: {OTHER: Command.UNCLEAR_GROUP},
         Command.GROUP: {"{": Command.NESTED, "}": CLOSED, "\\": Command.GROUP_ESCAPE},
         Command.GROUP_ESCAPE: {OTHER: Command.GROUP},
         Command.NESTED: {"{": Command.DEEPER, "}": Command.GROUP, "\\": Command.NESTED_ESCAPE},
@@ -81,14 +98,18 @@ TEX = Markup(
             "\\": Box.UNCLEAR,
             OTHER: CLOSED,
         },
-        Box.OPTIONS: {"]": CLOSED, **dict.fromkeys(_UNCLEAR_IN_OPTIONS, Box.UNCLEAR)},
+        Box.OPTIONS: {"]": CLOSED, **dict.fromkeys("[{\\%", Box.UNCLEAR)},
         Box.UNCLEAR: {},
     },
     harmless={
         Command.NAME: never_an_address,
+        Command.NAME_ESCAPE: never_an_address,
         Command.OPTIONS: never_an_address,
-        Command.UNCLEAR: never_an_address,
+        Command.OPTIONS_ESCAPE: never_an_address,
+        Command.OPTIONS_GROUP: never_an_address,
         Command.GROUP: lambda near: bool(_recipient_or_nothing.search(near)),
+        Command.UNCLEAR: never_an_address,
+        Command.UNCLEAR_GROUP: lambda near: bool(_recipient_or_nothing.search(near)),
         Box.NAME: never_an_address,
     },
 )
