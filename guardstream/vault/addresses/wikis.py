@@ -1,4 +1,9 @@
-"""Links in brackets and braces: Org, DokuWiki, BBCode."""
+"""Links and images in brackets and braces, which may contain spaces.
+
+Org (https://orgmode.org/manual/Link-Format.html), DokuWiki
+(https://www.dokuwiki.org/wiki:syntax#images_and_other_files), BBCode
+(https://www.phpbb.com/community/help/bbcode).
+"""
 
 from __future__ import annotations
 
