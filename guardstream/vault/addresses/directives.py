@@ -64,7 +64,7 @@ DIRECTIVES = Markup(
         Opening(".", r"\.[ \t\f\v]{1,60}_", Directive.BODY),
         Opening("_", r"_[ \t\f\v]", Directive.TARGET, after=r"(?<![^\n])[ \t\f\v*+\-]{0,60}"),
         # https://docutils.sourceforge.io/docs/ref/rst/restructuredtext.html#embedded-uris-and-aliases
-        Opening("<", r"(?=\S)", Embedded.RELATIVE, after=r"`[^`]{1,100}\s"),
+        Opening("<", r"(?=\S)", Embedded.RELATIVE, after=r"`[^`]{1,100}+\s"),
         Opening(
             ":",
             rf"(?<=image:|video:|audio:)(?<![\w\-].....:):?(?:\{{|{_BODY_OF_PASS}|\$\$|{ADDRESS})",
