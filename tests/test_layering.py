@@ -107,7 +107,7 @@ def test_the_architecture_shows_these_layers() -> None:
 
 
 TABLES = ["gate", "policy", "providers/toolkit", "serve", "serve/proxy", "stream", "stream/flows"]
-TABLES += ["vault"]
+TABLES += ["vault", "vault/addresses"]
 """The folders of which a table names all modules."""
 
 

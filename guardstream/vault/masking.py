@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from guardstream.policy import Policy
 from guardstream.policy.veiled import Veiled
 from guardstream.stages.rules import Rule, StandIn
-from guardstream.vault.addresses import Around
+from guardstream.vault.addresses.judging import Around
 from guardstream.vault.standin import Name, labels_of
 from guardstream.vault.vault import Vault
 from guardstream.vault.veil import Everywhere, Veil

@@ -8,7 +8,7 @@ from guardstream.events import Stage
 from guardstream.policy import Policy
 from guardstream.policy.veiled import Veiled
 from guardstream.stages.json.settings import Place
-from guardstream.vault.addresses import Around, in_address
+from guardstream.vault.addresses.judging import Around, in_address
 from guardstream.vault.standin import ESCAPED, Name, labels_of
 from guardstream.vault.vault import Vault
 from guardstream.vault.veil import Everywhere, Veil

