@@ -139,6 +139,119 @@ def test_a_call_with_blocked_arguments_is_not_made(name: str) -> None:
     assert not left_raw(made, "forbidden")
 
 
+GIVEN: list[Body] = [{"n": 1}, {}, {"n": 1, "q": "so forbidden"}, {}, {"q": "unread"}]
+
+
+def _functions() -> list[Body]:
+    return [
+        {"id": "c", "type": "function", "function": {"name": "find", "arguments": json.dumps(each)}}
+        for each in GIVEN
+    ]
+
+
+CALLS: dict[str, Body] = {
+    "anthropic": {
+        "content": [{"type": "tool_use", "id": "c", "name": "find", "input": g} for g in GIVEN],
+        "stop_reason": "tool_use",
+    },
+    "bedrock": {
+        "output": {
+            "message": {
+                "content": [
+                    {"toolUse": {"toolUseId": "c", "name": "find", "input": each}} for each in GIVEN
+                ]
+            }
+        },
+        "stopReason": "tool_use",
+    },
+    "cohere": {
+        "id": "r",
+        "message": {"tool_calls": _functions()},
+        "finish_reason": "TOOL_CALL",
+    },
+    "cohere_v1": {
+        "text": "",
+        "tool_calls": [{"name": "find", "parameters": each} for each in GIVEN],
+        "finish_reason": "COMPLETE",
+    },
+    "dashscope": {
+        "output": {
+            "choices": [{"message": {"tool_calls": _functions()}, "finish_reason": "tool_calls"}]
+        }
+    },
+    "gemini": {
+        "candidates": [
+            {
+                "content": {
+                    "parts": [{"functionCall": {"name": "find", "args": each}} for each in GIVEN]
+                },
+                "finishReason": "STOP",
+            }
+        ]
+    },
+    "interactions": {
+        "status": "requires_action",
+        "steps": [
+            {"type": "function_call", "id": "c", "name": "find", "arguments": each}
+            for each in GIVEN
+        ],
+    },
+    "ollama": {
+        "message": {
+            "role": "assistant",
+            "tool_calls": [{"function": {"name": "find", "arguments": each}} for each in GIVEN],
+        },
+        "done": True,
+    },
+}
+
+
+@pytest.mark.parametrize("action", ["block", "stop"])
+@pytest.mark.parametrize("name", CALLS)
+def test_only_calls_before_the_one_that_is_cut_are_made(name: str, action: str) -> None:
+    guard = Guard(Policy.parse(f"rules: [{{id: b, words: [forbidden], action: {action}}}]"))
+    made, _ = guarded(name, CALLS[name], guard)
+    shown = json.dumps(made)
+    assert shown.count("find") == 2
+    assert not any(word in shown for word in ("so ", "unread", '"name": ""'))
+
+
+SEVERAL: dict[str, tuple[str, Callable[[str, str], Body], Callable[[Any], Body]]] = {
+    "gemini": (
+        "OTHER",
+        lambda text, reason: {"content": {"parts": [{"text": text}]}, "finishReason": reason},
+        lambda choices: {
+            "candidates": [{"index": nr, **each} for nr, each in enumerate(choices)],
+        },
+    ),
+    "dashscope": (
+        "tool_calls",
+        lambda text, reason: {"message": {"content": text}, "finish_reason": reason},
+        lambda choices: {"output": {"choices": choices}},
+    ),
+    "watsonx": (
+        "eos_token",
+        lambda text, reason: {"generated_text": text, "stop_reason": reason},
+        lambda choices: {"results": choices},
+    ),
+    "bedrock_titan": (
+        "STOP_CRITERIA_MET",
+        lambda text, reason: {"outputText": text, "completionReason": reason},
+        lambda choices: {"results": choices},
+    ),
+}
+
+
+@pytest.mark.parametrize("name", SEVERAL)
+def test_a_choice_beside_one_that_a_limit_cuts_keeps_its_reason(name: str) -> None:
+    reason, choice, body = SEVERAL[name]
+    guard = Guard(Policy.parse("limits: {max_chars: 6}"))
+    made, result = guarded(name, body([choice("a long text", ""), choice("b", reason)]), guard)
+    assert "long text" not in json.dumps(made)
+    assert f'"{reason}"' in json.dumps(made)
+    assert result.text == "a long"
+
+
 def test_answers_of_json_rpc_are_guarded() -> None:
     content = [{"type": "text", "text": "a secret"}]
     told = {"jsonrpc": "2.0", "id": 1, "result": {"content": content, "isError": False}}

@@ -961,6 +961,20 @@ def test_chunks_that_nothing_begins_say_a_text_or_a_call() -> None:
         assert call.complete
 
 
+@pytest.mark.parametrize("kind", ["REASONING_MESSAGE_CHUNK", "TEXT_MESSAGE_CHUNK"])
+def test_the_first_chunk_of_a_message_that_goes_out_has_its_id(kind: str) -> None:
+    source: list[Event] = [{"type": "RUN_STARTED", "threadId": "t", "runId": "r"}]
+    for own in ("m", "n"):
+        source += [{"type": kind, "messageId": own, "delta": "sec"}]
+        source += [{"type": kind, "delta": text} for text in ("ret so", " it")]
+    out = [
+        (each.get("messageId"), each["delta"])
+        for each in GUARD.wrap_sync(source)
+        if "delta" in each
+    ]
+    assert out == [("m", "###### so"), (None, " it"), ("n", "###### so"), (None, " it")]
+
+
 @pytest.mark.parametrize("pieces", list(cuttings("a secret, no sec")))
 def test_the_event_that_an_event_was_made_of_shows_no_more_than_it_does(pieces: list[str]) -> None:
     at = {"messageId": "m"}

@@ -13,7 +13,9 @@ import pytest
 
 from guardstream import Guard, Policy
 from guardstream.events import Event, Finish
+from guardstream.stream.flows.nested.beside import values_beside
 from guardstream.stream.flows.nested.strings import strings
+from guardstream.stream.flows.nested.values import Nested, Open
 from guardstream.stream.flows.unknown import UnknownTexts
 
 GUARD = Guard(
@@ -175,6 +177,13 @@ def test_items_of_a_long_list_are_told_apart_wherever_they_are_in_it(form: str) 
         values.append(form % json.dumps(items))
     shown = values[-1].replace('" owl"', '"[owl]"')
     assert guarded(values) == ([*values[:-1], shown], ["owl"] * 40)
+
+
+@pytest.mark.parametrize("item", ['"t": "%s"', '"d": {"t": "%s"}', '"of": [{"d": {"t": "%s"}}]'])
+def test_items_of_one_long_list_are_told_apart_however_deep_their_text_is(item: str) -> None:
+    told = [*["so "] * 40, "gr", "no", "ey", "no", " owl", "no"]
+    value = ", ".join(f'{{"id": {nr % 2}, {item % text}}}' for nr, text in enumerate(told))
+    assert guarded([f"[{value}]"]) == ([f"[{value.replace(' owl', '[owl]')}]"], ["owl"])
 
 
 def test_a_line_end_in_a_replacement_ends_no_event() -> None:
@@ -505,6 +514,51 @@ def test_texts_are_told_apart_by_fields_that_are_cut(name: str, size: int) -> No
     }
     assert "grey owl" not in texts["agent-one"]
     assert texts["agent-two"] == "soonand"
+
+
+@pytest.mark.parametrize("size", [1, 3, 7, 20, 50])
+@pytest.mark.parametrize(
+    "event",
+    [
+        '{"agent": {"id": %d}, "t": "%s"}',
+        '{"path": ["so", "n%d"], "parts": [{"t": "%s"}]}',
+        '[%d, "%s"]',
+        '[["node:%d"], "messages", [{"t": "%s"}, {"so": 1}]]',
+    ],
+)
+def test_texts_are_told_apart_by_what_ends_before_a_cut(event: str, size: int) -> None:
+    told = [(1, "so gr"), (2, "so"), (1, "e"), (2, "no"), (1, "y o"), (2, "and"), (1, "wl so")]
+    sent = "".join(f"data: {event % each}\n\n" for each in told)
+    assert guarded([sent[at : at + size] for at in range(0, len(sent), size)])[1] == ["owl"]
+
+
+def test_a_text_that_one_field_tells_apart_adds_nothing_to_that_of_all() -> None:
+    event = 'data: {"agent":0,"t":"{\\"say\\": \\"%s\\"}"}\n\n'
+    values = [
+        event % " " + 'data: {"',
+        'agent":0,"t":"{\\"say\\": \\"g\\',
+        '"}"}\n\n' + event % "r" + 'data: {"agent"',
+        ':0,"t":"{\\u00',
+        '22say\\": \\"ey\\"}"}\n\n' + event % " owl",
+    ]
+    assert guarded(values)[1] == ["owl"]
+
+
+def test_what_is_around_a_string_is_looked_at_only_as_far_as_it_matters() -> None:
+    seen = 0
+
+    class Around(Open):
+        def __getattribute__(self, name: str) -> object:
+            nonlocal seen
+            seen += name == "around"
+            return super().__getattribute__(name)
+
+    around: Open | None = None
+    for _ in range(1000):
+        around = Around(around, None, 0)
+    nested, other = (Nested(around, key, None, value=key) for key in "ab")
+    assert [value for _, value in values_beside(nested, [other])] == ["b"]
+    assert seen < 10
 
 
 @pytest.mark.parametrize(

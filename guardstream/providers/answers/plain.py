@@ -21,6 +21,7 @@ from guardstream.providers.spec import (
     NAME,
     NUMBER,
     REQUEST,
+    Arguments,
     Leaf,
     OneOf,
     Path,
@@ -59,10 +60,7 @@ class PlainBody(Body):
     def meaning(self, chunk: Any, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:
         ends: dict[int, FinishReason] = {}
         for place, choice in enumerate(self._choices(event)):
-            value: Any = choice
-            for step in self.done:
-                value = fields_of(value).get(step)
-            ends[place] = self.reasons_known.get(str(value), "stop")
+            ends[place] = self.reasons_known.get(str(self._word(choice)), "stop")
         return Reading(pieces, tuple(ends), ends, calls=self.calls(event))
 
     def calls(self, event: Mapping[str, Any]) -> Mapping[Slot, Call]:
@@ -71,19 +69,27 @@ class PlainBody(Body):
 
     def completed(self, body: Answer, source: Answer) -> Answer:
         made = []
-        for place, choice in enumerate(self._choices(body)):
+        pairs = zip(self._choices(body), self._choices(source), strict=True)
+        for place, (choice, before) in enumerate(pairs):
             said = (choice.get(self.text) or "") + self.messages.get(place, "")
             told = {**choice, self.text: said}
-            reason = self.reasons.get(place)
-            made.append(told if reason is None else self._ended(told, reason))
+            reason = self.new_reason(place)
+            word = self._word(before) if reason is None else self.stops.get(reason, reason)
+            made.append(told if word is None else self._ended(told, word))
         return {**body, self.choices: made} if self.choices else made[0]
 
     def _choices(self, event: Mapping[str, Any]) -> Sequence[Any]:
         return (event.get(self.choices) or ()) if self.choices else (event,)
 
-    def _ended(self, choice: Answer, reason: FinishReason) -> Answer:
+    def _word(self, choice: Any) -> Any:
+        """Return the format's word for the reason why a choice ended."""
+        for step in self.done:
+            choice = fields_of(choice).get(step)
+        return choice
+
+    def _ended(self, choice: Answer, word: Any) -> Answer:
         *way, last = self.done
-        told: dict[str, Any] = {last: self.stops.get(reason, reason)}
+        told: dict[str, Any] = {last: word}
         for step in reversed(way):
             told = {step: {**fields_of(choice.get(step)), **told}}
         return {**choice, **told}
@@ -176,7 +182,9 @@ class CohereV1Body(PlainBody):
         "chat_history": [
             OneOf("role", {"CHATBOT": {"role": META, "message": _WHOLE}}, REQUEST),
         ],
-        "tool_calls": [{"name": NAME, "parameters": Leaf("delta", "tool_args", "parameters")}],
+        "tool_calls": [
+            {"name": NAME, "parameters": Arguments(Leaf("delta", "tool_args", "parameters"))}
+        ],
         **dict.fromkeys(("citations", "documents", "search_queries", "search_results"), _WHOLE),
         "prompt": REQUEST,
     }

@@ -19,9 +19,10 @@ from guardstream.providers.dashscope import calls_in, number_in, response_spec
 from guardstream.providers.google import interactions
 from guardstream.providers.google.gemini import REASONS, STOPS, Gemini
 from guardstream.providers.google.gemini_calls import call_in, get, parts_of
+from guardstream.providers.openai.chat import REASONS as CHAT_REASONS
 from guardstream.providers.protocols.a2a import KINDS, NAMED, TASK, Events, rejected
 from guardstream.providers.protocols.mcp import Messages
-from guardstream.providers.spec import END, KEEP, META, Leaf, OneOf, Path, Spec, Tree
+from guardstream.providers.spec import END, KEEP, META, Arguments, Leaf, OneOf, Path, Spec, Tree
 from guardstream.providers.toolkit.fields import fields_of, index_in
 from guardstream.providers.toolkit.objects import rpc_error
 from guardstream.providers.toolkit.parsed import is_json
@@ -97,17 +98,17 @@ class GeminiBody(Body):
 
     def completed(self, body: Answer, source: Answer) -> Answer:
         candidates = []
-        for candidate in body.get("candidates") or ():
+        pairs = zip(body.get("candidates") or (), source.get("candidates") or (), strict=True)
+        for candidate, before in pairs:
             choice = index_in(candidate)
             content = dict(candidate.get("content") or {})
             if choice in self.messages:
                 said = {"text": self.messages[choice]}
                 content["parts"] = [*(content.get("parts") or ()), said]
-            changed = {**candidate, "content": content}
-            if choice in self.reasons:
-                name = "finish_reason" if "finish_reason" in candidate else "finishReason"
-                changed[name] = STOPS.get(self.reasons[choice], "STOP")
-            candidates.append(changed)
+            name = "finish_reason" if "finish_reason" in before else "finishReason"
+            reason = self.new_reason(choice)
+            word = before.get(name) if reason is None else STOPS.get(reason, "STOP")
+            candidates.append({**candidate, "content": content, name: word})
         return {**body, "candidates": candidates}
 
 
@@ -197,11 +198,7 @@ class CohereBody(OneAnswer):
             *(message.get("content") or ()),
             *([{"type": "text", "text": text}] if text else ()),
         ]
-        calls = [
-            call
-            for call in message.get("tool_calls") or ()
-            if is_json(call["function"].get("arguments"))
-        ]
+        calls = [call for call in message.get("tool_calls") or () if _is_whole(call)]
         message |= {"content": content} | ({"tool_calls": calls} if "tool_calls" in message else {})
         return {**body, "message": message, "finish_reason": cohere.STOPS.get(reason, "COMPLETE")}
 
@@ -220,7 +217,7 @@ class BedrockBody(OneAnswer):
                         **bedrock.DELTA,
                         "toolUse": {
                             **bedrock.TOOL_USE,
-                            "input": Leaf("delta", "tool_args", "input"),
+                            "input": Arguments(Leaf("delta", "tool_args", "input")),
                         },
                         "reasoningContent": {
                             "reasoningText": {
@@ -288,8 +285,9 @@ class DashScopeBody(OneAnswer):
         return thinking_first(pieces)
 
     def meaning(self, chunk: Any, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:
-        count = len(fields_of(event.get("output")).get("choices") or (0,))
-        ends: dict[int, FinishReason] = dict.fromkeys(range(count), "stop")
+        output = fields_of(event.get("output"))
+        ended = [fields_of(each).get("finish_reason") for each in output.get("choices") or [output]]
+        ends = {place: CHAT_REASONS.get(str(each), "stop") for place, each in enumerate(ended)}
         calls = {
             Slot(choice, "tool_args", self.arguments, place): call
             for choice, place, call in calls_in(event)
@@ -303,11 +301,15 @@ class DashScopeBody(OneAnswer):
             ended = {"text": text, "finish_reason": self.reasons.get(0, "stop")}
             return {**body, "output": {**output, **ended}}
         choices = []
-        for place, choice in enumerate(output["choices"]):
+        sources = fields_of(source.get("output"))["choices"]
+        for place, (choice, before) in enumerate(zip(output["choices"], sources, strict=True)):
             message = dict(choice.get("message") or {})
             if place in self.messages:
                 message["content"] = _with_text(message.get("content"), self.messages[place])
-            reason = self.reasons.get(place, choice.get("finish_reason"))
+            calls = message.get("tool_calls")
+            if calls and place in self.reasons:
+                message["tool_calls"] = [each for each in calls if _is_whole(each)]
+            reason = self.new_reason(place) or before.get("finish_reason")
             choices.append({**choice, "message": message, "finish_reason": reason})
         return {**body, "output": {**output, "choices": choices}}
 
@@ -331,9 +333,10 @@ class WatsonxBody(Body):
 
     def completed(self, body: Answer, source: Answer) -> Answer:
         results = []
-        for place, result in enumerate(body.get("results") or ()):
+        pairs = zip(body.get("results") or (), source.get("results") or (), strict=True)
+        for place, (result, before) in enumerate(pairs):
             text = (result.get("generated_text") or "") + self.messages.get(place, "")
-            reason = self.reasons.get(place, result.get("stop_reason"))
+            reason = self.new_reason(place) or before.get("stop_reason")
             reason = "max_tokens" if reason == "length" else reason
             results.append({**result, "generated_text": text, "stop_reason": reason})
         return {**body, "results": results}
@@ -437,6 +440,11 @@ def _run_at(place: int, blocks: Sequence[Any], fields: Sequence[str]) -> int:
     while place and says_text(blocks[place]) and says_text(blocks[place - 1]):
         place -= 1
     return place
+
+
+def _is_whole(call: Mapping[str, Any]) -> bool:
+    """Return whether a call was not cut."""
+    return is_json(fields_of(call.get("function")).get("arguments"))
 
 
 def _with_text(content: Any, text: str) -> Any:

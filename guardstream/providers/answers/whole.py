@@ -13,7 +13,7 @@ from guardstream.events import FinishReason
 from guardstream.lazy import LazyMapping
 from guardstream.providers.adapter import Call, Kind, Piece, Reading, Released, Slot, Unknown
 from guardstream.providers.anthropic.messages import REASONS as MESSAGE_REASONS
-from guardstream.providers.anthropic.spec import message_spec
+from guardstream.providers.anthropic.spec import WHOLE_TOOL, message_spec
 from guardstream.providers.openai.chat import REASONS as CHAT_REASONS
 from guardstream.providers.openai.chat_chunk_spec import BESIDE
 from guardstream.providers.openai.chat_spec import completion_spec
@@ -53,10 +53,12 @@ class Body(SpecAdapter):
         super().__init__(unknown=unknown)
         self.messages: dict[int, str] = {}
         self.reasons: dict[int, FinishReason] = {}
+        self._finished: Mapping[int, FinishReason] = {}  # by the body itself
 
     def read(self, chunk: Any) -> Reading:
         """Find the text in a body, in the order in which a stream would send it."""
         reading = super().read(chunk)
+        self._finished = reading.finished
         return reading._replace(pieces=[reading.pieces[at] for at in self._order(reading.pieces)])
 
     def pieces(self, chunk: Any, event: Mapping[str, Any]) -> list[Piece]:
@@ -107,6 +109,11 @@ class Body(SpecAdapter):
         """Record the finish reason of a choice."""
         self.reasons[choice] = reason
         return []
+
+    def new_reason(self, choice: int) -> FinishReason | None:
+        """Return the recorded finish reason of a choice; None if the body has the same one."""
+        reason = self.reasons.get(choice)
+        return None if reason == self._finished.get(choice) else reason
 
     def completed(self, body: dict[str, Any], source: dict[str, Any]) -> dict[str, Any]:
         """Return a guarded body with the recorded messages and reasons.
@@ -201,7 +208,7 @@ class MessageBody(Body):
     """Anthropic's message: https://docs.anthropic.com/en/api/messages."""
 
     name = "anthropic"
-    spec: ClassVar[Spec] = message_spec("delta")
+    spec: ClassVar[Spec] = message_spec("delta", WHOLE_TOOL)
 
     def slot(self, leaf: Leaf, event: Mapping[str, Any], path: Path) -> Slot:
         number = path[0] if path else 0
@@ -345,7 +352,8 @@ def _is_whole(call: Mapping[str, Any], source: Mapping[str, Any]) -> bool:
 
 
 _SPOKEN = (
-    *("text", "thinking", "refusal", "input", "content", "summary", "arguments", "code", "action"),
+    *("text", "thinking", "refusal", "name", "input", "content", "summary", "arguments", "code"),
+    "action",
     *("operation", "queries", "results", "output", "outputs", "result", "tools", "error"),
 )
 """Fields of blocks and items that contain text."""

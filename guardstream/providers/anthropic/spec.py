@@ -8,7 +8,18 @@ is repeated.
 from __future__ import annotations
 
 from guardstream.providers.adapter import Kind
-from guardstream.providers.spec import END, KEEP, META, NAME, NUMBER, Leaf, OneOf, Spec, Tree
+from guardstream.providers.spec import (
+    END,
+    KEEP,
+    META,
+    NAME,
+    NUMBER,
+    Arguments,
+    Leaf,
+    OneOf,
+    Spec,
+    Tree,
+)
 
 _RESULT = Tree(
     Leaf("copy", "text", "tool_result"),
@@ -53,7 +64,7 @@ _LISTED: Spec = {
 }
 """The tools of an MCP server."""
 
-_TOOL: Spec = {
+_TOOL: dict[str, Spec] = {
     "type": KEEP,
     "id": META,
     "name": NAME,
@@ -61,6 +72,8 @@ _TOOL: Spec = {
     "caller": _CALLER,
     "input": Leaf("parsed", "tool_args", "input"),
 }
+WHOLE_TOOL: dict[str, Spec] = {**_TOOL, "input": Arguments(Leaf("delta", "tool_args", "input"))}
+"""A call whose input is repeated nowhere; nothing is left of one that is cut."""
 
 _RESULTS = (
     "web_search_tool_result",
@@ -74,8 +87,11 @@ _RESULTS = (
 )
 
 
-def block_spec(kind: Kind) -> OneOf:
-    """A content block: deltas continue the text at its start, and its end repeats all of it."""
+def block_spec(kind: Kind, tool: Spec = _TOOL) -> OneOf:
+    """A content block: deltas continue the text at its start, and its end repeats all of it.
+
+    `tool` is the spec of a call.
+    """
     result: Spec = {
         "type": KEEP,
         "tool_use_id": META,
@@ -98,9 +114,7 @@ def block_spec(kind: Kind) -> OneOf:
                 "signature": META,
             },
             "redacted_thinking": {"type": KEEP, "data": META},
-            "tool_use": _TOOL,
-            "server_tool_use": _TOOL,
-            "mcp_tool_use": _TOOL,
+            **dict.fromkeys(("tool_use", "server_tool_use", "mcp_tool_use"), tool),
             "container_upload": {"type": KEEP, "file_id": META},
             "compaction": {
                 "type": KEEP,
@@ -124,14 +138,14 @@ _STOP_DETAILS = Tree(
 )
 
 
-def message_spec(kind: Kind) -> Spec:
-    """A whole message; `kind` is that of its text."""
+def message_spec(kind: Kind, tool: Spec = _TOOL) -> dict[str, Spec]:
+    """A whole message; `kind` is that of its text, `tool` the spec of a call."""
     return {
         **dict.fromkeys(("id", "type", "role", "model", "usage"), KEEP),
         "container": _CONTAINER,
         **dict.fromkeys(("context_management", "diagnostics"), META),
         "input_transformations": _TRANSFORMED,
-        "content": [block_spec(kind)],
+        "content": [block_spec(kind, tool)],
         "stop_reason": END,
         "stop_sequence": META,
         "stop_details": _STOP_DETAILS,

@@ -121,6 +121,7 @@ class Events(Blocks):
         self._cuts_call = False  # whether the guard cuts an open call of the run
         self._arguments: dict[Any, list[str]] = {}  # as they went out, by id of a call in chunks
         self._call: Any = None  # the id of the last call in chunks
+        self._ids_told: dict[str, Any] = {}  # the ids that clients know last, by type of chunk
 
     @staticmethod
     def accepts(chunk: object) -> bool:
@@ -135,16 +136,31 @@ class Events(Blocks):
 
     def write(self, chunk: Any, texts: Sequence[str], *, ends: bool = True) -> Any:
         written = super().write(chunk, texts, ends=ends)
+        block = self._block_of(fields_of(chunk))
+        if written is not None and block is not None and not block.start:
+            return self._with_id(block, written)
         if not ends and fields_of(chunk).get("type") in _ENDS:  # `end` writes it, after all else
             self._end_written = written
             return None
         return written
 
+    def _with_id(self, block: Block, chunk: Any) -> Any:
+        """Return a chunk with its block's id, if the one with the id did not go out."""
+        own = self._latest.get(block.delta)
+        known = (None, self._ids_told.get(block.delta))
+        if fields_of(chunk).get(block.id) is not None or own in known:
+            return chunk
+        return {**chunk, **self._id(block, self._numbers[block.channel, own])}
+
     def passed(self, chunk: Any) -> None:
         super().passed(chunk)
         event = fields_of(chunk)
         kind = str(event.get("type"))
+        block = self._block_of(event)
+        if block is not None and not block.start:
+            self._ids_told[kind] = event.get(block.id) or self._ids_told.get(kind)
         if kind == "RUN_STARTED":
+            self._ids_told.clear()
             self._spans.clear()
             self._cuts_call = False
             self._arguments.clear()

@@ -23,7 +23,7 @@ from guardstream.providers.adapter import Beside, Piece, Slot
 from guardstream.providers.toolkit.fields import KINDS
 from guardstream.providers.toolkit.paths import LONGEST_BESIDE, spoken
 from guardstream.stream.flows.checks import CachedCheck, Check
-from guardstream.stream.flows.nested.beside import by_events, by_items, values_beside
+from guardstream.stream.flows.nested.beside import around_each, by_events, by_items, values_beside
 from guardstream.stream.flows.nested.strings import begins_anew, strings
 from guardstream.stream.flows.nested.values import Nested, Strings
 from guardstream.stream.flows.nested.writing import with_strings, written_in
@@ -45,10 +45,10 @@ _HIDDEN = f'"{MASK}"'
 _FEW = 32
 """How many strings and numbers, keys included, JSON in a string may have to be an event, or each of
 several events in a row. In an event, each of them may tell which text the others continue; in
-larger JSON, only the first values of one object in a list may."""
+larger JSON, only the first values of an object in a list, for the strings at any depth in it."""
 
 _FIRST = 2
-"""How many values of an object in a long list may tell which text its others continue: the first
+"""How many values of an object in a long list may tell which text its strings continue: the first
 ones, as an object's id is."""
 
 _NAMING = 4
@@ -715,13 +715,14 @@ def _merged(readings: Sequence[_Reading]) -> Iterable[_Value]:
         return _values(*readings)
     found: dict[Hashable, _Value] = {}
     spans: list[tuple[int, int]] = []  # of values that continue the text at the path
+    does_all = any(each.only_of is None and each.strings.is_json for each in readings)
     # Those readings come first: they know best what tells which text a string continues.
     for reading in sorted(readings, key=lambda each: each.only_of is not None):
         spans.sort()
         for nested, telling, not_of, only_of in _values(reading):
             if only_of is None:
                 spans.append((nested.start, nested.end))
-            elif not _overlaps(spans, nested):
+            elif not does_all and not _overlaps(spans, nested):
                 only_of = None
             place = (nested.path, nested.value, nested.start, nested.end)
             known = found.setdefault(place, (nested, telling, not_of, only_of))
@@ -745,7 +746,7 @@ def _values(reading: _Reading) -> Iterator[_Value]:
         in_items = {at: _telling(of)[:_FIRST] for at, of in by_items(values).items()}
     for each in values:
         if not (each.is_constant or each.came_before):
-            told = telling or telling_in[each.event] or in_items.get(each.around, ())
+            told = telling or telling_in[each.event] or around_each(each, in_items)
             yield each, told, reading.not_of, reading.only_of
 
 

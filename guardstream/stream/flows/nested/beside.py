@@ -8,6 +8,9 @@ from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
 from guardstream.providers.adapter import Beside
 from guardstream.stream.flows.nested.values import Nested
 
+_LEVELS = 6
+"""How many objects and lists around a string in larger JSON are looked at."""
+
 
 def by_events(values: Iterable[Nested]) -> Mapping[object, Sequence[Nested]]:
     """Return the values by event."""
@@ -26,6 +29,18 @@ def by_items(values: Iterable[Nested]) -> Mapping[object, Sequence[Nested]]:
     return found
 
 
+def around_each(nested: Nested, of: Mapping[object, Sequence[Nested]]) -> Sequence[Nested]:
+    """Return the values `of` the innermost objects around a string, outermost first."""
+    found: list[Nested] = []
+    around = nested.around
+    for _ in range(_LEVELS):
+        if around is None:
+            break
+        found[:0] = of.get(around, ())
+        around = around.around
+    return found
+
+
 def values_beside(nested: Nested, telling: Collection[Nested]) -> Beside:
     """Return the values of `telling`, except the string itself, each with a name.
 
@@ -34,9 +49,12 @@ def values_beside(nested: Nested, telling: Collection[Nested]) -> Beside:
     and an item of a list around it has its position in the list.
     """
     way = set()
-    around = nested.around if telling else None
-    while around is not None:
-        way.add(around)
+    sought = {each.around for each in telling}
+    around = nested.around
+    while around is not None and sought:
+        if around in sought:
+            sought.remove(around)
+            way.add(around)
         around = around.around
     found: list[tuple[str, Hashable]] = []
     counts: Counter[str] = Counter()

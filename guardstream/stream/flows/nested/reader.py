@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections import deque
 
 from guardstream.providers.toolkit.fields import KINDS
 from guardstream.providers.toolkit.paths import LONGEST_BESIDE
 from guardstream.stream.flows.nested.values import (
     CUT,
     DECODER,
+    FEW_ITEMS,
     KEPT,
     Nested,
     Open,
@@ -72,7 +74,7 @@ class Reader:
         for value in (*self._opened, *self._strings):
             value.place = place
             value.locate()
-        return Strings(self._strings, begun)
+        return Strings(self._strings, begun, is_json=True)
 
     def _take(self, token: re.Match[str], end: int, kind: str) -> None:
         self._expect(kind)
@@ -119,20 +121,17 @@ class Reader:
         around = self._around
         if around is None:
             return rest
-        is_string = rest.startswith('"')
         step: str | None = ""
-        if is_string:
+        is_within = False  # a value whose string is cut
+        if rest.startswith('"'):
             last = self._strings[-1]
-            step = "" if last.is_key else step_to(last.key)
+            is_within = not last.is_key
+            step = step_to(last.key) if is_within else ""
         elif self._key is not None:
             step = step_to(self._key)[: -1 if self._expected == ":" else None]
         elif self._expected[0] == ",":
             step = None
-        begun = around.begun(step, KEPT, is_within=is_string) + rest
-        if step is None and around.fields is None and self._strings and not rest:
-            number = self._strings[-1]
-            if number.is_number and number.around is around:  # it may go on
-                begun = begun[:-1] + number.value[:KEPT]
+        begun = around.begun(step, KEPT, is_within=is_within) + rest
         while around.around is not None and len(begun) <= _MOST:
             room = min(KEPT, _MOST // 2 - len(begun))
             begun = around.around.begun(step_to(around.key), room, is_within=True) + begun
@@ -176,7 +175,7 @@ class Reader:
         if kind == "{":
             opened.fields = {}
         else:
-            opened.size = 0
+            opened.items = deque(maxlen=FEW_ITEMS)
         self._opened.append(opened)
         self._end_value(opened)
         self._around = opened

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from itertools import islice
@@ -26,7 +27,11 @@ KEPT = 256
 the end of a text, in code points."""
 
 _ITEMS = 32
-"""How many of the last values of an open object or list are kept, if they are short."""
+"""How many of the last values of an open object are kept, and how many items of a list count."""
+
+FEW_ITEMS = 8
+"""How many items a list may have, for its values to be kept: a longer one has rows or events, of
+which only the last one tells which text its strings continue."""
 
 
 @dataclass(slots=True, eq=False)
@@ -110,35 +115,41 @@ class Nested(_Value):
         self.start = max(self.start - by, 0)
         self.end -= by
 
-    @property
-    def is_short(self) -> bool:
-        """Whether it may tell which text others in its object continue."""
-        return not self.is_open and len(self.value) <= LONGEST_BESIDE
+    def short(self, room: int) -> str | None:
+        """Return it as JSON, if it is short and may tell which text others continue.
 
-    @property
-    def as_json(self) -> str:
-        """The value as JSON."""
-        return json.dumps(self.value, ensure_ascii=False) if self._is_string else self.value
+        A number that may go on is cut if it is long.
+        """
+        if self.is_open or (self._is_string and len(self.value) > LONGEST_BESIDE):
+            return None
+        if self._is_string:
+            written = json.dumps(self.value, ensure_ascii=False)
+        else:
+            written = self.value[:KEPT]
+        return written if len(written) <= room else None
 
 
 @dataclass(slots=True, eq=False)
 class Open(_Value):
-    """A list, or an object, which has `fields`: the last value of each key.
+    """An object, which has `fields`: the last value of each key; or a list, which has `items`: the
+    last ones of `size`.
 
     `tells` has its `index`, if that is an integer, and the kind of an object that is in no other.
     """
 
     fields: dict[str, Nested | Open] | None = None
-    size: int | None = None
+    items: deque[Nested | Open] | None = None
+    size: int = 0
     tells: dict[str, str] | None = None
 
     def add(self, key: str | None, value: Nested | Open) -> None:
         """Note a value in it: a string, a number, a constant, or a list or object that opens."""
-        if self.size is not None:
+        if self.items is not None:
             self.size += 1
+            self.items.append(value)
         if self.fields is None or key is None:
             return
-        before = self.fields.get(key)
+        before = self.fields.pop(key, None)  # the last one comes last
         if before is not None:
             before.is_replaced = True
         self.fields[key] = value
@@ -152,25 +163,45 @@ class Open(_Value):
         """Return its beginning as short JSON, up to its next value.
 
         `step` is that value's key with its colon, empty in a list, None if no comma came after the
-        last value. `is_within`: the text ends in that value, which is already noted. Of an object,
-        short values are kept, which tell which text others continue, in `room` code points.
+        last value. `is_within`: the text ends in that value, which is already noted. Short values
+        are kept, which tell which text others continue, in `room` code points.
         """
-        kept = ["1"] * min((self.size or 0) - is_within, _ITEMS)
-        for key, each in islice(reversed((self.fields or {}).items()), _ITEMS):
-            if room <= 0:
-                break
-            if isinstance(each, Nested) and each.is_short:
-                kept.insert(0, f"{step_to(key)}{each.as_json}")
-                room -= len(kept[0])
+        kept = self._kept(room, is_within=is_within)
         bracket, any_value = ("[", "1") if self.fields is None else ("{", '"":1')
         if step is None:
             return bracket + ",".join(kept or [any_value])
         return bracket + "".join(f"{each}," for each in kept) + step
 
+    def short(self, room: int) -> str | None:
+        """Return it as JSON without its long values; None if that is longer than `room`."""
+        if room < 2:
+            return None
+        brackets = "[]" if self.fields is None else "{}"
+        written = ",".join(self._kept(room - 2)).join(brackets)
+        return written if len(written) <= room else None
+
+    def _kept(self, room: int, *, is_within: bool = False) -> list[str]:
+        """Return its last values as short JSON, in `room` code points."""
+        if self.fields is None:
+            return self._kept_items(room, is_within=is_within)
+        last = islice(reversed(self.fields.items()), is_within, _ITEMS)
+        steps = ((step_to(key), each) for key, each in last)
+        return [each for each in _in_room(steps, room) if each is not None][::-1]
+
+    def _kept_items(self, room: int, *, is_within: bool) -> list[str]:
+        """Return items with `1` in place of those that are not kept: of many, only a number at the
+        end is, as it may go on."""
+        items = list(self.items or ())[: -1 if is_within else None]
+        if self.size > FEW_ITEMS:
+            items = [each for each in items[-1:] if isinstance(each, Nested) and each.is_number]
+        kept = [each or "1" for each in _in_room((("", each) for each in reversed(items)), room)]
+        before = min(self.size - is_within, _ITEMS) - len(kept)
+        return ["1"] * before + kept[::-1]
+
     def locate(self) -> None:
         """Set path, place and event; its `index`, if any, replaces its position in the place."""
         _Value.locate(self)
-        self.fields = None  # leaves no cycles for the garbage collector
+        self.fields = self.items = None  # leaves no cycles for the garbage collector
         if self.tells:
             around = self.around.place if self.around else ""
             before = around if "index" in self.tells else self.place
@@ -180,10 +211,29 @@ class Open(_Value):
 @dataclass(frozen=True, slots=True)
 class Strings:
     """The strings, numbers and constants in a text; `begun` is a short text of what is open at its
-    end."""
+    end, `is_json` whether all of it is JSON."""
 
     values: Sequence[Nested] = ()
     begun: str = ""
+    is_json: bool = False
+
+
+def _in_room(values: Iterable[tuple[str, Nested | Open]], room: int) -> Iterator[str | None]:
+    """Return values after their steps, as short JSON in `room` code points; None for longer ones.
+
+    The first object or list that is longer is the last one that is read, so that the work is
+    bounded.
+    """
+    reads = True
+    for step, each in values:
+        is_open = isinstance(each, Open)
+        written = each.short(room - len(step)) if reads or not is_open else None
+        if written is None:
+            reads = reads and not is_open
+            yield None
+        else:
+            room -= len(step) + len(written) + 1
+            yield step + written
 
 
 def within(path: str, step: str) -> str:
