@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, NoReturn, Protocol, runtime_checkable
 
 from guardstream.events import Event, Finish, Stage, Text, ends_by_rule
 
@@ -127,6 +127,10 @@ class Session(Pipeline):
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__}, held: {self.held}>"
+
+    def __reduce__(self) -> NoReturn:
+        """Raise TypeError: what is held depends on tables that all sessions of a guard share."""
+        raise TypeError("a session cannot be pickled or copied: pickle the guard")
 
     def finish(self) -> list[Event]:
         """Settle every stage in order and end with one Finish."""

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from functools import partial
 from os import PathLike
 from types import NoneType
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, NoReturn, TypeVar
 from uuid import UUID
 
 from anyio import CapacityLimiter, move_on_after, to_thread
@@ -98,6 +98,13 @@ class Vaults:
         }
         self._limiter = PerLoop(partial(CapacityLimiter, _THREADS))
         Vault(self._id_key, **self._options)  # raises at once for invalid options
+
+    def __reduce__(self) -> NoReturn:
+        """Raise TypeError: the keys and the connection of a store belong to one process."""
+        raise TypeError(
+            "Vaults cannot be pickled or copied: share them, or create them in each process, with "
+            "the same keys and a store that the processes share"
+        )
 
     def open(self, conversation: str | None = None, caller: str = "") -> Vault:
         """Return the vault of a conversation of `caller`, with its stored values.

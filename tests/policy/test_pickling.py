@@ -5,7 +5,7 @@ from __future__ import annotations
 import pickle
 import subprocess
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from copy import copy, deepcopy
 from dataclasses import replace
 from pathlib import Path
@@ -16,7 +16,7 @@ import pytest
 from guardstream import BlockedError, Guard, Policy, PolicyError, Result
 from guardstream.gate import gate
 from guardstream.policy import pickling
-from guardstream.vault import Vault
+from guardstream.vault import Vault, Vaults
 
 FILES = {
     "policy.yaml": """
@@ -125,6 +125,14 @@ def test_what_cannot_be_pickled_says_why() -> None:
         pickle.dumps(Guard(parsed).with_vault(Vault(b"k" * 16)))
     with pytest.raises(TypeError, match="give them to it in the other process"):
         pickle.dumps(Guard(parsed, rules_only=True).with_gates([]))
+
+
+@pytest.mark.parametrize("taken", [pickle.dumps, copy, deepcopy])
+def test_what_belongs_to_one_process_says_so(taken: Callable[[object], object]) -> None:
+    with pytest.raises(TypeError, match="a session cannot be pickled or copied: pickle the guard"):
+        taken(Guard(Policy.parse("rules: []")).session())
+    with pytest.raises(TypeError, match="Vaults cannot be pickled or copied: share them"):
+        taken(Vaults())
 
 
 @pytest.mark.parametrize(

@@ -715,14 +715,15 @@ def _merged(readings: Sequence[_Reading]) -> Iterable[_Value]:
         return _values(*readings)
     found: dict[Hashable, _Value] = {}
     spans: list[tuple[int, int]] = []  # of values that continue the text at the path
-    does_all = any(each.only_of is None and each.strings.is_json for each in readings)
+    # A reading of all of the text as JSON has found each string in it, as its part of the text.
+    is_found = any(each.only_of is None and each.strings.is_json for each in readings)
     # Those readings come first: they know best what tells which text a string continues.
     for reading in sorted(readings, key=lambda each: each.only_of is not None):
         spans.sort()
         for nested, telling, not_of, only_of in _values(reading):
             if only_of is None:
                 spans.append((nested.start, nested.end))
-            elif not does_all and not _overlaps(spans, nested):
+            elif not is_found and not _overlaps(spans, nested):
                 only_of = None
             place = (nested.path, nested.value, nested.start, nested.end)
             known = found.setdefault(place, (nested, telling, not_of, only_of))
