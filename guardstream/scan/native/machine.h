@@ -9,7 +9,7 @@
 #include "joints.h"
 
 #define MAX_SHARE 8   /* an automaton that takes more than this part of the limit is flushed alone */
-#define FEW_EDGES 256 /* if so many take its part, it needs more: else each character would flush it */
+#define FEW_EDGES 256 /* if fewer take its part, that doubles: else each character might flush it */
 #define JOINT_SHARE 4 /* joint states may take this part of the limit in addition */
 #define WAKE_SHARE 4  /* so may what wakes, with the classes that only lookbehinds tell apart */
 

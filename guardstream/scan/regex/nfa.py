@@ -322,7 +322,7 @@ class Program:
     def _never_empty(self, node: Repeat) -> Node | None:
         """A round that reads something, of a counter that requires several rounds; None if no round
         may be empty, or if it matters which of them are."""
-        if node.low < 2 or self.group in captured(node) or not may_be_empty(node.item):
+        if node.low < 2 or not may_be_empty(node.item) or self.group in captured(node):
             return None
         return never_empty(node.item)
 

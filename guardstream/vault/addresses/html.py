@@ -9,7 +9,7 @@ from enum import unique
 
 import regex
 
-from guardstream.vault.addresses.spelling import RECIPIENT, is_recipient
+from guardstream.vault.addresses.spelling import RECIPIENT, recipient_after
 from guardstream.vault.addresses.states import CLOSED, OTHER, SPACE, Markup, Opening, State
 
 ELEMENTS = (
@@ -67,7 +67,7 @@ HTML = Markup(
     },
     harmless={
         Tag.UNQUOTED_VALUE: lambda near: bool(_unquoted_recipient.search(near)),
-        Tag.DOUBLE_QUOTED_VALUE: lambda near: is_recipient(near.rpartition('"')[2]),
-        Tag.SINGLE_QUOTED_VALUE: lambda near: is_recipient(near.rpartition("'")[2]),
+        Tag.DOUBLE_QUOTED_VALUE: recipient_after('"'),
+        Tag.SINGLE_QUOTED_VALUE: recipient_after("'"),
     },
 )

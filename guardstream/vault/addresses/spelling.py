@@ -5,6 +5,8 @@ Strings of HTML, JSON, YAML and JavaScript may write each character as an escape
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import regex
 
 _COLON = r"(?::|&colon;|&#(?:0{0,6}58|x0{0,6}3a);?|\\u003a|\\x3a)"
@@ -30,6 +32,9 @@ RECIPIENT = r"(?i:mailto|tel):"
 _recipient = regex.compile(rf"\s*{RECIPIENT}[^?&]*\Z")
 
 
-def is_recipient(value: str) -> bool:
-    """Return whether a value is a recipient without a query, which is text to send."""
-    return _recipient.match(value) is not None
+def recipient_after(quote: str) -> Callable[[str], bool]:
+    """Return a test whether a text ends in a recipient without a query, which is text to send.
+
+    The recipient is all that follows the last `quote`.
+    """
+    return lambda near: _recipient.match(near.rpartition(quote)[2]) is not None

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from enum import unique
 
-from guardstream.vault.addresses.spelling import SPACED_ADDRESS, is_recipient
+from guardstream.vault.addresses.spelling import SPACED_ADDRESS, recipient_after
 from guardstream.vault.addresses.states import CLOSED, OTHER, Markup, Opening, State
 
 TEXT_OF_STRING = "\x02"
@@ -59,7 +59,7 @@ STRINGS = Markup(
         StringOfAddress.TEXT: {},
     },
     harmless={
-        Announced.DOUBLE_QUOTED: lambda near: is_recipient(near.rpartition('"')[2]),
-        Announced.SINGLE_QUOTED: lambda near: is_recipient(near.rpartition("'")[2]),
+        Announced.DOUBLE_QUOTED: recipient_after('"'),
+        Announced.SINGLE_QUOTED: recipient_after("'"),
     },
 )
