@@ -174,7 +174,7 @@ def test_a_wrong_value_of_a_variable_names_the_variable(option: str, value: str)
 def test_it_says_where_it_listens_what_it_guards_and_by_which_policy(tmp_path: Path) -> None:
     policy = tmp_path / "policy.yaml"
     policy.write_text(POLICY)
-    upstream = "http://user:password@127.0.0.1:1/base?key=1"
+    upstream = "http://user:password@127.0.0.1:1/base"
     arguments = ["--port", "0", "--policy", str(policy), "--upstream", upstream]
     with subprocess.Popen(
         command(*arguments), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
