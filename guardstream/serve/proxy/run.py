@@ -184,7 +184,7 @@ def _key_notice(options: ServeOptions) -> str:
 
 
 def _without_secrets(options: ServeOptions) -> str:
-    """Return the upstream without credentials and query, so that it may be shown."""
+    """Return the upstream without credentials, so that it may be shown."""
     parts = urlsplit(options.upstream)
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
 
