@@ -1,8 +1,8 @@
 /* Matches one pattern at one offset: for captures, and for back-references (`matcher.Matcher`).
 
    The ways of the pattern are tried in order of preference. The same step is never tried twice at the
-   same offset, unless the captures that back-references need differ. Python is asked only before
-   that, which sets the text's characters are in. */
+   same offset, unless the captures that back-references need differ, or the rounds of a large counter.
+   Python is asked only before that, which sets the text's characters are in. */
 
 #ifndef GUARDSTREAM_MATCHER_H
 #define GUARDSTREAM_MATCHER_H
@@ -42,14 +42,18 @@ typedef struct {
 #define PER_STEP 16          /* as in `matcher.py` */
 #define MAX_NESTED 200       /* lookarounds and atomic groups within one another */
 
-/* What a way has captured, newest first; an open group has no end yet. A counter has a number below
-   0; its start is how many rounds there have been, its end where the last one began. */
+/* What a way has captured, newest first; an open group has no end yet. */
 typedef struct {
     int32_t number, start, end, rest;
 } Capture;
 
 #define STILL_OPEN (-1)
-#define AT_REST (-1) /* the end of a counter that has led on */
+
+/* A counter that a way is in: how many rounds have begun, where the last one did, and with which
+   captures; and the rounds of the counter around it. */
+typedef struct {
+    int32_t number, count, begun, captures, around;
+} Rounds;
 
 typedef struct {
     PyObject_HEAD
@@ -57,6 +61,7 @@ typedef struct {
     Step *step;
     uint8_t *meets; /* whether several ways may come to a step at the same offset */
     int32_t steps, group, sets;
+    int counts; /* whether there are counters */
     Ints ways, referred;
     Numbers letters; /* the characters that are known, and their sets: */
     Ints in_sets;
@@ -64,7 +69,7 @@ typedef struct {
     int32_t readers; /* how many attempts use their numbers */
 } Matcher;
 
-/* A step at an offset, with the number of what references refer to. */
+/* A step at an offset, with the number of what references refer to and of the rounds. */
 typedef struct {
     int32_t step, at, known;
 } Tried;
@@ -75,7 +80,7 @@ typedef struct {
 } Seen;
 
 typedef struct {
-    int32_t step, at, captures;
+    int32_t step, at, captures, rounds;
 } Pending;
 
 /* One attempt over one text, of which only the part from `low` to `high` is known: `code` and `letter`
@@ -89,6 +94,8 @@ typedef struct {
     int64_t steps, left;
     Capture *capture;
     int32_t captures, capture_room;
+    Rounds *round;
+    int32_t rounds, round_room;
     Pending *pending;
     int32_t waiting, pending_room;
     Numbers known;
@@ -147,16 +154,16 @@ is_seen(Seen *seen, const Tried *tried)
 }
 
 static int
-wait_for(Attempt *attempt, int32_t step, int32_t at, int32_t captures)
+wait_for(Attempt *attempt, Pending next)
 {
-    if (step == NONE) {
+    if (next.step == NONE) {
         return 0;
     }
     if (grown((void **)&attempt->pending, &attempt->pending_room, (int64_t)attempt->waiting + 1,
               sizeof(Pending)) < 0) {
         return ERROR;
     }
-    attempt->pending[attempt->waiting++] = (Pending){step, at, captures};
+    attempt->pending[attempt->waiting++] = next;
     return 0;
 }
 
@@ -212,36 +219,35 @@ is_referred(const Matcher *matcher, int32_t number)
     return 0;
 }
 
-/* Whether a capture is of a counter, or of a group and not open. */
+/* Whether a capture is of a group, and not open. */
 static int
-is_told(const Capture *capture, int32_t number)
+is_closed(const Capture *capture, int32_t number)
 {
-    return capture->number == number && (number < 0 || capture->end != STILL_OPEN);
+    return capture->number == number && capture->end != STILL_OPEN;
 }
 
-/* The newest capture of a group that is not open, or of a counter, NONE if there is none. */
+/* The newest capture of a group that is not open, NONE if there is none. */
 static int32_t
 capture_found(const Attempt *attempt, int32_t captures, int32_t number)
 {
-    while (captures != NONE && !is_told(&attempt->capture[captures], number)) {
+    while (captures != NONE && !is_closed(&attempt->capture[captures], number)) {
         captures = attempt->capture[captures].rest;
     }
     return captures;
 }
 
-/* Whether a counter's round, now at `at`, has read nothing so far, and has not changed a capture that
-   is referred to. */
+/* Whether a counter's last round, now at `at`, has read nothing so far, and has not changed a capture
+   that is referred to. */
 static int
-is_empty(const Attempt *attempt, int32_t captures, int32_t counter, int32_t at)
+is_empty(const Attempt *attempt, const Rounds *rounds, int32_t captures, int32_t at)
 {
-    int32_t begun = capture_found(attempt, captures, counter);
-    if (begun == NONE || attempt->capture[begun].end != at) {
+    if (rounds->begun != at) {
         return 0;
     }
-    for (; captures != begun; captures = attempt->capture[captures].rest) {
+    for (; captures != NONE && captures != rounds->captures;
+         captures = attempt->capture[captures].rest) {
         Capture made = attempt->capture[captures];
-        if (made.number < 0 || made.end == STILL_OPEN
-            || !is_referred(attempt->matcher, made.number)) {
+        if (made.end == STILL_OPEN || !is_referred(attempt->matcher, made.number)) {
             continue;
         }
         int32_t before = capture_found(attempt, made.rest, made.number);
@@ -253,19 +259,11 @@ is_empty(const Attempt *attempt, int32_t captures, int32_t counter, int32_t at)
     return 1;
 }
 
-/* A number for all in captures that may change how a step goes on: the captures of groups that are
-   referred to, the counts, and whether rounds are empty so far. */
-static int32_t
-captures_known(Attempt *attempt, int32_t captures, int32_t at)
+/* Add the captures of groups that are referred to to the attempt's key. */
+static int
+captures_told(Attempt *attempt, int32_t captures)
 {
     const Ints *referred = &attempt->matcher->referred;
-    if (!referred->count) {
-        return 0;
-    }
-    attempt->key.count = 0;
-    if (ints_push(&attempt->key, 0) < 0) {
-        return ERROR;
-    }
     int64_t passed = 0;
     for (int32_t index = 0; index < referred->count; index++) {
         int32_t number = referred->at[index], found = captures;
@@ -276,42 +274,50 @@ captures_known(Attempt *attempt, int32_t captures, int32_t at)
         if (found == NONE) {
             continue;
         }
-        const Capture *made = &attempt->capture[found];
-        int32_t known[3] = {number, made->start, made->end};
         int32_t before = found;
-        while (before != NONE && !is_told(&attempt->capture[before], number)) {
+        while (before != NONE && !is_closed(&attempt->capture[before], number)) {
             before = attempt->capture[before].rest;
             passed++;
         }
-        if (before != found && before != NONE
-            && ints_append(&attempt->key, (const int32_t *)&attempt->capture[before], 3) < 0) {
-            /* What a group captured before still counts while it is open. */
-            return ERROR;
-        }
-        if (made->number < 0) {
-            if (made->end == AT_REST) {
-                continue;
-            }
-            known[2] = is_empty(attempt, captures, made->number, at);
-        }
-        if (ints_append(&attempt->key, known, 3) < 0) {
+        /* What a group captured before still counts while it is open. */
+        if ((before != found && before != NONE
+             && ints_append(&attempt->key, (const int32_t *)&attempt->capture[before], 3) < 0)
+            || ints_append(&attempt->key, (const int32_t *)&attempt->capture[found], 3) < 0) {
             return ERROR;
         }
     }
     attempt->steps += passed / PER_STEP;
-    return numbers_of(&attempt->known, attempt->key.at, attempt->key.count);
+    return 0;
 }
 
-/* The captures after a counter's round that began at `begun`, with the number of its rounds; or
-   BROKEN. */
-static int32_t
-capture_counted(Attempt *attempt, int32_t captures, int32_t number, int32_t count, int32_t begun)
+/* Add the rounds to the attempt's key, and whether the last of each counter is empty so far. */
+static int
+rounds_told(Attempt *attempt, const Pending *next)
 {
-    int32_t rest = captures;
-    if (captures != NONE && attempt->capture[captures].number == number) {
-        rest = attempt->capture[captures].rest;
+    for (int32_t index = next->rounds; index != NONE; index = attempt->round[index].around) {
+        const Rounds *rounds = &attempt->round[index];
+        int32_t told[2] = {rounds->count, is_empty(attempt, rounds, next->captures, next->at)};
+        if (ints_append(&attempt->key, told, 2) < 0) {
+            return ERROR;
+        }
     }
-    return capture_made(attempt, number, count, begun, rest);
+    return 0;
+}
+
+/* A number for all that may change how a step goes on, or ERROR. */
+static int32_t
+number_known(Attempt *attempt, const Pending *next)
+{
+    const Matcher *matcher = attempt->matcher;
+    if (!matcher->referred.count && !matcher->counts) {
+        return 0;
+    }
+    attempt->key.count = 0;
+    if (ints_push(&attempt->key, 0) < 0 || captures_told(attempt, next->captures) < 0
+        || rounds_told(attempt, next) < 0) {
+        return ERROR;
+    }
+    return numbers_of(&attempt->known, attempt->key.at, attempt->key.count);
 }
 
 /* --- steps --------------------------------------------------------------------------------- */
@@ -467,15 +473,31 @@ taken(Attempt *attempt, const Step *step, int32_t *at, int32_t *captures, int de
     return result >= 0 ? 1 : result == NO_MATCH ? 0 : result;
 }
 
+/* The rounds with another one of a counter, in front of those `around` it; or BROKEN. */
+static int32_t
+round_made(Attempt *attempt, const Pending *next, int32_t number, int32_t count, int32_t around)
+{
+    if (grown((void **)&attempt->round, &attempt->round_room, (int64_t)attempt->rounds + 1,
+              sizeof(Rounds)) < 0) {
+        return BROKEN;
+    }
+    attempt->round[attempt->rounds] = (Rounds){number, count, next->at, next->captures, around};
+    return attempt->rounds++;
+}
+
 /* Lead on from a counter: sets the preferred one of another round and what comes after it, and lets
    the other wait. As in `regex`, an optional round that was empty is the last. */
 static int
 counted(Attempt *attempt, const Step *step, Pending *next)
 {
-    int32_t found = capture_found(attempt, next->captures, step->number);
-    int32_t count = found == NONE ? 0 : attempt->capture[found].start, ways = 0;
-    int ends = count > step->least
-        && is_empty(attempt, next->captures, step->number, next->at);
+    int32_t count = 0, around = next->rounds, ways = 0;
+    int ends = 0;
+    if (around != NONE && attempt->round[around].number == step->number) {
+        const Rounds *rounds = &attempt->round[around];
+        count = rounds->count;
+        ends = count > step->least && is_empty(attempt, rounds, next->captures, next->at);
+        around = rounds->around;
+    }
     /* Without an upper bound, it only matters whether there have been enough rounds. */
     int32_t round = step->most || count < step->least ? count + 1 : step->least + 1;
     Pending way[2];
@@ -484,15 +506,14 @@ counted(Attempt *attempt, const Step *step, Pending *next)
         if (more ? ends || (step->most && count >= step->most) : count < step->least) {
             continue;
         }
-        int32_t captures = capture_counted(attempt, next->captures, step->number,
-                                           more ? round : 0, more ? next->at : AT_REST);
-        if (captures == BROKEN) {
+        int32_t leads = more ? attempt->matcher->ways.at[step->first] : step->after;
+        int32_t rounds = more ? round_made(attempt, next, step->number, round, around) : around;
+        if (rounds == BROKEN) {
             return ERROR;
         }
-        int32_t leads = more ? attempt->matcher->ways.at[step->first] : step->after;
-        way[ways++] = (Pending){leads, next->at, captures};
+        way[ways++] = (Pending){leads, next->at, next->captures, rounds};
     }
-    if (ways == 2 && wait_for(attempt, way[1].step, way[1].at, way[1].captures) < 0) {
+    if (ways == 2 && wait_for(attempt, way[1]) < 0) {
         return ERROR;
     }
     if (ways) {
@@ -507,7 +528,7 @@ split(Attempt *attempt, const Step *step, Pending *next)
 {
     const int32_t *ways = attempt->matcher->ways.at + step->first;
     for (int32_t way = step->count - 1; way > 0; way--) {
-        if (wait_for(attempt, ways[way], next->at, next->captures) < 0) {
+        if (wait_for(attempt, (Pending){ways[way], next->at, next->captures, next->rounds}) < 0) {
             return ERROR;
         }
     }
@@ -540,7 +561,7 @@ led_on(Attempt *attempt, const Step *step, Pending *next, int32_t end, int depth
 static int
 was_tried(Attempt *attempt, Seen *seen, const Pending *next)
 {
-    Tried key = {next->step, next->at, captures_known(attempt, next->captures, next->at)};
+    Tried key = {next->step, next->at, number_known(attempt, next)};
     return key.known < 0 ? ERROR : is_seen(seen, &key);
 }
 
@@ -594,7 +615,7 @@ matched(Attempt *attempt, int32_t first, int32_t start, int32_t captures, int32_
     if (depth > MAX_NESTED) {
         return failed("a pattern is nested too deeply");
     }
-    int32_t result = wait_for(attempt, first, start, captures) < 0
+    int32_t result = wait_for(attempt, (Pending){first, start, captures, NONE}) < 0
         ? ERROR
         : tried(attempt, &seen, first, base, end, into, depth);
     attempt->waiting = base;
@@ -685,7 +706,7 @@ led_to(uint8_t *meets, int32_t *led, int32_t step)
 }
 
 /* Mark the steps that several ways may reach at the same offset: only for these is it noted what has
-   been tried. With references, that is all steps. */
+   been tried. With references or counters, that is all steps. */
 static int
 meets_told(Matcher *self)
 {
@@ -707,7 +728,7 @@ meets_told(Matcher *self)
         if (step->kind == STEP_ATOMIC && step->after != NONE) {
             self->meets[step->after] = 1; /* from two offsets it may come to one */
         }
-        self->meets[index] |= self->referred.count > 0;
+        self->meets[index] |= self->referred.count || self->counts;
     }
     PyMem_Free(led);
     return 0;
@@ -752,6 +773,7 @@ matcher_filled(Matcher *self, PyObject *rows, PyObject *ways, PyObject *referred
                            || (step->most && step->least > step->most)))) {
             return ERROR;
         }
+        self->counts |= counts;
     }
     for (int32_t index = 0; index < self->ways.count; index++) {
         if (!is_within(self->ways.at[index], 0, self->steps)) {
@@ -887,6 +909,7 @@ matcher_run(Matcher *self, PyObject *args)
     PyMem_Free(attempt.code);
     PyMem_Free(attempt.letter);
     PyMem_Free(attempt.capture);
+    PyMem_Free(attempt.round);
     PyMem_Free(attempt.pending);
     numbers_free(&attempt.known);
     ints_free(&attempt.key);

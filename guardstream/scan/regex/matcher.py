@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 from enum import Enum, auto
 from functools import lru_cache, partial
 from itertools import groupby
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, TypeAlias
 
 import regex
 
@@ -134,8 +134,7 @@ class Step:
 
 class _Captures(NamedTuple):
     """What a way has captured, as a list linked from the newest back: a group's number, where its
-    text starts and ends, and the `rest`. An open group has the end _OPEN. A counter has a number
-    below 0; its `start` is how many rounds there have been, its `end` where the last one began."""
+    text starts and ends, and the `rest`. An open group has the end _OPEN."""
 
     number: int
     start: int
@@ -145,8 +144,20 @@ class _Captures(NamedTuple):
 
 _OPEN = -1
 
-_AT_REST = -1
-"""The `end` of a counter that has been left."""
+
+class _Rounds(NamedTuple):
+    """A counter that a way is in: its number, how many rounds have begun, where the last one did,
+    and with which captures; and the rounds of the counter around it."""
+
+    number: int
+    count: int
+    begun: int
+    captures: _Captures | None
+    around: _Rounds | None
+
+
+_Pending: TypeAlias = "tuple[Step, int, _Captures | None, _Rounds | None]"
+"""A step that is still to be tried, and at which offset."""
 
 WRITTEN_OUT = 256
 """How many steps a counter may be written out to. A larger one is counted while it matches, which
@@ -257,12 +268,13 @@ class Matcher:
         """The first way that matches, which must end at `end` if that is given."""
         text, seen, varies = attempt.text, set(), bool(self.referred or self.counters)
         length = len(text)
-        pending: list[tuple[Step, int, _Captures | None]] = [(first, start, captures)]
+        pending: list[_Pending] = [(first, start, captures, None)]
         steps = 0  # since some were paid for
         while pending:
-            step, at, captures = pending.pop()
+            step, at, captures, rounds = pending.pop()
             kind = step.kind
-            key = (step, at, self._known(attempt, captures, at)) if varies else (step, at)
+            known = self._known(attempt, captures, rounds, at) if varies else None
+            key = step, at, known
             if key in seen:
                 continue
             seen.add(key)
@@ -272,20 +284,20 @@ class Matcher:
                 steps = 0
             if kind is Kind.CHAR and at < length:
                 if step.members[text[at]] and step.after is not None and at != end:
-                    pending.append((step.after, at + 1, captures))
+                    pending.append((step.after, at + 1, captures, rounds))
                 continue
             if kind is Kind.SPLIT:
                 if step.fitting is None or at == length:
                     ways: Sequence[Step] = step.ways[::-1]
                 else:
                     ways = step.fitting[text[at]]
-                pending += [(way, at, captures) for way in ways]
+                pending += [(way, at, captures, rounds) for way in ways]
                 continue
             if kind is Kind.FAILED:
                 steps += step.number - 1
                 continue
             if kind is Kind.COUNT:
-                pending += self._rounds(step, at, captures)[::-1]
+                pending += self._counted_on(step, at, captures, rounds)[::-1]
                 continue
             if kind is Kind.MATCH:
                 if end is None or at == end:
@@ -294,44 +306,41 @@ class Matcher:
                 continue
             after = self._taken(attempt, step, at, captures)
             if after is not None and step.after is not None and (end is None or after[0] <= end):
-                pending.append((step.after, *after))
+                pending.append((step.after, *after, rounds))
         attempt.budget.pay(steps)
         return None
 
     def _known(
-        self, attempt: Attempt, captures: _Captures | None, at: int
+        self, attempt: Attempt, captures: _Captures | None, rounds: _Rounds | None, at: int
     ) -> tuple[tuple[int, ...], ...]:
-        """All in `captures` that may change how a step goes on: the captures of groups that are
-        referred to, the counts, and whether a round is empty so far."""
+        """All that may change how a step goes on: the captures of groups that are referred to, and
+        of the counters around the step the rounds, and whether the last is empty so far."""
         known: dict[tuple[int, bool], tuple[int, ...]] = {}
-        newest, found = captures, captures
-        missing = len(self.referred) + self.counters
+        found, missing = captures, len(self.referred)
         passed = depth = 0
         while found is not None and missing:
             number, start, end, found = found
             # What a group captured before still counts while it is open.
-            key = number, number > 0 and end == _OPEN
-            if key not in known and (number < 0 or number in self.referred):
+            key = number, end == _OPEN
+            if key not in known and number in self.referred:
                 known[key] = number, start, end
-                if number < 0:
-                    empty = self._is_empty(newest, number, at)
-                    known[key] = () if end == _AT_REST else (number, start, empty)
                 if not key[1]:
                     missing -= 1
                     passed += depth
             depth += 1
         attempt.budget.pay((passed + missing * depth) // PER_STEP)
-        return tuple(sorted(filter(None, known.values())))
+        told = sorted(known.values())
+        while rounds is not None:
+            told.append((rounds.count, self._is_empty(rounds, captures, at)))
+            rounds = rounds.around
+        return tuple(told)
 
-    def _is_empty(self, captures: _Captures | None, counter: int, at: int) -> bool:
-        """Whether a counter's round, now at `at`, has read nothing so far, and has not changed a
-        capture that is referred to."""
-        begun = captures
-        while begun is not None and begun.number != counter:
-            begun = begun.rest
-        if begun is None or begun.end != at:
+    def _is_empty(self, rounds: _Rounds, captures: _Captures | None, at: int) -> bool:
+        """Whether a counter's last round, now at `at`, has read nothing so far, and has not changed
+        a capture that is referred to."""
+        if rounds.begun != at:
             return False
-        while captures is not None and captures is not begun:
+        while captures is not None and captures is not rounds.captures:
             if captures.number in self.referred and captures.end != _OPEN:
                 before = captures.rest
                 while before is not None and (
@@ -343,29 +352,25 @@ class Matcher:
             captures = captures.rest
         return True
 
-    def _rounds(
-        self, step: Step, at: int, captures: _Captures | None
-    ) -> list[tuple[Step, int, _Captures | None]]:
+    def _counted_on(
+        self, step: Step, at: int, captures: _Captures | None, rounds: _Rounds | None
+    ) -> list[_Pending]:
         """What a counter leads to, in order of preference: another round, and what comes after it.
         As in `regex`, an optional round that was empty is the last."""
         node, number, after = step.node, step.number, step.after
         assert isinstance(node, Repeat)
         assert after is not None
-        found, rest = captures, captures
-        while found is not None and found.number != number:
-            found = found.rest
-        if captures is not None and captures.number == number:
-            rest = captures.rest
-        count = 0 if found is None else found.start
-        ends = count > node.low and self._is_empty(captures, number, at)
-        ways: list[tuple[Step, int, _Captures | None]] = []
+        count, around, ends = 0, rounds, False
+        if rounds is not None and rounds.number == number:
+            count, around = rounds.count, rounds.around
+            ends = count > node.low and self._is_empty(rounds, captures, at)
+        ways: list[_Pending] = []
         if not ends and (node.high is None or count < node.high):
             # Without an upper bound, it only matters whether there have been enough rounds.
             more = count + 1 if node.high is not None else min(count, node.low) + 1
-            ways.append((step.ways[0], at, _Captures(number, more, at, rest)))
+            ways.append((step.ways[0], at, captures, _Rounds(number, more, at, captures, around)))
         if count >= node.low:
-            # When the counter is met again, it begins anew.
-            ways.append((after, at, _Captures(number, 0, _AT_REST, rest)))
+            ways.append((after, at, captures, around))
         return ways[::-1] if node.lazy else ways
 
     def _taken(

@@ -259,7 +259,7 @@ class NativeMatcher(Matcher):
         self._native = _native.Matcher(
             rows.tobytes(),
             ways.tobytes(),
-            array("i", [*range(-self.counters, 0), *sorted(self.referred)]).tobytes(),
+            array("i", sorted(self.referred)).tobytes(),
             group,
             self._words + len(self._cases) * MAX_CASES,
             self._sets_of,
