@@ -15,7 +15,7 @@ from typing import Any, TypeAlias
 import pytest
 
 from guardstream.scan.match import Match
-from guardstream.scan.regex import forms, stepper
+from guardstream.scan.regex import analysis, forms, stepper
 from guardstream.scan.regex.ast import Alt
 from guardstream.scan.regex.dfa import _Step
 from guardstream.scan.regex.machine import Machine
@@ -165,7 +165,7 @@ BUGS: dict[str, Bug] = {
         Regions, "add", lambda right: lambda self, a, b, rule: right(self, min(a + 1, b), b, rule)
     ),
     "of rounds that may be empty, only the first way is followed": (
-        Program, "_never_empty", changed(lambda n: n.items[0] if isinstance(n, Alt) else n)
+        analysis, "never_empty", changed(lambda n: n.items[0] if isinstance(n, Alt) else n)
     ),
     "a region is released one character early": (Regions, "release", further),
     "the first rule's replacement is written, not the most severe one's": (

@@ -49,10 +49,10 @@ typedef struct {
 
 #define STILL_OPEN (-1)
 
-/* A counter that a way is in: how many rounds have begun, where the last one did, and with which
-   captures; and the rounds of the counter around it. */
+/* A counter that a way is in: how many times a round has begun, where the last one did, and with
+   which captures; and the rounds of the counter around it. */
 typedef struct {
-    int32_t number, count, begun, captures, around;
+    int32_t number, times, begun, captures, around;
 } Rounds;
 
 typedef struct {
@@ -296,7 +296,7 @@ rounds_told(Attempt *attempt, const Pending *next)
 {
     for (int32_t index = next->rounds; index != NONE; index = attempt->round[index].around) {
         const Rounds *rounds = &attempt->round[index];
-        int32_t told[2] = {rounds->count, is_empty(attempt, rounds, next->captures, next->at)};
+        int32_t told[2] = {rounds->times, is_empty(attempt, rounds, next->captures, next->at)};
         if (ints_append(&attempt->key, told, 2) < 0) {
             return ERROR;
         }
@@ -494,7 +494,7 @@ counted(Attempt *attempt, const Step *step, Pending *next)
     int ends = 0;
     if (around != NONE && attempt->round[around].number == step->number) {
         const Rounds *rounds = &attempt->round[around];
-        count = rounds->count;
+        count = rounds->times;
         ends = count > step->least && is_empty(attempt, rounds, next->captures, next->at);
         around = rounds->around;
     }

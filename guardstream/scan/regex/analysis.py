@@ -4,7 +4,8 @@ whether its states depend on the spelling or the length of words."""
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Container
+from collections.abc import Callable, Collection, Container
+from dataclasses import replace
 from functools import reduce
 from typing import NamedTuple
 
@@ -103,6 +104,24 @@ def never_empty(node: Node) -> Node | None:
             return None if some_item is None else Group(some_item, number)
         case _:
             return None
+
+
+def reading_rounds(node: Repeat, kept: Collection[int]) -> Node | None:
+    """A counter that requires rounds, with rounds that all read something: of X{2,3} it is Y{0,3},
+    where Y is X that reads something. In X{2,3} itself each place leads to all rounds after it.
+
+    None if no round may be empty, if it matters which of them are, or if a group that is `kept` is
+    in the counter.
+    """
+    if node.low < 2 or not may_be_empty(node.item) or not captured(node).isdisjoint(kept):
+        return None
+    some = never_empty(node.item)
+    if some is None or not node.lazy:
+        return some and replace(node, item=some, low=0)
+    # Only the rounds that are not required are few if possible.
+    more = None if node.high is None else node.high - node.low
+    required = Repeat(some, 0, node.low, lazy=False)
+    return Cat((required, Repeat(some, 0, more, lazy=True)))
 
 
 def max_width(node: Node) -> int | None:

@@ -19,7 +19,7 @@ from typing import NamedTuple, Protocol, TypeAlias
 
 import regex
 
-from guardstream.scan.regex.analysis import max_width, may_be_empty, min_width
+from guardstream.scan.regex.analysis import max_width, may_be_empty, min_width, reading_rounds
 from guardstream.scan.regex.ast import (
     Alt,
     Assert,
@@ -146,11 +146,11 @@ _OPEN = -1
 
 
 class _Rounds(NamedTuple):
-    """A counter that a way is in: its number, how many rounds have begun, where the last one did,
-    and with which captures; and the rounds of the counter around it."""
+    """A counter that a way is in: its number, how many `times` a round has begun, where the last
+    one did, and with which captures; and the rounds of the counter around it."""
 
     number: int
-    count: int
+    times: int
     begun: int
     captures: _Captures | None
     around: _Rounds | None
@@ -331,7 +331,7 @@ class Matcher:
         attempt.budget.pay((passed + missing * depth) // PER_STEP)
         told = sorted(known.values())
         while rounds is not None:
-            told.append((rounds.count, self._is_empty(rounds, captures, at)))
+            told.append((rounds.times, self._is_empty(rounds, captures, at)))
             rounds = rounds.around
         return tuple(told)
 
@@ -362,7 +362,7 @@ class Matcher:
         assert after is not None
         count, around, ends = 0, rounds, False
         if rounds is not None and rounds.number == number:
-            count, around = rounds.count, rounds.around
+            count, around = rounds.times, rounds.around
             ends = count > node.low and self._is_empty(rounds, captures, at)
         ways: list[_Pending] = []
         if not ends and (node.high is None or count < node.high):
@@ -480,6 +480,9 @@ class Matcher:
         return opened
 
     def _repeat(self, node: Repeat, after: Step) -> Step:
+        reading = reading_rounds(node, (self.group, *self.referred))
+        if reading is not None:
+            return self._compile(reading, after)
         end, low, high = after, node.low, node.high
         if high is None:
             if may_be_empty(node.item):

@@ -25,7 +25,7 @@ from guardstream.scan.regex.analysis import (
     max_width,
     may_be_empty,
     min_width,
-    never_empty,
+    reading_rounds,
 )
 from guardstream.scan.regex.ast import (
     NEVER,
@@ -292,13 +292,9 @@ class Program:
 
     def _repeat(self, node: Repeat, after: int) -> int:
         low, high = node.low, node.high
-        some = self._never_empty(node)
-        if some is not None:
-            # The required rounds of X{2} are those of Y{0,2}, where Y is X that reads something.
-            # In X{2} itself, each place would lead to all rounds after it.
-            more = None if high is None else high - low
-            rest = after if more == 0 else self._repeat(replace(node, low=0, high=more), after)
-            return self._repeat(Repeat(some, 0, low, lazy=False), rest)
+        reading = reading_rounds(node, (self.group,))
+        if reading is not None:
+            return self._compile(reading, after)
         check_rounds(node)
         if self._lazy and is_larger(node, LARGE):
             self._foresee(node.item)
@@ -318,13 +314,6 @@ class Program:
         for _ in range(low):
             after = self._compile(node.item, after)
         return after
-
-    def _never_empty(self, node: Repeat) -> Node | None:
-        """A round that reads something, of a counter that requires several rounds; None if no round
-        may be empty, or if it matters which of them are."""
-        if node.low < 2 or not may_be_empty(node.item) or self.group in captured(node):
-            return None
-        return never_empty(node.item)
 
     def _round(self, item: Node, after: int, end: int) -> int:
         """An optional round of a counter. If it reads nothing, it is the last, as in `regex`."""
