@@ -8,7 +8,7 @@ from typing import NamedTuple
 import pytest
 
 from guardstream.scan.regex.alphabet import END, START, CharSets
-from guardstream.scan.regex.analysis import never_empty
+from guardstream.scan.regex.analysis import never_empty, reading_rounds
 from guardstream.scan.regex.ast import Alt, Atomic, Cat, Char, Group, Look, Node, Reference, Repeat
 from guardstream.scan.regex.closure import Items
 from guardstream.scan.regex.dfa import Automaton, Caches, State
@@ -116,6 +116,26 @@ def test_a_lazy_beginning_outside_the_group_is_dropped() -> None:
 def test_what_may_be_empty_is_told_without_that(pattern: str, otherwise: str | None) -> None:
     found = never_empty(parse(pattern).tree)
     assert found == (otherwise and parse(otherwise).tree)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "otherwise"),
+    [
+        ("(?:a?){2,5}", "a{0,5}"),
+        ("(?:a?b?){2,}", "(?:ab?|b)*"),
+        ("(?:a?){2,5}?", "a{0,2}a{0,3}?"),
+        ("(?:a?){1,5}", None),
+        ("a{2,5}", None),
+        ("(?:a??){2,5}", None),
+        ("(?:(a)?){2,5}", None),
+    ],
+)
+def test_required_rounds_that_may_be_empty_are_optional_ones_that_read(
+    pattern: str, otherwise: str | None
+) -> None:
+    counter = parse(pattern).tree
+    assert isinstance(counter, Repeat)
+    assert reading_rounds(counter, (1,)) == (otherwise and parse(otherwise).tree)
 
 
 # Closures

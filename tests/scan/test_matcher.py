@@ -107,6 +107,16 @@ def test_a_match_is_paid_for_as_soon_as_it_is_long() -> None:
         assert answer(form(tree, 0), "ab" * 500 + "c", 10_000, 0, None, True)[0] == Found(1_001, [])
 
 
+def test_counters_within_counters_take_few_steps() -> None:
+    lazy = "(?:(?:(?:(?:a??){4,}){4,}){4,}){4,}"
+    for pattern in (f"e{lazy}x", f"e{lazy.replace('??', '?')}x", f"(e){lazy}\\1x"):
+        tree = parse(pattern).tree
+        for form in (Matcher, forms.chosen().matcher):
+            made, purse = form(tree, 0), Purse(10**6)
+            assert made.match("e", 0, True, purse) is None
+            assert 10**6 - purse.steps < 3 * made.size()
+
+
 @pytest.mark.parametrize("pattern", COUNTED)
 def test_what_is_counted_is_what_is_written_out(
     pattern: str, monkeypatch: pytest.MonkeyPatch
