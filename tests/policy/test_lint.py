@@ -5,8 +5,7 @@ from __future__ import annotations
 import pytest
 
 from guardstream import Policy
-from guardstream.policy import lint as linting
-from guardstream.policy.lint import pattern_warnings, warnings
+from guardstream.policy.lint import patterns, shadowing, warnings
 
 TESTS = "tests: [{clean: zzz}]"
 
@@ -81,7 +80,7 @@ def test_only_rules_that_share_a_word_or_a_pattern_are_compared(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     compared: list[object] = []
-    monkeypatch.setattr(linting, "_covers", lambda *rules: compared.append(rules))
+    monkeypatch.setattr(shadowing, "_covers", lambda *rules: compared.append(rules))
     rules = [f"- {{id: r{n}, words: [w{n}], {TESTS}}}" for n in range(50)]
     lint("\n".join(["rules:", *rules, f"- {{id: last, words: [W7], {TESTS}}}"]))
     assert len(compared) == 1
@@ -151,7 +150,7 @@ def test_a_word_longer_than_what_is_held_is_named() -> None:
     ],
 )
 def test_doubtful_patterns_are_named(pattern: str, group: str | None, said: str) -> None:
-    found = list(pattern_warnings(pattern, group, 20))
+    found = list(patterns.find(pattern, group, 20))
     assert any(said in line for line in found) if said else found == []
 
 
@@ -214,7 +213,7 @@ def test_checks_that_need_the_digits_that_normalisation_takes_are_named(
 
 def test_separated_repeats_are_not_quadratic() -> None:
     for pattern in (r"a[0-9]*[a-z]*!", r"a(?:[a-z]+\s)+!", r"a\w+@\w+"):
-        assert not [line for line in pattern_warnings(pattern, None, 20) if "quadratic" in line]
+        assert not [line for line in patterns.find(pattern, None, 20) if "quadratic" in line]
 
 
 def test_inherited_rules_are_judged_in_their_own_file() -> None:

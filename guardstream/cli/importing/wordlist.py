@@ -7,7 +7,7 @@ from mimetypes import MimeTypes
 from pathlib import Path
 
 from guardstream.cli.importing.write import Draft
-from guardstream.policy.lint import is_like_pattern
+from guardstream.policy.lint.words import is_like_pattern
 
 _TYPES = MimeTypes()  # not the system's, so that a file is read alike everywhere
 _PLAIN = (None, "text/plain", "text/markdown", "text/x-rst")  # Python 3.13 knows the last two
