@@ -7,10 +7,12 @@ from random import Random
 import pytest
 
 from guardstream.events import Finish
+from guardstream.stages.rules import Rule
 from tests.support.brute import needed_holdback
 from tests.support.forms import FORMS, searching
 from tests.support.generate import Case, draw_small
 from tests.support.harness import rule_set
+from tests.support.patterns import Capture, Char, Look, Repeat, Seq, Tree
 
 OUTSIDE = "~"
 LONGEST = 4  # as many characters as the generated rules can still need, and one more
@@ -59,3 +61,17 @@ def test_the_reference_holds_what_the_continuations_say(block: int) -> None:
         if len(sizes) < len(case.text) or judged.events[-1] != Finish("stop"):
             sizes = sizes[:-1]
         assert sizes == needed(case, len(sizes)), f"seed {seed}: {case}"
+
+
+def test_nothing_is_held_for_a_candidate_that_an_older_one_always_cuts() -> None:
+    letter = Char("[ax]")
+    parts = (
+        letter,
+        Capture(Repeat(Char("a"), 0, 1)),
+        Repeat(letter, 2, None),
+        Look(Char("1"), ahead=True, negated=False),
+    )
+    tree = Tree(Seq(parts), group=1, alphabet="ax1")
+    rule = Rule("r", "mask", patterns=(tree.text,), group=1)
+    case = Case((rule,), "xxxxax", trees={tree.text: tree}, letters="ax1")
+    assert case.judged().held[-1] == held(case)[-1] == needed(case, 6)[-1] == 0

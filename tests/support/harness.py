@@ -63,7 +63,7 @@ def difference(
 
     The case runs once for each of `natives`, true for the C extension; by default as set now. In
     Python, about half of the cases search their few patterns separately, as large sets do, and
-    only about one in eight reads the text that warms up a load, which takes the most time. A case
+    only about one in 25 reads the text that warms up a load, which takes the most time. A case
     is skipped if `regex` itself cannot search its patterns in time.
     """
     with suppress(TooLongError):
@@ -80,7 +80,7 @@ def _difference_in_forms(
     chunkings = one_by_one(case.text), random_split(case.text, random)
     for native in natives or [forms.NATIVE]:
         python = FORM._replace(few=0) if len(case.text) % 2 else FORM
-        python = python._replace(warm="") if len(case.text) % 8 else python
+        python = python._replace(warm="") if len(case.text) % 16 else python
         with patch.object(forms, "NATIVE", native), patch.object(forms, "PYTHON", python):
             problem = _told_difference(case, judged, chunkings)
         if problem is not None:

@@ -8,7 +8,7 @@ as a tree; rules whose patterns have none are left to `check_whole`.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
@@ -17,7 +17,7 @@ import regex
 from guardstream.events import Event, Finding, Finish, Text
 from guardstream.stages.rules import SEVERITIES, Keep, OnError, OnOverflow, Rule
 
-from .patterns import END, Matched, Thread, Tree
+from .patterns import END, Matched, Rest, Thread, Tree
 
 Span: TypeAlias = tuple[int, int]
 
@@ -302,22 +302,22 @@ class Candidate:
         """Whether some continuation could still change the outcome."""
         return bool(self.threads)
 
-    def hold(self, written: int) -> int | None:
+    def hold(self, written: int, older: Container[Rest]) -> int | None:
         """The first offset that the candidate could mask; None while there is none. Spans that are
-        written already do not count."""
+        written already do not count, nor threads that remain as an `older` one does."""
         accepted = self.best.spans if self.best is not None and self.tree.group is not None else ()
         claims = [span[0] for span in accepted if span[1] > written]
-        if self.claim is not None:
-            claims.append(self.claim)
+        if (claim := self.claim(older)) is not None:
+            claims.append(claim)
         return min(claims, default=None)
 
-    @property
-    def claim(self) -> int | None:
+    def claim(self, older: Container[Rest] = ()) -> int | None:
         """The same for the live threads alone, without the best match so far."""
         if self.tree.group is None:
             return self.start
-        claims = [span[0] for thread in self.threads for span in thread.captures[:1]]
-        claims += [thread.opened for thread in self.threads if thread.opened is not None]
+        threads = [thread for thread in self.threads if thread.rest not in older]
+        claims = [span[0] for thread in threads for span in thread.captures[:1]]
+        claims += [thread.opened for thread in threads if thread.opened is not None]
         return min(claims, default=None)
 
     def arrive(self, before: str, at: int) -> None:
@@ -367,6 +367,20 @@ class PatternSearch:
     def eager(self) -> bool:
         """Whether the rule fires at the first full match, even if `regex` prefers a later one."""
         return self.rule.action in ("block", "stop") and not can_refuse(self.rule)
+
+    def claims(self, written: int) -> Iterator[tuple[int, int]]:
+        """The first offset that each candidate could mask, and its start.
+
+        If a thread remains as one of an older candidate does, only the older one can match, unless
+        the match may be refused.
+        """
+        older: set[Rest] = set()
+        for candidate in self.candidates:
+            hold = candidate.hold(written, older)
+            if hold is not None:
+                yield hold, candidate.start
+            if not can_refuse(self.rule):
+                older.update(thread.rest for thread in candidate.threads)
 
     def take(self, text: str, at: int, char: str) -> None:
         """Take the character at `at`, or the end there."""
@@ -457,13 +471,8 @@ class WordCandidate:
     start: int
     length: int
 
-    def hold(self, written: int) -> int:
-        """The first offset that the word would mask."""
-        del written
-        return self.start
-
-    @property
     def claim(self) -> int:
+        """The first offset that the word would mask."""
         return self.start
 
 
@@ -482,6 +491,12 @@ class WordSearch:
     refused: int = 0
 
     eager = False
+
+    def claims(self, written: int) -> Iterator[tuple[int, int]]:
+        """See `PatternSearch.claims`."""
+        del written
+        for candidate in self.candidates:
+            yield candidate.claim(), candidate.start
 
     def take(self, text: str, at: int, char: str) -> None:
         """Take the character at `at`, or the end there."""
@@ -565,8 +580,8 @@ class Overflow:
         """Whether a member could still mask text from `hold` on, where it overflowed."""
         return any(
             candidate.start == start
-            and candidate.claim is not None
-            and candidate.claim <= self.hold
+            and (claim := candidate.claim()) is not None
+            and claim <= self.hold
             for search, start in self.members
             for candidate in search.candidates
         )
@@ -719,10 +734,8 @@ class Judge:
         """Every live candidate that could mask or fire: its hold, its search, its start."""
         for search in self.active():
             if search.rule.action != "monitor":
-                for candidate in search.candidates:
-                    hold = candidate.hold(self.written)
-                    if hold is not None:
-                        yield max(hold, self.written), search, candidate.start
+                for hold, start in search.claims(self.written):
+                    yield max(hold, self.written), search, start
 
     def _regions(self) -> list[Region]:
         cut = [
