@@ -29,8 +29,8 @@ _beginning = regex.compile(
             # A host: after `www.`, or before a path, a port, a query or a fragment.
             r"(?<![^\W_])www\.|[\w\-\p{So}][.．][\w\-\p{So}]+(?::[0-9]{1,5})?[/?#]",
             r"(?<![^\W_])localhost(?::[0-9]+)?/",
-            # `//host`, `//user@host`, `//[::1]`, `\\host`.
-            r"(?<![\w:/])//(?:[\w.\-~%!$&'()*+,;=:@\[]|\Z)|(?<!\\)\\\\[\w.\-]",
+            # `//host`, `//user@host`, `//[::1]`, `\\host`; `"text"://host` is a link of Textile.
+            r"(?<![\w/])(?<![^\"]:)//(?:[\w.\-~%!$&'()*+,;=:@\[]|\Z)|(?<!\\)\\\\[\w.\-]",
             # A target in Markdown or CSS, unless it is a mere recipient; a recipient with a query.
             rf"(?:\]\(|url\()(?!<?{RECIPIENT})",
             rf"{RECIPIENT}[^?&]*[?&]",
@@ -120,13 +120,15 @@ def _run_start(text: str) -> int:
 
     It also begins after a tag or an address in `<>`, unless this is escaped, or in brackets or
     quotes within an address, or in a link's definition
-    (https://spec.commonmark.org/0.31.2/#link-destination). Any other `<` or `>` may be part of an
-    address (https://github.github.com/gfm/#extended-url-autolink; linkifyjs, showdown).
+    (https://spec.commonmark.org/0.31.2/#link-destination) or a link of Textile
+    (https://textile-lang.com/doc/links). Any other `<` or `>` may be part of an address
+    (https://github.github.com/gfm/#extended-url-autolink; linkifyjs, showdown).
     """
     start = max(map(text.rfind, SPACES)) + 1
     if (opens := text.rfind("<")) < 0:
         return start
-    if "]:" in text[start:] or text[:start].rstrip(_BEFORE_DESTINATION).endswith("]:"):
+    run = text[start:]
+    if "]:" in run or '":' in run or text[:start].rstrip(_BEFORE_DESTINATION).endswith("]:"):
         return start
     if opens >= start:
         opens = text.rfind("<", 0, start)
