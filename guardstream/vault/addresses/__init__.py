@@ -10,7 +10,8 @@ There are two kinds of addresses:
 - In markup, an address may contain spaces: the value of an attribute, the target of a link, a
   string. `following` keeps the states of all constructs that are open. A module for each markup
   names its states, what opens them and how they end, and who reads it so: `html`, `css`,
-  `markdown`, `tex`, `directives`, `wikis`, `mermaid`; `strings` is for quotes in any language.
+  `markdown`, `tex`, `directives`, `wikis`, `mermaid`, `terminals`; `strings` is for quotes in any
+  language.
 
 `judging` decides by both. Where readers differ, an address is what any of them takes for one.
 """

@@ -30,10 +30,11 @@ from guardstream.vault.addresses.states import (
     State,
 )
 from guardstream.vault.addresses.strings import STRINGS
+from guardstream.vault.addresses.terminals import TERMINALS
 from guardstream.vault.addresses.tex import TEX
 from guardstream.vault.addresses.wikis import WIKIS
 
-MARKUPS = (HTML, CSS, STRINGS, MARKDOWN, TEX, DIRECTIVES, WIKIS, MERMAID)
+MARKUPS = (HTML, CSS, STRINGS, MARKDOWN, TEX, DIRECTIVES, WIKIS, MERMAID, TERMINALS)
 
 LONGEST_OPENING = 224
 """The longest opening of a construct, with what must precede it, in code points."""
