@@ -38,6 +38,8 @@ _beginning = regex.compile(
     ),
     regex.IGNORECASE,
 )
+# In definitions of Markdown; in links, images and aliases of Textile.
+_BEFORE_ADDRESS = ("]:", '":', "!:", "]http", "]//")
 _BEFORE_DESTINATION = SPACES + ">"  # of a definition: a line may begin with a block quote's mark
 _target = regex.compile(r"(?:\]\(|url\()\Z", regex.IGNORECASE)
 _recipient = regex.compile(RECIPIENT)
@@ -127,8 +129,8 @@ def _run_start(text: str) -> int:
     start = max(map(text.rfind, SPACES)) + 1
     if (opens := text.rfind("<")) < 0:
         return start
-    run = text[start:]
-    if "]:" in run or '":' in run or text[:start].rstrip(_BEFORE_DESTINATION).endswith("]:"):
+    run, before = text[start:], text[:start].rstrip(_BEFORE_DESTINATION)
+    if any(map(run.__contains__, _BEFORE_ADDRESS)) or before.endswith("]:"):
         return start
     if opens >= start:
         opens = text.rfind("<", 0, start)

@@ -29,7 +29,7 @@ from guardstream.vault.addresses.states import (
 class Link(State):
     """In a link or an image that begins with an address."""
 
-    BRACKETS = "in brackets: `[https://…]`, `[text|https://…]`, or a tag such as `[url=https://…]`"
+    BRACKETS = "in brackets: `[https://…]`, `[text|https://…]`, a tag such as `[url=https://…]`"
     BRACKETS_ESCAPE = "after a backslash in them"
     DOUBLE_BRACKETS = "in double brackets, which may also begin with a prefix: `[[name:…]]`"
     DOUBLE_BRACKETS_ESCAPE = "after a backslash in double brackets"
@@ -49,6 +49,7 @@ _ATTRIBUTES = r"[<>=]?(?:\([^()\n]{0,40}\)|\{[^{}\n]{0,60}\}){0,2}"
 WIKIS = Markup(
     openings=[
         Opening("[", rf"(?i:[a-z]{{1,10}}=)?{SPACED_ADDRESS}", Link.BRACKETS),
+        Opening("[", rf'"[^"\[\]\n]{{1,80}}":{ADDRESS}', Link.BRACKETS),
         Opening("|", SPACED_ADDRESS, Link.BRACKETS, after=r"\[[^\[\]|\n]{1,80}"),
         # A prefix may stand for an address: https://orgmode.org/manual/Link-Abbreviations.html
         Opening(
