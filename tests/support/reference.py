@@ -8,7 +8,7 @@ as a tree; rules whose patterns have none are left to `check_whole`.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Container, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
@@ -302,22 +302,25 @@ class Candidate:
         """Whether some continuation could still change the outcome."""
         return bool(self.threads)
 
-    def hold(self, written: int, older: Container[Rest]) -> int | None:
+    def hold(self, written: int, older: Mapping[Rest, int | None]) -> int | None:
         """The first offset that the candidate could mask; None while there is none. Spans that are
-        written already do not count, nor threads that remain as an `older` one does."""
+        written already do not count, nor threads that remain as an `older` one does; `older` has
+        the first offsets that these could mask."""
         accepted = self.best.spans if self.best is not None and self.tree.group is not None else ()
         claims = [span[0] for span in accepted if span[1] > written]
         if (claim := self.claim(older)) is not None:
             claims.append(claim)
         return min(claims, default=None)
 
-    def claim(self, older: Container[Rest] = ()) -> int | None:
+    def claim(self, older: Mapping[Rest, int | None] | None = None) -> int | None:
         """The same for the live threads alone, without the best match so far."""
         if self.tree.group is None:
             return self.start
-        threads = [thread for thread in self.threads if thread.rest not in older]
-        claims = [span[0] for thread in threads for span in thread.captures[:1]]
-        claims += [thread.opened for thread in threads if thread.opened is not None]
+        claims = []
+        for thread in self.threads:
+            claim = _opened(thread)
+            if claim is not None and not (older and _is_later(older.get(thread.rest, 0), claim)):
+                claims.append(claim)
         return min(claims, default=None)
 
     def arrive(self, before: str, at: int) -> None:
@@ -352,6 +355,16 @@ class Candidate:
         return ((self.start, at),) if self.tree.group is None else item.captures
 
 
+def _opened(thread: Thread) -> int | None:
+    """Where a thread's masked group first opened."""
+    return thread.captures[0][0] if thread.captures else thread.opened
+
+
+def _is_later(claim: int | None, other: int) -> bool:
+    """Whether a first offset is after another; None is after all."""
+    return claim is None or claim > other
+
+
 @dataclass(eq=False)
 class PatternSearch:
     """The search for one pattern of one rule."""
@@ -374,13 +387,13 @@ class PatternSearch:
         If a thread remains as one of an older candidate does, only the older one can match, unless
         the match may be refused.
         """
-        older: set[Rest] = set()
+        older: dict[Rest, int | None] = {}
         for candidate in self.candidates:
             hold = candidate.hold(written, older)
             if hold is not None:
                 yield hold, candidate.start
-            if not can_refuse(self.rule):
-                older.update(thread.rest for thread in candidate.threads)
+            for thread in () if can_refuse(self.rule) else candidate.threads:
+                older.setdefault(thread.rest, _opened(thread))
 
     def take(self, text: str, at: int, char: str) -> None:
         """Take the character at `at`, or the end there."""
