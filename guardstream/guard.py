@@ -50,7 +50,7 @@ from guardstream.vault.use import Part, VaultUse
 # Slow imports that only some uses need are done where they are used: the policy file with its
 # schema, YAML and regular expressions; an event loop; frames of bytes.
 if TYPE_CHECKING:
-    from guardstream.framing.frames import Media
+    from guardstream.framing.frames.frame import Media
     from guardstream.gate.from_policy import Gate
     from guardstream.operations import Operations
     from guardstream.policy import Policy
@@ -545,7 +545,7 @@ class Guard:
         with `gate`, `retry` or `concurrency`.
         """
         if media is not None:
-            from guardstream.framing.frames import FRAMES
+            from guardstream.framing.frames.kinds import FRAMES
 
             check_known("media", media, FRAMES)
         policy = self._policy_with(words)

@@ -13,7 +13,8 @@ import regex
 
 from guardstream.errors import AdapterError
 from guardstream.framing import sse
-from guardstream.framing.frames import FRAMES, Frame, Frames, Media
+from guardstream.framing.frames.frame import Frame, Frames, Media
+from guardstream.framing.frames.kinds import FRAMES
 from guardstream.framing.json import json_object
 from guardstream.framing.packets import are_packets
 

@@ -8,7 +8,8 @@ from typing import Any, Protocol
 
 from guardstream.errors import AdapterError
 from guardstream.events import FinishReason
-from guardstream.framing.frames import FRAMES, UNNAMED, Frame, Frames
+from guardstream.framing.frames.frame import UNNAMED, Frame, Frames
+from guardstream.framing.frames.kinds import FRAMES
 from guardstream.framing.json import json_bytes
 from guardstream.framing.lines import EventText
 from guardstream.providers.adapter import Adapter, Reading, Released, Slot

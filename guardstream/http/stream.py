@@ -11,7 +11,7 @@ from math import inf
 from typing import Any
 
 from guardstream.events import FinishReason
-from guardstream.framing.frames import Media
+from guardstream.framing.frames.frame import Media
 from guardstream.guard import Guard
 from guardstream.providers.adapter import Adapter, Unknown
 from guardstream.stream.arguments import known_arguments

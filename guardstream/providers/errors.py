@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, TypeAlias
 
 from guardstream.errors import AdapterError
 from guardstream.framing import aws, sse
-from guardstream.framing.frames import Frames
+from guardstream.framing.frames.frame import Frames
 from guardstream.framing.json import json_bytes, json_object
 
 BLOCKED = 400

@@ -12,7 +12,7 @@ from typing import Protocol
 
 from guardstream.errors import GuardstreamError
 from guardstream.events import FinishReason
-from guardstream.framing.frames import Media
+from guardstream.framing.frames.frame import Media
 from guardstream.http.charsets import AsUTF8, charset_of
 from guardstream.http.stream import WireGuard
 from guardstream.serve.routes import Headers, Route, values

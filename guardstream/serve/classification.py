@@ -13,7 +13,7 @@ from io import BytesIO
 from json import detect_encoding
 from typing import Literal, TypeAlias
 
-from guardstream.framing.frames import Media
+from guardstream.framing.frames.frame import Media
 from guardstream.http.bodies import BINARY, SIGN, begins_with_json, text_of
 from guardstream.http.headers import in_utf8
 from guardstream.http.media import AMAZON, EVENTS, PARTS

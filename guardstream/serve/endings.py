@@ -12,7 +12,8 @@ from starlette.types import Message
 from guardstream.errors import GuardstreamError
 from guardstream.events import FinishReason
 from guardstream.framing import sse
-from guardstream.framing.frames import FRAMES, Media
+from guardstream.framing.frames.frame import Media
+from guardstream.framing.frames.kinds import FRAMES
 from guardstream.guard import Guard
 from guardstream.providers.errors import (
     BLOCKED,

@@ -17,7 +17,7 @@ import anyio.lowlevel
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from guardstream.errors import BlockedError, GuardstreamError
-from guardstream.framing.frames import Media
+from guardstream.framing.frames.frame import Media
 from guardstream.http.body import in_thread
 from guardstream.http.headers import is_part
 from guardstream.http.transport import provider_at

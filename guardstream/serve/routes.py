@@ -11,7 +11,7 @@ from starlette.routing import compile_path
 from starlette.types import Scope
 
 from guardstream.amounts import check_count, check_seconds
-from guardstream.framing.frames import Media
+from guardstream.framing.frames.frame import Media
 from guardstream.guard import Guard, check_guard
 from guardstream.hints import check_known
 from guardstream.http.media import kind_of

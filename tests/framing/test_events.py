@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from guardstream import AdapterError, Guard, Policy
-from guardstream.framing.frames import FRAMES
+from guardstream.framing.frames.kinds import FRAMES
 
 GUARD = Guard(Policy.parse("rules: [{id: word, words: [secret], replacement: '*'}]"))
 

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from guardstream import AdapterError, Guard, Policy
-from guardstream.framing.frames import FRAMES, Frame, Media
+from guardstream.framing.frames.frame import Frame, Media
+from guardstream.framing.frames.kinds import FRAMES
 from guardstream.http.stream import WireGuard
 from tests.framing.test_objects import drawn
 

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from guardstream import AdapterError, Guard, Policy
-from guardstream.framing.frames import FRAMES, Frame
+from guardstream.framing.frames.frame import Frame
+from guardstream.framing.frames.kinds import FRAMES
 
 POLICY = """
 version: 1

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from guardstream import AdapterError
-from guardstream.framing.frames import FRAMES, Media
+from guardstream.framing.frames.frame import Media
+from guardstream.framing.frames.kinds import FRAMES
 from guardstream.framing.packets import split_packet
 from guardstream.framing.sniffing import sniffed, sniffed_text
 from guardstream.framing.sse import MAX_EVENT

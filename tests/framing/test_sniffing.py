@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from guardstream.errors import AdapterError
-from guardstream.framing.frames import Media
+from guardstream.framing.frames.frame import Media
 from guardstream.framing.sniffing import MAX_MARK, Beginning, sniffed, sniffed_text
 from guardstream.framing.sse import MAX_LINE
 from tests.providers.laws import GUARD, on_the_wire

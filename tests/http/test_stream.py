@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from guardstream import AdapterError, Guard, Policy
-from guardstream.framing.frames import Media
+from guardstream.framing.frames.frame import Media
 from guardstream.framing.sse import MAX_EVENT, MAX_LINE
 from guardstream.http.body import guard_body
 from guardstream.http.stream import WireGuard

@@ -9,7 +9,8 @@ from collections.abc import Sequence
 from itertools import chain
 
 from guardstream.errors import AdapterError
-from guardstream.framing.frames import EventFrames, Frame, Media
+from guardstream.framing.frames.event import EventFrames
+from guardstream.framing.frames.frame import Frame, Media
 from guardstream.framing.json import json_object
 from guardstream.framing.templates import EncodedTemplate
 from guardstream.providers.adapter import Unknown

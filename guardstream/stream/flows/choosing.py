@@ -18,7 +18,7 @@ from guardstream.stream.arguments import check_provider
 from guardstream.stream.whole import guards, is_harmless
 
 if TYPE_CHECKING:
-    from guardstream.framing.frames import Media
+    from guardstream.framing.frames.frame import Media
     from guardstream.framing.sniffing import Beginning
     from guardstream.policy import Policy
     from guardstream.providers.generic.json_format import JSONFormat

@@ -11,7 +11,7 @@ import re
 from codecs import BOM_UTF8
 from dataclasses import replace
 
-from guardstream.framing.frames import Frame
+from guardstream.framing.frames.frame import Frame
 from guardstream.framing.sse import Blank, encode
 from guardstream.stream.flows.flow import Sent
 

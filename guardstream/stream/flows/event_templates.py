@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from guardstream.framing.frames import EventFrames, Frame
+from guardstream.framing.frames.event import EventFrames
+from guardstream.framing.frames.frame import Frame
 from guardstream.framing.templates import Template, template
 
 if TYPE_CHECKING:

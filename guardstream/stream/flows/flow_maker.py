@@ -31,7 +31,7 @@ from guardstream.stream.result import Meter
 from guardstream.stream.whole import findings_in, is_harmless
 
 if TYPE_CHECKING:
-    from guardstream.framing.frames import Media
+    from guardstream.framing.frames.frame import Media
     from guardstream.policy import Policy
 
 Framing: TypeAlias = Literal["sse", "text"]

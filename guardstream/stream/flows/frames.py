@@ -11,7 +11,9 @@ from typing import Any, TypeAlias, TypeVar
 
 from guardstream.errors import AdapterError, StageError
 from guardstream.events import Finding, FinishReason
-from guardstream.framing.frames import UNNAMED, EventFrames, Frame, Frames, MessageFrames
+from guardstream.framing.frames.event import EventFrames
+from guardstream.framing.frames.frame import UNNAMED, Frame, Frames
+from guardstream.framing.frames.text import MessageFrames
 from guardstream.framing.json import escaped_strings, json_bytes, json_data, json_object
 from guardstream.providers.adapter import NONE, Adapter, Call, Slot, Unknown
 from guardstream.providers.errors import BLOCKED_CODE, errors_after

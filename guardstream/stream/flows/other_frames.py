@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from guardstream.framing.frames import Frame
+from guardstream.framing.frames.frame import Frame
 from guardstream.stream.flows.chunks import ChunkFlow
 
 _PROTOCOL = re.compile(r"[a-z]+(?:_[a-z]+)*(?:[./][a-z_]+)+|[a-z]+(?:_[a-z]+)+")

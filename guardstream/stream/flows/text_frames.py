@@ -16,7 +16,9 @@ from dataclasses import replace
 from itertools import takewhile
 from typing import NamedTuple
 
-from guardstream.framing.frames import EventFrames, Frame, Frames, MessageFrames
+from guardstream.framing.frames.event import EventFrames
+from guardstream.framing.frames.frame import Frame, Frames
+from guardstream.framing.frames.text import MessageFrames
 from guardstream.framing.json import json_bytes
 from guardstream.stream.flows.flow import Sent
 from guardstream.stream.flows.other_frames import OtherFrames
