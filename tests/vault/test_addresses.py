@@ -282,6 +282,7 @@ COMES = {
     "a table with addresses": "| [x] | https://example.com/a | {} |",
     "the line after one of Org": "#+ATTR_HTML: :src https://example.com/a b\n{}",
     "names in double brackets": "[[Name: {}]] [[1:{}]]",
+    "after a class of POSIX": "`[[:alpha:]_]+` finds {}",
     "an assignment in braces": "{{a = 1; src = {}}}",
     "after properties in braces": "{{img src=https://example.com/a b}} {}",
     "after an address in two parentheses": "((https://example.com/a b)) {}",

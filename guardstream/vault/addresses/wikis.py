@@ -54,7 +54,7 @@ WIKIS = Markup(
         # A prefix may stand for an address: https://orgmode.org/manual/Link-Abbreviations.html
         Opening(
             "[",
-            rf"\[:?(?:[^\W\d]\w{{0,19}}:(?=\S)|(?:[^\W\d]\w{{0,19}}:)?{SPACED_ADDRESS})",
+            rf"\[:?(?:[^\W\d]\w{{0,19}}:(?=[^\s\]])|(?:[^\W\d]\w{{0,19}}:)?{SPACED_ADDRESS})",
             Link.DOUBLE_BRACKETS,
         ),
         Opening(
