@@ -107,10 +107,14 @@ class Thread:
     opened: int | None = None
     captures: tuple[tuple[int, int], ...] = ()
 
+    @property
+    def claim(self) -> int | None:
+        """Where its masked group first opened; None if it has not."""
+        return self.captures[0][0] if self.captures else self.opened
+
     def holds_from(self, hold: int) -> bool:
         """Whether its masked group opened at `hold` or before."""
-        opened = self.captures[0][0] if self.captures else self.opened
-        return opened is not None and opened <= hold
+        return self.claim is not None and self.claim <= hold
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from math import inf
+from types import MappingProxyType
 from typing import TypeAlias
 
 import regex
@@ -302,7 +304,7 @@ class Candidate:
         """Whether some continuation could still change the outcome."""
         return bool(self.threads)
 
-    def hold(self, written: int, older: Mapping[Rest, int | None]) -> int | None:
+    def hold(self, written: int, older: Mapping[Rest, float]) -> int | None:
         """The first offset that the candidate could mask; None while there is none. Spans that are
         written already do not count, nor threads that remain as an `older` one does; `older` has
         the first offsets that these could mask."""
@@ -312,16 +314,12 @@ class Candidate:
             claims.append(claim)
         return min(claims, default=None)
 
-    def claim(self, older: Mapping[Rest, int | None] | None = None) -> int | None:
+    def claim(self, older: Mapping[Rest, float] = MappingProxyType({})) -> int | None:
         """The same for the live threads alone, without the best match so far."""
         if self.tree.group is None:
             return self.start
-        claims = []
-        for thread in self.threads:
-            claim = _opened(thread)
-            if claim is not None and not (older and _is_later(older.get(thread.rest, 0), claim)):
-                claims.append(claim)
-        return min(claims, default=None)
+        claims = [(thread.claim, older.get(thread.rest, 0)) for thread in self.threads]
+        return min((c for c, known in claims if c is not None and known <= c), default=None)
 
     def arrive(self, before: str, at: int) -> None:
         """Advance the threads as far as they get at `at` before the next character is known, and
@@ -355,16 +353,6 @@ class Candidate:
         return ((self.start, at),) if self.tree.group is None else item.captures
 
 
-def _opened(thread: Thread) -> int | None:
-    """Where a thread's masked group first opened."""
-    return thread.captures[0][0] if thread.captures else thread.opened
-
-
-def _is_later(claim: int | None, other: int) -> bool:
-    """Whether a first offset is after another; None is after all."""
-    return claim is None or claim > other
-
-
 @dataclass(eq=False)
 class PatternSearch:
     """The search for one pattern of one rule."""
@@ -387,13 +375,13 @@ class PatternSearch:
         If a thread remains as one of an older candidate does, only the older one can match, unless
         the match may be refused.
         """
-        older: dict[Rest, int | None] = {}
+        older: dict[Rest, float] = {}
         for candidate in self.candidates:
             hold = candidate.hold(written, older)
             if hold is not None:
                 yield hold, candidate.start
             for thread in () if can_refuse(self.rule) else candidate.threads:
-                older.setdefault(thread.rest, _opened(thread))
+                older.setdefault(thread.rest, inf if thread.claim is None else thread.claim)
 
     def take(self, text: str, at: int, char: str) -> None:
         """Take the character at `at`, or the end there."""

@@ -130,7 +130,7 @@ def _run_start(text: str) -> int:
     if (opens := text.rfind("<")) < 0:
         return start
     run, before = text[start:], text[:start].rstrip(_BEFORE_DESTINATION)
-    if any(map(run.__contains__, _BEFORE_ADDRESS)) or before.endswith("]:"):
+    if any(sign in run for sign in _BEFORE_ADDRESS) or before.endswith("]:"):
         return start
     if opens >= start:
         opens = text.rfind("<", 0, start)
