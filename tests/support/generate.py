@@ -16,7 +16,20 @@ import regex
 from guardstream.events import Action, Finding, Severity
 from guardstream.stages.rules import SEVERITIES, Keep, OnOverflow, Rule, Validator
 
-from .patterns import Alt, Capture, Char, Edge, Look, Node, Repeat, Seq, Tree, can_be_empty, spelled
+from .patterns import (
+    Alt,
+    Capture,
+    Char,
+    Edge,
+    Look,
+    Node,
+    Repeat,
+    Seq,
+    Tree,
+    can_be_empty,
+    is_one,
+    spelled,
+)
 from .reference import UNSEEN, Judge, Judged, can_refuse, check_whole
 
 ALPHABETS = ("ab", "abc", "aB1", "ab-", "a b", "ab_", "éße", "我你", "a我1", "ab是", "Kkſ", "xあ-")
@@ -247,7 +260,7 @@ class Drawer:
         """A text that the node is likely to match."""
         match node:
             case Char(text):
-                letters = [c for c in self.letters + OUTSIDE if regex.fullmatch(text, c)]
+                letters = [c for c in self.letters + OUTSIDE if is_one(text, False, c)]
                 return self.random.choice(letters or list("1"))
             case Edge() | Look():
                 return ""

@@ -23,7 +23,7 @@ from .patterns import END, Matched, Rest, Thread, Tree
 
 Span: TypeAlias = tuple[int, int]
 
-PATIENCE = 10.0
+PATIENCE = 1.0
 """Seconds that `regex` may search for a match: some patterns take exponential time."""
 
 _SPACELESS = regex.compile(
