@@ -1,6 +1,7 @@
 """Compare the engine with the reference on fresh cases: `python -m tests.fuzz --minutes 10`.
 
-Prints what the cases contained and the differences; exits with 1 if there were any.
+Prints what the cases contained and the differences; exits with 1 if there were any. Ctrl-C ends it
+early, once the batches that are running are done.
 """
 
 from __future__ import annotations
@@ -8,11 +9,13 @@ from __future__ import annotations
 import argparse
 import gc
 import os
+import signal
 import sys
 import time
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from itertools import count
 from secrets import randbits
+from threading import Event
 
 from tests.support.forms import FORMS
 from tests.support.generate import (
@@ -50,6 +53,23 @@ def batch(seeds: range) -> tuple[Composition, int, str]:
     return composition, len(KINDS) * len(apart), told(found)
 
 
+def interruption() -> Event:
+    """Is set by the first Ctrl-C; the second ends the process."""
+    interrupted = Event()
+
+    def interrupt(*_: object) -> None:
+        interrupted.set()
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+    signal.signal(signal.SIGINT, interrupt)
+    return interrupted
+
+
+def ignore_interruption() -> None:
+    """For the processes that compare: a terminal interrupts them too."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
 def options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--cases", type=int, default=1_000_000)
@@ -67,17 +87,17 @@ def main() -> int:
     total, apart, differing = Composition(), 0, 0
     print(f"seeds from {first}", flush=True)
     starts = count(first, BATCH)
-    with ProcessPoolExecutor(chosen.jobs) as pool:
+    interrupted = interruption()
+    with ProcessPoolExecutor(chosen.jobs, initializer=ignore_interruption) as pool:
         running: set[Future[tuple[Composition, int, str]]] = set()
         submitted = 0
         while differing < ENOUGH:
-            open_for_more = submitted < chosen.cases and time.monotonic() < deadline
-            while open_for_more and len(running) < chosen.jobs:
+            in_time = time.monotonic() < deadline and not interrupted.is_set()
+            while in_time and submitted < chosen.cases and len(running) < chosen.jobs:
                 start = next(starts)
                 size = min(BATCH, chosen.cases - submitted)
                 running.add(pool.submit(batch, range(start, start + size)))
                 submitted += size
-                open_for_more = submitted < chosen.cases
             if not running:
                 break
             done, running = wait(running, return_when=FIRST_COMPLETED)
