@@ -36,7 +36,8 @@ class Match(NamedTuple):
     """A settled span of a rule: offsets in code points from the text's start, end exclusive.
 
     `rule` is the rule's number. `began` is where the match began if the span is that of its group;
-    None if it began at `start`. `failed`: the confirmation raised or ran out of time, and `start`
+    None if it began at `start`. `pattern` is the pattern's number in its search; 0 for a word.
+    `failed`: the confirmation raised or ran out of time, and `start`
     is where the unconfirmed candidate's hold-back begins. `judged` is False if the match was so
     long that its text is no longer kept: it has overflowed, is masked, and is not reported.
     """
@@ -45,6 +46,7 @@ class Match(NamedTuple):
     start: int
     end: int
     began: int | None = None
+    pattern: int = 0
     failed: bool = False
     judged: bool = True
 

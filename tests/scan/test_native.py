@@ -71,7 +71,7 @@ def test_a_machine_is_made_of_tables() -> None:
     assert not stream.due
     assert stream.run("ba", 0, 2) == 2
     assert stream.due
-    assert stream.certain() == ([(7, 3, 4, 3)], [])
+    assert stream.certain() == ([(7, 3, 4, 3, 0)], [])
 
 
 def reader(*searches: Any, most: int = 8, unseen: Any = None) -> Any:
@@ -255,9 +255,9 @@ def test_what_another_thread_has_given_meanwhile_is_given_again() -> None:
     assert streams[0].run("ba", 0, 2) == 2
     assert streams[0].due
     assert streams[1].due
-    assert streams[0].certain() == ([(7, 1, 2, 1)], [])
+    assert streams[0].certain() == ([(7, 1, 2, 1, 0)], [])
     assert streams[0].run("b\u0100", 0, 2) == 2
-    assert streams[0].certain() == ([(7, 3, 4, 3)], [])
+    assert streams[0].certain() == ([(7, 3, 4, 3, 0)], [])
 
 
 def test_a_page_may_be_asked_for_while_the_same_thread_judges_one(
@@ -282,8 +282,8 @@ def test_a_page_may_be_asked_for_while_the_same_thread_judges_one(
     reading.start()
     reading.join(timeout=30)
     assert not reading.is_alive()
-    assert stream.certain() == ([(7, 2, 3, 2)], [])
-    assert other.certain() == ([(7, 1, 2, 1)], [])
+    assert stream.certain() == ([(7, 2, 3, 2, 0)], [])
+    assert other.certain() == ([(7, 1, 2, 1, 0)], [])
 
 
 def test_a_part_that_is_not_in_the_text_is_refused() -> None:

@@ -64,6 +64,15 @@ def test_what_is_found_both_ways_is_found_once() -> None:
 
 
 @pytest.mark.usefixtures("form")
+def test_a_word_and_each_pattern_are_found_once() -> None:
+    patterns = "xy(?=z)", "-?xy", "-xy.*!"
+    rule = Rule("r", words=("xy",), patterns=patterns, whole_word=False, normalize=("zero_width",))
+    # The word, the first pattern where it is seen, and the second both ways.
+    found = [(0, 4), (2, 4), (2, 4), (2, 4)]
+    assert spans(f"-{SHY}xy{ZWSP}z", rule) == [("r", *span) for span in found]
+
+
+@pytest.mark.usefixtures("form")
 def test_a_rule_that_does_not_ask_for_it_sees_all() -> None:
     plain = Rule("plain", patterns=("ab",))
     asks = Rule("asks", patterns=("ab",), normalize=("zero_width",))

@@ -213,10 +213,12 @@ def spans_found(rule: Rule, text: str) -> list[Span]:
     for word in distinct_words(rule):
         found = set(words_found(rule, word, text))
         spans += [span for span in found if is_confirmed(rule, text, *span)]
-    within = [span for pattern in rule.patterns for span in pattern_spans(rule, pattern, text)]
-    if "zero_width" in rule.normalize:
-        within = joined_spans(within, seen_spans(rule, text))
-    return [(start, end) for start, end in spans + within if start < end]
+    for pattern in rule.patterns:
+        within = pattern_spans(rule, pattern, text)
+        if "zero_width" in rule.normalize:
+            within = joined_spans(within, seen_spans(rule, pattern, text))
+        spans += within
+    return [(start, end) for start, end in spans if start < end]
 
 
 def pattern_spans(rule: Rule, pattern: str, text: str) -> list[Span]:
@@ -234,11 +236,11 @@ def seen(text: str) -> str:
     return "".join(char for char in text if char not in UNSEEN)
 
 
-def seen_spans(rule: Rule, text: str) -> list[Span]:
-    """The spans in `text` of the patterns' matches in the visible text. Each begins and ends with a
+def seen_spans(rule: Rule, pattern: str, text: str) -> list[Span]:
+    """The spans in `text` of a pattern's matches in the visible text. Each begins and ends with a
     visible character."""
     places = [at for at, char in enumerate(text) if char not in UNSEEN]
-    spans = [span for pattern in rule.patterns for span in pattern_spans(rule, pattern, seen(text))]
+    spans = pattern_spans(rule, pattern, seen(text))
     return [(places[start], places[end - 1] + 1) for start, end in spans if start < end]
 
 

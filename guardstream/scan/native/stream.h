@@ -339,10 +339,10 @@ stream_failures(Stream *self, PyObject *Py_UNUSED(ignored))
     return found;
 }
 
-/* Append what a plain pattern's match masks, if anything: (label, start, end), and where the match
-   began if that is asked for. */
+/* Append what a plain pattern's match masks, if anything: (label, start, end), and if asked for, where
+   the match began and its pattern. */
 static int
-append_match(const Stream *self, PyObject *list, const OpenMatch *match, int began)
+append_match(const Stream *self, PyObject *list, const OpenMatch *match, int origin)
 {
     int32_t tail = self->machine->tails.at[match->pattern];
     int64_t start = tail < 0 ? match->start : match->hold;
@@ -351,8 +351,9 @@ append_match(const Stream *self, PyObject *list, const OpenMatch *match, int beg
         return 0;
     }
     PyObject *made =
-        Py_BuildValue(began ? "(iLLL)" : "(iLL)", (int)self->machine->labels.at[match->pattern],
-                      (long long)start, (long long)end, (long long)match->start);
+        Py_BuildValue(origin ? "(iLLLi)" : "(iLL)", (int)self->machine->labels.at[match->pattern],
+                      (long long)start, (long long)end, (long long)match->start,
+                      (int)match->pattern);
     int result = made == NULL ? ERROR : PyList_Append(list, made);
     Py_XDECREF(made);
     return result;
@@ -360,13 +361,13 @@ append_match(const Stream *self, PyObject *list, const OpenMatch *match, int beg
 
 /* Take the matches of a plain pattern that began before its oldest candidate. */
 static int
-pile_settle(Stream *self, Pile *pile, int64_t oldest, PyObject *found, int began)
+pile_settle(Stream *self, Pile *pile, int64_t oldest, PyObject *found, int origin)
 {
     int result = 0;
     while (result == 0 && pile->head < pile->count && pile->at[pile->head].start < oldest) {
         const OpenMatch *match = &pile->at[pile->head++];
         pile->waiting -= !match->written;
-        result = append_match(self, found, match, began);
+        result = append_match(self, found, match, origin);
     }
     return result;
 }
@@ -401,8 +402,8 @@ stream_settle(Stream *self, PyObject *found, PyObject *others)
     return result;
 }
 
-/* certain() -> (what the matches that have become certain mask, with where each began; the patterns
-   that have a match which Python must settle) */
+/* certain() -> (what the matches that have become certain mask, with where each began and its pattern;
+   the patterns that have a match which Python must settle) */
 static PyObject *
 stream_certain(Stream *self, PyObject *Py_UNUSED(ignored))
 {

@@ -115,7 +115,7 @@ class PatternScan(Rereading):
         # What comes before the hold-back is written: an empty group holds nothing.
         end = max(match.hold, match.end)
         if self._set.automata[match.pattern].program.exact:
-            return [Match(rule, match.hold, end)]
+            return [Match(rule, match.hold, end, pattern=match.pattern)]
         try:
             base = window.base
             text = self._as_read(window.text)[: self.offset - base]
@@ -124,7 +124,8 @@ class PatternScan(Rereading):
                 spans = matcher.ends_at(text, start - base, match.end - base, base == 0, self)
                 if spans is not None:
                     begin = spans[0][0] + base if spans else start
-                    return [Match(rule, max(begin, match.hold), end)]
+                    begin = max(begin, match.hold)
+                    return [Match(rule, begin, end, pattern=match.pattern)]
         except OverBudgetError:
             return [Match(rule, match.hold, self.offset, failed=True)]
         return []
@@ -173,15 +174,15 @@ class PatternScan(Rereading):
             if spans and spans[0][0] < self._horizon():
                 # It has overflowed long ago, and there is no text left to be judged.
                 rule = compiled.rule
-                return [Match(rule, start, end, began, judged=False) for start, end in spans]
+                return [Match(rule, *span, began, pattern, judged=False) for span in spans]
             if not self._is_confirmed(pattern, spans, window):
                 self._go_on_after(match, window, ended=ended)
                 return []
         if match.late:
             self._restart(pattern, match.end, window, ended=ended)
         if len(spans) == 1:
-            return [Match(compiled.rule, *spans[0], began)]
-        return [Match(compiled.rule, start, end, began) for start, end in spans]
+            return [Match(compiled.rule, *spans[0], began, pattern)]
+        return [Match(compiled.rule, *span, began, pattern) for span in spans]
 
     def _go_on_after(self, match: OpenMatch, window: Window, *, ended: bool) -> None:
         """Let the search go on after a match that is refused. Candidates that come back hold no
@@ -212,7 +213,7 @@ class PatternScan(Rereading):
         while (match := self._find(pattern, begin, oldest, window)) is not None:
             spans = self._spans(pattern, match, window)
             if self._is_confirmed(pattern, spans, window):
-                found += [Match(compiled.rule, start, end, match.start) for start, end in spans]
+                found += [Match(compiled.rule, *span, match.start, pattern) for span in spans]
                 self._restart(pattern, match.end, window, ended=ended)
                 return False
             begin = self._after_refused(match, window)

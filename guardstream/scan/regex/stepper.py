@@ -360,12 +360,12 @@ class Stepper:
         found, self._failures = list(self._failures), ()
         return found
 
-    def certain(self) -> tuple[list[tuple[int, int, int, int]], list[int]]:
-        """The matches that have become certain, each once: its label, the span that is masked, and
-        where it began. And the patterns that are not plain, but have a match that nothing older can
-        undo."""
+    def certain(self) -> tuple[list[tuple[int, int, int, int, int]], list[int]]:
+        """The matches that have become certain, each once: its label, the span that is masked,
+        where it began, and its pattern. And the patterns that are not plain, but have a match that
+        nothing older can undo."""
         found, others = self._taken()
-        return [(*masked, match.start) for match, masked in found], others
+        return [(*masked, match.start, match.pattern) for match, masked in found], others
 
     def settled(self) -> list[tuple[int, int, int]]:
         """The matches that have become certain, if nothing else is `due`: the label of each, and

@@ -15,8 +15,8 @@ MAX_COUNTED = 256
 class Searches:
     """The `scans` of one stream, which read in step, and the forks of some of them.
 
-    A fork ignores the zero-width characters of the text. A match that both a search and its fork
-    find counts once.
+    A fork ignores the zero-width characters of the text. A pattern's match that both a search and
+    its fork find counts once.
     """
 
     __slots__ = (
@@ -29,8 +29,9 @@ class Searches:
         "scans",
     )
 
-    _times_found: dict[tuple[int, int, int], list[int]]
-    """While there are forks: how often a match was found, by searches and by forks."""
+    _times_found: dict[tuple[Scan, int, int, int], list[int]]
+    """While there are forks: how often a match was found, by a search and by its fork. A match is a
+    search, the number of a pattern in it, and a span."""
 
     def __init__(
         self, scans: Sequence[Scan], reader: Reader, window: Window, forking: Collection[int]
@@ -92,16 +93,18 @@ class Searches:
             return [match for scan in self.scans for match in take(scan)]
         found = []
         for scan in self.scans:
-            is_fork = scan in self.forks
+            of = scan.of if isinstance(scan, Fork) else scan
+            is_fork = scan is not of
             for match in take(scan):
-                times = self._times_found.setdefault((match.rule, match.start, match.end), [0, 0])
+                span = of, match.pattern, match.start, match.end
+                times = self._times_found.setdefault(span, [0, 0])
                 times[is_fork] += 1
                 if match.failed or times[is_fork] > times[not is_fork]:
                     found.append(match)
         if len(self._times_found) > MAX_COUNTED:
             oldest = min(fork.oldest() for fork in self.forks)
             self._times_found = {
-                match: times for match, times in self._times_found.items() if match[2] > oldest
+                span: times for span, times in self._times_found.items() if span[-1] > oldest
             }
         return found
 
