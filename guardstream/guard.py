@@ -34,7 +34,7 @@ from guardstream.stream.arguments import (
 )
 from guardstream.stream.callbacks import ON_ERRORS
 from guardstream.stream.delivery_options import attributes_of, extraction_of, options_of
-from guardstream.stream.flows.choosing import choosing, own_formats
+from guardstream.stream.flows.choosing import NamedBy, choosing, own_formats
 from guardstream.stream.flows.flow_maker import FlowMaker, Framing
 from guardstream.stream.flows.format_hints import FormatHints
 from guardstream.stream.observers import Observer, Observing, check_observer
@@ -743,7 +743,8 @@ class Guard:
             from guardstream.providers.toolkit.unknown import check_unknown
 
             check_unknown(unknown)
-        choose = choosing(policy, provider, passing, self._format_hints)
+        named_by: NamedBy = "caller" if media is None else "endpoint"
+        choose = choosing(policy, provider, passing, self._format_hints, named_by=named_by)
         named = provider is not None
         return FlowMaker(
             policy, choose, stages, passing, media, framing, named, on_block=self._on_block
