@@ -22,10 +22,12 @@ from guardstream.jsonstream.trial import LONGEST, Trial
 
 Fences: TypeAlias = Literal["strip", "keep", "require"]
 
+BOM = "\ufeff"
+"""The byte order mark. A reader may ignore one before a JSON text (RFC 8259, section 8.1)."""
+
 _JSON = frozenset(("json", "json5", "jsonc", "jsonl", "ndjson"))
 _THOUGHTS = {"<think>": "</think>", "<thinking>": "</thinking>"}
 _FIRST_BLOCK, _LAST_BLOCK = 1_024, 1 << 30
-_BOM = "\ufeff"
 _BEGINNINGS = frozenset('{["')
 
 _turn = re.compile(r"[\[{<`\n]")  # where prose may end
@@ -199,8 +201,8 @@ class Documents:
         if self._or_text and text[index] not in _BEGINNINGS:
             self._state = self._rest
             return index, None
-        if text[index] == _BOM and not self._offset:
-            return index + 1, Mark(_BOM, 0)
+        if text[index] == BOM and not self._offset:
+            return index + 1, Mark(BOM, 0)
         if self._fence and text[index] == self._fence[0]:
             end = index + len(text[index:]) - len(text[index:].lstrip(self._fence[0]))
             if end == len(text) and end - index < len(self._fence) and not final:
@@ -259,8 +261,8 @@ class Documents:
         return self._part(document, text, index, tokens)
 
     def _prose(self, text: str, index: int, final: bool) -> _Step:
-        if text[index] == _BOM and not self._offset:
-            return index + 1, Mark(_BOM, 0)
+        if text[index] == BOM and not self._offset:
+            return index + 1, Mark(BOM, 0)
         if self._line_start:
             step = self._try_fence(text, index, final)
             if step:

@@ -14,6 +14,7 @@ from guardstream.framing.packets import split_packet
 from guardstream.guard import Guard
 from guardstream.http.request import RefusedError, with_names
 from guardstream.http.stream import WireGuard
+from guardstream.jsonstream.documents import BOM
 from guardstream.serve.bodies import wire_of
 from guardstream.serve.routes import Route
 
@@ -260,9 +261,6 @@ _BETWEEN = re.compile(r"(?<=\n\n)|(?<=\n\r\n)")
 _SILENT = re.compile(r"(?:(?:event|id|retry)?:[^\r\n]*\r?\n)+\s*")
 """Events without data: comments, such as heartbeats."""
 
-_MARK = "\ufeff"
-"""A byte order mark, which some readers skip."""
-
 
 def _records_of(first: str) -> _Records:
     """Return a function that finds the payloads in a connection's messages, by its first one."""
@@ -277,8 +275,8 @@ def _records_of(first: str) -> _Records:
 
 
 def _plain(text: str) -> Sequence[_Record]:
-    marked = text[:1] == _MARK and text[1:].lstrip()[:1] in ("{", "[", '"')
-    return [_Record(_MARK, text[1:], "") if marked else _Record("", text, "")]
+    marked = text[:1] == BOM and text[1:].lstrip()[:1] in ("{", "[", '"')
+    return [_Record(BOM, text[1:], "") if marked else _Record("", text, "")]
 
 
 def _signalr(text: str) -> Sequence[_Record]:

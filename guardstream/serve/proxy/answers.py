@@ -18,6 +18,7 @@ from guardstream.http.media import Kind, kind_of
 from guardstream.http.other_answers import Guarded
 from guardstream.http.request import RefusedError
 from guardstream.http.stream import WireGuard
+from guardstream.jsonstream.documents import BOM
 from guardstream.operations import gated
 from guardstream.providers.answers.whole import BODIES
 from guardstream.providers.errors import BLOCKED_CODE
@@ -129,7 +130,7 @@ async def _judged(
 
 async def judged_strings(guard: Guard, body: bytes) -> bytes:
     """Judge the strings in JSON, in lines of JSON, or a text. UpstreamError if one is blocked."""
-    text = _utf8(body).removeprefix("\ufeff")
+    text = _utf8(body).removeprefix(BOM)
     content = json_of("", text)
     assert content is not None  # no media type claims that it is JSON
     judged: Any
