@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from guardstream.errors import GuardstreamError
-from guardstream.jsonstream.documents import BOM
+from guardstream.framing.json import BOM
 
 
 class DatasetError(GuardstreamError):

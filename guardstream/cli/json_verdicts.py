@@ -17,7 +17,7 @@ from guardstream.cli.chunks import cut, opened
 from guardstream.cli.output import note
 from guardstream.cli.schema_keywords import warnings_in
 from guardstream.errors import GuardstreamError
-from guardstream.jsonstream.documents import BOM
+from guardstream.framing.json import BOM
 from guardstream.jsonstream.errors import DocumentError, JSONSyntaxError
 from guardstream.jsonstream.repair import KINDS, USUAL, Kind, kinds_named
 from guardstream.jsonstream.schema.schema import Schema

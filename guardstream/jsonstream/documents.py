@@ -13,6 +13,7 @@ from typing import Literal, TypeAlias
 
 import regex
 
+from guardstream.framing.json import BOM
 from guardstream.jsonstream.document import Document
 from guardstream.jsonstream.errors import SchemaViolationError
 from guardstream.jsonstream.lexer.tokens import Token
@@ -21,9 +22,6 @@ from guardstream.jsonstream.repaired import DocumentOptions, RepairedDocument
 from guardstream.jsonstream.trial import LONGEST, Trial
 
 Fences: TypeAlias = Literal["strip", "keep", "require"]
-
-BOM = "\ufeff"
-"""The byte order mark. A reader may ignore one before a JSON text (RFC 8259, section 8.1)."""
 
 _JSON = frozenset(("json", "json5", "jsonc", "jsonl", "ndjson"))
 _THOUGHTS = {"<think>": "</think>", "<thinking>": "</thinking>"}

@@ -9,12 +9,11 @@ from typing import Any, NamedTuple, Protocol, TypeAlias
 
 from guardstream.errors import AdapterError
 from guardstream.events import FinishReason
-from guardstream.framing.json import json_bytes, json_data, json_start
+from guardstream.framing.json import BOM, json_bytes, json_data, json_start
 from guardstream.framing.packets import split_packet
 from guardstream.guard import Guard
 from guardstream.http.request import RefusedError, with_names
 from guardstream.http.stream import WireGuard
-from guardstream.jsonstream.documents import BOM
 from guardstream.serve.bodies import wire_of
 from guardstream.serve.routes import Route
 

@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any, TypeVar
 
 from guardstream.errors import AdapterError, BlockedError, GuardstreamError
-from guardstream.framing.json import json_bytes, json_object
+from guardstream.framing.json import BOM, json_bytes, json_object
 from guardstream.gate.tasks import Delivery
 from guardstream.guard import Guard
 from guardstream.http import other_answers
@@ -18,7 +18,6 @@ from guardstream.http.media import Kind, kind_of
 from guardstream.http.other_answers import Guarded
 from guardstream.http.request import RefusedError
 from guardstream.http.stream import WireGuard
-from guardstream.jsonstream.documents import BOM
 from guardstream.operations import gated
 from guardstream.providers.answers.whole import BODIES
 from guardstream.providers.errors import BLOCKED_CODE

@@ -10,8 +10,9 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from guardstream.events import Event, Finding, Finish, Stage, Text
+from guardstream.framing.json import BOM
 from guardstream.jsonstream.document import Document
-from guardstream.jsonstream.documents import BOM, Documents, Mark, Part, Piece, Prose
+from guardstream.jsonstream.documents import Documents, Mark, Part, Piece, Prose
 from guardstream.jsonstream.errors import DocumentError, JSONSyntaxError
 from guardstream.jsonstream.lexer.tokens import Token
 from guardstream.jsonstream.repair import Repair

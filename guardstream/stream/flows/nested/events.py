@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from contextlib import suppress
 
-from guardstream.jsonstream.documents import BOM
+from guardstream.framing.json import BOM
 from guardstream.stream.flows.nested.reader import Reader
 from guardstream.stream.flows.nested.values import KEPT, Nested, Strings, within
 

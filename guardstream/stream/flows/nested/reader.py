@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections import deque
 
-from guardstream.jsonstream.documents import BOM
+from guardstream.framing.json import BOM
 from guardstream.providers.toolkit.fields import KINDS
 from guardstream.providers.toolkit.paths import LONGEST_BESIDE
 from guardstream.stream.flows.nested.values import (

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from contextlib import suppress
 
-from guardstream.jsonstream.documents import BOM
+from guardstream.framing.json import BOM
 from guardstream.stream.flows.nested.events import begun_in, in_events, may_be_events
 from guardstream.stream.flows.nested.reader import Reader
 from guardstream.stream.flows.nested.values import Strings
