@@ -9,13 +9,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
-from guardstream.errors import AdapterError
 from guardstream.events import FinishReason
 from guardstream.providers.adapter import Piece, Reading, Released, Unknown
 from guardstream.providers.spec import ABOUT, KEEP, META, NAME, REQUEST, Leaf, OneOf, Spec, sibling
 from guardstream.providers.toolkit.blocks import Block, Blocks
 from guardstream.providers.toolkit.fields import fields_of
-from guardstream.providers.toolkit.objects import Event, Objects, dumped, model_like, with_changes
+from guardstream.providers.toolkit.objects import Event, Objects, model_like
 from guardstream.providers.toolkit.parsed import is_json
 
 _MARKS = dict.fromkeys(
@@ -224,16 +223,6 @@ class AGUI(Objects):
     def accepts(cls, chunk: object) -> bool:
         """Return whether `chunk` is an event."""
         return Events.accepts(chunk) or (cls.is_own(chunk) and "type" in fields_of(chunk))
-
-    def json_of(self, chunk: Any) -> Event:
-        """Return the event that an object represents."""
-        if not self.is_own(chunk):
-            raise AdapterError(f"ag_ui: a {type(chunk).__qualname__!r} is not an event")
-        return dumped(chunk)
-
-    def changed(self, chunk: Any, old: Event, new: Event) -> Any:
-        """Return an object like `chunk` that represents another event."""
-        return with_changes(chunk, old, new)
 
     def made(self, chunk: Any, event: Event) -> Any:
         """Return an object of the class that its package has for an event."""

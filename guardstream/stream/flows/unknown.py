@@ -17,7 +17,7 @@ from typing import NamedTuple
 from guardstream.errors import AdapterError
 from guardstream.events import Event, Finding, Finish, Text, text_of
 from guardstream.providers.adapter import Beside, Piece
-from guardstream.providers.toolkit.fields import KINDS
+from guardstream.providers.toolkit.fields import KIND_ENDS
 from guardstream.stream.flows.across import Across, matches_across, severity
 from guardstream.stream.flows.checks import Check, is_unchanged
 from guardstream.stream.flows.nested.beside import values_beside
@@ -50,9 +50,6 @@ _NAMING = 4
 
 _KIND = re.compile(r"[\w.:/-]{1,64}")
 """The name of a kind: one word."""
-
-_KINDS = tuple(f".{name}" for name in KINDS)
-"""The ends of paths where kinds are."""
 
 
 class _Source(NamedTuple):
@@ -394,7 +391,7 @@ class UnknownTexts:
         """Return whether a piece is the name of a kind that no rule changes, alone or joined with
         those before it."""
         slot, text = piece.slot, piece.text
-        if not slot.field.endswith(_KINDS) or _KIND.fullmatch(text) is None:
+        if not slot.field.endswith(KIND_ENDS) or _KIND.fullmatch(text) is None:
             return False
         return is_unchanged(self.judge(slot.field, text, slot.number, slot.name), text)
 
