@@ -28,6 +28,7 @@ class Objects(Envelope):
     `packages` are the top-level modules of the classes.
     """
 
+    name: ClassVar[str]
     repeats = False
     packages: ClassVar[frozenset[str]]
 
