@@ -34,7 +34,7 @@ from guardstream.stream.arguments import (
 )
 from guardstream.stream.callbacks import ON_ERRORS
 from guardstream.stream.delivery_options import attributes_of, extraction_of, options_of
-from guardstream.stream.flows.choosing import choosing, own_formats
+from guardstream.stream.flows.choosing import NamedBy, choosing, own_formats
 from guardstream.stream.flows.flow_maker import FlowMaker, Framing
 from guardstream.stream.flows.format_hints import FormatHints
 from guardstream.stream.observers import Observer, Observing, check_observer
@@ -743,7 +743,8 @@ class Guard:
             from guardstream.providers.toolkit.unknown import check_unknown
 
             check_unknown(unknown)
-        choose = choosing(policy, provider, passing, self._format_hints)
+        named_by: NamedBy = "caller" if media is None else "endpoint"
+        choose = choosing(policy, provider, passing, self._format_hints, named_by=named_by)
         named = provider is not None
         return FlowMaker(
             policy, choose, stages, passing, media, framing, named, on_block=self._on_block
@@ -788,12 +789,16 @@ class _CurrentOperations:
     """The `Operations` of the policy that applies now.
 
     Guards that follow the same files share one: after a reload, too, they have one limiter and one
-    audit log. A guard that keeps its policy has a copy, which a reload does not change.
+    audit log. A guard that keeps its policy has a copy, which a reload does not change. During a
+    reload two policies are in use, the new one and that of streams which are just beginning, so
+    both keep their objects.
     """
 
     def __init__(self) -> None:
         self._lock = kept_across_forks(Lock())
-        self._last: tuple[object, Operations | None] = (None, None)  # a built policy, and its own
+        # Each is a built policy and its operations, the one that was used last first.
+        self._last: tuple[object, Operations | None] = (None, None)
+        self._before: tuple[object, Operations | None] = (None, None)
 
     def of(self, policy: Policy) -> Operations | None:
         """Return the operations of a policy, created when it is first seen; None if it has none.
@@ -805,13 +810,21 @@ class _CurrentOperations:
             return made
         with self._lock:
             built, made = self._last
-            if built is not policy.built:
-                if made is not None or policy.operational:
-                    from guardstream.operations import operations
+            if built is policy.built:
+                return made
+            known, found = self._before
+            if known is not policy.built:
+                found = self._made(policy, made)
+            self._before, self._last = self._last, (policy.built, found)
+            return found
 
-                    made = operations(policy, made)
-                self._last = policy.built, made
-            return made
+    @staticmethod
+    def _made(policy: Policy, before: Operations | None) -> Operations | None:
+        if before is None and not policy.operational:
+            return None
+        from guardstream.operations import operations
+
+        return operations(policy, before)
 
 
 @cache

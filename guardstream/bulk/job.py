@@ -267,7 +267,10 @@ def _begin(job: Job, files: Sequence[File], name: str) -> Mapping[int, Report]:
     fs, path = opened(job.target)
     folder = opened(_folder(job.target))[1]
     if fs.exists(path) and not job.overwrite and not fs.exists(f"{folder}/joining"):
-        raise BulkError(f"{job.target}: already exists: name another target, or pass --overwrite")
+        raise BulkError(
+            f"{job.target}: already exists: name another target, or replace it by overwrite=True, "
+            "or --overwrite"
+        )
     plan = json.dumps(_plan(job, files)).encode()
     try:
         fs.makedirs(folder, exist_ok=True)

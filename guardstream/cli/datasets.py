@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from guardstream.errors import GuardstreamError
+from guardstream.framing.json import BOM
 
 
 class DatasetError(GuardstreamError):
@@ -44,7 +45,7 @@ def read(path: Path) -> Iterator[Example]:
 
 def _example(path: Path, number: int, line: str) -> Example:
     try:
-        value = json.loads(line.removeprefix("\ufeff") if number == 1 else line)
+        value = json.loads(line.removeprefix(BOM) if number == 1 else line)
         if not isinstance(value, dict) or not isinstance(value.get("text"), str):
             raise ValueError("a line needs an object with a 'text'")
         return Example(number, value["text"], _label(value), _spans(value), _source(value))

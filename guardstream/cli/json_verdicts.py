@@ -17,6 +17,7 @@ from guardstream.cli.chunks import cut, opened
 from guardstream.cli.output import note
 from guardstream.cli.schema_keywords import warnings_in
 from guardstream.errors import GuardstreamError
+from guardstream.framing.json import BOM
 from guardstream.jsonstream.errors import DocumentError, JSONSyntaxError
 from guardstream.jsonstream.repair import KINDS, USUAL, Kind, kinds_named
 from guardstream.jsonstream.schema.schema import Schema
@@ -27,7 +28,6 @@ from guardstream.policy.json_schemas import from_file
 VALID, BAD_INPUT, INVALID = 0, 2, 3
 
 _BYTES = 64 * 1024
-_BOM = "\ufeff"
 
 
 def schema_of(
@@ -126,7 +126,7 @@ def _of_document(
         return found.error, found
     first = next(chunks, "")
     # A byte order mark may be ignored (RFC 8259, section 8.1); offsets count it.
-    start = len(_BOM) if first.startswith(_BOM) else 0
+    start = len(BOM) if first.startswith(BOM) else 0
     rest = (text for part in ([first[start:]], chunks) for text in part)
     return verdict(rest, options.schema, duplicates=options.duplicates, offset=start), None
 
@@ -136,7 +136,7 @@ def _of_lines(texts: _Texts, options: Options) -> Iterator[dict[str, Any]]:
     number = 0
     for line in _lines(iter(texts)):
         number += 1
-        if not line.strip(" \t\r\n\ufeff"):
+        if not line.strip(" \t\r\n" + BOM):
             continue
         chunks = iter([line]) if options.chunk is None else cut(iter([line]), options.chunk)
         yield _report(None, *_of_document(chunks, options)) | {"line": number}

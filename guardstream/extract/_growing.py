@@ -10,15 +10,9 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from guardstream.extract._shapes import (
-    ABSENT,
-    branches,
-    kept,
-    may_be_omitted,
-    shape,
-    typed,
-    typed_scalar,
-)
+from guardstream.extract._shapes import ABSENT, shape
+from guardstream.extract._types import branches, may_be_omitted
+from guardstream.extract._validated import kept, typed, typed_scalar
 from guardstream.jsonstream.lexer import tokens as t
 from guardstream.jsonstream.lexer.tokens import Token
 

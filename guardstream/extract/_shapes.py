@@ -8,7 +8,6 @@ branch allows, or by a key that closed models do not have.
 from __future__ import annotations
 
 import dataclasses
-import json
 from collections.abc import (
     Collection,
     Iterable,
@@ -18,37 +17,34 @@ from collections.abc import (
     Sequence,
 )
 from functools import lru_cache
-from types import UnionType
 from typing import (
-    Annotated,
     Any,
-    Literal,
-    TypeAlias,
-    TypeVar,
-    Union,
     get_args,
     get_origin,
-    get_type_hints,
 )
 
 from pydantic import (
-    AliasChoices,
-    AliasGenerator,
     BaseModel,
     ConfigDict,
-    OnErrorOmit,
-    PydanticSchemaGenerationError,
-    PydanticUserError,
     RootModel,
-    TypeAdapter,
-    ValidationError,
 )
 from pydantic.fields import FieldInfo
-from pydantic_core import PydanticUndefined, SchemaError
+from pydantic_core import PydanticUndefined
 
 from guardstream.extract._errors import MISSING
-
-Path: TypeAlias = tuple[str | int, ...]
+from guardstream.extract._types import (
+    Path,
+    add_alias,
+    branches,
+    declared_type,
+    hints_of,
+    is_class,
+    is_named_tuple,
+    literals,
+    may_be_omitted,
+    paths_of,
+)
+from guardstream.extract._validated import kept, typed, typed_scalar
 
 ABSENT: Any = object()
 
@@ -142,7 +138,7 @@ class Record(Shape):
         self._types = types
         self._closed = closed
         self.omits = any(map(may_be_omitted, types.values()))
-        found = {key: _literals(kind) for key, kind in types.items()}
+        found = {key: literals(kind) for key, kind in types.items()}
         self.tags = {key: values for key, values in found.items() if values}
 
     def member(self, key: str) -> Any:
@@ -168,8 +164,8 @@ class _Model(Record):
     def __init__(self, model: type[BaseModel]) -> None:
         self._model = model
         self.config = model.model_config
-        self._paths = _paths(model.model_fields, model.model_config)
-        types = {name: _declared_type(info) for name, info in model.model_fields.items()}
+        self._paths = paths_of(model.model_fields, model.model_config)
+        types = {name: declared_type(info) for name, info in model.model_fields.items()}
         closed = model.model_config.get("extra") == "forbid" and _all_short(self._paths)
         super().__init__(_by_key(self._paths, types), closed=closed)
 
@@ -201,7 +197,7 @@ class _Root(Shape):
         return _made(self._model, {"root": self._inner.build(values)})
 
     def complete(self, values: Any, declared: Any) -> Any:
-        declared = _declared_type(self._model.model_fields["root"])
+        declared = declared_type(self._model.model_fields["root"])
         return _made(self._model, {"root": self._inner.complete(values, declared)})
 
     def decided(self, values: Any) -> Shape:
@@ -214,11 +210,11 @@ class _Dataclass(Record):
 
     def __init__(self, kind: Any) -> None:
         self._cls = cls = get_origin(kind) or kind
-        hints = _hints(kind)
+        hints = hints_of(kind)
         self.config = getattr(cls, "__pydantic_config__", None)
         self._paths: dict[str, tuple[Path, ...]]
         own = {each.name: ((each.name,),) for each in dataclasses.fields(cls)}
-        named = own | _paths(getattr(cls, "__pydantic_fields__", {}), self.config or {})
+        named = own | paths_of(getattr(cls, "__pydantic_fields__", {}), self.config or {})
         self._paths = {each.name: named[each.name] for each in dataclasses.fields(cls) if each.init}
         super().__init__(_by_key(self._paths, hints))
 
@@ -239,11 +235,11 @@ class _TypedDict(Record):
         origin = get_origin(kind) or kind
         self.config = getattr(origin, "__pydantic_config__", None)
         config = self.config or {}
-        hints = _hints(kind)
+        hints = hints_of(kind)
         fields = {name: FieldInfo.from_annotation(each) for name, each in hints.items()}
         for name, info in fields.items():
-            _add_alias(name, info, config.get("alias_generator"))
-        self._paths = _paths(fields, config)
+            add_alias(name, info, config.get("alias_generator"))
+        self._paths = paths_of(fields, config)
         self._open = config.get("extra") == "allow"
         super().__init__(_by_key(self._paths, hints))
 
@@ -282,7 +278,7 @@ def shape(kind: Any, *, is_object: bool) -> Shape:
 def _shape(kind: Any, is_object: bool) -> Shape | None:
     """Return the shape of one branch; None if it is not one of an object or array."""
     origin, arguments = get_origin(kind) or kind, get_args(kind)
-    if _is_class(kind, RootModel):
+    if is_class(kind, RootModel):
         return _Root(kind, shape(kind.model_fields["root"].annotation, is_object=is_object))
     if kind is Any:
         return PLAIN
@@ -290,15 +286,15 @@ def _shape(kind: Any, is_object: bool) -> Shape | None:
     if record is not None:
         return record if is_object else None
     if is_object:
-        if origin in _DICTS or _is_class(origin, dict):
+        if origin in _DICTS or is_class(origin, dict):
             values, keys = (arguments[1], arguments[0]) if len(arguments) == 2 else (Any, str)
             return _Values(values, keys, plain=origin in _DICTS)
         return None
-    if _is_named_tuple(origin):
-        return _Tuple(tuple(_hints(kind).values()))
+    if is_named_tuple(origin):
+        return _Tuple(tuple(hints_of(kind).values()))
     if origin is tuple and arguments and arguments[-1] is not ...:
         return _Tuple(arguments)
-    if origin is Iterable or (_is_class(origin, Collection) and not _is_class(origin, _NO_ARRAYS)):
+    if origin is Iterable or (is_class(origin, Collection) and not is_class(origin, _NO_ARRAYS)):
         return _Values(arguments[0] if arguments else Any, plain=origin in _LISTS)
     return None
 
@@ -311,7 +307,7 @@ _NO_ARRAYS = (str, bytes, bytearray, Mapping)
 
 @lru_cache(maxsize=256)
 def _record(kind: Any) -> Record | None:
-    if _is_class(kind, BaseModel):
+    if is_class(kind, BaseModel):
         return _Model(kind)
     origin = get_origin(kind) or kind
     if hasattr(origin, "__required_keys__"):  # also a TypedDict of typing_extensions
@@ -319,72 +315,6 @@ def _record(kind: Any) -> Record | None:
     if isinstance(origin, type) and dataclasses.is_dataclass(origin):
         return _Dataclass(kind)
     return None
-
-
-def _is_named_tuple(kind: Any) -> bool:
-    return _is_class(kind, tuple) and hasattr(kind, "_fields")
-
-
-def _declared_type(info: FieldInfo) -> Any:
-    """Return the type of a model's field, with what pydantic needs to tell its values apart."""
-    if info.discriminator is not None:
-        return Annotated[info.annotation, info]
-    return Annotated[info.annotation, *info.metadata] if info.metadata else info.annotation
-
-
-def _hints(kind: Any) -> dict[str, Any]:
-    """Return the declared types of a class's fields; `kind` may bind its type variables."""
-    origin = get_origin(kind) or kind
-    variables = dict(zip(getattr(origin, "__parameters__", ()), get_args(kind), strict=False))
-    hints = get_type_hints(origin, include_extras=True)
-    return {key: _filled(_unqualified(each), variables) for key, each in hints.items()}
-
-
-def _unqualified(kind: Any) -> Any:
-    """Return the type inside `Required[int]`, `NotRequired[int]` or `ReadOnly[int]`."""
-    while str(get_origin(kind)).endswith(("Required", "ReadOnly")):
-        kind = get_args(kind)[0]
-    return kind
-
-
-def _filled(kind: Any, variables: Mapping[Any, Any]) -> Any:
-    """Return a type with its type variables replaced."""
-    if isinstance(kind, TypeVar):
-        return variables.get(kind, kind)
-    free = getattr(kind, "__parameters__", ()) if get_args(kind) else ()
-    return kind[tuple(variables.get(each, each) for each in free)] if free else kind
-
-
-def _open(variable: TypeVar) -> Any:
-    """Return the type that pydantic uses for an unbound type variable."""
-    if getattr(variable, "has_default", bool)():
-        return variable.__default__  # type: ignore[attr-defined]  # of typing_extensions
-    if variable.__constraints__:
-        return Union[variable.__constraints__]  # noqa: UP007  # of a tuple
-    return variable.__bound__ or Any
-
-
-def branches(kind: Any) -> list[Any]:
-    """Return the members of a union, without None."""
-    within = _within(kind)
-    if within is None:
-        return [] if kind is type(None) else [kind]
-    return [each for member in within for each in branches(member)]
-
-
-def _within(kind: Any) -> Iterable[Any] | None:
-    """Return the types that a union, an alias or the like stands for."""
-    if isinstance(kind, TypeVar):
-        return (_open(kind),)
-    origin = get_origin(kind)
-    alias = origin or kind
-    value = getattr(alias, "__value__", None)  # of a `type` statement
-    if value is not None:
-        variables = zip(alias.__type_params__, get_args(kind), strict=False)
-        return (_filled(value, dict(variables)),)
-    if origin is Annotated:
-        return get_args(kind)[:1]
-    return get_args(kind) if origin in (Union, UnionType) else None
 
 
 def _made(
@@ -427,22 +357,8 @@ def _private(model: type[BaseModel]) -> dict[str, Any] | None:
     return {name: each for name, each in found.items() if each is not PydanticUndefined} or None
 
 
-def _literals(kind: Any) -> tuple[Any, ...]:
-    """Return all values of a literal type; none for any other type."""
-    found: list[Any] = []
-    for each in branches(kind):
-        if get_origin(each) is not Literal:
-            return ()
-        found += get_args(each)
-    return tuple(found)
-
-
 def _is_scalar(values: dict[str, Any], key: str) -> bool:
     return key in values and not isinstance(values[key], dict | list)
-
-
-def _is_class(kind: Any, of: Any) -> bool:
-    return isinstance(kind, type) and issubclass(kind, of)
 
 
 def _declared(field: dataclasses.Field[Any], before: dict[str, Any]) -> Any:
@@ -494,143 +410,3 @@ def _at(value: Any, path: Path) -> Any:
         except (KeyError, IndexError, TypeError):
             return ABSENT
     return value
-
-
-def _paths(
-    fields: Mapping[str, FieldInfo], config: Mapping[str, Any]
-) -> dict[str, tuple[Path, ...]]:
-    """Return the paths in the JSON at which a field's value may be, in the order in which pydantic
-    tries them."""
-    by_name = config.get("populate_by_name") or config.get("validate_by_name")
-    by_alias = config.get("validate_by_alias", True)
-    found: dict[str, tuple[Path, ...]] = {}
-    for name, info in fields.items():
-        alias = info.validation_alias
-        paths: list[Path] = []
-        if by_alias and alias is not None:
-            choices = alias.choices if isinstance(alias, AliasChoices) else [alias]
-            paths = [(each,) if isinstance(each, str) else tuple(each.path) for each in choices]
-        if by_name or alias is None:
-            paths.append((name,))
-        found[name] = tuple(paths)
-    return found
-
-
-def _add_alias(name: str, info: FieldInfo, generator: Any) -> None:
-    """Set the alias of a field that the configuration of its class generates."""
-    if generator is None or info.validation_alias is not None:
-        return
-    if isinstance(generator, AliasGenerator):
-        alias, validation, _ = generator.generate_aliases(name)
-        info.validation_alias = validation or alias
-    else:
-        info.validation_alias = generator(name)
-
-
-_MOST_TYPES = 1_024
-_types: dict[int, tuple[Any, TypeAdapter[Any]]] = {}
-"""Types and their adapters, by the identities of the types. The type is there to stay alive."""
-
-
-def adapter(declared: Any) -> TypeAdapter[Any]:
-    """Return the adapter for a declared type; TypeError if it cannot be hashed."""
-    known = _types.get(id(declared))
-    if known is None:
-        if len(_types) >= _MOST_TYPES:
-            _types.clear()
-        known = _types[id(declared)] = declared, _adapter(declared, repr(declared))
-    return known[1]
-
-
-@lru_cache(maxsize=_MOST_TYPES)
-def _adapter(declared: Any, written: str) -> TypeAdapter[Any]:
-    """Return the adapter of a type. `written` distinguishes unions of the same types in another
-    order: they are equal, but pydantic tries the types in order."""
-    del written
-    return TypeAdapter(declared)
-
-
-def typed_scalar(plain: Any, declared: Any, written: str | None = None) -> Any:
-    """Return a complete scalar as its declared type; `plain` if the type rejects it. `written` is a
-    number as the text has it."""
-    kinds = branches(declared)
-    # In a union with a type such as `date`, or in the mode "left_to_right", pydantic may prefer
-    # another type.
-    smart = len(kinds) == 1 or get_origin(declared) is not Annotated
-    if declared is Any or (type(plain) in kinds and smart and _PLAIN.issuperset(kinds)):
-        return plain
-    try:
-        return adapter(declared).validate_json(written or json.dumps(plain))
-    except REFUSALS:
-        return plain
-
-
-def may_be_omitted(declared: Any) -> bool:
-    """Return whether an invalid value is left out: only at a value's end is it known whether the
-    value stays."""
-    if _is_class(declared, RootModel):
-        return may_be_omitted(_declared_type(declared.model_fields["root"]))
-    if get_origin(declared) is Annotated and _OMITS in get_args(declared):
-        return True
-    return any(map(may_be_omitted, _within(declared) or ()))
-
-
-def kept(plain: Any, declared: Any, config: ConfigDict | None) -> list[Any]:
-    """Return a list of a complete value as its declared type; an empty list if the value is
-    omitted, or can only be validated with the whole.
-
-    `config` is that of the class around it, which may be strict.
-    """
-    try:
-        written = json.dumps([plain])
-    except TypeError:  # something in it has its type already
-        return [plain]
-    try:
-        found: list[Any] = _list_of(declared, config).validate_json(written)
-    except REFUSALS:
-        return []
-    return found
-
-
-_lists: dict[tuple[int, int], tuple[Any, ConfigDict | None, TypeAdapter[Any]]] = {}
-"""Types, configurations and the adapters for lists of the types, by the identities of both."""
-
-
-def _list_of(declared: Any, config: ConfigDict | None) -> TypeAdapter[Any]:
-    known = _lists.get((id(declared), id(config)))
-    if known is None:
-        if len(_lists) >= _MOST_TYPES:
-            _lists.clear()
-        made = TypeAdapter(list[declared], config=config)
-        known = _lists[id(declared), id(config)] = declared, config, made
-    return known[2]
-
-
-_OMITS = get_args(OnErrorOmit)[-1]
-
-
-def typed(value: Any, declared: Any) -> Any:
-    """Return a complete value as the declared type; unchanged if the type rejects it."""
-    if declared is Any or not isinstance(value, str | int | float | dict | list | None):
-        return value
-    try:
-        known = adapter(declared)
-        try:
-            written = json.dumps(value)
-        except TypeError:  # something in it has its type already
-            return known.validate_python(value)
-        # From JSON a strict type accepts more: a text for a date, an array for a set.
-        return known.validate_json(written)
-    except REFUSALS:
-        return value
-
-
-_PLAIN = frozenset({str, int, float, bool})
-# A type that is only usable with its model's configuration, such as a pattern, raises SchemaError.
-REFUSALS = (
-    ValidationError,
-    TypeError,
-    PydanticUserError,
-    PydanticSchemaGenerationError,
-    SchemaError,
-)

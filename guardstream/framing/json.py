@@ -17,6 +17,9 @@ from typing import Any, Literal, TypeAlias
 
 from guardstream.errors import AdapterError
 
+BOM = "\ufeff"
+"""The byte order mark. A reader may ignore one before a JSON text (RFC 8259, section 8.1)."""
+
 _SPACE = " \t\r\n"
 _SPACES = re.compile(f"[{_SPACE}]*")
 _OPENS = ("{", "[", '"')

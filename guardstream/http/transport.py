@@ -25,6 +25,7 @@ from guardstream.guard import ONLY_BY_WRAP, Guard, check_guard
 from guardstream.hints import check_known
 from guardstream.http.body import aguard_body, guard_body, guard_error, in_thread
 from guardstream.http.charsets import charset_of
+from guardstream.http.endpoints import ENDPOINTS, SHARED, provider_of
 from guardstream.http.headers import BYTES, CONVERSATION, NOT_UTF8, why_unreadable, withheld
 from guardstream.http.httpx_objects import (
     AsyncSource,
@@ -66,36 +67,6 @@ from guardstream.stream.on_block import ON_BLOCK, OnBlock, blocked_message
 from guardstream.vault import Vault, Vaults
 
 __all__ = ["ENDPOINTS", "GuardTransport", "SyncGuardTransport"]
-
-ENDPOINTS = {
-    "/chat/completions": "openai_chat",
-    "/completions": "openai_completions",
-    "/completion": "llama_cpp",
-    "/responses": "openai_responses",
-    "/messages": "anthropic",
-    **dict.fromkeys((":generateContent", ":streamGenerateContent"), "gemini"),
-    **dict.fromkeys(("/converse", "/converse-stream"), "bedrock"),
-    **dict.fromkeys(("/invoke", "/invoke-with-response-stream"), "bedrock_invoke"),
-    "/interactions": "interactions",
-    "/v2/chat": "cohere",
-    "/v1/chat": "cohere_v1",
-    "/v1/complete": "anthropic_completions",
-    **dict.fromkeys(("/api/chat", "/api/generate"), "ollama"),
-    **dict.fromkeys(("/generate", "/generate_stream"), "tgi"),
-    "/text-generation/generation": "dashscope",
-    "/ml/v1/text/generation": "watsonx",
-    "/ml/v1/text/generation_stream": "watsonx",
-}
-"""The ends of the paths of endpoints, and the adapters of their answers."""
-
-_SHARED = ("tgi", "openai_completions")
-"""Adapters whose paths other APIs have, too: those of SGLang and Writer."""
-
-
-def provider_at(path: str) -> str | None:
-    """Return the adapter of an endpoint's answers; None for an unknown path."""
-    return next((name for end, name in ENDPOINTS.items() if path.endswith(end)), None)
-
 
 _BODILESS = (204, 304)
 _ABOUT_BYTES = ("content-length", "content-encoding", "transfer-encoding")
@@ -185,15 +156,8 @@ class _Guarding(_Base):  # type: ignore[misc]
             return self._transport
 
     def _provider_of(self, request: Any) -> str | None:
-        """Return the adapter of a request's answers; None for an unknown path.
-
-        Writer has the path of Cohere's first chat API, and requests like OpenAI's.
-        """
-        found = self._provider or provider_at(request.url.path)
-        if found == "cohere_v1" and self._provider is None:
-            is_writers = "messages" in (json_object(request.content) or {})
-            return "openai_chat" if is_writers else found
-        return found
+        """Return the adapter of a request's answers; None for an unknown path."""
+        return self._provider or provider_of(request.url.path, request.content)
 
     def _adapter_of(self, request: Any, body: bytes, guard: Guard) -> str | Adapter[Any] | None:
         """Return the adapter of the stream that answers a request; None if its first chunk decides.
@@ -201,7 +165,7 @@ class _Guarding(_Base):  # type: ignore[misc]
         A request to DashScope says whether the chunks of its answer are deltas.
         """
         provider = self._provider_of(request)
-        if provider in _SHARED and self._provider is None:
+        if provider in SHARED and self._provider is None:
             return None
         if provider != "dashscope":
             return provider

@@ -13,6 +13,7 @@ from typing import Literal, TypeAlias
 
 import regex
 
+from guardstream.framing.json import BOM
 from guardstream.jsonstream.document import Document
 from guardstream.jsonstream.errors import SchemaViolationError
 from guardstream.jsonstream.lexer.tokens import Token
@@ -25,7 +26,6 @@ Fences: TypeAlias = Literal["strip", "keep", "require"]
 _JSON = frozenset(("json", "json5", "jsonc", "jsonl", "ndjson"))
 _THOUGHTS = {"<think>": "</think>", "<thinking>": "</thinking>"}
 _FIRST_BLOCK, _LAST_BLOCK = 1_024, 1 << 30
-_BOM = "\ufeff"
 _BEGINNINGS = frozenset('{["')
 
 _turn = re.compile(r"[\[{<`\n]")  # where prose may end
@@ -199,8 +199,8 @@ class Documents:
         if self._or_text and text[index] not in _BEGINNINGS:
             self._state = self._rest
             return index, None
-        if text[index] == _BOM and not self._offset:
-            return index + 1, Mark(_BOM, 0)
+        if text[index] == BOM and not self._offset:
+            return index + 1, Mark(BOM, 0)
         if self._fence and text[index] == self._fence[0]:
             end = index + len(text[index:]) - len(text[index:].lstrip(self._fence[0]))
             if end == len(text) and end - index < len(self._fence) and not final:
@@ -259,8 +259,8 @@ class Documents:
         return self._part(document, text, index, tokens)
 
     def _prose(self, text: str, index: int, final: bool) -> _Step:
-        if text[index] == _BOM and not self._offset:
-            return index + 1, Mark(_BOM, 0)
+        if text[index] == BOM and not self._offset:
+            return index + 1, Mark(BOM, 0)
         if self._line_start:
             step = self._try_fence(text, index, final)
             if step:

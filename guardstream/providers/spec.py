@@ -8,7 +8,6 @@ no spec names is found too, by its path.
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Collection, Mapping, Sequence, Set
 from functools import wraps
 from typing import Any, ClassVar, NamedTuple
@@ -67,6 +66,7 @@ from guardstream.providers.toolkit.nodes import (
     Tree,
     Values,
 )
+from guardstream.providers.toolkit.package_objects import sibling
 from guardstream.providers.toolkit.parsed import map_parsed
 from guardstream.providers.toolkit.paths import (
     GONE,
@@ -665,45 +665,3 @@ def _fields_beside(read: Read, event: Any) -> dict[Slot, list[Beside]]:
 def named_by_type(chunk: Mapping[str, Any]) -> str:
     """Return the name of the event that carries `chunk`: its type."""
     return str(chunk.get("type", ""))
-
-
-def constructed(chunk: Any, name: str, fields: dict[str, Any], *modules: str) -> Any:
-    """Return an event like `chunk`: `fields` as a dict, or an object of the class `name` in the
-    first of `modules` that has it. For the packages of OpenAI and Anthropic."""
-    if isinstance(chunk, dict):
-        return fields
-    *others, last = modules
-    found = (getattr(sys.modules.get(module), name, None) for module in others)
-    kind = next(filter(None, found), None) or sibling(chunk, last, name)
-    return kind.construct(**fields)
-
-
-def plain(value: Any) -> dict[str, Any]:
-    """Return an object of the packages of OpenAI, Anthropic or LiteLLM as a dict; a dict as it
-    is."""
-    fields: dict[str, Any]
-    if isinstance(value, dict):
-        fields = value
-    elif is_foreign(value):
-        fields = value.model_dump(mode="json", exclude_unset=True, warnings=False)
-    else:
-        fields = value.to_dict(warnings=False)
-    return fields
-
-
-def is_foreign(value: Any) -> bool:
-    """Return whether a value is a model of another package than OpenAI's and Anthropic's, which
-    lacks their methods."""
-    return hasattr(value, "model_dump") and not hasattr(value, "to_dict")
-
-
-def sibling(chunk: Any, module: str, name: str) -> Any:
-    """Return the class `name` of the already imported `module`; AdapterError if it does not exist.
-
-    For chunks that are objects of a provider's package, whose other classes are then imported, too.
-    """
-    found = getattr(sys.modules.get(module), name, None)
-    if found is None:
-        kind = type(chunk).__qualname__
-        raise AdapterError(f"no class {name!r} beside {kind!r} to create another chunk")
-    return found

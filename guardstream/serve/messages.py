@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, Protocol, TypeAlias
 
 from guardstream.errors import AdapterError
 from guardstream.events import FinishReason
-from guardstream.framing.json import json_bytes, json_data, json_start
+from guardstream.framing.json import BOM, json_bytes, json_data, json_start
 from guardstream.framing.packets import split_packet
 from guardstream.guard import Guard
 from guardstream.http.request import RefusedError, with_names
@@ -260,9 +260,6 @@ _BETWEEN = re.compile(r"(?<=\n\n)|(?<=\n\r\n)")
 _SILENT = re.compile(r"(?:(?:event|id|retry)?:[^\r\n]*\r?\n)+\s*")
 """Events without data: comments, such as heartbeats."""
 
-_MARK = "\ufeff"
-"""A byte order mark, which some readers skip."""
-
 
 def _records_of(first: str) -> _Records:
     """Return a function that finds the payloads in a connection's messages, by its first one."""
@@ -277,8 +274,8 @@ def _records_of(first: str) -> _Records:
 
 
 def _plain(text: str) -> Sequence[_Record]:
-    marked = text[:1] == _MARK and text[1:].lstrip()[:1] in ("{", "[", '"')
-    return [_Record(_MARK, text[1:], "") if marked else _Record("", text, "")]
+    marked = text[:1] == BOM and text[1:].lstrip()[:1] in ("{", "[", '"')
+    return [_Record(BOM, text[1:], "") if marked else _Record("", text, "")]
 
 
 def _signalr(text: str) -> Sequence[_Record]:

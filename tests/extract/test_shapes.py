@@ -369,7 +369,7 @@ def test_what_is_left_out_by_the_member_of_a_union_goes_when_that_is_known():
 
 
 def test_what_all_members_of_a_union_may_leave_out_stays_if_it_is_valid(monkeypatch):
-    monkeypatch.setattr("guardstream.extract._shapes._MOST_TYPES", 1)  # of those that are kept
+    monkeypatch.setattr("guardstream.extract._validated._MOST_TYPES", 1)  # of those that are kept
     text = ['{"made": "2024-05-06"', ', "kind": "wide", "size": 1', "}"]
     found = list(extract.snapshots_sync(text, Wide | High))
     assert found == [{"made": DAY}, {"made": DAY, "kind": "wide"},

@@ -305,3 +305,12 @@ def test_too_much_white_space_ends_a_stream_at_the_same_byte_in_every_cut() -> N
         found.add(through(parts, None, None))
     why = f"more than {MAX_LINE} bytes of white space before a stream"
     assert found == {(body[:MAX_LINE], why)}
+
+
+def test_an_answer_in_another_format_than_its_endpoint_names_is_no_matter_of_arguments() -> None:
+    chunk = {"object": "chat.completion.chunk", "choices": [{"index": 0, "delta": {}}]}
+    _, fault = through([b"data: %b\n\n" % json.dumps(chunk).encode()], "sse", "anthropic")
+    assert fault == (
+        "the first chunk is in the format 'openai_chat', not 'anthropic': the answer is in another "
+        "format than its path or route names"
+    )

@@ -518,12 +518,15 @@ def test_each_message_of_ag_ui_is_a_text(text: Any) -> None:
     assert not split.findings
 
 
-@pytest.mark.parametrize("text", [message, in_chunks])
 @pytest.mark.parametrize("release", ["sentence", "complete"])
-def test_a_message_of_ag_ui_keeps_text_that_waits_for_its_unit(text: Any, release: str) -> None:
-    source = in_a_run(*text("so"), *text("it is", own="n"))
+def test_a_message_of_ag_ui_keeps_text_that_waits_for_its_unit(release: str) -> None:
     guard = Guard(Policy.parse(f"limits: {{release: {release}}}"))
+    source = in_a_run(*message("so"), *message("it is", own="n"))
     assert list(guard.wrap_sync(source)) == source
+    chunks = [*in_chunks("so"), *in_chunks("it is", own="n")]
+    openings = [{name: each[name] for name in ("type", "messageId")} for each in chunks]
+    out = list(guard.wrap_sync(in_a_run(*chunks)))
+    assert out == in_a_run(openings[0], chunks[0], openings[1], chunks[1])
 
 
 @pytest.mark.parametrize("text", [part, message])
@@ -962,17 +965,25 @@ def test_chunks_that_nothing_begins_say_a_text_or_a_call() -> None:
 
 
 @pytest.mark.parametrize("kind", ["REASONING_MESSAGE_CHUNK", "TEXT_MESSAGE_CHUNK"])
-def test_the_first_chunk_of_a_message_that_goes_out_has_its_id(kind: str) -> None:
+@pytest.mark.parametrize(("mask", "pieces"), [("#", ["sec", "ret so"]), ("", ["secret", " so"])])
+def test_the_first_chunk_of_a_message_goes_out_with_its_id_if_its_text_does_not(
+    kind: str, mask: str, pieces: list[str]
+) -> None:
+    guard = Guard(Policy.parse(f"rules: [{{id: w, words: [secret], replacement: '{mask}'}}]"))
     source: list[Event] = [{"type": "RUN_STARTED", "threadId": "t", "runId": "r"}]
     for own in ("m", "n"):
-        source += [{"type": kind, "messageId": own, "delta": "sec"}]
-        source += [{"type": kind, "delta": text} for text in ("ret so", " it")]
+        source += [{"type": kind, "messageId": own, "delta": pieces[0]}]
+        source += [{"type": kind, "delta": text} for text in (pieces[1], " it")]
     out = [
-        (each.get("messageId"), each["delta"])
-        for each in GUARD.wrap_sync(source)
-        if "delta" in each
+        (each.get("messageId"), each.get("delta"))
+        for each in guard.wrap_sync(source)
+        if each["type"] == kind
     ]
-    assert out == [("m", "###### so"), (None, " it"), ("n", "###### so"), (None, " it")]
+    said = "###### so" if mask == "#" else " so"
+    assert out == [
+        *[("m", None), (None, said), (None, " it")],
+        *[("n", None), (None, said), (None, " it")],
+    ]
 
 
 @pytest.mark.parametrize("pieces", list(cuttings("a secret, no sec")))

@@ -23,6 +23,9 @@ from guardstream.providers.adapter import Piece, Slot
 from guardstream.providers.spec import META, Leaf, Spec, SpecAdapter
 from guardstream.providers.toolkit import paths
 from guardstream.stream.flows import unknown
+from guardstream.stream.flows.asides import Asides
+from guardstream.stream.flows.checks import CachedCheck
+from guardstream.stream.flows.names import Names
 from guardstream.stream.flows.recurring import Tail
 from guardstream.stream.flows.told_apart import ToldApart
 from guardstream.stream.flows.unknown import UnknownTexts
@@ -115,10 +118,10 @@ def test_a_monitored_part_of_a_name_does_not_hide_what_its_pieces_say() -> None:
         events = [*session.feed(text), *session.finish()]
         return [each for each in events if each != Finish("stop")]
 
-    texts = UnknownTexts(check, 256, lambda: False)
+    names = Names(check, 256)
     for said in ("red ", "fish white crow"):
-        events = texts.judge_name("$.name", said)
-        texts.note_names(over=False)
+        events = names.judge("$.name", said)
+        names.end_chunk(over=False)
     assert events[-1] == Finish("content_filter")
 
 
@@ -1109,7 +1112,7 @@ def test_what_is_the_same_everywhere_is_not_read_again_by_other_fields() -> None
         checked.append(text)
         return [Text(text)]
 
-    texts = UnknownTexts(check, 64, lambda: False)
+    texts = UnknownTexts(CachedCheck(check), 64, lambda: False)
     texts.judge("$.zone", "eu-west", beside=[("step", 3)])
     for nr in range(200):
         texts.judge("$.region", "eu-west", beside=[("step", nr % 3)])
@@ -1206,7 +1209,7 @@ def test_a_value_that_is_the_same_in_each_chunk_is_soon_judged_no_more() -> None
         checked.append(text)
         return [Text(text)]
 
-    texts = UnknownTexts(check, 64, lambda: False)
+    texts = UnknownTexts(CachedCheck(check), 64, lambda: False)
     for _ in range(500):
         assert texts.judge("$.region", "eu-west") == [Text("eu-west")]
         assert texts.judge("$.zone", "b") == [Text("b")]
@@ -1222,11 +1225,11 @@ def test_what_stands_beside_each_chunk_is_soon_judged_no_more() -> None:
         checked.append(text)
         return [Text(text)]
 
-    texts = UnknownTexts(check, 64, lambda: False)
+    texts = Asides(CachedCheck(check), 64)
     for place in range(1000):
         for number, token in enumerate(("gpt-4o", f"{place} words", f"{place} words")):
             slot = Slot(0, "text", "logprobs", number)
-            assert texts.passes_joined(Piece(slot, token, "aside"), repeats=False)
+            assert texts.passes(Piece(slot, token, "aside"), repeats=False)
     assert sum("gpt-4o" in each for each in checked) < 20
     assert sum("words" in each for each in checked) < 1000
 

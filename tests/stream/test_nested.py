@@ -13,6 +13,7 @@ import pytest
 
 from guardstream import Guard, Policy
 from guardstream.events import Event, Finish
+from guardstream.stream.flows.checks import CachedCheck
 from guardstream.stream.flows.nested.beside import values_beside
 from guardstream.stream.flows.nested.strings import strings
 from guardstream.stream.flows.nested.values import Nested, Open
@@ -330,7 +331,7 @@ def test_text_that_comes_again_is_not_read_again() -> None:
         events = [*session.feed(text), *session.finish()]
         return [each for each in events if each != Finish("stop")]
 
-    texts = UnknownTexts(check, 64, lambda: False)
+    texts = UnknownTexts(CachedCheck(check), 64, lambda: False)
     value = json.dumps([{"id": f"id-{number}", "text": "so it goes"} for number in range(300)])
     for _ in range(3):
         texts.judge("$.note", value)

@@ -13,8 +13,8 @@ from typing import Any
 from guardstream.errors import AdapterError
 from guardstream.events import FinishReason
 from guardstream.providers.adapter import Released, Slot
-from guardstream.providers.spec import constructed, plain
 from guardstream.providers.toolkit.fields import fields_of, index_in, replaced
+from guardstream.providers.toolkit.package_objects import constructed, plain
 from guardstream.providers.toolkit.parsed import parsed
 
 TURN = 1000

@@ -27,10 +27,10 @@ from guardstream.providers.spec import (
     Spec,
     SpecAdapter,
     Tree,
-    constructed,
     named_by_type,
 )
 from guardstream.providers.toolkit.fields import fields_of, index_in
+from guardstream.providers.toolkit.package_objects import constructed
 
 PARTS = 1000
 """A slot's number is its event's number times this, plus the index of the entry in the event's

@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
-from guardstream.errors import AdapterError
 from guardstream.events import FinishReason
 from guardstream.providers.adapter import Piece, Reading, Released, Slot, Unknown
 from guardstream.providers.spec import (
@@ -27,7 +26,7 @@ from guardstream.providers.spec import (
 )
 from guardstream.providers.toolkit.blocks import Block, Blocks
 from guardstream.providers.toolkit.fields import fields_of
-from guardstream.providers.toolkit.objects import Event, Objects, dumped, model_like, with_changes
+from guardstream.providers.toolkit.objects import Event, Objects, model_like
 from guardstream.providers.toolkit.streamed import Streamed
 
 _TOLD = Leaf("copy", "text", "message")
@@ -41,9 +40,7 @@ SOURCE: Spec = dict.fromkeys(("type", "data", "media_type", "url"), META)
 """The source of data."""
 
 
-def block_spec(
-    text: Leaf, thinking: Leaf, call: Leaf, result: Leaf, marks: Mapping[str, Spec] = _STAMPS
-) -> OneOf:
+def block_spec(text: Leaf, thinking: Leaf, call: Leaf, result: Leaf) -> OneOf:
     """Return the spec of a content block whose texts are of these kinds."""
     within = OneOf(
         "type",
@@ -52,28 +49,28 @@ def block_spec(
     return OneOf(
         "type",
         {
-            "text": {**marks, "text": text},
+            "text": {**_STAMPS, "text": text},
             "thinking": {
-                **marks,
+                **_STAMPS,
                 "thinking": thinking,
                 **dict.fromkeys(("signature", "redacted_thinking_data"), META),
                 "reasoning_item_id": META,
             },
             "tool_call": {
-                **marks,
+                **_STAMPS,
                 **dict.fromkeys(("state", "call_id"), META),
                 "name": NAME,
                 "input": call,
                 "suggested_rules": REQUEST,
             },
             "tool_result": {
-                **marks,
+                **_STAMPS,
                 "state": META,
                 "name": NAME,
                 "output": Either(result, [within]),
             },
-            "hint": {**marks, "hint": Either(result, [within])},
-            "data": {**marks, "source": SOURCE},
+            "hint": {**_STAMPS, "hint": Either(result, [within])},
+            "data": {**_STAMPS, "source": SOURCE},
         },
     )
 
@@ -268,16 +265,6 @@ class AgentScope(Objects):
         if Events.accepts(chunk):
             return True
         return cls.is_own(chunk) and fields_of(chunk).get("type") in _EVENTS
-
-    def json_of(self, chunk: Any) -> Event:
-        """Return the event or the message that an object represents."""
-        if not self.is_own(chunk):
-            raise AdapterError(f"agentscope: a {type(chunk).__qualname__!r} is not an event")
-        return dumped(chunk)
-
-    def changed(self, chunk: Any, old: Event, new: Event) -> Any:
-        """Return an object like `chunk` that represents another event."""
-        return with_changes(chunk, old, new)
 
     def made(self, chunk: Any, event: Event) -> Any:
         """Return an object of the class that its package has for an event."""

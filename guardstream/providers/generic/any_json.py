@@ -16,7 +16,7 @@ from typing import Any, ClassVar, TypeAlias, TypeVar
 from guardstream.providers.adapter import Adapter, Piece, Reading, Released, Slot, Unknown
 from guardstream.providers.generic.text import SLOT, PlainText
 from guardstream.providers.spec import KEEP, SpecAdapter
-from guardstream.providers.toolkit.fields import KINDS, fields_of
+from guardstream.providers.toolkit.fields import KIND_ENDS, fields_of
 from guardstream.providers.toolkit.marks import is_mark
 from guardstream.providers.toolkit.nodes import Spec
 
@@ -25,9 +25,7 @@ C = TypeVar("C")
 EVENTS = 32
 """How many events are read before a report, and searched for a known format."""
 
-_TOLD_BY = tuple(f".{name}" for name in KINDS)
-
-_KINDS = (*_TOLD_BY, "type", "Type")
+_KINDS = (*KIND_ENDS, "type", "Type")
 """The ends of paths where an answer is unlikely, however many kinds of events there are."""
 
 _OPENS = re.compile(r"\s*[{\[]")
@@ -196,7 +194,7 @@ class AnyJSON(SpecAdapter):
 
 def _only_tells(piece: Piece) -> bool:
     """Return whether a piece is the name of a field, a kind or a mark, and not text."""
-    return piece.slot.field.endswith(("~", *_TOLD_BY)) or is_mark(piece.text)
+    return piece.slot.field.endswith(("~", *KIND_ENDS)) or is_mark(piece.text)
 
 
 class Begun(AnyJSON):

@@ -16,19 +16,9 @@ from guardstream.events import FinishReason
 from guardstream.providers.adapter import Passes, Piece, Reading, Released, Slot, Unknown
 from guardstream.providers.openai.chat import OpenAIChat
 from guardstream.providers.openai.chat_spec import completion_spec
-from guardstream.providers.spec import (
-    ABOUT,
-    KEEP,
-    META,
-    SKIP,
-    Leaf,
-    OneOf,
-    Path,
-    Spec,
-    SpecAdapter,
-    constructed,
-)
+from guardstream.providers.spec import ABOUT, KEEP, META, SKIP, Leaf, OneOf, Path, Spec, SpecAdapter
 from guardstream.providers.toolkit.fields import fields_of, index_in, only, replaced
+from guardstream.providers.toolkit.package_objects import constructed
 from guardstream.providers.toolkit.parsed import parsed
 
 _HELPER = "openai.lib.streaming.chat"

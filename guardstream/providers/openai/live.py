@@ -33,10 +33,10 @@ from guardstream.providers.spec import (
     Spec,
     SpecAdapter,
     Tree,
-    constructed,
 )
 from guardstream.providers.toolkit.fields import fields_of, index_in, replaced
 from guardstream.providers.toolkit.nested import Nested
+from guardstream.providers.toolkit.package_objects import constructed
 
 _SAID, _HEARD = "session.output_transcript.delta", "session.input_transcript.delta"
 _SPOKEN = "session.output_audio.delta"

@@ -14,8 +14,8 @@ from guardstream.events import FinishReason
 from guardstream.providers.adapter import Released, Slot
 from guardstream.providers.openai.realtime_spec import STREAMED, TRANSLATED
 from guardstream.providers.openai.responses_spec import DETAILS
-from guardstream.providers.spec import constructed, plain
 from guardstream.providers.toolkit.fields import fields_of, index_in, replaced
+from guardstream.providers.toolkit.package_objects import constructed, plain
 
 FIRST = {"output_text": "text", "output_audio_transcript": "audio_transcript"}
 """The names of streamed texts in the API's first version."""

@@ -15,8 +15,8 @@ from guardstream.errors import AdapterError
 from guardstream.events import FinishReason
 from guardstream.providers.adapter import Released, Slot
 from guardstream.providers.openai.responses_spec import BESIDE, DETAILS, LIFE, STREAMED
-from guardstream.providers.spec import constructed, is_foreign, plain
 from guardstream.providers.toolkit.fields import fields_of, kind_of, replaced
+from guardstream.providers.toolkit.package_objects import constructed, is_foreign, plain
 
 PARTS = 1000
 """A slot's number is its output item's number times this, plus the number of the part in the

@@ -9,13 +9,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
-from guardstream.errors import AdapterError
 from guardstream.events import FinishReason
 from guardstream.providers.adapter import Piece, Reading, Released, Unknown
 from guardstream.providers.spec import ABOUT, KEEP, META, NAME, REQUEST, Leaf, OneOf, Spec, sibling
 from guardstream.providers.toolkit.blocks import Block, Blocks
 from guardstream.providers.toolkit.fields import fields_of
-from guardstream.providers.toolkit.objects import Event, Objects, dumped, model_like, with_changes
+from guardstream.providers.toolkit.objects import Event, Objects, model_like
 from guardstream.providers.toolkit.parsed import is_json
 
 _MARKS = dict.fromkeys(
@@ -136,21 +135,20 @@ class Events(Blocks):
 
     def write(self, chunk: Any, texts: Sequence[str], *, ends: bool = True) -> Any:
         written = super().write(chunk, texts, ends=ends)
-        block = self._block_of(fields_of(chunk))
-        if written is not None and block is not None and not block.start:
-            return self._with_id(block, written)
-        if not ends and fields_of(chunk).get("type") in _ENDS:  # `end` writes it, after all else
+        event = fields_of(chunk)
+        block = self._block_of(event)
+        if block is not None and not block.start:
+            opens = event.get(block.id) not in (None, self._ids_told.get(block.delta))
+            return self._opening(block, chunk) if written is None and opens and ends else written
+        if not ends and event.get("type") in _ENDS:  # `end` writes it, after all else
             self._end_written = written
             return None
         return written
 
-    def _with_id(self, block: Block, chunk: Any) -> Any:
-        """Return a chunk with its block's id, if the one with the id did not go out."""
-        own = self._latest.get(block.delta)
-        known = (None, self._ids_told.get(block.delta))
-        if fields_of(chunk).get(block.id) is not None or own in known:
-            return chunk
-        return {**chunk, **self._id(block, self._numbers[block.channel, own])}
+    def _opening(self, block: Block, chunk: Any) -> Any:
+        """Return a chunk without its text: it may be the only one with the message's id, without
+        which clients refuse the rest."""
+        return {name: value for name, value in self.silent(chunk).items() if name != block.text}
 
     def passed(self, chunk: Any) -> None:
         super().passed(chunk)
@@ -225,16 +223,6 @@ class AGUI(Objects):
     def accepts(cls, chunk: object) -> bool:
         """Return whether `chunk` is an event."""
         return Events.accepts(chunk) or (cls.is_own(chunk) and "type" in fields_of(chunk))
-
-    def json_of(self, chunk: Any) -> Event:
-        """Return the event that an object represents."""
-        if not self.is_own(chunk):
-            raise AdapterError(f"ag_ui: a {type(chunk).__qualname__!r} is not an event")
-        return dumped(chunk)
-
-    def changed(self, chunk: Any, old: Event, new: Event) -> Any:
-        """Return an object like `chunk` that represents another event."""
-        return with_changes(chunk, old, new)
 
     def made(self, chunk: Any, event: Event) -> Any:
         """Return an object of the class that its package has for an event."""

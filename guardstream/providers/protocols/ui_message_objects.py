@@ -13,7 +13,7 @@ from guardstream.providers.adapter import Unknown
 from guardstream.providers.protocols.ui_messages import UIMessages
 from guardstream.providers.spec import sibling
 from guardstream.providers.toolkit.fields import fields_of
-from guardstream.providers.toolkit.objects import Event, Objects, dumped, model_like, with_changes
+from guardstream.providers.toolkit.objects import Event, Objects, dumped, model_like
 
 
 class UIMessageObjects(Objects):
@@ -36,10 +36,6 @@ class UIMessageObjects(Objects):
         if not self.is_own(chunk):
             raise AdapterError(f"{self.name}: a {type(chunk).__qualname__!r} is not a part")
         return dumped(chunk)
-
-    def changed(self, chunk: Any, old: Event, new: Event) -> Any:
-        """Return an object like `chunk` that represents another part."""
-        return with_changes(chunk, old, new)
 
     def made(self, chunk: Any, event: Event) -> Any:
         """Return an object of the class that its package has for a part."""

@@ -35,6 +35,9 @@ KINDS = (
 """Fields that distinguish kinds of events in unknown formats, and who says a text. They are looked
 for in an event of any size; of all other fields (`paths.beside`) only some are compared."""
 
+KIND_ENDS = tuple(f".{name}" for name in KINDS)
+"""The ends of the paths of such fields."""
+
 _SLOTS: dict[type[Any], tuple[str, ...] | None] = {}
 """The fields of a class's objects that are not in their `__dict__`; None for mappings."""
 

@@ -28,6 +28,7 @@ class Objects(Envelope):
     `packages` are the top-level modules of the classes.
     """
 
+    name: ClassVar[str]
     repeats = False
     packages: ClassVar[frozenset[str]]
 
@@ -46,12 +47,15 @@ class Objects(Envelope):
         return next((name for name in named if name.partition(".")[0] in cls.packages), "")
 
     def json_of(self, chunk: Any) -> Event:
-        """Return the event that an object represents."""
-        raise NotImplementedError
+        """Return the event that an object represents. AdapterError if it is none of the
+        packages'."""
+        if not self.is_own(chunk):
+            raise AdapterError(f"{self.name}: a {type(chunk).__qualname__!r} is not an event")
+        return dumped(chunk)
 
     def changed(self, chunk: Any, old: Event, new: Event) -> Any:
         """Return an object like `chunk`, which represents `old`, that represents `new`."""
-        raise NotImplementedError
+        return with_changes(chunk, old, new)
 
     def made(self, chunk: Any, event: Event) -> Any:
         """Return an object of the package of `chunk` for an event that the guard adds."""

@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any, TypeVar
 
 from guardstream.errors import AdapterError, BlockedError, GuardstreamError
-from guardstream.framing.json import json_bytes, json_object
+from guardstream.framing.json import BOM, json_bytes, json_object
 from guardstream.gate.tasks import Delivery
 from guardstream.guard import Guard
 from guardstream.http import other_answers
@@ -129,7 +129,7 @@ async def _judged(
 
 async def judged_strings(guard: Guard, body: bytes) -> bytes:
     """Judge the strings in JSON, in lines of JSON, or a text. UpstreamError if one is blocked."""
-    text = _utf8(body).removeprefix("\ufeff")
+    text = _utf8(body).removeprefix(BOM)
     content = json_of("", text)
     assert content is not None  # no media type claims that it is JSON
     judged: Any

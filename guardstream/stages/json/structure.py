@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from guardstream.events import Event, Finding, Finish, Stage, Text
+from guardstream.framing.json import BOM
 from guardstream.jsonstream.document import Document
 from guardstream.jsonstream.documents import Documents, Mark, Part, Piece, Prose
 from guardstream.jsonstream.errors import DocumentError, JSONSyntaxError
@@ -174,7 +175,7 @@ class Structure:
         prose = isinstance(piece, Prose)
         through = fences == "keep" or self._broken or (self._over and prose)
         if fences is None and not prose:
-            self._output.text(piece.text.removeprefix("\ufeff"), piece.start)
+            self._output.text(piece.text.removeprefix(BOM), piece.start)
         elif through or self._settings.on_violation == "text":
             self._add_prose(piece.text, piece.start)
 

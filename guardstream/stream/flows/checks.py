@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from hashlib import blake2b
 from typing import TypeAlias
 
-from guardstream.events import Event, Text, text_of
+from guardstream.events import Event, Finish, Text, text_of
 
 Check: TypeAlias = Callable[[str], Sequence[Event]]
 """Guards a whole text."""
@@ -52,3 +52,8 @@ class CachedCheck:
 
 def _digest(text: str) -> bytes:
     return blake2b(text.encode(errors="surrogatepass"), digest_size=32).digest()
+
+
+def is_unchanged(events: Sequence[Event], text: str) -> bool:
+    """Return whether events release a text unchanged and end nothing."""
+    return text_of(events) == text and not (events and isinstance(events[-1], Finish))

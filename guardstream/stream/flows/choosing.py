@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from guardstream.errors import AdapterError, PolicyError
 from guardstream.events import UNKNOWN
@@ -28,16 +28,28 @@ Choose: TypeAlias = Callable[[Any], Adapter[Any]]
 """Returns the adapter for the first chunk of a stream; the chunk is None for an empty stream."""
 
 
+NamedBy: TypeAlias = Literal["caller", "endpoint"]
+"""Who has named a stream's format: the program that wraps it, or the path or route of a request."""
+
+_IF_OTHER: Mapping[NamedBy, str] = {
+    "caller": "leave out provider=, or name that one",
+    "endpoint": "the answer is in another format than its path or route names",
+}
+
+
 def choosing(
     policy: Policy | None,
     provider: str | Adapter[Any] | None,
     unknown: Unknown,
     format_hints: FormatHints | None = None,
+    *,
+    named_by: NamedBy = "caller",
 ) -> Choose:
     """Return a function that chooses the adapter of a stream by its first chunk.
 
-    `format_hints` is notified of streams in no known format. Raises AdapterError for an unknown
-    name at once, not only at the first chunk.
+    `format_hints` is notified of streams in no known format. `named_by` says who has named
+    the `provider`, for the message if the first chunk is in another format. Raises AdapterError for
+    an unknown name at once, not only at the first chunk.
     """
     check_provider(provider)
     own = own_formats(policy, unknown) if policy else {}
@@ -51,7 +63,7 @@ def choosing(
             mine = next((each for each in own.values() if each.accepts(chunk)), None)
         if mine is None and len(own) == 1 and _may_begin(next(iter(own.values())), chunk):
             mine = next(iter(own.values()))
-        _check_fits(provider, mine, chunk)
+        _check_fits(provider, mine, chunk, _IF_OTHER[named_by])
         try:
             adapter = chosen(mine, chunk, unknown=unknown)
         except AdapterError as error:
@@ -71,7 +83,7 @@ def choosing(
     return choose
 
 
-def _check_fits(name: object, adapter: Adapter[Any] | None, chunk: object) -> None:
+def _check_fits(name: object, adapter: Adapter[Any] | None, chunk: object, advice: str) -> None:
     """Raise AdapterError if the first chunk is not one of the format `name`, but of another one.
 
     The named format would treat its text as unknown fields, of which nothing is held.
@@ -87,10 +99,7 @@ def _check_fits(name: object, adapter: Adapter[Any] | None, chunk: object) -> No
     found = hooks_of(other).name
     alike = {"openai_chat", "openai_completions"}  # both may begin with a chunk without choices
     if found in _ON_THE_WIRE and found != name and {found, name} != alike:
-        raise AdapterError(
-            f"the first chunk is in the format {found!r}, not {name!r}: leave out provider=, or "
-            "name that one"
-        )
+        raise AdapterError(f"the first chunk is in the format {found!r}, not {name!r}: {advice}")
 
 
 def _may_be_of(adapter: Adapter[Any] | None, chunk: object) -> bool:

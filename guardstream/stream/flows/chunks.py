@@ -146,7 +146,7 @@ class ChunkFlow(PieceFlow[C]):
             self._single_text = None
             self._lanes.remember = self.adapter.repeats
             alone = reading.only_text and len(reading.pieces) == 1
-            if alone and not (self._is_busy or self._unknown.found):
+            if alone and not (self._is_busy or self._marks.found):
                 self._single_text = reading
                 text = reading.pieces[0].text
                 return self._feed_text(chunk, reading, text, origin, chunk, self._write)
@@ -376,5 +376,5 @@ class ChunkFlow(PieceFlow[C]):
         """Judge text under an event name for matches across a change of names; return what it
         becomes. `ended` is set if a rule blocks it."""
         slot = Slot(0, "text", "$.data")
-        events = self._unknown.judge_named(name, text, changes=changes)
+        events = self._event_names.judge(name, text, changes=changes)
         return self._apply_events_at("$.data", slot, events)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import partial
+from functools import cache, partial
 from itertools import accumulate
 from typing import Any, Generic, TypeVar
 
@@ -18,8 +18,13 @@ from guardstream.providers.adapter import NEW, NONE, Adapter, Beside, Call, Piec
 from guardstream.providers.hooks import hooks_of, model_of
 from guardstream.stages.passthrough import Passthrough
 from guardstream.stream.flows.added import Added
+from guardstream.stream.flows.asides import Asides
+from guardstream.stream.flows.checks import CachedCheck
 from guardstream.stream.flows.choices import Choices
+from guardstream.stream.flows.event_names import EventNames
 from guardstream.stream.flows.flow import MakeStage, Part, Sent, blocking
+from guardstream.stream.flows.marks import Marks
+from guardstream.stream.flows.names import Names
 from guardstream.stream.flows.repeats import repeated
 from guardstream.stream.flows.slots import Lane, Lanes, Track
 from guardstream.stream.flows.unknown import UnknownTexts
@@ -89,11 +94,13 @@ class PieceFlow(Generic[C]):
         self._block_message = block_message
         self._breaks_off = breaks_off
         self._lanes = Lanes(make_stage)
-        self._unknown = UnknownTexts(
-            partial(self._lanes.check, UNKNOWN),
-            memory,
-            lambda: isinstance(make_stage(UNKNOWN), Passthrough),
-        )
+        check = CachedCheck(partial(self._lanes.check, UNKNOWN))
+        is_idle = cache(lambda: isinstance(make_stage(UNKNOWN), Passthrough))
+        self._unknown = UnknownTexts(check, memory, is_idle)
+        self._event_names = EventNames(check, memory, is_idle)
+        self._names = Names(check, memory)
+        self._marks = Marks(check, memory, is_idle)
+        self._asides = Asides(check, memory)
         self._choices: Choices[C] = Choices()
         self._failed = False  # whether the source reported an error, whatever follows
         self._waiting: list[Incoming[C]] = []
@@ -104,7 +111,7 @@ class PieceFlow(Generic[C]):
         """Use an adapter to read and write the chunks from here on."""
         self.adapter = adapter
         self.hooks = hooks = hooks_of(adapter)
-        hooks.judge_marks(self._unknown.passes)
+        hooks.judge_marks(self._marks.passes)
         if hooks.steady and hooks.judge_keys:
             hooks.judge_keys(self._unknown.is_harmless)
         self._added = Added(adapter, hooks, self._lanes)
@@ -314,7 +321,7 @@ class PieceFlow(Generic[C]):
     def _process(self, incoming: Incoming[C]) -> list[Sent[C]]:
         """Guard the texts of a chunk; return what goes out for it, including the chunk."""
         ended_before = self.ended is not None
-        if self._unknown.found:
+        if self._marks.found:
             self._report_marks()
         self._guard_pieces(incoming)
         return self._sent_of(incoming, ended_before=ended_before)
@@ -384,9 +391,9 @@ class PieceFlow(Generic[C]):
                 texts[index] = self._guard_whole(pieces[index])
             if not self._goes_on(slot.choice):
                 incoming.note_end(index)
-        if self._unknown.has_names:
+        if self._names.may_continue:
             over = any(piece.slot.channel == "tool_args" for piece in pieces)
-            self._unknown.note_names(over=over)
+            self._names.end_chunk(over=over)
 
     def _guard_whole(self, piece: Piece) -> str:
         """Guard a text of its own, which may be repeated later."""
@@ -416,7 +423,7 @@ class PieceFlow(Generic[C]):
     def _feed_slot(self, slot: Slot, text: str, model: C) -> tuple[Track, Sequence[Event]]:
         """Feed text to its lane, without what matches across a change of event names."""
         if slot.name:
-            text = self._apply_events(slot, self._unknown.judge_slot(slot, text))
+            text = self._apply_events(slot, self._event_names.judge_slot(slot, text))
         return self._lanes.feed(slot, text, model)
 
     def _keep_keys(self, incoming: Incoming[C], start: int) -> None:
@@ -442,12 +449,12 @@ class PieceFlow(Generic[C]):
             slot = piece.slot
             events = self._unknown.judge(path, piece.text, slot.number, slot.name, beside)
         else:
-            events = self._unknown.judge_name(path, piece.text)
+            events = self._names.judge(path, piece.text)
         return self._apply_events_at(path, piece.slot, events)
 
     def _report_marks(self) -> None:
         """Report the findings in marks; if one blocks or stops, the stream ends."""
-        found, self._unknown.found = self._unknown.found, []
+        found, self._marks.found = self._marks.found, []
         for path, events in found:
             if self.ended is None:
                 self._apply_events_at(path, Slot(0, "text", path), events)
@@ -558,11 +565,11 @@ class PieceFlow(Generic[C]):
         """Return whether a text beside the answer may stay in the chunk, because no rule changes
         it."""
         if piece.slot.channel == UNKNOWN:  # part of the request, whatever happens to the answer
-            return self._lanes.harmless(piece) and self._unknown.passes_joined(piece, repeats=True)
+            return self._lanes.harmless(piece) and self._asides.passes(piece, repeats=True)
         alone = open_still and self._lanes.harmless(piece)
         if not piece.slot.number:
             return alone
-        return alone and self._unknown.passes_joined(piece, repeats=False)
+        return alone and self._asides.passes(piece, repeats=False)
 
     def _rebuilt(self, incoming: Incoming[C]) -> list[Sent[C]]:
         """Return the chunk with its new texts: the same object if unchanged, nothing if it is

@@ -6,7 +6,8 @@ import re
 from collections.abc import Sequence
 from contextlib import suppress
 
-from guardstream.stream.flows.nested.reader import BOM, Reader
+from guardstream.framing.json import BOM
+from guardstream.stream.flows.nested.reader import Reader
 from guardstream.stream.flows.nested.values import KEPT, Nested, Strings, within
 
 _EVENTS = re.compile(rf"(?:\A{BOM}?|[\r\n])(?:data|event):")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import deque
 
+from guardstream.framing.json import BOM
 from guardstream.providers.toolkit.fields import KINDS
 from guardstream.providers.toolkit.paths import LONGEST_BESIDE
 from guardstream.stream.flows.nested.values import (
@@ -18,7 +19,6 @@ from guardstream.stream.flows.nested.values import (
     step_to,
 )
 
-BOM = "\ufeff"
 _TOKEN = re.compile(
     r"""[ \t\n\r]*(?:
         ("[^"\\]*(?:\\.[^"\\]*)*")

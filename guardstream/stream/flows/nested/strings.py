@@ -9,8 +9,9 @@ from __future__ import annotations
 import re
 from contextlib import suppress
 
+from guardstream.framing.json import BOM
 from guardstream.stream.flows.nested.events import begun_in, in_events, may_be_events
-from guardstream.stream.flows.nested.reader import BOM, Reader
+from guardstream.stream.flows.nested.reader import Reader
 from guardstream.stream.flows.nested.values import Strings
 
 _BEGINS = re.compile(rf"{BOM}?[ \t\n\r]*[{{\[]")
