@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from pathlib import Path
 from random import Random
@@ -434,6 +435,7 @@ class Awaitable:
         (lambda: agen, "call it first"),
         (lambda: "text", r"use check\(\)"),
         (lambda: ["text"], r"use wrap_sync\(\)"),
+        (io.StringIO, r"use wrap_sync\(\)"),  # which is a context manager, too
         (lambda: 5, "needs an async iterator, not 'int'"),
     ],
 )

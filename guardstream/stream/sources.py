@@ -45,15 +45,15 @@ def _check_async(stream: Any, what: str) -> None:
             f"{what} a context manager, not a stream: "
             "enter it first, 'async with ... as stream', and wrap the stream"
         )
+    if isinstance(stream, (str, bytes)):
+        raise TypeError(f"{what} a whole text, not a stream: use check()")
+    if isinstance(stream, Iterable):
+        raise TypeError(f"{what} a plain iterator: use wrap_sync()")
     if _has(stream, "__enter__"):
         raise TypeError(
             f"{what} a context manager, not a stream: "
             "enter it first, 'with ... as stream', and wrap the stream"
         )
-    if isinstance(stream, (str, bytes)):
-        raise TypeError(f"{what} a whole text, not a stream: use check()")
-    if isinstance(stream, Iterable):
-        raise TypeError(f"{what} a plain iterator: use wrap_sync()")
     kind = described_kind(stream)
     raise TypeError(f"{what} no stream: wrap() needs an async iterator, not {kind}")
 
