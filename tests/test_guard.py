@@ -433,6 +433,8 @@ class Awaitable:
         (Publisher, r"ag2\.events\(run\)"),
         (lambda: SimpleNamespace(stream=Publisher()), r"ag2\.events\(run\)"),
         (lambda: agen, "call it first"),
+        (lambda: SimpleNamespace(stream_events=agen), r"wrap what its stream_events\(\) returns"),
+        (lambda: SimpleNamespace(parse=agen), r"wrap what its parse\(\) returns"),
         (lambda: "text", r"use check\(\)"),
         (lambda: ["text"], r"use wrap_sync\(\)"),
         (io.StringIO, r"use wrap_sync\(\)"),  # which is a context manager, too
