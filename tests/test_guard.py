@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from pathlib import Path
 from random import Random
@@ -432,8 +433,11 @@ class Awaitable:
         (Publisher, r"ag2\.events\(run\)"),
         (lambda: SimpleNamespace(stream=Publisher()), r"ag2\.events\(run\)"),
         (lambda: agen, "call it first"),
+        (lambda: SimpleNamespace(stream_events=agen), r"wrap what its stream_events\(\) returns"),
+        (lambda: SimpleNamespace(parse=agen), r"wrap what its parse\(\) returns"),
         (lambda: "text", r"use check\(\)"),
         (lambda: ["text"], r"use wrap_sync\(\)"),
+        (io.StringIO, r"use wrap_sync\(\)"),  # which is a context manager, too
         (lambda: 5, "needs an async iterator, not 'int'"),
     ],
 )

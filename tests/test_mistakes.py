@@ -614,6 +614,10 @@ MISTAKES: dict[str, tuple[Callable[[], object], str]] = {
 
 
 VALUES: dict[str, tuple[Callable[[], object], str]] = {
+    "an empty name for a conversation": (
+        lambda: VAULTS().open("", caller="ann"),
+        "conversation= is empty: give a name, or None for a single request",
+    ),
     "a way with invalid values that there is not": (
         lambda: ITEMS(["[]"], "item", on_invalid="ignore"),
         "unknown on_invalid 'ignore': use 'raise' or 'skip'",

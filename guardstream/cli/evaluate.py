@@ -83,7 +83,10 @@ def measured(options: Options) -> Outcome:
         examples = shown(read(options.dataset), "evaluating")
         sources = by_source(guard, examples, monitor=options.monitor)
     if options.dataset and not sources:
-        raise DatasetError(f"{options.dataset}: no line has a 'label' or 'spans'")
+        raise DatasetError(
+            f"{options.dataset}: no line has a 'label' or 'spans': write for each text "
+            '"label": 1 or 0, or "spans": [[start, end]]'
+        )
     kinds = _harmless(guard, options.harmless, monitor=options.monitor) if options.harmless else {}
     return Outcome(sources, kinds, list(_failed(options.bounds, sources, kinds)))
 

@@ -152,12 +152,12 @@ class Place:
             return f"{message}: there is {self._kind} on the way"
         names = [repr(each[:_LONGEST]) for each in self._keys[:_MOST]]
         more = ", …" if len(self._keys) > _MOST else ""
-        message = f"{message}: the keys there are {', '.join(names) or 'none'}{more}"
+        keys = f"the keys there are {', '.join(names)}{more}" if names else "no key is there"
         if self._path.startswith(("$", "/")):
             hint = "; '*' selects the elements of an array" if "*" in self._path else ""
         else:
             hint = "; with brackets a path begins with '$.'" if "[" in self._path else ""
-        return message + hint
+        return f"{message}: {keys}{hint}"
 
     @property
     def elements(self) -> str:

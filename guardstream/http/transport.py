@@ -413,7 +413,7 @@ class GuardTransport(_Guarding):
         if vaults is None:
             return guard, await _beside(body, partial(self._prepared, request, body, guard))
         mask = partial(self._with_vault, request, body, guard)
-        vault, sent = await vaults.amasked(mask, request.headers.get(CONVERSATION))
+        vault, sent = await vaults.amasked(mask, request.headers.get(CONVERSATION) or None)
         return guard.with_vault(vault), sent
 
     async def aclose(self) -> None:
@@ -502,7 +502,7 @@ class SyncGuardTransport(_Guarding):
         if vaults is None:
             return guard, self._prepared(request, body, guard)
         mask = partial(self._with_vault, request, body, guard)
-        vault, sent = vaults.masked(mask, request.headers.get(CONVERSATION))
+        vault, sent = vaults.masked(mask, request.headers.get(CONVERSATION) or None)
         return guard.with_vault(vault), sent
 
     def close(self) -> None:

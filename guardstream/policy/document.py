@@ -233,6 +233,8 @@ _TUPLE = re.compile(r"\(('[^']*'),\)")
 
 _BRACKETED = re.compile("while (?:scanning a (?:double-)?quoted|parsing a flow)")
 
+_QUOTE = "; put the whole value in quotes, a pattern in single ones"
+
 _REMEDIES = {
     "found character '\\t'": "; indent with spaces, not with tabs",
     "that cannot start any token": "; put the value in quotes",
@@ -242,6 +244,11 @@ _REMEDIES = {
     "while scanning an alias": "; put a value that begins with * in quotes",
     "unexpected end of stream, while scanning": "; close the quote",
     "expected '<document start>'": "; a policy is a single mapping",
+    "but found '<scalar>'": _QUOTE,
+    "but found '{'": _QUOTE,
+    "but found '['": _QUOTE,
+    "but got '{'": _QUOTE,
+    "but got '['": _QUOTE,
     "while parsing a flow": (
         "; close each bracket, put a value that has ': ' in it or begins with # in quotes, and "
         "double a single quote inside single quotes"

@@ -45,15 +45,15 @@ def _check_async(stream: Any, what: str) -> None:
             f"{what} a context manager, not a stream: "
             "enter it first, 'async with ... as stream', and wrap the stream"
         )
+    if isinstance(stream, (str, bytes)):
+        raise TypeError(f"{what} a whole text, not a stream: use check()")
+    if isinstance(stream, Iterable):
+        raise TypeError(f"{what} a plain iterator: use wrap_sync()")
     if _has(stream, "__enter__"):
         raise TypeError(
             f"{what} a context manager, not a stream: "
             "enter it first, 'with ... as stream', and wrap the stream"
         )
-    if isinstance(stream, (str, bytes)):
-        raise TypeError(f"{what} a whole text, not a stream: use check()")
-    if isinstance(stream, Iterable):
-        raise TypeError(f"{what} a plain iterator: use wrap_sync()")
     kind = described_kind(stream)
     raise TypeError(f"{what} no stream: wrap() needs an async iterator, not {kind}")
 
@@ -110,11 +110,19 @@ def _check_response(stream: object, what: str, chunks: str) -> None:
         raise TypeError(f"{what} a {given!r}: give it its bytes, response.{chunks}()")
     if _has(stream, "body_iterator"):
         raise TypeError(f"{what} a {given!r}: guard its content first, and build it from that")
+    opener = next((name for name in _OPENERS if _has(stream, name)), None)
+    if opener:
+        raise TypeError(f"{what} a {given!r}, not a stream: wrap what its {opener}() returns")
     if _has(stream, "model_fields_set"):
         raise TypeError(
             f"{what} one object, a {given!r}, not a stream: ask for a stream "
             "(stream=True), or guard its text with check()"
         )
+
+
+_OPENERS = ("stream_events", "stream_text", "astream", "parse")
+"""Methods that return a stream: of a run of OpenAI's agents, of a result of pydantic-ai, of what
+LangChain can run, of a raw response of OpenAI's and Anthropic's clients."""
 
 
 def _has(stream: object, name: str) -> bool:

@@ -111,7 +111,8 @@ class Vaults:
 
         Without a conversation, the vault is for a single request that contains its history: the
         same values have the same stand-ins in the caller's next request, and nothing is stored.
-        Raises VaultError if the store fails, or if an entry cannot be decrypted.
+        Raises ValueError for an empty name, VaultError if the store fails, or if an entry cannot be
+        decrypted.
         """
         owner = self._owner(conversation, caller)
         entries = self._loaded(owner) if conversation is not None else []
@@ -207,6 +208,8 @@ class Vaults:
         if not isinstance(conversation, (str, int, UUID, NoneType)):
             given = type(conversation).__qualname__
             raise TypeError(f"conversation= needs a name, a str, not {given!r}")
+        if conversation == "":  # from a missing id: everyone without one would share a vault
+            raise ValueError("conversation= is empty: give a name, or None for a single request")
         name = f"{len(caller)}:{caller}{conversation if conversation is not None else ''}"
         data = name.encode("utf-8", "surrogatepass")
         kind = _KEPT if conversation is not None else _PASSING

@@ -132,6 +132,7 @@ MORE = {
     "data_label": b'{"text": "x", "label": 7}\n',
     "data_span": b'{"text": "x", "spans": [[0, 9]]}\n',
     "data_spans": b'{"text": "x", "spans": 1}\n',
+    "data_neither": b'{"text": "x"}\n',
 }
 
 CALLS = {
@@ -255,6 +256,7 @@ CALLS = {
     ("init", "-"): "'-' is not a file: name one",
     ("import", "good.yaml", "--output", "-"): "'-' is not a file",
     ("report", "good.jsonl", "--html", "-"): "'-' is not a file",
+    ("eval", "good.yaml", "data_neither"): 'write for each text "label": 1 or 0, or "spans"',
     ("json", "missing"): "missing: cannot be read: no such file or directory",
     ("json", "folder"): "folder: cannot be read: is a directory",
     ("json", "--schema", "missing", "good.jsonl"): "missing:1:1: cannot be read",

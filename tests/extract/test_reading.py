@@ -64,6 +64,11 @@ def test_a_path_that_cannot_be_read_is_an_error():
         extract.items_sync(["{}"], "$a")
 
 
+def test_a_path_into_an_empty_object_says_that_it_has_no_keys():
+    with pytest.raises(extract.ExtractError, match=r"nothing at 'a\.b': no key is there$"):
+        items('{"a": {}}', "a.b")
+
+
 @pytest.mark.parametrize(
     ("path", "said"),
     [

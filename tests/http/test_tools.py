@@ -413,6 +413,13 @@ def test_a_transport_judges_by_the_schemas_that_the_model_was_sent() -> None:
     assert arguments_in(answer.text) == {"to": MAIL}
 
 
+def test_an_empty_header_names_no_conversation() -> None:
+    inner = httpx.MockTransport(sends_to_the_first_offered)
+    asked = ASKED | {"headers": {"guardstream-conversation": ""}}
+    with httpx.Client(transport=SyncGuardTransport(guard(VAULT), inner)) as client:
+        assert arguments_in(client.post(URL, **asked).text) == {"to": MAIL}
+
+
 @pytest.mark.anyio
 async def test_an_asynchronous_transport_does_so_too() -> None:
     inner = httpx.MockTransport(sends_to_the_first_offered)

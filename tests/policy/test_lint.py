@@ -229,11 +229,13 @@ def test_a_mask_of_arguments_has_no_way_back_where_others_have_one() -> None:
     assert lint(masks % "") == []
 
 
-@pytest.mark.parametrize(("placeholder", "count"), [("{name}", 1), ("{id}", 0)])
+@pytest.mark.parametrize(
+    ("placeholder", "count"), [("{name}", 1), (r"\1", 1), (r"\g<name>", 1), ("{id}", 0), ("$5", 0)]
+)
 def test_a_placeholder_that_is_none_is_a_warning(placeholder: str, count: int) -> None:
     warned = lint(f"rules: [{{id: a, words: [x], replacement: '<{placeholder}>', {TESTS}}}]")
     assert len(warned) == count
-    assert all(f"'{placeholder}' is output literally, only '{{id}}'" in line for line in warned)
+    assert all(f"{placeholder!r} is output literally, only '{{id}}'" in line for line in warned)
 
 
 @pytest.mark.parametrize("pattern", ["/abc/i", "r'abc'"])

@@ -228,6 +228,13 @@ CASES = {
     "rules:\n  - id: a\n   words: [x]": "p:3:4: not valid YAML: expected <block end>, but found "
     "'<block mapping start>', while parsing a block collection; keys of one mapping, and items of "
     "one list, begin in one column",
+    "rules:\n- id: a\n  pattern: [0-9]{4}": "p:3:17: not valid YAML: expected <block end>, but "
+    "found '{', while parsing a block mapping; put the whole value in quotes, a pattern in single "
+    "ones",
+    "name: [a]b": "p:1:10: not valid YAML: expected <block end>, but found '<scalar>', while "
+    "parsing a block mapping; put the whole value in quotes, a pattern in single ones",
+    "rules: [{id: a, pattern: x{4}}]": "p:1:27: not valid YAML: expected ',' or '}', but got '{', "
+    "while parsing a flow mapping; put the whole value in quotes, a pattern in single ones",
     'rules: [{id: a, pattern: "\\d"}]': "p:1:28: not valid YAML: found unknown escape character "
     "'d', while scanning a double-quoted scalar; put patterns in single quotes, in which \\ is "
     "itself",

@@ -48,10 +48,14 @@ def _untested(placed: PlacedRule) -> Iterator[Problem]:
         yield Problem(placed.origin.mark("id"), f"rule {placed.rule.id!r} has no test")
 
 
+_PLACEHOLDER = regex.compile(r"\{\w*\}|\\\d|\\g<\w+>")
+"""What a template replaces here, or where groups can be named in a replacement, as in Python."""
+
+
 def _template(placed: PlacedRule, rule: Rule) -> Iterator[Problem]:
-    """Warn of a replacement with an unknown placeholder."""
+    """Warn of a replacement with an unknown placeholder, or a reference to a group."""
     made = rule.replacement
-    for name in regex.findall(r"\{\w*\}", made) if isinstance(made, str) else ():
+    for name in _PLACEHOLDER.findall(made) if isinstance(made, str) else ():
         if name != "{id}":
             message = f"{name!r} is output literally, only '{{id}}' is replaced"
             yield about(placed.origin, message, "replacement")

@@ -458,9 +458,12 @@ class ProxyExchange:
         return self._settings.operations.get(self._name)
 
     def _conversation(self) -> tuple[str | None, str]:
-        """Return the conversation that a request names, and its owner: the client, by its key."""
+        """Return the conversation that a request names, and its owner: the client, by its key.
+
+        An empty header names none.
+        """
         headers = self._headers
-        named = values(headers, CONVERSATION.encode())
+        named = [each for each in values(headers, CONVERSATION.encode()) if each]
         caller = self._attributes.get("key") or credential(headers)
         if named and caller is None:
             raise RefusedError(

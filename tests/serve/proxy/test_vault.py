@@ -102,6 +102,15 @@ def test_a_conversation_remembers_what_was_said_before() -> None:
     assert not any("guardstream-conversation" in headers for headers in provider.headers)
 
 
+def test_an_empty_header_names_no_conversation() -> None:
+    empty = {"guardstream-conversation": ""}
+    with proxied(lambda p, _: completion(asked(p)), **settings()) as (url, provider):
+        post(url, MAIL, **empty)
+        stand_in = asked(provider)
+        later = post(url, stand_in, **empty).json()["choices"][0]["message"]["content"]
+    assert later == stand_in
+
+
 def test_a_conversation_needs_somebody_whose_it_is() -> None:
     with proxied(lambda *_: completion("hi"), **settings()) as (url, provider):
         body = {"model": "m", "messages": [{"role": "user", "content": MAIL}]}
