@@ -15,6 +15,7 @@ import regex
 
 from guardstream.vault.addresses.css import CSS
 from guardstream.vault.addresses.directives import DIRECTIVES
+from guardstream.vault.addresses.fields import FIELDS
 from guardstream.vault.addresses.html import HTML
 from guardstream.vault.addresses.markdown import MARKDOWN
 from guardstream.vault.addresses.mermaid import MERMAID
@@ -34,7 +35,7 @@ from guardstream.vault.addresses.terminals import TERMINALS
 from guardstream.vault.addresses.tex import TEX
 from guardstream.vault.addresses.wikis import WIKIS
 
-MARKUPS = (HTML, CSS, STRINGS, MARKDOWN, TEX, DIRECTIVES, WIKIS, MERMAID, TERMINALS)
+MARKUPS = (HTML, CSS, STRINGS, MARKDOWN, TEX, DIRECTIVES, WIKIS, MERMAID, FIELDS, TERMINALS)
 
 LONGEST_OPENING = 224
 """The longest opening of a construct, with what must precede it, in code points."""
