@@ -13,11 +13,11 @@ from collections.abc import Iterator
 from guardstream.vault.addresses.plain import SPACES, Beginnings
 
 _INSETS = (
-    (re.compile("`+|</?code\\b", re.IGNORECASE), "`<"),
-    (re.compile(r"\{\{|\}\}"), "{"),
-    (re.compile(r"\+\+\+?|\$\$|pass:[a-z,]{0,8}\["), "+$["),
+    (re.compile("`+|</?code\\b", re.IGNORECASE), ("`", "<")),
+    (re.compile(r"\{\{|\}\}"), ("{",)),
+    (re.compile(r"\+\+\+?|\$\$|pass:[a-z,]{0,8}\["), ("+", "$", "pass:")),
 )
-"""Patterns for the marks of each kind, and characters of which one is in any that opens."""
+"""Patterns for the marks of each kind, and the texts of which one is in any that opens."""
 _CLOSES = {"<code": "</code", "{{": "}}"}  # any other mark closes itself
 _ENDS = frozenset(_CLOSES.values())
 
