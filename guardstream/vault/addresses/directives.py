@@ -48,13 +48,12 @@ class Macro(State):
 
     TARGET = "in its target, before its attributes in brackets"
     ATTRIBUTE = "in an attribute that is an address, and those after it"
-    PASSED = "in text in an address that is written as it is"
+    PASSED = "in an address that is written as it is, up to the paragraph's end"
     ROOT = "in the definition of an address that precedes others, such as `:imagesdir:`"
 
 
 _PASSES = r"(?:(?i:pass):[a-z,]{0,8}\[|\+\+|\$\$)"
 _ROOT = "imagesdir|iconsdir|stylesdir|stylesheet|scriptsdir|favicon"
-_PASSED = frozenset((Macro.PASSED,))
 _ROOTS = frozenset((Macro.ROOT,))
 
 DIRECTIVES = Markup(
@@ -125,8 +124,5 @@ DIRECTIVES = Markup(
         Embedded.RELATIVE: never_an_address,
         Embedded.RELATIVE_SLASH: never_an_address,
     },
-    endings=[
-        Ending(r"(?:\+|\$|\])\[", inside=_PASSED, closes=_PASSED),
-        Ending(r"\n", inside=_ROOTS, closes=_ROOTS),
-    ],
+    endings=[Ending(r"\n", inside=_ROOTS, closes=_ROOTS)],
 )
