@@ -230,7 +230,7 @@ STAYS = {
     "a reference of AsciiDoc": "xref:https://evil.example/a {}#b[x]",
     "a directory of AsciiDoc": ":imagesdir: https://evil.example/? {}",
     "a refresh of reStructuredText": ".. meta::\n   :http-equiv=refresh: 0; url=//evil.example/ {}",
-    "an element of a feed": "<link><![CDATA[https://evil.example/? {}]]></link>",
+    "an element of a feed": "<link>https://evil.example/? {}</link>",
     "a property of a calendar": "ATTACH;FMTTYPE=image/png:https://evil.example/?\r\n {}",
     "an address in an open tag": '<a b="https://evil.example/ {}">',
     "parentheses in a style": "<style>(a)b{{c:url(\\2f\\2f evil.example/\\20 {})",
