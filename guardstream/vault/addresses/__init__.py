@@ -6,12 +6,12 @@ them on a server of theirs. `mailto:` and `tel:` only name a recipient, and fetc
 There are two kinds of addresses:
 
 - A plain address has no spaces. The text directly before a stand-in shows it (`plain`), also where
-  renderers take code (`code`) or the rest of a line (`definitions`) for a part of it.
+  renderers take code and templates (`code`) or the rest of a line (`definitions`) for a part of it.
 - In markup, an address may contain spaces: the value of an attribute, the target of a link, a
   string. `following` keeps the states of all constructs that are open. A module for each markup
   names its states, what opens them and how they end, and who reads it so: `html`, `css`,
-  `markdown`, `tex`, `directives`, `wikis`, `mermaid`, `terminals`; `strings` is for quotes in any
-  language.
+  `markdown`, `tex`, `directives`, `wikis`, `mermaid`, `fields`, `terminals`; `strings` is for
+  quotes in any language.
 
 `judging` decides by both. Where readers differ, an address is what any of them takes for one.
 """

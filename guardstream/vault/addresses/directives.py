@@ -1,8 +1,9 @@
-"""Directives of reStructuredText and MyST, and macros of AsciiDoc: images, videos, targets.
+"""Directives of reStructuredText and MyST, and macros of AsciiDoc: images, videos, links, targets.
 
 Docutils removes the spaces in their addresses
 (https://docutils.sourceforge.io/docs/ref/rst/directives.html#images); Asciidoctor encodes them
-(https://docs.asciidoctor.org/asciidoc/latest/macros/images).
+(https://docs.asciidoctor.org/asciidoc/latest/macros/images), but for what is passed through
+(https://docs.asciidoctor.org/asciidoc/latest/pass).
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from guardstream.vault.addresses.states import (
     OTHER,
     PARAGRAPH,
     SPACE,
+    Ending,
     Markup,
     Opening,
     State,
@@ -46,9 +48,13 @@ class Macro(State):
 
     TARGET = "in its target, before its attributes in brackets"
     ATTRIBUTE = "in an attribute that is an address, and those after it"
+    PASSED = "in an address that is written as it is, up to the paragraph's end"
+    ROOT = "in the definition of an address that precedes others, such as `:imagesdir:`"
 
 
-_BODY_OF_PASS = r"(?i:pass):[a-z,]{0,8}\["  # of a macro in the target, which writes it as it is
+_PASSES = r"(?:(?i:pass):[a-z,]{0,8}\[|\+\+|\$\$)"
+_ROOT = "imagesdir|iconsdir|stylesdir|stylesheet|scriptsdir|favicon"
+_ROOTS = frozenset((Macro.ROOT,))
 
 DIRECTIVES = Markup(
     openings=[
@@ -57,7 +63,7 @@ DIRECTIVES = Markup(
             ":",
             Directive.BODY,
             # A substitution has its name in bars before it.
-            after=r"(?:\.\.|\|)\s{1,60}(?i:image|figure|video|audio|raw|csv-table)[ ]?",
+            after=r"(?:\.\.|\|)\s{1,60}(?i:image|figure|video|audio|raw|csv-table|meta)[ ]?",
         ),
         Opening("{", r"(?<=[`:~]\{)(?i:image|figure)(?:-md)?\}", Directive.BODY),  # MyST
         # https://docutils.sourceforge.io/docs/ref/rst/restructuredtext.html#hyperlink-targets
@@ -67,10 +73,14 @@ DIRECTIVES = Markup(
         Opening("<", r"(?=\S)", Embedded.RELATIVE, after=r"`[^`]{1,100}+\s"),
         Opening(
             ":",
-            rf"(?<=image:|video:|audio:)(?<![\w\-].....:):?(?:\{{|{_BODY_OF_PASS}|\$\$|{ADDRESS})",
+            rf"(?<=image:|video:|audio:)(?<![\w\-].....:):?(?:\{{|{ADDRESS})",
             Macro.TARGET,
         ),
-        Opening(":", rf":{ADDRESS}", Macro.TARGET, after=r"(?<![\w\-])include"),
+        Opening(
+            ":", rf":?{_PASSES}", Macro.PASSED, after=r"(?<![\w\-])(?:image|video|audio|link|xref)"
+        ),
+        Opening(":", rf"(?:{_ROOT}):[ \t]{{1,8}}{ADDRESS}", Macro.ROOT, after=r"(?<![^\n])"),
+        Opening(":", rf":?{ADDRESS}", Macro.TARGET, after=r"(?<![\w\-])(?:include|xref)"),
         Opening(
             "=",
             SPACED_ADDRESS,
@@ -105,6 +115,8 @@ DIRECTIVES = Markup(
         Embedded.ABSOLUTE: dict.fromkeys((">", "`", PARAGRAPH), CLOSED),
         Macro.TARGET: {"[": CLOSED, PARAGRAPH: CLOSED},
         Macro.ATTRIBUTE: {"]": CLOSED, PARAGRAPH: CLOSED},
+        Macro.PASSED: {PARAGRAPH: CLOSED},
+        Macro.ROOT: {},
     },
     harmless={
         Directive.TARGET: never_an_address,
@@ -112,4 +124,5 @@ DIRECTIVES = Markup(
         Embedded.RELATIVE: never_an_address,
         Embedded.RELATIVE_SLASH: never_an_address,
     },
+    endings=[Ending(r"\n", inside=_ROOTS, closes=_ROOTS)],
 )

@@ -15,6 +15,7 @@ import regex
 
 from guardstream.vault.addresses.css import CSS
 from guardstream.vault.addresses.directives import DIRECTIVES
+from guardstream.vault.addresses.fields import FIELDS
 from guardstream.vault.addresses.html import HTML
 from guardstream.vault.addresses.markdown import MARKDOWN
 from guardstream.vault.addresses.mermaid import MERMAID
@@ -34,7 +35,7 @@ from guardstream.vault.addresses.terminals import TERMINALS
 from guardstream.vault.addresses.tex import TEX
 from guardstream.vault.addresses.wikis import WIKIS
 
-MARKUPS = (HTML, CSS, STRINGS, MARKDOWN, TEX, DIRECTIVES, WIKIS, MERMAID, TERMINALS)
+MARKUPS = (HTML, CSS, STRINGS, MARKDOWN, TEX, DIRECTIVES, WIKIS, MERMAID, FIELDS, TERMINALS)
 
 LONGEST_OPENING = 224
 """The longest opening of a construct, with what must precede it, in code points."""
@@ -44,11 +45,19 @@ _OPENINGS = [opening for markup in MARKUPS for opening in markup.openings]
 _ENDINGS = [(re.compile(ending.pattern), ending) for markup in MARKUPS for ending in markup.endings]
 
 
+_FIRSTS = sorted({opening.first for opening in _OPENINGS})
+
+
+def _then(first: str) -> str:
+    """Return a pattern for what must follow the first character of any opening."""
+    return "|".join(opening.then for opening in _OPENINGS if opening.first == first)
+
+
 # All openings, but for what must precede them. A match is only the first character, because they
 # may overlap, as in `{{{`. The pattern begins with a set, which `re` searches for quickly.
 _any_opening = re.compile(
-    rf"[{''.join(re.escape(opening.first) for opening in _OPENINGS)}]"
-    rf"(?={'|'.join(f'(?<={re.escape(opening.first)}){opening.then}' for opening in _OPENINGS)})"
+    rf"[{''.join(map(re.escape, _FIRSTS))}]"
+    rf"(?={'|'.join(f'(?<={re.escape(first)})(?:{_then(first)})' for first in _FIRSTS)})"
 )
 
 

@@ -11,13 +11,16 @@ import regex
 
 _COLON = r"(?::|&colon;|&#(?:0{0,6}58|x0{0,6}3a);?|\\u003a|\\x3a)"
 _SLASH = r"(?:\\?/|&sol;|&#(?:0{0,6}47|x0{0,6}2f);?|\\(?:u00|x)2f)"
-_BACKSLASH = r"(?:\\|&bsol;|&#(?:0{0,6}92|x0{0,6}5c);?)"
+_BACKSLASH = r"(?:\\{1,2}|&bsol;|&#(?:0{0,6}92|x0{0,6}5c);?)"
 
 ADDRESS = (
     rf"(?i:(?:{_SLASH}|{_BACKSLASH}){{2}}[\w\-\[\]]{{1,63}}[.:]|https?{_COLON}"
+    rf"|data{_COLON}[a-z]{{1,20}}/"
     rf"|[a-z0-9+.\-&#;\\]{{2,52}}?{_COLON}{_SLASH}(?! ))"
 )
 """A pattern for the beginning of a complete address: two slashes and a host, or a scheme.
+
+Two backslashes may be one in a string. A page in `data:` may contain further addresses.
 
 No host follows a space after the slash of a scheme (https://url.spec.whatwg.org/#url-parsing). It
 ends as early as it can, however much of the text has arrived: the host before the scheme.
