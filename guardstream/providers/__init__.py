@@ -64,6 +64,7 @@ ADAPTERS: Mapping[str, type[Any]] = LazyMapping(
         "langgraph": "guardstream.providers.langchain.graph:LangGraph",
         "langgraph_events": "guardstream.providers.langchain.graph:LangGraphEvents",
         "pydantic_ai": "guardstream.providers.pydantic_ai.events:PydanticAI",
+        "pydantic_ai_responses": "guardstream.providers.pydantic_ai.responses:PydanticAIResponses",
         "kosong": "guardstream.providers.frameworks.kosong:Kosong",
         "assistants": "guardstream.providers.openai.assistants:Assistants",
         "interactions": "guardstream.providers.google.interactions:Interactions",

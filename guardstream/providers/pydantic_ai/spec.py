@@ -5,6 +5,8 @@ https://ai.pydantic.dev/api/messages/
 
 from __future__ import annotations
 
+from typing import Literal
+
 from guardstream.providers.adapter import Kind
 from guardstream.providers.spec import (
     ABOUT,
@@ -54,13 +56,18 @@ _OTHER_PARTS: dict[str, Spec] = {
 }
 
 
-def _part(kind: Kind) -> Spec:
-    """A part of a response: deltas continue the text at its start, later events repeat it."""
+def _part(kind: Kind | Literal["grown"]) -> Spec:
+    """A part of a response: deltas continue the text at its start, later events repeat it; `grown`
+    is the text so far."""
+    args: Spec = Leaf(kind, "tool_args", "args")
+    if kind == "grown":
+        # Its slot is that of `Growing`. An object is complete.
+        args = Either(Leaf(kind, "tool_args", "arguments"), Leaf("whole", "tool_args", "arguments"))
     call: Spec = {
         **_ABOUT_PART,
         **dict.fromkeys(("tool_call_id", "tool_kind"), META),
         "tool_name": NAME,
-        "args": Leaf(kind, "tool_args", "args"),
+        "args": args,
     }
     text: Spec = {
         **_ABOUT_PART,
@@ -119,6 +126,16 @@ _RESPONSE_MARKS = (
     *("workspace_ref", "history_digest", "failed_attempts", "state", "metadata"),
 )
 
+
+def response_spec(kind: Kind | Literal["grown"]) -> dict[str, Spec]:
+    """A model's response; `kind` is that of its texts."""
+    return {
+        **dict.fromkeys(_RESPONSE_MARKS, META),
+        "provider_details": _DETAILS,
+        "parts": [_part(kind)],
+    }
+
+
 _MESSAGE = OneOf(
     "kind",
     {
@@ -127,11 +144,7 @@ _MESSAGE = OneOf(
             "instructions": META,
             "parts": [_part("copy")],
         },
-        "response": {
-            **dict.fromkeys(_RESPONSE_MARKS, META),
-            "provider_details": _DETAILS,
-            "parts": [_part("copy")],
-        },
+        "response": response_spec("copy"),
     },
 )
 

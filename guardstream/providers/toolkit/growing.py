@@ -28,6 +28,7 @@ _AGAIN = 1_000
 _REASONS: dict[str, FinishReason] = {
     "length": "length",
     "max_tokens": "length",
+    "tool_call": "tool_calls",
     "tool_calls": "tool_calls",
     "tool_call_results": "tool_calls",
     "function_calls": "tool_calls",

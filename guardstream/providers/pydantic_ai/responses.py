@@ -1,0 +1,84 @@
+"""pydantic-ai's growing responses: what `stream_response()` of a run yields.
+
+https://ai.pydantic.dev/output/#streaming-structured-output. Each chunk is the whole `ModelResponse`
+so far, whose parts grow and become more. Consecutive text parts are one text, because citations cut
+an answer into parts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
+
+from guardstream.events import FinishReason
+from guardstream.providers.adapter import Call, Piece, Reading, Released, Slot, Unknown
+from guardstream.providers.pydantic_ai.spec import response_spec
+from guardstream.providers.spec import END, Leaf, Path, Spec
+from guardstream.providers.toolkit.fields import fields_of, replaced
+from guardstream.providers.toolkit.growing import Growing
+
+_REASONS = {"tool_calls": "tool_call"}
+"""Finish reasons that pydantic-ai calls otherwise."""
+
+_CALLS = frozenset({"tool-call", "builtin-tool-call"})
+
+
+class PydanticAIResponses(Growing):
+    """The adapter for such responses; there is one choice."""
+
+    name = "pydantic_ai_responses"
+    spec: ClassVar[Spec] = {**response_spec("grown"), "finish_reason": END}
+
+    def __init__(self, *, unknown: Unknown = "guard") -> None:
+        super().__init__(unknown=unknown, incremental=False)
+        self._latest: Any = None
+        self._parts: list[Slot] = []  # the texts of parts, in their order
+
+    @staticmethod
+    def accepts(chunk: object) -> bool:
+        """Return whether `chunk` is a response."""
+        fields = fields_of(chunk)
+        return fields.get("kind") == "response" and "parts" in fields and "model_name" in fields
+
+    def number(self, leaf: Leaf, event: Mapping[str, Any], path: Path) -> int:
+        """Return the position of a text's part."""
+        return path[0] if path else 0
+
+    def called(self, event: Mapping[str, Any]) -> Mapping[int, Call]:
+        parts = enumerate(map(fields_of, event.get("parts") or ()))
+        return {
+            number: Call(part.get("tool_name") or "", part.get("tool_call_id"))
+            for number, part in parts
+            if part.get("part_kind") in _CALLS
+        }
+
+    def meaning(self, chunk: Any, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:
+        """Return what a response means. A part's text is over when another part follows, which a
+        further text continues."""
+        reading = super().meaning(chunk, event, pieces)
+        self._latest = chunk
+        joined: dict[Slot, Slot] = {}
+        complete: list[Slot] = []
+        for slot in dict.fromkeys(piece.slot for piece in pieces if piece.kind == "copy"):
+            if slot in self._parts:
+                continue
+            before = self._parts[-1] if self._parts else None
+            self._parts.append(slot)
+            if before is None:
+                continue
+            if before.channel == slot.channel == "text" and before.number == slot.number - 1:
+                joined[slot] = before
+            else:
+                complete.append(before)
+        return reading._replace(joined=joined, complete=complete)
+
+    def extra(self, chunk: Any, slot: Slot, text: str, released: Released) -> Sequence[Any]:
+        """Return a response like the last one, with all text that was released so far."""
+        return [self.said_so_far(self._latest, released)]
+
+    def end(
+        self, chunk: Any, choice: int, reason: FinishReason, released: Released
+    ) -> Sequence[Any]:
+        """Return a response like the last one, with a finish reason."""
+        made = self.said_so_far(self._latest, released)
+        return [replaced(made, {"finish_reason": _REASONS.get(reason, reason)})]
