@@ -101,6 +101,13 @@ def test_a_rule_ends_the_response(word: str, reason: str) -> None:
     assert out[-1].finish_reason == stream.finish == reason
 
 
+def test_a_call_that_is_cut_is_left_out() -> None:
+    text = TextPart("it is")
+    source = [response(text, call('{"q": "a')), response(text, call('{"q": "a forbidden'))]
+    out = list(GUARD.wrap_sync(source))
+    assert texts(out[-1]) == ["it is"]
+
+
 def test_an_agents_responses_become_its_output() -> None:
     async def answer(_messages: list[ModelMessage], _info: AgentInfo) -> AsyncIterator[Any]:
         yield {0: DeltaThinkingPart(content="a sec")}

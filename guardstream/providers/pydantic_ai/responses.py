@@ -17,9 +17,6 @@ from guardstream.providers.spec import END, Leaf, Path, Spec
 from guardstream.providers.toolkit.fields import fields_of, replaced
 from guardstream.providers.toolkit.growing import Growing
 
-_REASONS = {"tool_calls": "tool_call"}
-"""Finish reasons that pydantic-ai calls otherwise."""
-
 _CALLS = frozenset({"tool-call", "builtin-tool-call"})
 
 
@@ -45,11 +42,12 @@ class PydanticAIResponses(Growing):
         return path[0] if path else 0
 
     def called(self, event: Mapping[str, Any]) -> Mapping[int, Call]:
-        parts = enumerate(map(fields_of, event.get("parts") or ()))
         return {
-            number: Call(part.get("tool_name") or "", part.get("tool_call_id"))
-            for number, part in parts
-            if part.get("part_kind") in _CALLS
+            number: Call(
+                fields_of(part).get("tool_name") or "", fields_of(part).get("tool_call_id")
+            )
+            for number, part in enumerate(event.get("parts") or ())
+            if _is_call(part)
         }
 
     def meaning(self, chunk: Any, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:
@@ -79,6 +77,11 @@ class PydanticAIResponses(Growing):
     def end(
         self, chunk: Any, choice: int, reason: FinishReason, released: Released
     ) -> Sequence[Any]:
-        """Return a response like the last one, with a finish reason."""
+        """Return a response like the last one without its calls, with a finish reason."""
         made = self.said_so_far(self._latest, released)
-        return [replaced(made, {"finish_reason": _REASONS.get(reason, reason)})]
+        parts = [part for part in fields_of(made)["parts"] if not _is_call(part)]
+        return [replaced(made, {"parts": parts, "finish_reason": reason})]
+
+
+def _is_call(part: Any) -> bool:
+    return fields_of(part).get("part_kind") in _CALLS
