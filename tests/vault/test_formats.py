@@ -14,6 +14,7 @@ import pytest
 from langchain_core.messages import AIMessageChunk
 from langchain_core.runnables.utils import AddableDict
 from pydantic_ai import Agent
+from pydantic_ai.messages import TextPart
 from pydantic_ai.models.function import FunctionModel
 
 from guardstream import Guard
@@ -64,6 +65,7 @@ from tests.providers import (
     test_openai_live,
     test_openai_media,
     test_plain_formats,
+    test_pydantic_ai_responses,
     test_realtime,
     test_sglang,
     test_sse_objects,
@@ -211,6 +213,9 @@ FORMATS: dict[str, Make] = {
     "langgraph": lambda pieces: [("messages", each) for each in test_langgraph.messages(pieces)],
     "langgraph_events": _graph_events,
     "pydantic_ai": _agent_events,
+    "pydantic_ai_responses": lambda pieces: [
+        test_pydantic_ai_responses.response(TextPart(each)) for each in accumulate(pieces)
+    ],
     "kosong": lambda pieces: [test_kosong.TextPart(text=piece) for piece in pieces],
     "assistants": lambda pieces: [
         test_assistants.run(),
