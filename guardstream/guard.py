@@ -789,16 +789,12 @@ class _CurrentOperations:
     """The `Operations` of the policy that applies now.
 
     Guards that follow the same files share one: after a reload, too, they have one limiter and one
-    audit log. A guard that keeps its policy has a copy, which a reload does not change. During a
-    reload two policies are in use, the new one and that of streams which are just beginning, so
-    both keep their objects.
+    audit log. A guard that keeps its policy has a copy, which a reload does not change.
     """
 
     def __init__(self) -> None:
         self._lock = kept_across_forks(Lock())
-        # Each is a built policy and its operations, the one that was used last first.
-        self._last: tuple[object, Operations | None] = (None, None)
-        self._before: tuple[object, Operations | None] = (None, None)
+        self._last: tuple[object, Operations | None] = (None, None)  # a built policy, and its own
 
     def of(self, policy: Policy) -> Operations | None:
         """Return the operations of a policy, created when it is first seen; None if it has none.
@@ -810,21 +806,13 @@ class _CurrentOperations:
             return made
         with self._lock:
             built, made = self._last
-            if built is policy.built:
-                return made
-            known, found = self._before
-            if known is not policy.built:
-                found = self._made(policy, made)
-            self._before, self._last = self._last, (policy.built, found)
-            return found
+            if built is not policy.built:
+                if made is not None or policy.operational:
+                    from guardstream.operations import operations
 
-    @staticmethod
-    def _made(policy: Policy, before: Operations | None) -> Operations | None:
-        if before is None and not policy.operational:
-            return None
-        from guardstream.operations import operations
-
-        return operations(policy, before)
+                    made = operations(policy, made)
+                self._last = policy.built, made
+            return made
 
 
 @cache

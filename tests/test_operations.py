@@ -550,20 +550,6 @@ async def test_a_guard_that_keeps_its_policy_keeps_what_stands_around_it(tmp_pat
             await kept.wrap(Source(["a"])).text()
 
 
-def test_a_stream_that_begins_during_a_reload_makes_no_second_audit_log(tmp_path: Path) -> None:
-    path = tmp_path / "policy.yaml"
-    path.write_text(RULES + "audit: {path: old.jsonl}")
-    followed = Guard.load(path, reload=True)
-    old = followed.policy
-    observers = followed.observing(old, {}).observers
-    path.write_text(RULES + "audit: {path: new.jsonl}")
-    new = followed.policy
-    renewed = followed.observing(new, {}).observers
-    assert renewed != observers
-    assert followed.observing(old, {}).observers == observers
-    assert followed.observing(new, {}).observers == renewed
-
-
 @pytest.mark.parametrize("sections", ["", "retry: {attempts: 2}\n"], ids=["once", "retried"])
 @pytest.mark.parametrize("text", ["so vile. And on", "so forbidden. And on"])
 async def test_what_a_policy_blocks_raises_if_asked_to_whether_rule_or_gate(
