@@ -42,17 +42,16 @@ class PydanticAIResponses(Growing):
         return path[0] if path else 0
 
     def called(self, event: Mapping[str, Any]) -> Mapping[int, Call]:
+        parts = enumerate(map(fields_of, event.get("parts") or ()))
         return {
-            number: Call(
-                fields_of(part).get("tool_name") or "", fields_of(part).get("tool_call_id")
-            )
-            for number, part in enumerate(event.get("parts") or ())
+            number: Call(part.get("tool_name") or "", part.get("tool_call_id"))
+            for number, part in parts
             if _is_call(part)
         }
 
     def meaning(self, chunk: Any, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:
-        """Return what a response means. A part's text is over when another part follows, which a
-        further text continues."""
+        """Return what a response means. A part's text is over when another part follows,
+        unless both are text: then the second continues the first."""
         reading = super().meaning(chunk, event, pieces)
         self._latest = chunk
         joined: dict[Slot, Slot] = {}

@@ -105,6 +105,7 @@ class Growing(VariedSpecAdapter):
                 told.accept_last()
         joined = self._note(read)
         if joined or again or doubtful:
+            joined = {**reading.joined, **joined}
             reading = reading._replace(joined=joined, again=again, doubtful=doubtful)
         if any(piece.kind == "later" for piece in read.pieces):
             self._waiting = chunk

@@ -96,15 +96,15 @@ class Searches:
             of = scan.of if isinstance(scan, Fork) else scan
             is_fork = scan is not of
             for match in take(scan):
-                span = of, match.pattern, match.start, match.end
-                times = self._times_found.setdefault(span, [0, 0])
+                key = of, match.pattern, match.start, match.end
+                times = self._times_found.setdefault(key, [0, 0])
                 times[is_fork] += 1
                 if match.failed or times[is_fork] > times[not is_fork]:
                     found.append(match)
         if len(self._times_found) > MAX_COUNTED:
             oldest = min(fork.oldest() for fork in self.forks)
             self._times_found = {
-                span: times for span, times in self._times_found.items() if span[-1] > oldest
+                key: times for key, times in self._times_found.items() if key[-1] > oldest
             }
         return found
 
