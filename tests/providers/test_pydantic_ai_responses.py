@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
+from datetime import UTC, datetime
 from itertools import pairwise
 from typing import Any
 
@@ -24,6 +25,7 @@ from tests.providers.laws import GUARD, cuttings, left_raw, unchanged
 
 SAID = "a secret, no sec"
 MASKED = "a ######, no sec"
+AT = datetime(2026, 5, 4, tzinfo=UTC)  # else each response has its own
 
 
 class Answer(BaseModel):
@@ -31,7 +33,7 @@ class Answer(BaseModel):
 
 
 def response(*parts: ModelResponsePart, **fields: Any) -> ModelResponse:
-    return ModelResponse(parts=list(parts), model_name="m", **fields)
+    return ModelResponse(parts=list(parts), model_name="m", timestamp=AT, **fields)
 
 
 def call(args: Any) -> ToolCallPart:
