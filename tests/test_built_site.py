@@ -13,12 +13,12 @@ from starlette.applications import Starlette
 from starlette.staticfiles import StaticFiles
 
 from tests.serve.server import serving
-from tests.support.chromium import chromium, needs_chromium
+from tests.support.chromium import chromium
+from tests.support.optional import needs
 
-sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-pytest.importorskip("mkdocs", reason="mkdocs is not installed")
+sync_api = needs("playwright.sync_api")
+needs("mkdocs")
 
-pytestmark = needs_chromium
 
 ROOT = Path(__file__).resolve().parents[1]
 

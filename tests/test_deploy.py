@@ -5,12 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import kubernetes_validate
 import pytest
 import yaml
 
 from guardstream import Guard
 from guardstream.serve.proxy import ServeOptions, section_options
+from tests.support.optional import optional
+
+kubernetes_validate = optional("kubernetes_validate")
 
 DEPLOY = Path(__file__).parents[1] / "deploy"
 MANIFESTS = sorted((DEPLOY / "kubernetes").glob("*.yaml"))

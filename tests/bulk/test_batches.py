@@ -16,6 +16,7 @@ import pytest
 
 from guardstream import Guard, Policy, PolicyError
 from guardstream.bulk import BulkError, Report, redact
+from tests.support.optional import needs
 
 POLICY = """
 rules:
@@ -101,7 +102,7 @@ def test_sets_are_guarded_and_values_without_text_stay() -> None:
 
 
 def test_missing_values_and_periods_of_pandas_stay() -> None:
-    pandas = pytest.importorskip("pandas")
+    pandas = needs("pandas")
     rows = [{"a": [pandas.NA, pandas.NaT, pandas.Period("2026"), pandas.Interval(0, 1)]}]
     assert one(rows)[0] is rows[0]
 
@@ -120,7 +121,7 @@ def test_keys_of_a_record_are_guarded_and_names_of_columns_stay() -> None:
 
 
 def test_columns_stay_arrays_or_lists() -> None:
-    numpy = pytest.importorskip("numpy")
+    numpy = needs("numpy")
     batch = {"text": numpy.array(TEXTS, dtype=object), "n": numpy.arange(5), "other": list(TEXTS)}
     made = one(batch)
     assert isinstance(made["text"], numpy.ndarray)
@@ -131,7 +132,7 @@ def test_columns_stay_arrays_or_lists() -> None:
 
 
 def test_arrow_tables_keep_their_schema() -> None:
-    pyarrow = pytest.importorskip("pyarrow")
+    pyarrow = needs("pyarrow")
     message = pyarrow.struct([("role", pyarrow.string()), ("content", pyarrow.string())])
     schema = pyarrow.schema(
         [
@@ -159,7 +160,7 @@ def test_arrow_tables_keep_their_schema() -> None:
 
 @pytest.mark.parametrize("name", ["pandas", "polars"])
 def test_data_frames_come_back_as_they_were(name: str) -> None:
-    frames = pytest.importorskip(name)
+    frames = needs(name)
     frame = frames.DataFrame({"text": TEXTS, "n": range(5)})
     made = one(frame)
     assert type(made) is type(frame)
@@ -170,12 +171,12 @@ def test_data_frames_come_back_as_they_were(name: str) -> None:
 
 
 def test_columns_of_a_data_frame_may_have_numbers_as_names() -> None:
-    pandas = pytest.importorskip("pandas")
+    pandas = needs("pandas")
     assert one(pandas.DataFrame([["bluebird", "x"]])).to_dict("split")["data"] == [["[bird]", "x"]]
 
 
 def test_the_texts_in_an_index_are_guarded_like_those_in_columns() -> None:
-    pandas = pytest.importorskip("pandas")
+    pandas = needs("pandas")
     frame = pandas.DataFrame({"n": [1, 2], "text": TEXTS[:2]}, index=["a bluebird", "b"])
     frame.index.name = "n"
     made = one(frame)
@@ -189,8 +190,8 @@ def test_the_texts_in_an_index_are_guarded_like_those_in_columns() -> None:
 
 
 def test_texts_that_no_row_has_any_more_do_not_come_out() -> None:
-    pyarrow, parquet = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
-    pandas, polars = pytest.importorskip("pandas"), pytest.importorskip("polars")
+    pyarrow, parquet = needs("pyarrow"), needs("pyarrow.parquet")
+    pandas, polars = needs("pandas"), needs("polars")
     texts = pyarrow.array(["x", "a bluebird"])
     column = pyarrow.DictionaryArray.from_arrays(pyarrow.array([0, 0]), texts)
     nested = pyarrow.ListArray.from_arrays(pyarrow.array([0, 1, 2], pyarrow.int32()), column)
@@ -213,7 +214,7 @@ def test_texts_that_no_row_has_any_more_do_not_come_out() -> None:
 
 
 def test_texts_in_nested_enums_of_polars_are_guarded() -> None:
-    polars = pytest.importorskip("polars")
+    polars = needs("polars")
     enum = polars.Enum(["x", "a bluebird"])
     nested = polars.List(polars.Struct({"k": enum, "ks": polars.Array(enum, 1)}))
     for text, shown in (("a bluebird", "a [bird]"), ("x", "x")):
@@ -226,7 +227,7 @@ def test_texts_in_nested_enums_of_polars_are_guarded() -> None:
 
 
 def test_columns_without_texts_may_hold_any_time() -> None:
-    pyarrow, polars = pytest.importorskip("pyarrow"), pytest.importorskip("polars")
+    pyarrow, polars = needs("pyarrow"), needs("polars")
     far = pyarrow.array([2**62, None], pyarrow.timestamp("us"))
     report = Report()
     made = one(pyarrow.table({"text": ["bluebird", "x"], "at": far}), report=report)
@@ -279,7 +280,7 @@ def test_what_cannot_be_guarded_says_so(tmp_path: Any) -> None:
         one({"text": "bluebird"})
     with pytest.raises(TypeError, match="'id' has a single value"):
         one({"id": 7, "text": ["bluebird"]})
-    pandas, polars = pytest.importorskip("pandas"), pytest.importorskip("polars")
+    pandas, polars = needs("pandas"), needs("polars")
     with pytest.raises(TypeError, match="a batch of type 'Series'"):
         one(pandas.Series(["bluebird"]))
     with pytest.raises(TypeError, match="a batch of type 'LazyFrame'"):

@@ -23,6 +23,7 @@ from guardstream.bulk.files import opened, version_of, writing
 from guardstream.bulk.report import FullError
 from guardstream.bulk.workers import by_processes
 from guardstream.cli.bulk import job as of_command
+from tests.support.optional import needs
 
 pytest.importorskip("fsspec")
 
@@ -177,8 +178,8 @@ def test_lines_of_a_text_can_be_texts_of_their_own(tmp_path: Path) -> None:
 
 
 def test_parquet_keeps_its_schema_in_any_parts(tmp_path: Path) -> None:
-    pyarrow = pytest.importorskip("pyarrow")
-    parquet = pytest.importorskip("pyarrow.parquet")
+    pyarrow = needs("pyarrow")
+    parquet = needs("pyarrow.parquet")
     source, target = tmp_path / "in.parquet", tmp_path / "out.parquet"
     texts = [f"{number} bluebird" if number % 3 else "\u9752" for number in range(1000)]
     table = pyarrow.table({"text": texts, "n": range(1000)}).replace_schema_metadata({"a": "b"})
@@ -448,7 +449,7 @@ def test_two_who_write_a_part_at_once_both_leave_it_whole(tmp_path: Path) -> Non
 
 
 def test_maps_in_parquet_stay_maps(tmp_path: Path) -> None:
-    pyarrow, parquet = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
+    pyarrow, parquet = needs("pyarrow"), needs("pyarrow.parquet")
     kind = pyarrow.map_(pyarrow.string(), pyarrow.string())
     rows = pyarrow.array([[("a", "the bluebird")], [("b", "x")], None], kind)
     parquet.write_table(pyarrow.table({"m": rows}), tmp_path / "in.parquet")

@@ -14,7 +14,6 @@ import anyio
 import anyio.lowlevel
 import anyio.to_thread
 import pytest
-from openai.types.chat import ChatCompletionChunk
 
 from guardstream import BlockedError, Guard, Policy
 from guardstream.consumers import (
@@ -31,7 +30,10 @@ from guardstream.consumers import (
 )
 from guardstream.consumers.recording import RecordingError
 from guardstream.stream.result import Result
+from tests.support.optional import optional
 from tests.support.sources import Generating, Silent, SlowToClose, Source
+
+ChatCompletionChunk = optional("openai.types.chat", "ChatCompletionChunk")
 
 pytestmark = pytest.mark.anyio
 

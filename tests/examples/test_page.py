@@ -12,13 +12,12 @@ from typing import Any
 import pytest
 
 from tests.serve.server import serving
-from tests.support.chromium import chromium, needs_chromium
+from tests.support.chromium import chromium
+from tests.support.optional import needs
 
-sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+sync_api = needs("playwright.sync_api")
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
-
-pytestmark = needs_chromium
 
 
 @contextmanager

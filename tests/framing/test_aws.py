@@ -8,11 +8,13 @@ from typing import Any
 from zlib import crc32
 
 import pytest
-from botocore.eventstream import EventStreamBuffer
 
 from guardstream import AdapterError
 from guardstream.framing import aws
 from tests.providers.laws import EMPTY, GUARD, in_any_cut, on_the_wire
+from tests.support.optional import optional
+
+EventStreamBuffer = optional("botocore.eventstream", "EventStreamBuffer")
 
 
 def body(*events: dict[str, Any]) -> bytes:

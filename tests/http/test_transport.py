@@ -11,18 +11,20 @@ from pathlib import Path
 from threading import Thread
 from typing import Any
 
-import anthropic
 import anyio
 import anyio.lowlevel
 import httpx
-import httpx2
-import openai
 import pytest
 
 from guardstream import AdapterError, BlockedError, Guard, Policy, PolicyError
 from guardstream.http.transport import GuardTransport, SyncGuardTransport
 from tests.providers.laws import events
 from tests.serve.proxy.upstream import chat, guard
+from tests.support.optional import needs, optional
+
+anthropic = optional("anthropic")
+httpx2 = optional("httpx2")
+openai = optional("openai")
 
 URL = "http://provider/v1/chat/completions"
 HELLO = {"messages": [{"role": "user", "content": "hello"}]}
@@ -867,7 +869,7 @@ CLIENTS = ["httpx", "httpx2"]
 
 @pytest.mark.parametrize("package", CLIENTS)
 def test_connections_are_opened_by_the_package_of_the_client(package: str, served: str) -> None:
-    http = pytest.importorskip(package)
+    http = needs(package)
     transport = SyncGuardTransport(guard())
     with http.Client(transport=transport) as client:
         assert b"######" in client.post(f"{served}/v1/chat/completions", json=HELLO).content
@@ -878,7 +880,7 @@ def test_connections_are_opened_by_the_package_of_the_client(package: str, serve
 @pytest.mark.asyncio
 @pytest.mark.parametrize("package", CLIENTS)
 async def test_so_are_those_of_an_asynchronous_client(package: str, served: str) -> None:
-    http = pytest.importorskip(package)
+    http = needs(package)
     async with http.AsyncClient(transport=GuardTransport(guard())) as client:
         answer = await client.post(f"{served}/v1/chat/completions", json=HELLO)
     assert b"######" in answer.content

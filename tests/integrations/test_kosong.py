@@ -16,6 +16,7 @@ from tests.providers.test_kosong import (
     call,
     message,
 )
+from tests.support.optional import needs
 
 
 class Streamed:
@@ -88,7 +89,7 @@ async def test_a_call_that_a_block_cuts_is_not_made() -> None:
 
 @pytest.mark.asyncio
 async def test_the_package_makes_guarded_messages_and_calls() -> None:
-    kosong = pytest.importorskip("kosong", reason="it needs a newer Python")
+    kosong = needs("kosong")
     from kosong.tooling import CallableTool, ToolOk, ToolReturnValue
     from kosong.tooling.simple import SimpleToolset
 

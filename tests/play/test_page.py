@@ -12,11 +12,11 @@ import pytest
 from guardstream.play import app
 from tests.play.conftest import TOKEN
 from tests.play.recordings import AFTER_A_CALL, CALLS, PARALLEL
-from tests.support.chromium import chromium, needs_chromium
+from tests.support.chromium import chromium
+from tests.support.optional import leave_out, needs
 
-sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+sync_api = needs("playwright.sync_api")
 
-pytestmark = needs_chromium
 
 POLICY = "version: 1\nrules:\n  - id: name\n    words: [bluebird]\n    acton: mask\n"
 
@@ -263,10 +263,11 @@ MODULES = Path(__file__).resolve().parents[2] / "tools" / "play" / "node_modules
 AXE = MODULES / "axe-core" / "axe.min.js"
 
 
-@pytest.mark.skipif(not AXE.exists(), reason="axe-core is not installed: npm ci, in tools/play")
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [1180, 360])
 def test_axe_finds_no_violation(browser: Any, address: str, scheme: str, width: int) -> None:
+    if not AXE.exists():
+        leave_out("axe-core")
     viewport = {"width": width, "height": 800}
     with watched(browser, address, viewport=viewport, color_scheme=scheme) as page:
         open_at(page, address)

@@ -18,6 +18,7 @@ from guardstream import AdapterError, Finding, Policy, PolicyError
 from guardstream.policy import inline
 from guardstream.policy.lint import warnings
 from guardstream.prompts import MessageFinding, MessagesResult, check_messages
+from tests.support.optional import needs
 
 RULES = """
   rules:
@@ -555,7 +556,7 @@ def test_what_tools_give_is_the_tools_in_messages_of_all_shapes(message: Any) ->
 
 
 def test_contents_of_the_google_sdk_are_read() -> None:
-    types = pytest.importorskip("google.genai.types")
+    types = needs("google.genai.types")
     call = types.FunctionCall(name="f", args={"q": "a secret"})
     parts = [types.Part(text="a secret"), types.Part(function_call=call)]
     parts.append(types.Part.from_bytes(data=b"\xff secret", mime_type="image/png"))
@@ -567,7 +568,7 @@ def test_contents_of_the_google_sdk_are_read() -> None:
 
 
 def test_objects_of_the_sdks_are_read_and_copied() -> None:
-    chat = pytest.importorskip("openai.types.chat")
+    chat = needs("openai.types.chat")
     call = {
         "id": "1",
         "type": "function",
@@ -585,7 +586,7 @@ def test_objects_of_the_sdks_are_read_and_copied() -> None:
 
 
 def test_blocks_of_anthropics_sdk_are_read() -> None:
-    types = pytest.importorskip("anthropic.types")
+    types = needs("anthropic.types")
     blocks = [
         types.TextBlock(type="text", text="a secret", citations=None),
         types.ToolUseBlock(type="tool_use", id="1", name="f", input={"a": "secret"}),

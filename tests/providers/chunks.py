@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from openai._models import construct_type
-from openai.types.chat import ChatCompletionChunk
+from tests.support.optional import optional
+
+construct_type = optional("openai._models", "construct_type")
+ChatCompletionChunk = optional("openai.types.chat", "ChatCompletionChunk")
 
 
 def chunk(

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from anthropic._models import construct_type
-from anthropic.types import RawMessageStreamEvent
-from anthropic.types.beta import BetaRawMessageStreamEvent
+from tests.support.optional import optional
+
+construct_type = optional("anthropic._models", "construct_type")
+RawMessageStreamEvent = optional("anthropic.types", "RawMessageStreamEvent")
+BetaRawMessageStreamEvent = optional("anthropic.types.beta", "BetaRawMessageStreamEvent")
 
 Event = dict[str, Any]
 

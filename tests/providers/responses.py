@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from openai._models import construct_type
-from openai.types.responses import ResponseStreamEvent
-
 from guardstream import Guard
 from tests.providers.promises import GUARD, plain
+from tests.support.optional import optional
+
+construct_type = optional("openai._models", "construct_type")
+ResponseStreamEvent = optional("openai.types.responses", "ResponseStreamEvent")
 
 Event = dict[str, Any]
 

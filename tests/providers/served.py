@@ -7,7 +7,9 @@ import json
 from collections.abc import AsyncIterator, Iterator, Sequence
 from typing import Any
 
-import openai
+from tests.support.optional import optional
+
+openai = optional("openai")
 
 
 def http_of(sdk: Any) -> Any:

@@ -10,7 +10,6 @@ from types import ModuleType
 from typing import Any
 
 import pytest
-from google.genai import types
 from pydantic import BaseModel
 
 from guardstream import Guard, Policy
@@ -26,6 +25,9 @@ from tests.providers.laws import (
     lines,
     unchanged,
 )
+from tests.support.optional import optional
+
+types = optional("google.genai.types")
 
 TEXT, MASKED = "a secret, no sec", "a ######, no sec"
 ARGUMENTS = '{"q": "a secret, no sec"}'

@@ -9,7 +9,6 @@ from random import Random
 from typing import Any
 
 import pytest
-from openai.types.chat import ChatCompletionChunk
 
 from guardstream import Guard, Policy
 from guardstream.providers.anthropic.messages import Anthropic
@@ -18,6 +17,9 @@ from guardstream.providers.openai.chat import OpenAIChat
 from guardstream.providers.openai.responses import OpenAIResponses
 from guardstream.providers.spec import SpecAdapter
 from tests.providers.laws import on_the_wire
+from tests.support.optional import optional
+
+ChatCompletionChunk = optional("openai.types.chat", "ChatCompletionChunk")
 
 
 def chat(text: str, **fields: Any) -> dict[str, Any]:

@@ -8,15 +8,17 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
-from cohere.v2.types import V2ChatResponse
-from google.genai.types import GenerateContentResponse
-from ollama import ChatResponse, GenerateResponse
 
 from guardstream import Guard, Policy
 from guardstream.http.body import guard_body
 from guardstream.http.request import RefusedError, checked_request
 from guardstream.providers.answers.whole import BODIES
 from tests.providers.laws import EMPTY, GUARD, left_raw
+from tests.support.optional import optional
+
+V2ChatResponse = optional("cohere.v2.types", "V2ChatResponse")
+GenerateContentResponse = optional("google.genai.types", "GenerateContentResponse")
+ChatResponse, GenerateResponse = optional("ollama", "ChatResponse", "GenerateResponse")
 
 Body = dict[str, Any]
 

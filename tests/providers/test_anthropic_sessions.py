@@ -6,7 +6,6 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-import anthropic
 import pytest
 
 from guardstream import AdapterError, Guard, Policy
@@ -14,6 +13,9 @@ from guardstream.providers import detect
 from guardstream.providers.anthropic.sessions import AnthropicSessions
 from tests.providers.laws import GUARD, cuttings, in_any_cut, left_raw, unchanged
 from tests.providers.served import Body, http_of, sse, transport
+from tests.support.optional import optional
+
+anthropic = optional("anthropic")
 
 Event = dict[str, Any]
 NAME = "anthropic_sessions"

@@ -8,9 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from openai._models import construct_type
-from openai.lib.streaming._assistants import accumulate_event
-from openai.types.beta import AssistantStreamEvent
 
 from guardstream import AdapterError, Guard, Policy, extract
 from guardstream.providers import detect
@@ -25,6 +22,11 @@ from tests.providers.laws import (
     recorded,
     unchanged,
 )
+from tests.support.optional import optional
+
+construct_type = optional("openai._models", "construct_type")
+accumulate_event = optional("openai.lib.streaming._assistants", "accumulate_event")
+AssistantStreamEvent = optional("openai.types.beta", "AssistantStreamEvent")
 
 RECORDINGS = recorded("other/*test_assistant*")
 

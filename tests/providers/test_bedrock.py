@@ -12,7 +12,6 @@ from pathlib import Path
 from threading import Thread
 from typing import Any
 
-import boto3
 import pytest
 
 from guardstream import AdapterError, Guard, Policy, extract
@@ -26,6 +25,9 @@ from tests.providers.laws import (
     recorded,
     unchanged,
 )
+from tests.support.optional import optional
+
+boto3 = optional("boto3")
 
 RECORDINGS = recorded("vercel*/amazon-bedrock__*")
 

@@ -9,12 +9,14 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from botocore.eventstream import EventStreamBuffer
 
 from guardstream import AdapterError
 from guardstream.framing import aws
 from guardstream.providers import detect
 from tests.providers.laws import EMPTY, GUARD, cuttings, in_any_cut, left_raw, unchanged
+from tests.support.optional import optional
+
+EventStreamBuffer = optional("botocore.eventstream", "EventStreamBuffer")
 
 TEXT = "a secret, no sec"
 MASKED = "a ######, no sec"

@@ -8,16 +8,18 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
-from anthropic.types import Message
-from openai.types import Completion
-from openai.types.chat import ChatCompletion
-from openai.types.responses import Response
 
 from guardstream import AdapterError, Guard, Policy
 from guardstream.http.body import guard_body
 from tests.providers import messages, responses
 from tests.providers.chunks import call, chunk
 from tests.providers.promises import EMPTY, GUARD, POLICY, Event, has_word
+from tests.support.optional import optional
+
+Message = optional("anthropic.types", "Message")
+Completion = optional("openai.types", "Completion")
+ChatCompletion = optional("openai.types.chat", "ChatCompletion")
+Response = optional("openai.types.responses", "Response")
 
 REFUSING = Guard(Policy.parse("unknown: refuse"))
 

@@ -6,7 +6,6 @@ import json
 from pathlib import Path
 from typing import Any
 
-import cohere
 import httpx
 import pytest
 
@@ -22,6 +21,9 @@ from tests.providers.laws import (
     recorded,
     unchanged,
 )
+from tests.support.optional import optional
+
+cohere = optional("cohere")
 
 RECORDINGS = recorded("vercel*/cohere__*", "other/*cohere*", "other/*test_chains*")
 

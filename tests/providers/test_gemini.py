@@ -8,8 +8,6 @@ from typing import Any
 
 import httpx
 import pytest
-from google import genai
-from google.genai import types
 
 from guardstream import AdapterError, Guard, Policy, extract
 from guardstream.providers.google.gemini import Gemini
@@ -25,6 +23,10 @@ from tests.providers.laws import (
     recorded,
     unchanged,
 )
+from tests.support.optional import optional
+
+genai = optional("google.genai")
+types = optional("google.genai.types")
 
 RECORDINGS = recorded("gemini/*", "gemini_js_mock_responses/*", "vercel*/google__google*")
 

@@ -6,11 +6,13 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
-from google.genai import types
 
 from guardstream.providers import detect
 from tests.providers.laws import GUARD, cuttings, events, in_any_cut, unchanged
 from tests.providers.promises import has_word
+from tests.support.optional import optional
+
+types = optional("google.genai.types")
 
 TEXT = "a secret, no sec"
 MASKED = "a ######, no sec"

@@ -8,14 +8,18 @@ from itertools import accumulate
 from typing import Any, NamedTuple
 
 import pytest
-from langchain_core.documents import Document
-from langchain_core.messages import AIMessage, AIMessageChunk, HumanMessage, ToolMessage
 from pydantic import BaseModel
 from pydantic_core import to_jsonable_python
 
 from guardstream import Guard, Policy
 from guardstream.providers import detect
 from tests.providers.laws import GUARD, cuttings, in_any_cut, left_raw, on_the_wire, unchanged
+from tests.support.optional import optional
+
+Document = optional("langchain_core.documents", "Document")
+AIMessage, AIMessageChunk, HumanMessage, ToolMessage = optional(
+    "langchain_core.messages", "AIMessage", "AIMessageChunk", "HumanMessage", "ToolMessage"
+)
 
 TEXT = "a secret, no sec"
 MASKED = "a ######, no sec"

@@ -8,7 +8,6 @@ from typing import Any
 
 import httpx
 import pytest
-from mistralai.client import Mistral as Client
 
 from guardstream import AdapterError, extract
 from guardstream.providers import detect
@@ -24,6 +23,9 @@ from tests.providers.laws import (
     recorded,
     unchanged,
 )
+from tests.support.optional import optional
+
+Client = optional("mistralai.client", "Mistral")
 
 RECORDINGS = recorded("vercel*/mistral__*")
 

@@ -8,8 +8,6 @@ from typing import Any
 
 import httpx
 import pytest
-from mistralai.client import Mistral as Client
-from mistralai.client import models
 
 from guardstream import AdapterError, Guard, Policy, extract
 from guardstream.providers import detect
@@ -26,6 +24,10 @@ from tests.providers.laws import (
     left_raw,
     unchanged,
 )
+from tests.support.optional import optional
+
+Client = optional("mistralai.client", "Mistral")
+models = optional("mistralai.client.models")
 
 Event = dict[str, Any]
 NAME = "mistral_conversations"

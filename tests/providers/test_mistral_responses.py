@@ -7,13 +7,15 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
-from mistralai.client import models
 
 from guardstream import Guard, Policy
 from guardstream.providers import detect
 from guardstream.providers.mistral.responses import MistralResponses
 from tests.providers.promises import GUARD, has_word, passes_unchanged, plain
 from tests.providers.responses import Event, call, stream, text, whole
+from tests.support.optional import optional
+
+models = optional("mistralai.client.models")
 
 Make = Callable[[Event], Any]
 

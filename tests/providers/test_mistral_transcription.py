@@ -7,13 +7,15 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
-from mistralai.client import models
 
 from guardstream import Guard, Policy
 from guardstream.providers import detect
 from guardstream.providers.mistral.transcriptions import Transcriptions
 from tests.providers.laws import GUARD, cuttings, in_any_cut, left_raw, unchanged
 from tests.providers.served import sse
+from tests.support.optional import optional
+
+models = optional("mistralai.client.models")
 
 Event = dict[str, Any]
 TOKENS = {"prompt_tokens": 3, "completion_tokens": 2, "total_tokens": 5}

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-import ollama
 import pytest
 
 from guardstream import AdapterError, Guard, Policy, extract
@@ -23,6 +22,9 @@ from tests.providers.laws import (
     recorded,
     unchanged,
 )
+from tests.support.optional import optional
+
+ollama = optional("ollama")
 
 RECORDINGS = recorded("ollama/*")
 

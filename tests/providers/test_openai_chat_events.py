@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from openai import pydantic_function_tool
 from pydantic import BaseModel
 
 from guardstream import AdapterError, Guard, Policy
@@ -13,6 +12,9 @@ from tests.providers.chunks import call, chunk, whole
 from tests.providers.promises import EMPTY, GUARD, POLICY, has_word
 from tests.providers.served import Body, openai_client, sse
 from tests.support.chunking import one_by_one
+from tests.support.optional import optional
+
+pydantic_function_tool = optional("openai", "pydantic_function_tool")
 
 JSON = '{"who": "a secret", "age": 4}'
 

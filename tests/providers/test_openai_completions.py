@@ -7,8 +7,6 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from openai._models import construct_type
-from openai.types import Completion
 
 from guardstream import AdapterError, Guard, Policy
 from guardstream.http.stream import WireGuard
@@ -23,6 +21,10 @@ from tests.providers.promises import (
 )
 from tests.providers.served import Body, openai_client, sse
 from tests.support.chunking import one_by_one
+from tests.support.optional import optional
+
+construct_type = optional("openai._models", "construct_type")
+Completion = optional("openai.types", "Completion")
 
 Make = Callable[[dict[str, Any]], Any]
 

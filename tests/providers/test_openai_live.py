@@ -9,7 +9,6 @@ from itertools import count
 from typing import Any
 
 import pytest
-from openai._models import construct_type
 
 from guardstream import Guard, Policy
 from guardstream.providers import detect
@@ -27,6 +26,9 @@ from tests.providers.laws import (
     on_the_wire,
     unchanged,
 )
+from tests.support.optional import optional
+
+construct_type = optional("openai._models", "construct_type")
 
 Event = dict[str, Any]
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from openai._models import construct_type
-from openai.types.audio import TranscriptionStreamEvent
-
 from guardstream.providers import detect
 from tests.providers.laws import GUARD, cuttings, events, in_any_cut, left_raw, unchanged
+from tests.support.optional import optional
+
+construct_type = optional("openai._models", "construct_type")
+TranscriptionStreamEvent = optional("openai.types.audio", "TranscriptionStreamEvent")
 
 Event = dict[str, Any]
 

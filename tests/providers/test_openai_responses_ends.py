@@ -7,7 +7,6 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-import openai.types.responses
 import pytest
 
 from guardstream import Guard, Policy
@@ -33,6 +32,9 @@ from tests.providers.responses import (
     whole,
 )
 from tests.providers.served import sse
+from tests.support.optional import optional
+
+openai = optional("openai")  # openai.types.responses
 
 Make = Callable[[dict[str, Any]], Any]
 

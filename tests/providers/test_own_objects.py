@@ -11,7 +11,6 @@ import msgspec
 import numpy as np
 import pytest
 from google.protobuf.struct_pb2 import Struct as Mapped
-from langchain_core.messages import AIMessageChunk
 from pydantic import BaseModel, ConfigDict, PrivateAttr
 
 from guardstream import AdapterError, Guard, Policy
@@ -20,6 +19,9 @@ from guardstream.providers.toolkit.detached import detached
 from guardstream.providers.toolkit.fields import fields_of
 from tests.providers.laws import EMPTY, GUARD, cuttings
 from tests.providers.xai_messages import CHUNK, message
+from tests.support.optional import optional
+
+AIMessageChunk = optional("langchain_core.messages", "AIMessageChunk")
 
 TEXT = "a secret, no sec"
 MASKED = "a ######, no sec"

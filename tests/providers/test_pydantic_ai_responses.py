@@ -10,18 +10,27 @@ from typing import Any
 import anyio
 import pytest
 from pydantic import BaseModel
-from pydantic_ai import Agent
-from pydantic_ai.messages import (
-    ModelMessage,
-    ModelResponse,
-    ModelResponsePart,
-    TextPart,
-    ThinkingPart,
-    ToolCallPart,
-)
-from pydantic_ai.models.function import AgentInfo, DeltaThinkingPart, DeltaToolCall, FunctionModel
 
 from tests.providers.laws import GUARD, cuttings, left_raw, unchanged
+from tests.support.optional import optional
+
+Agent = optional("pydantic_ai", "Agent")
+ModelMessage, ModelResponse, ModelResponsePart, TextPart, ThinkingPart, ToolCallPart = optional(
+    "pydantic_ai.messages",
+    "ModelMessage",
+    "ModelResponse",
+    "ModelResponsePart",
+    "TextPart",
+    "ThinkingPart",
+    "ToolCallPart",
+)
+AgentInfo, DeltaThinkingPart, DeltaToolCall, FunctionModel = optional(
+    "pydantic_ai.models.function",
+    "AgentInfo",
+    "DeltaThinkingPart",
+    "DeltaToolCall",
+    "FunctionModel",
+)
 
 SAID = "a secret, no sec"
 MASKED = "a ######, no sec"

@@ -7,9 +7,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
-from openai._models import construct_type
-from openai.types.beta import realtime as first
-from openai.types.realtime import RealtimeServerEvent
 
 from guardstream import AdapterError, Guard, Policy, extract
 from guardstream.providers import detect
@@ -28,6 +25,11 @@ from tests.providers.laws import (
     left_raw,
     unchanged,
 )
+from tests.support.optional import optional
+
+construct_type = optional("openai._models", "construct_type")
+first = optional("openai.types.beta.realtime")
+RealtimeServerEvent = optional("openai.types.realtime", "RealtimeServerEvent")
 
 Event = dict[str, Any]
 NAME = "openai_realtime"

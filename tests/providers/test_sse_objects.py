@@ -8,13 +8,15 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
-import fastapi.sse
 import pytest
-import sse_starlette
 
 from guardstream import AdapterError
 from guardstream.providers import detect
 from tests.providers.laws import GUARD, cuttings, left_raw, unchanged
+from tests.support.optional import optional
+
+fastapi = optional("fastapi")  # fastapi.sse
+sse_starlette = optional("sse_starlette")
 
 TEXT, MASKED = "a secret, no sec", "a ######, no sec"
 

@@ -8,10 +8,12 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from langchain_core.messages import AIMessage, ToolCall
 
 from guardstream import Guard, Policy
 from tests.providers.laws import left_raw, unchanged
+from tests.support.optional import optional
+
+AIMessage, ToolCall = optional("langchain_core.messages", "AIMessage", "ToolCall")
 
 KEY = "AKIAIOSFODNN7EXAMPLE"
 CARD = 4111111111111111

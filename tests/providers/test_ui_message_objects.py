@@ -9,14 +9,19 @@ from typing import Any
 
 import pytest
 from pydantic import TypeAdapter
-from pydantic_ai import Agent
-from pydantic_ai.models.function import AgentInfo, DeltaToolCall, FunctionModel
-from pydantic_ai.ui.vercel_ai import VercelAIAdapter, response_types
 
 from guardstream import AdapterError
 from guardstream.providers import detect
 from tests.providers.laws import ARGUMENTS, GUARD, cuttings, guarded, unchanged
 from tests.providers.test_interfaces import Event, ui
+from tests.support.optional import optional
+
+Agent = optional("pydantic_ai", "Agent")
+AgentInfo, DeltaToolCall, FunctionModel = optional(
+    "pydantic_ai.models.function", "AgentInfo", "DeltaToolCall", "FunctionModel"
+)
+VercelAIAdapter = optional("pydantic_ai.ui.vercel_ai", "VercelAIAdapter")
+response_types = optional("pydantic_ai.ui.vercel_ai.response_types")
 
 PART: Any = TypeAdapter(
     response_types.TextStartChunk

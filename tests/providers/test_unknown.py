@@ -13,8 +13,6 @@ from typing import Any, ClassVar, NamedTuple
 from uuid import UUID
 
 import pytest
-from langchain_core.messages import AIMessageChunk
-from openai.types.chat import ChatCompletionChunk
 from pydantic import BaseModel
 
 from guardstream import AdapterError, Guard, Policy, PolicyError
@@ -31,6 +29,10 @@ from guardstream.stream.flows.told_apart import ToldApart
 from guardstream.stream.flows.unknown import UnknownTexts
 from tests.providers.chunks import call, chunk, model
 from tests.support.effort import lines_executed
+from tests.support.optional import optional
+
+AIMessageChunk = optional("langchain_core.messages", "AIMessageChunk")
+ChatCompletionChunk = optional("openai.types.chat", "ChatCompletionChunk")
 
 GUARD = Guard(
     Policy.parse(

@@ -6,11 +6,13 @@ import json
 from typing import Any
 
 import pytest
-from langchain_core.messages import AIMessage
-from pydantic_ai.messages import PartStartEvent, ToolCallPart
 
 from guardstream import Guard, Policy
 from tests.providers.test_agents import CrewCall, StreamChunk
+from tests.support.optional import optional
+
+AIMessage = optional("langchain_core.messages", "AIMessage")
+PartStartEvent, ToolCallPart = optional("pydantic_ai.messages", "PartStartEvent", "ToolCallPart")
 
 GUARD = Guard(Policy.parse("rules: [{id: bad, words: [forbidden], action: block}]"))
 INPUT = {"command": "remove", "path": "so forbidden here", "depth": 1}

@@ -11,9 +11,7 @@ from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from typing import Any
 
-import anthropic
 import httpx
-import openai
 import pytest
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -22,6 +20,10 @@ from guardstream import AdapterError, BlockedError, StageError
 from guardstream.resilience import retry_after, worth_retrying
 from tests.serve.apps import app_of
 from tests.serve.server import serving
+from tests.support.optional import optional
+
+anthropic = optional("anthropic")
+openai = optional("openai")
 
 HELLO: Any = [{"role": "user", "content": "hello"}]
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import shutil
 import socket
 import subprocess
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -26,11 +25,10 @@ from guardstream.serve.proxy.state import StateError
 from guardstream.serve.proxy.state_redis import RedisState
 from guardstream.serve.replay_redis import RedisReplay
 from guardstream.vault import RedisStore
+from tests.support.optional import program
 from tests.support.ports import free_port
 
 pytestmark = pytest.mark.asyncio  # redis-py has no other
-
-SERVER = shutil.which("redis-server")
 
 Make = Callable[..., ReplayStore]
 
@@ -38,10 +36,9 @@ Make = Callable[..., ReplayStore]
 @contextmanager
 def redis_at(port: int, folder: Path) -> Iterator[None]:
     """A Redis of our own."""
-    if SERVER is None:
-        pytest.skip("no redis-server is installed")
+    server = program("redis-server")
     options = ["--port", str(port), "--bind", "127.0.0.1", "--dir", str(folder), "--save", ""]
-    with subprocess.Popen([SERVER, *options], stdout=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen([server, *options], stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         for line in process.stdout:
             if "eady to accept connections" in line:

@@ -8,10 +8,12 @@ from random import Random
 from typing import Any
 
 import pytest
-from openai.types.chat import ChatCompletionChunk
 
 from guardstream import Guard, Policy
 from tests.providers.chunks import chunk
+from tests.support.optional import optional
+
+ChatCompletionChunk = optional("openai.types.chat", "ChatCompletionChunk")
 
 GUARD = Guard(
     Policy.parse(

@@ -11,22 +11,24 @@ from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
 
-import anthropic
-import boto3  # type: ignore[import-untyped]
-import cohere
 import httpx
-import ollama
-import openai
-from botocore.config import Config  # type: ignore[import-untyped]
-from google import genai
-from google.genai.types import HttpOptions
-from mistralai.client import Mistral
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 
 from guardstream import Guard, Policy
 from guardstream.framing import aws
 from tests.serve.apps import app_of
+from tests.support.optional import optional
+
+anthropic = optional("anthropic")
+boto3 = optional("boto3")
+cohere = optional("cohere")
+ollama = optional("ollama")
+openai = optional("openai")
+Config = optional("botocore.config", "Config")
+genai = optional("google.genai")
+HttpOptions = optional("google.genai.types", "HttpOptions")
+Mistral = optional("mistralai.client", "Mistral")
 
 POLICY = "rules: [{id: bad, words: [forbidden], action: block}]"
 ARGUMENTS = '{"cmd": "ls forbidden"}'

@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
+
+from tests.support.optional import needs
 
 HERE = Path(__file__).resolve().parent
 
@@ -19,7 +20,7 @@ USAGE = HERE / "usage.py"
 
 def checked_by_mypy(path: Path) -> tuple[str, int]:
     """What mypy says of a file, with the project's settings, and its exit status."""
-    api = pytest.importorskip("mypy.api", reason="mypy is not installed")
+    api = needs("mypy.api")
     said, failed, status = api.run(
         ["--strict", "--config-file", str(ROOT / "pyproject.toml"), str(path)]
     )
@@ -28,8 +29,7 @@ def checked_by_mypy(path: Path) -> tuple[str, int]:
 
 def checked_by_pyright(folder: Path) -> list[str]:
     """What pyright has against the files that a folder's configuration names."""
-    if find_spec("pyright") is None:
-        pytest.skip("pyright is not installed")
+    needs("pyright")
     command = [sys.executable, "-m", "pyright", "--outputjson", "--pythonpath", sys.executable]
     done = subprocess.run(
         [*command, "--project", str(folder)], capture_output=True, text=True, check=False

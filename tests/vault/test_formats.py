@@ -11,11 +11,6 @@ from typing import Any
 
 import anyio
 import pytest
-from langchain_core.messages import AIMessageChunk
-from langchain_core.runnables.utils import AddableDict
-from pydantic_ai import Agent
-from pydantic_ai.messages import TextPart
-from pydantic_ai.models.function import FunctionModel
 
 from guardstream import Guard
 from guardstream.http.body import guard_body
@@ -74,6 +69,13 @@ from tests.providers import (
 )
 from tests.providers.laws import EMPTY
 from tests.providers.served import Body, openai_client, sse
+from tests.support.optional import optional
+
+AIMessageChunk = optional("langchain_core.messages", "AIMessageChunk")
+AddableDict = optional("langchain_core.runnables.utils", "AddableDict")
+Agent = optional("pydantic_ai", "Agent")
+TextPart = optional("pydantic_ai.messages", "TextPart")
+FunctionModel = optional("pydantic_ai.models.function", "FunctionModel")
 
 Make = Callable[[Sequence[str]], Sequence[Any]]
 

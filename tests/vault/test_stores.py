@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pickle
-import shutil
 import socket
 import sqlite3
 import subprocess
@@ -26,9 +25,9 @@ from anyio.abc import TaskGroup
 from guardstream.vault import ConflictError, FullError, Vault, VaultError, Vaults
 from guardstream.vault.ids import Ids
 from guardstream.vault.stores import MemoryStore, RedisStore, Sealed, SQLiteStore, Store
+from tests.support.optional import program
 from tests.support.ports import free_port
 
-SERVER = shutil.which("redis-server")
 KEY, ID_KEY = b"k" * 32, b"i" * 32
 MAIL = "ann.lee@example.com"
 
@@ -36,9 +35,9 @@ MAIL = "ann.lee@example.com"
 @contextmanager
 def redis_at(port: int, folder: Path) -> Iterator[None]:
     """A Redis that keeps nothing on disk."""
-    assert SERVER is not None
+    path = program("redis-server")
     options = ["--port", str(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]
-    with subprocess.Popen([SERVER, *options], cwd=folder, stdout=subprocess.DEVNULL) as server:
+    with subprocess.Popen([path, *options], cwd=folder, stdout=subprocess.DEVNULL) as server:
         deadline = time.monotonic() + 20
         while time.monotonic() < deadline:
             with closing(socket.socket()) as asked:
@@ -53,8 +52,6 @@ def redis_at(port: int, folder: Path) -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    if SERVER is None:
-        pytest.skip("redis-server is not installed")
     port = free_port()
     with redis_at(port, tmp_path_factory.mktemp("redis")):
         yield f"redis://127.0.0.1:{port}/0"
@@ -647,8 +644,6 @@ async def test_a_request_waits_for_a_busy_store_no_longer_than_its_patience(
 
 
 def test_a_redis_that_starts_again_is_used_again(tmp_path: Path) -> None:
-    if SERVER is None:
-        pytest.skip("redis-server is not installed")
     port = free_port()
     kept = vaults(RedisStore(f"redis://127.0.0.1:{port}/0"))
     with redis_at(port, tmp_path):

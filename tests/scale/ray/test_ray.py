@@ -10,9 +10,10 @@ import pytest
 
 from guardstream import Guard, Policy
 from guardstream.bulk import BulkError, Job, redact, run
+from tests.support.optional import needs
 
-ray = pytest.importorskip("ray", reason="needs ray: make scale")
-data = pytest.importorskip("ray.data", reason="needs ray[data]: make scale")
+ray = needs("ray")
+data = needs("ray.data")
 
 pytestmark = pytest.mark.filterwarnings("default:::ray")
 

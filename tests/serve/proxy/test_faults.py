@@ -11,7 +11,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import cohere
 import httpx
 import pytest
 from starlette.responses import JSONResponse, PlainTextResponse, Response
@@ -21,6 +20,9 @@ from guardstream.serve.proxy import ProxySettings, SettingsError, application
 from guardstream.serve.proxy.protocol import BoundedProtocol
 from tests.serve.proxy.upstream import Provider, chat, event, guard, message, proxied
 from tests.serve.server import serving
+from tests.support.optional import optional
+
+cohere = optional("cohere")
 
 CHAT, MESSAGES, RESPONSES = "/v1/chat/completions", "/v1/messages", "/v1/responses"
 BODY = {"model": "m", "stream": True, "messages": [{"role": "user", "content": "hello"}]}

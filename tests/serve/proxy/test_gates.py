@@ -8,9 +8,7 @@ import threading
 from types import ModuleType
 from typing import Any
 
-import anthropic
 import httpx
-import openai
 import pytest
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 
@@ -23,6 +21,10 @@ from guardstream.serve.proxy.worker_thread import WorkerThread
 from guardstream.stream.flows.frames import LONG_EVENT
 from guardstream.stream.state import StreamState
 from tests.serve.proxy.upstream import Provider, chat, completion, message, proxied
+from tests.support.optional import optional
+
+anthropic = optional("anthropic")
+openai = optional("openai")
 
 POLICY = """
 rules: [{id: word, words: [secret], replacement: "#"}]

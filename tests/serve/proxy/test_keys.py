@@ -17,7 +17,6 @@ from typing import Any
 import anyio
 import anyio.lowlevel
 import httpx
-import openai
 import pytest
 import pytest_asyncio
 from redis.asyncio import Redis
@@ -47,6 +46,9 @@ from tests.serve.proxy.test_faults import error_of
 from tests.serve.proxy.upstream import Provider, chat, completion, event, guard, proxied
 from tests.serve.server import serving
 from tests.serve.test_stores import redis_port as redis_port
+from tests.support.optional import optional
+
+openai = optional("openai")
 
 CHAT, RESPONSES = "/v1/chat/completions", "/v1/responses"
 

@@ -6,9 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-import anthropic
 import httpx
-import openai
 import pytest
 from starlette.responses import JSONResponse, Response
 
@@ -21,6 +19,10 @@ from guardstream.serve.journal import Replay
 from guardstream.serve.replay import MemoryReplay
 from guardstream.vault import RedisStore, VaultError, Vaults
 from tests.serve.proxy.upstream import Provider, chat, completion, event, message, proxied
+from tests.support.optional import optional
+
+anthropic = optional("anthropic")
+openai = optional("openai")
 
 MAIL = "ann.lee@example.com"
 POLICY = r"""

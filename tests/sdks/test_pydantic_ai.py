@@ -8,8 +8,15 @@ from typing import Any
 import anyio
 import pytest
 from pydantic import BaseModel
-from pydantic_ai import Agent
-from pydantic_ai.messages import (
+
+from guardstream import AdapterError, Guard, Policy, extract
+from guardstream.providers.pydantic_ai.events import PydanticAI
+from tests.extract.test_extract import collect
+from tests.providers.laws import EMPTY, GUARD, cuttings, left_raw, unchanged
+from tests.support.optional import optional
+
+Agent = optional("pydantic_ai", "Agent")
+(
     BinaryContent,
     FinalResultEvent,
     FunctionToolResultEvent,
@@ -24,13 +31,30 @@ from pydantic_ai.messages import (
     ToolCallPart,
     ToolCallPartDelta,
     ToolReturnPart,
+) = optional(
+    "pydantic_ai.messages",
+    "BinaryContent",
+    "FinalResultEvent",
+    "FunctionToolResultEvent",
+    "ModelMessage",
+    "PartDeltaEvent",
+    "PartEndEvent",
+    "PartStartEvent",
+    "TextPart",
+    "TextPartDelta",
+    "ThinkingPart",
+    "ThinkingPartDelta",
+    "ToolCallPart",
+    "ToolCallPartDelta",
+    "ToolReturnPart",
 )
-from pydantic_ai.models.function import AgentInfo, DeltaThinkingPart, DeltaToolCall, FunctionModel
-
-from guardstream import AdapterError, Guard, Policy, extract
-from guardstream.providers.pydantic_ai.events import PydanticAI
-from tests.extract.test_extract import collect
-from tests.providers.laws import EMPTY, GUARD, cuttings, left_raw, unchanged
+AgentInfo, DeltaThinkingPart, DeltaToolCall, FunctionModel = optional(
+    "pydantic_ai.models.function",
+    "AgentInfo",
+    "DeltaThinkingPart",
+    "DeltaToolCall",
+    "FunctionModel",
+)
 
 ARGUMENTS = '{"q": "a secret, no sec"}'
 MASKED = '{"q": "a ######, no sec"}'

@@ -6,17 +6,19 @@ import json
 from contextlib import ExitStack
 from typing import Any
 
-import anthropic
-import ollama
-import openai
 import pytest
-from anthropic.types import TextBlock
-from google import genai
-from google.genai.types import HttpOptions
 from starlette.responses import JSONResponse, Response
 
 from tests.serve.proxy.test_endpoints import said
 from tests.serve.proxy.upstream import Provider, chat, chunk, completion, event, message, proxied
+from tests.support.optional import optional
+
+anthropic = optional("anthropic")
+ollama = optional("ollama")
+openai = optional("openai")
+TextBlock = optional("anthropic.types", "TextBlock")
+genai = optional("google.genai")
+HttpOptions = optional("google.genai.types", "HttpOptions")
 
 HELLO = [{"role": "user", "content": "hello"}]
 

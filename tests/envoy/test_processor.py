@@ -18,9 +18,10 @@ import pytest
 
 from guardstream import Guard, Policy
 from guardstream.serve.proxy import ProxySettings, application
-from tests.scale.envoy.gateway import POLICY, Gateway
-from tests.scale.envoy.provider import Provider, provider
+from tests.envoy.gateway import POLICY, Gateway
+from tests.envoy.provider import Provider, provider
 from tests.serve.server import serving
+from tests.support.optional import needs
 
 
 @pytest.fixture(scope="module")
@@ -140,7 +141,7 @@ def test_recordings_come_out_as_from_the_proxy(
 
 
 def test_official_clients_take_what_comes(gateway: Gateway, upstream: int) -> None:
-    openai = pytest.importorskip("openai")
+    openai = needs("openai")
     assert upstream
     url = f"http://127.0.0.1:{gateway.port}/v1"
     replayed = {"replay": "openai_chat.sse", "size": 40}

@@ -9,17 +9,23 @@ from typing import Any
 import anyio
 import httpx
 import pytest
-from langchain_core.callbacks import BaseCallbackHandler
-from langchain_core.language_models.fake_chat_models import GenericFakeChatModel
-from langchain_core.messages import AIMessage, AIMessageChunk
-from langchain_core.output_parsers import JsonOutputParser, StrOutputParser
-from langchain_core.prompts import ChatPromptTemplate
-from langchain_openai import ChatOpenAI
 
 from guardstream.http.transport import SyncGuardTransport
 from guardstream.integrations.langchain import step
 from tests.providers.chunks import chunk
 from tests.providers.laws import GUARD, events
+from tests.support.optional import optional
+
+BaseCallbackHandler = optional("langchain_core.callbacks", "BaseCallbackHandler")
+GenericFakeChatModel = optional(
+    "langchain_core.language_models.fake_chat_models", "GenericFakeChatModel"
+)
+AIMessage, AIMessageChunk = optional("langchain_core.messages", "AIMessage", "AIMessageChunk")
+JsonOutputParser, StrOutputParser = optional(
+    "langchain_core.output_parsers", "JsonOutputParser", "StrOutputParser"
+)
+ChatPromptTemplate = optional("langchain_core.prompts", "ChatPromptTemplate")
+ChatOpenAI = optional("langchain_openai", "ChatOpenAI")
 
 PROMPT = ChatPromptTemplate.from_template("say {what}")
 GIVEN = {"what": "hi"}

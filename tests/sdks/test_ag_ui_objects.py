@@ -7,13 +7,15 @@ from copy import deepcopy
 from typing import Any
 
 import pytest
-from ag_ui import core
 from pydantic import TypeAdapter
 
 from guardstream import AdapterError
 from guardstream.providers import detect
 from tests.providers.laws import ARGUMENTS, EMPTY, GUARD, MASKED, cuttings, left_raw, unchanged
 from tests.providers.test_interfaces import Event, ag_ui
+from tests.support.optional import optional
+
+core = optional("ag_ui.core")
 
 EVENT: Any = TypeAdapter(core.Event)
 

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-import openai
 import pytest
-from openai.lib.streaming.chat import ChatCompletionStreamState
 
 from guardstream import Guard, Policy
 from tests.providers.chunks import call, chunk
 from tests.providers.served import Body, sse, transport
+from tests.support.optional import optional
+
+openai = optional("openai")
+ChatCompletionStreamState = optional("openai.lib.streaming.chat", "ChatCompletionStreamState")
 
 pytestmark = [
     pytest.mark.anyio,

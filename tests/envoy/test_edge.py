@@ -19,20 +19,17 @@ from typing import Any
 
 import httpx
 import pytest
-
-pytest.importorskip("cryptography", reason="needs cryptography: make scale")
-
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.x509.oid import NameOID
 
-from tests.scale.envoy.gateway import ENVOY
-from tests.scale.envoy.provider import Provider, provider
+from tests.envoy.gateway import ENVOY
+from tests.envoy.provider import Provider, provider
 from tests.support.ports import free_port
 
-CONFIGURATIONS = Path(__file__).parents[3] / "deploy" / "envoy"
+CONFIGURATIONS = Path(__file__).parents[2] / "deploy" / "envoy"
 
 PEM, RAW = serialization.Encoding.PEM, serialization.Encoding.Raw
 

@@ -11,17 +11,17 @@ import time
 from pathlib import Path
 
 import httpx
-import pytest
 
+from tests.support.optional import MODE, leave_out, needs
 from tests.support.ports import free_port
 
-pytest.importorskip("grpc", reason="needs grpcio: make scale")
-pytest.importorskip("envoy.service.ext_proc.v3", reason="needs xds-protos: make scale")
+needs("grpc")
+needs("envoy.service.ext_proc.v3")
 ENVOY = shutil.which("envoy", path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
-if ENVOY is None:
-    pytest.skip("needs envoy: make scale", allow_module_level=True)
+if MODE == "core" or ENVOY is None:
+    leave_out("envoy")
 
-CONFIGURATION = Path(__file__).parents[3] / "deploy" / "envoy" / "processor.yaml"
+CONFIGURATION = Path(__file__).parents[2] / "deploy" / "envoy" / "processor.yaml"
 
 POLICY = """
 block_message: "no."

@@ -15,18 +15,8 @@ from typing import Any
 
 import anyio
 import anyio.lowlevel
-import cohere
 import httpx
-import ollama
-import openai
 import pytest
-from anthropic import APIStatusError
-from botocore.exceptions import ClientError, EventStreamError  # type: ignore[import-untyped]
-from google.genai.errors import ClientError as GoogleError
-from langchain_core.tools import tool
-from langchain_openai import ChatOpenAI
-from langgraph.prebuilt import create_react_agent
-from mistralai.client.errors import MistralError
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
 
@@ -45,7 +35,19 @@ from tests.serve.apps import app_of
 from tests.serve.proxy.test_keys import bearer, keys
 from tests.serve.server import serving
 from tests.serve.visit import Visit
+from tests.support.optional import optional
 from tests.support.tool_calls import APIS, ASYNCHRONOUS, POLICY, USER, Caller, guard
+
+cohere = optional("cohere")
+ollama = optional("ollama")
+openai = optional("openai")
+APIStatusError = optional("anthropic", "APIStatusError")
+ClientError, EventStreamError = optional("botocore.exceptions", "ClientError", "EventStreamError")
+GoogleError = optional("google.genai.errors", "ClientError")
+tool = optional("langchain_core.tools", "tool")
+ChatOpenAI = optional("langchain_openai", "ChatOpenAI")
+create_react_agent = optional("langgraph.prebuilt", "create_react_agent")
+MistralError = optional("mistralai.client.errors", "MistralError")
 
 RAISED: dict[str, tuple[type[Exception], ...]] = {
     **dict.fromkeys(("openai_chat", "openai_chat_helper"), (openai.APIError,)),

@@ -7,11 +7,16 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import anyio
-import django  # type: ignore[import-untyped]
-from django.conf import settings  # type: ignore[import-untyped]
-from django.core.handlers.asgi import ASGIHandler  # type: ignore[import-untyped]
-from django.http import HttpRequest, JsonResponse, StreamingHttpResponse  # type: ignore[import-untyped]
-from django.urls import path  # type: ignore[import-untyped]
+
+from tests.support.optional import optional
+
+django = optional("django")
+settings = optional("django.conf", "settings")
+ASGIHandler = optional("django.core.handlers.asgi", "ASGIHandler")
+HttpRequest, JsonResponse, StreamingHttpResponse = optional(
+    "django.http", "HttpRequest", "JsonResponse", "StreamingHttpResponse"
+)
+path = optional("django.urls", "path")
 
 EVENTS = [b"data: a sec\n\n", b"data: ret b\n\n"]
 

@@ -7,17 +7,19 @@ from copy import deepcopy
 from typing import Any
 
 import pytest
-from a2a.compat.v0_3 import types as models
-from a2a.types import a2a_pb2 as messages
 from google.protobuf.json_format import ParseDict
-from mcp import types as mcp
-from mcp.shared.message import SessionMessage
 from pydantic import ConfigDict
 
 from guardstream import AdapterError, Guard, Policy
 from guardstream.providers import detect
 from guardstream.providers.toolkit.objects import root_of, with_changes
 from tests.providers.laws import EMPTY, GUARD, cuttings, unchanged
+from tests.support.optional import optional
+
+models = optional("a2a.compat.v0_3.types")
+messages = optional("a2a.types.a2a_pb2")
+mcp = optional("mcp.types")
+SessionMessage = optional("mcp.shared.message", "SessionMessage")
 
 TEXT = "a secret, no sec"
 MASKED = "a ######, no sec"

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-import openai
 import pytest
-from openai import omit
-from openai.lib.streaming.responses import ResponseStreamState
 from pydantic import BaseModel
 
 from guardstream import Guard, Policy
@@ -15,6 +12,11 @@ from tests.providers.promises import GUARD, POLICY, has_word
 from tests.providers.responses import call, stream, text, thinking
 from tests.providers.served import Body, openai_client, sse, transport
 from tests.support.chunking import one_by_one
+from tests.support.optional import optional
+
+openai = optional("openai")
+omit = optional("openai", "omit")
+ResponseStreamState = optional("openai.lib.streaming.responses", "ResponseStreamState")
 
 pytestmark = [
     # The SDK leaves generators of its own to the garbage collector, which trio reports.

@@ -7,11 +7,7 @@ from collections.abc import Iterator
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 
-import httpx2
 import pytest
-from mcp import Client, MCPError
-from mcp.client.streamable_http import streamable_http_client
-from mcp.server import MCPServer
 from starlette.responses import JSONResponse, Response
 
 from guardstream import Guard, Policy
@@ -22,6 +18,12 @@ from guardstream.serve.proxy.protocol import BoundedProtocol
 from tests.serve.apps import app_of
 from tests.serve.server import serving
 from tests.serve.visit import Visit
+from tests.support.optional import optional
+
+httpx2 = optional("httpx2")
+Client, MCPError = optional("mcp", "Client", "MCPError")
+streamable_http_client = optional("mcp.client.streamable_http", "streamable_http_client")
+MCPServer = optional("mcp.server", "MCPServer")
 
 GUARD = Guard(
     Policy.parse(

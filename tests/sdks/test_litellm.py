@@ -9,17 +9,19 @@ from typing import Any
 import anyio
 import pytest
 
+from guardstream import Guard, Policy, extract
+from guardstream.http import guard_body
+from tests.extract.test_extract import collect
+from tests.providers import responses
+from tests.providers.laws import GUARD, cuttings, left_raw, unchanged
+from tests.support.optional import needs, optional
+
 os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"  # it would ask the network as it is imported
-litellm = pytest.importorskip("litellm", reason="litellm and the newest openai exclude each other")
-
-from litellm import OpenAIResponsesAPIConfig  # noqa: E402
-from litellm.types.utils import Delta, ModelResponseStream, StreamingChoices  # noqa: E402
-
-from guardstream import Guard, Policy, extract  # noqa: E402
-from guardstream.http import guard_body  # noqa: E402
-from tests.extract.test_extract import collect  # noqa: E402
-from tests.providers import responses  # noqa: E402
-from tests.providers.laws import GUARD, cuttings, left_raw, unchanged  # noqa: E402
+litellm = needs("litellm")
+OpenAIResponsesAPIConfig = optional("litellm", "OpenAIResponsesAPIConfig")
+Delta, ModelResponseStream, StreamingChoices = optional(
+    "litellm.types.utils", "Delta", "ModelResponseStream", "StreamingChoices"
+)
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::UserWarning")
 

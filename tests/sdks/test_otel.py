@@ -7,19 +7,25 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
-from opentelemetry.sdk.metrics import MeterProvider
-from opentelemetry.sdk.metrics.export import HistogramDataPoint, InMemoryMetricReader
-from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
-from opentelemetry.sdk.trace.export import SimpleSpanProcessor
-from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
-from opentelemetry.semconv._incubating.metrics import gen_ai_metrics as names
-from opentelemetry.trace import StatusCode
 
 from guardstream.observability.otel import OpenTelemetry
 from guardstream.stream.observers import StreamRecord, StreamStart
+from tests.support.optional import optional
 from tests.support.sources import Source, gen
 from tests.support.streams import chat, message
 from tests.support.watching import Watching, watched
+
+MeterProvider = optional("opentelemetry.sdk.metrics", "MeterProvider")
+HistogramDataPoint, InMemoryMetricReader = optional(
+    "opentelemetry.sdk.metrics.export", "HistogramDataPoint", "InMemoryMetricReader"
+)
+ReadableSpan, TracerProvider = optional("opentelemetry.sdk.trace", "ReadableSpan", "TracerProvider")
+SimpleSpanProcessor = optional("opentelemetry.sdk.trace.export", "SimpleSpanProcessor")
+InMemorySpanExporter = optional(
+    "opentelemetry.sdk.trace.export.in_memory_span_exporter", "InMemorySpanExporter"
+)
+names = optional("opentelemetry.semconv._incubating.metrics.gen_ai_metrics")
+StatusCode = optional("opentelemetry.trace", "StatusCode")
 
 pytestmark = pytest.mark.anyio
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import anthropic
-import openai
 import pytest
 
 from guardstream import Guard, Policy
 from tests.serve.proxy.upstream import proxied
+from tests.support.optional import optional
+
+anthropic = optional("anthropic")
+openai = optional("openai")
 
 RECORDINGS = Path(__file__).resolve().parents[3] / "examples" / "recordings"
 

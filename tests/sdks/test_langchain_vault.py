@@ -5,15 +5,19 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from langchain_core.language_models import FakeListChatModel
-from langchain_core.messages import AIMessage, HumanMessage, SystemMessage, ToolMessage
-from langchain_core.output_parsers import StrOutputParser
-from langchain_core.prompts import ChatPromptTemplate
-from langchain_core.runnables import RunnableLambda
 
 from guardstream import BlockedError, Guard, Policy
 from guardstream.integrations.langchain import mask, step
 from guardstream.vault import Vault
+from tests.support.optional import optional
+
+FakeListChatModel = optional("langchain_core.language_models", "FakeListChatModel")
+AIMessage, HumanMessage, SystemMessage, ToolMessage = optional(
+    "langchain_core.messages", "AIMessage", "HumanMessage", "SystemMessage", "ToolMessage"
+)
+StrOutputParser = optional("langchain_core.output_parsers", "StrOutputParser")
+ChatPromptTemplate = optional("langchain_core.prompts", "ChatPromptTemplate")
+RunnableLambda = optional("langchain_core.runnables", "RunnableLambda")
 
 MAIL = "ann.lee@example.com"
 GUARD = Guard(

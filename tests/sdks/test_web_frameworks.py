@@ -10,12 +10,7 @@ from typing import Any
 import anyio
 import anyio.lowlevel
 import httpx
-import openai
 import pytest
-from asgiref.sync import ThreadSensitiveContext
-from asgiref.wsgi import WsgiToAsgi
-from fastapi import FastAPI
-from fastapi.responses import HTMLResponse, StreamingResponse
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.middleware.gzip import GZipMiddleware
@@ -31,10 +26,17 @@ from websockets.sync.client import connect
 from guardstream import Guard
 from guardstream.framing.sse import Decoder, Event
 from guardstream.serve import GuardMiddleware, MemoryReplay
-from tests.serve import django_app
-from tests.serve.django_app import application as django_application
+from tests.sdks import django_app
+from tests.sdks.django_app import application as django_application
 from tests.serve.server import serving
+from tests.support.optional import optional
 from tests.support.sources import broken_guard, guard
+
+openai = optional("openai")
+ThreadSensitiveContext = optional("asgiref.sync", "ThreadSensitiveContext")
+WsgiToAsgi = optional("asgiref.wsgi", "WsgiToAsgi")
+FastAPI = optional("fastapi", "FastAPI")
+HTMLResponse, StreamingResponse = optional("fastapi.responses", "HTMLResponse", "StreamingResponse")
 
 SSE = "text/event-stream"
 

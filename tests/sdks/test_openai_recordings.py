@@ -8,15 +8,17 @@ from random import Random
 from typing import Any
 
 import pytest
-from openai import omit
-from openai._models import construct_type
-from openai.lib.streaming.responses import ResponseStreamState
-from openai.types import Completion
 
 from guardstream import Guard, Policy
 from tests.providers.promises import Event, has_word, passes_on_the_wire, passes_unchanged
 from tests.providers.recordings import events, recordings, wire
 from tests.providers.responses import model
+from tests.support.optional import optional
+
+omit = optional("openai", "omit")
+construct_type = optional("openai._models", "construct_type")
+ResponseStreamState = optional("openai.lib.streaming.responses", "ResponseStreamState")
+Completion = optional("openai.types", "Completion")
 
 RESPONSES = [
     *recordings("openai_responses"),

@@ -8,12 +8,6 @@ from operator import add
 from typing import Any
 
 import pytest
-from langchain_core.documents import Document
-from langchain_core.language_models.fake_chat_models import GenericFakeChatModel
-from langchain_core.messages import AIMessage, AIMessageChunk
-from langchain_core.output_parsers import StrOutputParser
-from langchain_core.runnables import RunnableLambda, RunnableParallel
-from langchain_core.runnables.utils import AddableDict
 
 from guardstream import AdapterError, Guard, Policy
 from guardstream.providers import detect
@@ -26,6 +20,18 @@ from tests.providers.laws import (
     left_raw,
     unchanged,
 )
+from tests.support.optional import optional
+
+Document = optional("langchain_core.documents", "Document")
+GenericFakeChatModel = optional(
+    "langchain_core.language_models.fake_chat_models", "GenericFakeChatModel"
+)
+AIMessage, AIMessageChunk = optional("langchain_core.messages", "AIMessage", "AIMessageChunk")
+StrOutputParser = optional("langchain_core.output_parsers", "StrOutputParser")
+RunnableLambda, RunnableParallel = optional(
+    "langchain_core.runnables", "RunnableLambda", "RunnableParallel"
+)
+AddableDict = optional("langchain_core.runnables.utils", "AddableDict")
 
 TEXT = "a secret, no sec"
 GUARDED = "a ######, no sec"

@@ -12,7 +12,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, ClassVar
 
-RECORDINGS = Path(__file__).parents[3] / "examples" / "recordings"
+RECORDINGS = Path(__file__).parents[2] / "examples" / "recordings"
 
 
 class Provider(BaseHTTPRequestHandler):

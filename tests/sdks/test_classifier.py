@@ -7,14 +7,18 @@ from pathlib import Path
 from typing import Any
 
 import numpy
-import onnx
 import pytest
-from onnx import TensorProto, helper, numpy_helper
 from tokenizers import Tokenizer, models, pre_tokenizers
 
 from guardstream import Guard, Policy
 from guardstream.gate import Context, GateError
 from guardstream.gate.classifier import Classifier
+from tests.support.optional import optional
+
+onnx = optional("onnx")
+TensorProto = optional("onnx", "TensorProto")
+helper = optional("onnx.helper")
+numpy_helper = optional("onnx.numpy_helper")
 
 WORDS = {"[UNK]": 0, "fine": 1, "vile": 2, "rude": 3}
 LABELS = {"0": "ok", "1": "vile", "2": "rude"}

@@ -7,15 +7,17 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-import anthropic
 import pytest
-from anthropic.lib.streaming._beta_messages import accumulate_event
 
 from guardstream import Guard, Policy
 from tests.providers.messages import beta_model, model
 from tests.providers.promises import Event, has_word, passes_on_the_wire, passes_unchanged
 from tests.providers.recordings import events, recordings, wire
 from tests.providers.served import http_of
+from tests.support.optional import optional
+
+anthropic = optional("anthropic")
+accumulate_event = optional("anthropic.lib.streaming._beta_messages", "accumulate_event")
 
 RECORDINGS = [
     *recordings("anthropic_messages"),

@@ -9,14 +9,6 @@ from typing import Any, Literal
 
 import anyio
 import pytest
-from langchain_core.language_models.fake_chat_models import GenericFakeChatModel
-from langchain_core.messages import AIMessage, AIMessageChunk, HumanMessage, ToolMessage
-from langchain_core.output_parsers import JsonOutputParser, StrOutputParser
-from langchain_core.outputs import ChatGenerationChunk, GenerationChunk
-from langchain_core.prompts import ChatPromptTemplate
-from langchain_core.runnables import RunnableLambda, RunnableParallel, RunnablePassthrough
-from langchain_core.tools import tool
-from langgraph.graph import END, START, MessagesState, StateGraph
 
 from guardstream import AdapterError, Guard, Policy, extract
 from guardstream.integrations.langchain import step
@@ -25,6 +17,28 @@ from guardstream.providers.langchain.chunks import LangChain
 from guardstream.providers.langchain.events import LangChainEvents
 from tests.extract.test_extract import collect
 from tests.providers.laws import EMPTY, GUARD, cuttings, left_raw, unchanged
+from tests.support.optional import optional
+
+GenericFakeChatModel = optional(
+    "langchain_core.language_models.fake_chat_models", "GenericFakeChatModel"
+)
+AIMessage, AIMessageChunk, HumanMessage, ToolMessage = optional(
+    "langchain_core.messages", "AIMessage", "AIMessageChunk", "HumanMessage", "ToolMessage"
+)
+JsonOutputParser, StrOutputParser = optional(
+    "langchain_core.output_parsers", "JsonOutputParser", "StrOutputParser"
+)
+ChatGenerationChunk, GenerationChunk = optional(
+    "langchain_core.outputs", "ChatGenerationChunk", "GenerationChunk"
+)
+ChatPromptTemplate = optional("langchain_core.prompts", "ChatPromptTemplate")
+RunnableLambda, RunnableParallel, RunnablePassthrough = optional(
+    "langchain_core.runnables", "RunnableLambda", "RunnableParallel", "RunnablePassthrough"
+)
+tool = optional("langchain_core.tools", "tool")
+END, START, MessagesState, StateGraph = optional(
+    "langgraph.graph", "END", "START", "MessagesState", "StateGraph"
+)
 
 
 def say(content: Any = "", **fields: Any) -> AIMessageChunk:

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
-import anthropic
 import pytest
-from anthropic.lib.streaming._messages import accumulate_event
 
 from guardstream import Guard, Policy
 from tests.providers.messages import message, text, thinking, tool, whole
 from tests.providers.promises import EMPTY, GUARD, POLICY, has_word
 from tests.providers.served import Body, sse, transport
 from tests.support.chunking import one_by_one
+from tests.support.optional import optional
+
+anthropic = optional("anthropic")
+accumulate_event = optional("anthropic.lib.streaming._messages", "accumulate_event")
 
 pytestmark = [
     # The SDK leaves generators of its own to the garbage collector, which trio reports.
