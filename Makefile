@@ -124,8 +124,7 @@ packs: $(READY)
 	$(BIN)/guardstream test --coverage policies/*.yaml
 
 examples: $(FULL)
-	@printf '%s\n' examples/*.py | xargs -P 2 -I {} sh -c \
-		'printed=$$($(BIN)/python {} </dev/null 2>&1); status=$$?; printf "== %s\n%s\n" {} "$$printed"; exit $$status'
+	$(BIN)/python -m tests.examples.running examples/*.py
 
 # The site of the documentation, without a network; a link that leads nowhere is an error.
 docs: $(FULL)

@@ -30,6 +30,7 @@ from guardstream.scan.words.stepper import WordStepper
 from guardstream.stages.exceptions import After
 from guardstream.stages.redact import Redact
 from guardstream.stages.redact.regions import Regions
+from tests.support.first_cases import known
 from tests.support.generate import EVERY, draw_behind, draw_case, draw_rounds
 from tests.support.harness import difference, hunt, told
 
@@ -178,9 +179,10 @@ BUGS: dict[str, Bug] = {
 }  # fmt: skip
 
 
-def differences() -> Iterator[str]:
-    """What the comparison finds among the first cases."""
-    for seed in range(ENOUGH):
+def differences(first: int | None = None) -> Iterator[str]:
+    """What the comparison finds among the first cases, one of which may be tried before the
+    others: cases are independent."""
+    for seed in [*([] if first is None else [first]), *range(ENOUGH)]:
         for draw in (draw_case, draw_behind, draw_rounds)[: 1 if seed % EVERY else 3]:
             random = Random(seed)
             problem = difference(draw(random), random)
@@ -197,4 +199,5 @@ def test_the_sound_engine_shows_no_difference() -> None:
 def test_a_seeded_bug_is_found(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     owner, function, made_wrong = BUGS[name]
     monkeypatch.setattr(owner, function, made_wrong(getattr(owner, function)))
-    assert list(islice(differences(), 1)), f"not found in {ENOUGH} cases"
+    found = differences(known("python").get(name))
+    assert list(islice(found, 1)), f"not found in {ENOUGH} cases"

@@ -98,12 +98,28 @@ def run(built: Path, cases: int, first: int = 0, *, sanitized: bool = False) -> 
             "ASAN_OPTIONS": "detect_leaks=0",
             "PYTHONMALLOC": "malloc",
         }
-    arguments = ["--built", str(built), "--cases", str(cases), "--first", str(first)]
-    command = [sys.executable, "-m", "tests.support.extension", *arguments]
     quiet = None if sanitized else subprocess.DEVNULL
     return subprocess.run(
-        command, cwd=ROOT, env=environment, stdout=quiet, stderr=quiet, check=False
+        _command(built, cases, first),
+        cwd=ROOT,
+        env=environment,
+        stdout=quiet,
+        stderr=quiet,
+        check=False,
     ).returncode
+
+
+def difference_of(built: Path, cases: int) -> str:
+    """What is told of the first case that differs."""
+    done = subprocess.run(
+        _command(built, cases, 0), cwd=ROOT, capture_output=True, check=False, text=True
+    )
+    return done.stdout
+
+
+def _command(built: Path, cases: int, first: int) -> list[str]:
+    arguments = ["--built", str(built), "--cases", str(cases), "--first", str(first)]
+    return [sys.executable, "-m", "tests.support.extension", *arguments]
 
 
 def main() -> int:
