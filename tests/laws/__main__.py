@@ -32,7 +32,8 @@ def main() -> None:
     parser.add_argument("--write", action="store_true", help="write what is broken today")
     options = parser.parse_args()
     if options.write:
-        return table.write()
+        table.write()
+        return
     failed: Counter[tuple[str, str]] = Counter()
     total: Counter[tuple[str, str]] = Counter()
     with ProcessPoolExecutor(options.jobs) as pool:
