@@ -2,8 +2,9 @@
 
 An adapter knows one wire format and no policy. It never mutates a chunk, and it fails closed: it
 raises AdapterError for anything unknown that might be text. One instance serves one stream, so it
-may keep state such as the open blocks. Adding a provider takes one module with an adapter and one
-entry in `guardstream.providers.ADAPTERS`, or an entry point.
+may keep state such as the open blocks. Adding a provider takes one module with an adapter, one
+entry in `guardstream.providers.ADAPTERS` and a row in `guardstream.providers.detection.table`; in
+another package, an entry point.
 """
 
 from __future__ import annotations
@@ -231,7 +232,8 @@ Released: TypeAlias = Callable[[Slot], str]
 class Adapter(Protocol[C]):
     """One wire format. Methods raise AdapterError for unknown chunks.
 
-    A static method `accepts(chunk) -> bool` returns whether a first chunk is in this format.
+    What marks the first chunk of a format of this package is a row of `detection.table`. Adapters
+    of other packages have a static method for it, `accepts(chunk) -> bool`, and are asked after it.
     `write` must depend only on its arguments, because later chunks may have been read before it is
     called.
 

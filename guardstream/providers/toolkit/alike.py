@@ -17,9 +17,6 @@ from guardstream.providers.adapter import NONE, Piece, Reading, Slot
 from guardstream.providers.toolkit.fields import fields_of, plain_model, with_field
 from guardstream.providers.toolkit.paths import Steps, keys
 
-PATIENCE = 16
-"""After this many consecutive events that differ from the last one, no more are compared."""
-
 _SCALARS = (str, int, float, bool, type(None))
 
 _NUMBERS = frozenset({int, float, bool, type(None)})
