@@ -224,6 +224,13 @@ class Reading(NamedTuple):
     beside: Mapping[Slot, Sequence[Beside]] = NONE
     message: str | None = None
 
+    @property
+    def has_more(self) -> bool:
+        """Whether it says more than what pieces and which choices a chunk has."""
+        said = (self.finished, self.failed, self.closed, self.joined, self.waits, self.calls)
+        rare = (self.usage, self.complete, self.again, self.doubtful, self.beside, self.message)
+        return self.only_text or any(said) or any(rare)
+
 
 Released: TypeAlias = Callable[[Slot], str]
 """Returns the text that was released in a slot so far."""

@@ -276,7 +276,7 @@ class SpecAdapter:
         """Compare the next event with this one, if this has a single text and nothing else."""
         read = self._last
         alone = len(reading.pieces) == 1 and reading.pieces[0].kind == "delta"
-        if read is None or not alone or read.kinds - _TEXT_ALONE or any(reading[2:]):
+        if read is None or not alone or read.kinds - _TEXT_ALONE or reading.has_more:
             return reading
         self._patience -= 1
         reading = reading._replace(only_text=True)
