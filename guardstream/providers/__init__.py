@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from copy import deepcopy
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -12,6 +12,7 @@ from guardstream.hints import hint
 from guardstream.lazy import LazyMapping, exporting
 from guardstream.providers.adapter import Adapter, Unknown
 from guardstream.providers.generic.text import PlainText
+from guardstream.providers.installed import entries
 from guardstream.providers.toolkit.fields import BYTES, fields_of, is_record
 
 if TYPE_CHECKING:
@@ -122,24 +123,18 @@ ADAPTERS: Mapping[str, type[Any]] = LazyMapping(
         "json": "guardstream.providers.generic.any_json:AnyJSON",
     }
 )
-"""Every adapter of the package by name, in the order in which they are asked about a chunk.
+"""Every adapter of the package by name.
 
-A class is imported when it is needed: a program loads the formats that it uses, and those that a
-first chunk was compared with.
+A class is imported when it is needed: a program loads only the formats that it uses.
 """
-
-ENTRY_POINTS = "guardstream.providers"
-"""The group in which other packages name their adapters' classes."""
 
 
 @cache
 def installed() -> Mapping[str, Any]:
     """Return the entry points of other packages' adapters, by name. AdapterError for a name that is
     taken."""
-    from importlib.metadata import entry_points
-
     found: dict[str, Any] = {}
-    for entry in entry_points(group=ENTRY_POINTS):
+    for entry in entries():
         if entry.name in ADAPTERS or entry.name in found:
             raise AdapterError(
                 f"{entry.value!r} cannot be adapter {entry.name!r}: the name is taken"
@@ -162,11 +157,24 @@ def _names() -> tuple[str, ...]:
     return (*ADAPTERS, *installed())
 
 
-def _each_name() -> Iterator[str]:
-    """Yield the names in order, the package's own first: looking for installed ones reads the
-    metadata of every distribution."""
-    yield from ADAPTERS
-    yield from installed()
+def _format_of(chunk: object) -> str | None:
+    """Return the name of the format that a chunk is in; those of other packages are asked last."""
+    from guardstream.providers.detection.table import formats_of  # text needs no table
+
+    others = (name for name in installed() if _adapter(name).accepts(chunk))
+    return next(formats_of(chunk), None) or next(others, None)
+
+
+def may_be_of(adapter: Any, chunk: object) -> bool:
+    """Return whether a chunk may be in an adapter's format: true if neither the adapter nor the
+    table of formats can tell."""
+    accepts = getattr(adapter, "accepts", None)
+    if accepts is not None:
+        return bool(accepts(chunk))
+    from guardstream.providers.detection.table import formats_of
+
+    name = getattr(adapter, "name", "")
+    return name not in ADAPTERS or name in formats_of(chunk, among=name)
 
 
 def is_known(name: str) -> bool:
@@ -192,11 +200,10 @@ def detect(chunk: object, *, unknown: Unknown = "guard") -> Adapter[Any]:
     If no format knows it but it is JSON or a record, each string in it is guarded by its path; with
     `unknown` "refuse", that is an AdapterError, as for any other type.
     """
-    for name in _each_name():
-        adapter = _adapter(name)
-        if adapter.accepts(chunk):
-            found: Adapter[Any] = adapter(unknown=unknown)
-            return found
+    name = "text" if isinstance(chunk, str) else _format_of(chunk)
+    if name is not None:
+        found: Adapter[Any] = _adapter(name)(unknown=unknown)
+        return found
     _check_has_no_stream(chunk)
     if unknown != "refuse" and (isinstance(chunk, (dict, list, tuple)) or is_record(chunk)):
         return named("json", unknown=unknown)

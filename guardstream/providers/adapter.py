@@ -2,8 +2,9 @@
 
 An adapter knows one wire format and no policy. It never mutates a chunk, and it fails closed: it
 raises AdapterError for anything unknown that might be text. One instance serves one stream, so it
-may keep state such as the open blocks. Adding a provider takes one module with an adapter and one
-entry in `guardstream.providers.ADAPTERS`, or an entry point.
+may keep state such as the open blocks. Adding a provider takes one module with an adapter, one
+entry in `guardstream.providers.ADAPTERS` and a row in `guardstream.providers.detection.table`; in
+another package, an entry point.
 """
 
 from __future__ import annotations
@@ -223,6 +224,13 @@ class Reading(NamedTuple):
     beside: Mapping[Slot, Sequence[Beside]] = NONE
     message: str | None = None
 
+    @property
+    def has_more(self) -> bool:
+        """Whether it says more than what pieces and which choices a chunk has."""
+        said = (self.finished, self.failed, self.closed, self.joined, self.waits, self.calls)
+        rare = (self.usage, self.complete, self.again, self.doubtful, self.beside, self.message)
+        return self.only_text or any(said) or any(rare)
+
 
 Released: TypeAlias = Callable[[Slot], str]
 """Returns the text that was released in a slot so far."""
@@ -231,7 +239,8 @@ Released: TypeAlias = Callable[[Slot], str]
 class Adapter(Protocol[C]):
     """One wire format. Methods raise AdapterError for unknown chunks.
 
-    A static method `accepts(chunk) -> bool` returns whether a first chunk is in this format.
+    What marks the first chunk of a format of this package is a row of `detection.table`. Adapters
+    of other packages have a static method for it, `accepts(chunk) -> bool`, and are asked after it.
     `write` must depend only on its arguments, because later chunks may have been read before it is
     called.
 

@@ -106,12 +106,6 @@ class Cohere(SpecAdapter):
         self._text: Slot | None = None  # the last block, if it was text
         self._plan = False
 
-    @staticmethod
-    def accepts(chunk: object) -> bool:
-        """Return whether `chunk` is an event; each type has a hyphen in its name."""
-        kind = fields_of(chunk).get("type")
-        return isinstance(kind, str) and kind in _SPEC.specs and kind != "debug"
-
     def slot(self, leaf: Leaf, event: Mapping[str, Any], path: Path) -> Slot:
         return Slot(0, leaf.channel, leaf.field, index_in(event))
 

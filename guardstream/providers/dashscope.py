@@ -70,22 +70,12 @@ def response_spec(kind: Literal["grown", "delta"]) -> Spec:
     }
 
 
-_SAID = frozenset({"choices", "text", "workflow_message"})
-
-
 class DashScope(Growing):
     """The adapter for chunks of generations, as the wire or the `dashscope` package has them."""
 
     name = "dashscope"
     spec: ClassVar[Spec] = response_spec("grown")
     scope = 1
-
-    @staticmethod
-    def accepts(chunk: object) -> bool:
-        """Return whether `chunk` has an output with choices, with text, or of a workflow's node."""
-        fields = fields_of(chunk)
-        output = fields_of(fields.get("output"))
-        return "request_id" in fields and not output.keys().isdisjoint(_SAID)
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)

@@ -32,12 +32,6 @@ class LMStudio(SpecAdapter):
     }
     repeats = False
 
-    @staticmethod
-    def accepts(chunk: object) -> bool:
-        """Return whether `chunk` is a fragment."""
-        fields = fields_of(chunk)
-        return isinstance(fields.get("content"), str) and any(each in fields for each in _KINDS)
-
     def meaning(self, chunk: Any, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:
         kind = next((event[each] for each in _KINDS if each in event), None)
         slot, before = (_TEXT, _THINKING) if kind == "none" else (_THINKING, _TEXT)

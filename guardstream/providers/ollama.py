@@ -83,12 +83,6 @@ class Ollama(SpecAdapter):
         self._calls = 0
         self._raw: dict[Slot, list[str]] = {}
 
-    @staticmethod
-    def accepts(chunk: object) -> bool:
-        """Return whether `chunk` is a response."""
-        fields = fields_of(chunk)
-        return "done" in fields and ("message" in fields or "response" in fields)
-
     def slot(self, leaf: Leaf, event: Mapping[str, Any], path: Path) -> Slot:
         return Slot(0, leaf.channel, leaf.field, path[0] if path else 0)
 

@@ -28,11 +28,6 @@ class OpenRouterResponses(Objects):
     def __init__(self, *, unknown: Unknown = "guard") -> None:
         super().__init__(OpenAIResponses(unknown=unknown), unknown=unknown)
 
-    @classmethod
-    def accepts(cls, chunk: object) -> bool:
-        """Return whether `chunk` is an event of a response, of a class of the package."""
-        return cls.is_own(chunk) and OpenAIResponses.accepts(_raw(chunk) or chunk)
-
     def json_of(self, chunk: Any) -> Event:
         """Return the event that an object represents, with the fields that are null: some have to
         be there."""

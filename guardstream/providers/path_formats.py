@@ -62,11 +62,6 @@ class AnthropicCompletions(_PathFormat):
         "harmless": ["$.type", "$.id", "$.model", "$.log_id", "$.stop"],
     }
 
-    @staticmethod
-    def accepts(chunk: object) -> bool:
-        """Return whether `chunk` is a piece of a completion."""
-        return {"completion", "stop_reason"} <= fields_of(chunk).keys()
-
 
 class TGI(_PathFormat):
     """The adapter for Hugging Face's Text Generation Inference, `/generate_stream`."""
@@ -84,12 +79,6 @@ class TGI(_PathFormat):
         **{f"$.details.{name}": ABOUT for name in ("tokens", "top_tokens", "prefill")},
     }
     """Tokens spell out the text, by their ids too."""
-
-    @staticmethod
-    def accepts(chunk: object) -> bool:
-        """Return whether `chunk` is a token."""
-        fields = fields_of(chunk)
-        return "generated_text" in fields and "text" in fields_of(fields.get("token"))
 
     @staticmethod
     def without(value: Any) -> Any:
@@ -114,13 +103,6 @@ class LlamaCpp(_PathFormat):
         **dict.fromkeys(("$.tokens", "$.completion_probabilities"), ABOUT),
     }
 
-    @staticmethod
-    def accepts(chunk: object) -> bool:
-        """Return whether `chunk` is a piece of a completion: each says whether it is the last."""
-        if not isinstance(chunk, dict) or type(chunk.get("stop")) is not bool:
-            return False
-        return "content" in chunk and ("id_slot" in chunk or "tokens_predicted" in chunk)
-
     def slot(self, leaf: Leaf, event: Mapping[str, Any], path: Path) -> Slot:
         return Slot(index_in(event), leaf.channel, leaf.field)
 
@@ -140,13 +122,6 @@ class KoboldCpp(_PathFormat):
     name = "koboldcpp"
     paths: ClassVar[dict[str, Any]] = {"text": "$.token", "done": "$.finish_reason"}
 
-    @staticmethod
-    def accepts(chunk: object) -> bool:
-        """Return whether `chunk` is a token."""
-        if not isinstance(chunk, dict) or chunk.keys() != {"token", "finish_reason"}:
-            return False
-        return isinstance(chunk["token"], str)
-
 
 class WorkersAI(_PathFormat):
     """The adapter for the native format of models on Cloudflare's Workers AI."""
@@ -165,11 +140,6 @@ class WorkersAI(_PathFormat):
         "$.tool_calls[*].index": NUMBER,
         "$.tool_calls[*].function.name": NAME,
     }
-
-    @staticmethod
-    def accepts(chunk: object) -> bool:
-        """Return whether `chunk` is a piece of a response: each is padded."""
-        return isinstance(chunk, dict) and {"response", "p"} <= chunk.keys()
 
     def slot(self, leaf: Leaf, event: Mapping[str, Any], path: Path) -> Slot:
         if leaf.channel != "tool_args":
@@ -199,11 +169,6 @@ class Llama(_PathFormat):
     name = "bedrock_llama"
     paths: ClassVar[dict[str, Any]] = {"text": "$.generation", "done": "$.stop_reason"}
 
-    @staticmethod
-    def accepts(chunk: object) -> bool:
-        """Return whether `chunk` is a piece of a generation."""
-        return {"generation", "stop_reason"} <= fields_of(chunk).keys()
-
 
 class MistralOutputs(_PathFormat):
     """The adapter for Mistral's models on Bedrock."""
@@ -214,26 +179,12 @@ class MistralOutputs(_PathFormat):
         "done": "$.outputs[*].stop_reason",
     }
 
-    @staticmethod
-    def accepts(chunk: object) -> bool:
-        """Return whether `chunk` is a piece of one output."""
-        outputs = fields_of(chunk).get("outputs")
-        if not isinstance(outputs, list) or len(outputs) != 1:
-            return False
-        return fields_of(outputs[0]).keys() == {"text", "stop_reason"}
-
 
 class Titan(_PathFormat):
     """The adapter for Amazon's Titan models on Bedrock."""
 
     name = "bedrock_titan"
     paths: ClassVar[dict[str, Any]] = {"text": "$.outputText", "done": "$.completionReason"}
-
-    @staticmethod
-    def accepts(chunk: object) -> bool:
-        """Return whether `chunk` is a piece of an output."""
-        found = fields_of(chunk).keys()
-        return "outputText" in found and not found.isdisjoint(("index", "completionReason"))
 
 
 class CohereV1(_PathFormat):
@@ -246,8 +197,3 @@ class CohereV1(_PathFormat):
         "done": "$.finish_reason",
         "harmless": ["$.event_type", "$.generation_id", "$.response.generation_id"],
     }
-
-    @staticmethod
-    def accepts(chunk: object) -> bool:
-        """Return whether `chunk` is an event: each says whether it is the last."""
-        return isinstance(chunk, dict) and {"event_type", "is_finished"} <= chunk.keys()

@@ -69,13 +69,6 @@ class SGLang(Growing):
     sse_end = "[DONE]"
     spec: ClassVar[Spec] = CHUNK
 
-    @staticmethod
-    def accepts(chunk: object) -> bool:
-        """Return whether `chunk` has a text and what is known of its request."""
-        if not isinstance(chunk, dict) or not isinstance(chunk.get("meta_info"), dict):
-            return False
-        return "text" in chunk and {"id", "finish_reason"} <= chunk["meta_info"].keys()
-
     def __init__(self, *, unknown: Unknown = "guard", incremental: bool | None = None) -> None:
         super().__init__(unknown=unknown, incremental=incremental)
         self._counts: dict[int, int] = {}  # of tokens so far, by choices

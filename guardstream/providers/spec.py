@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence, Set
 from functools import wraps
-from typing import Any, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from pydantic_core import from_json
 
@@ -29,7 +29,6 @@ from guardstream.providers.adapter import (
     Unknown,
     passes_any,
 )
-from guardstream.providers.toolkit.alike import PATIENCE, Alike, alike
 from guardstream.providers.toolkit.fields import (
     BYTES,
     KINDS,
@@ -37,7 +36,6 @@ from guardstream.providers.toolkit.fields import (
     fields_of,
     same_or,
 )
-from guardstream.providers.toolkit.logprobs import numbered, spelled
 from guardstream.providers.toolkit.nodes import (
     ABOUT,
     APART,
@@ -87,6 +85,9 @@ from guardstream.providers.toolkit.readers import (
 )
 from guardstream.providers.toolkit.unknown import Unknowns, too_deep
 
+if TYPE_CHECKING:
+    from guardstream.providers.toolkit.alike import Alike
+
 __all__ = [
     "ABOUT",
     "APART",
@@ -129,6 +130,9 @@ _ASIDE = Leaf("about", "text", "logprobs")
 
 _SILENT = frozenset({"keep", "end", "item", "meta"})
 """Kinds of leaves without pieces."""
+
+_PATIENCE = 16
+"""After this many consecutive events that differ from the last one, no more are compared."""
 
 _MOST_KINDS = 256
 """The number of event kinds that are distinguished in one stream, because a source may invent any
@@ -200,7 +204,7 @@ class SpecAdapter:
         self._is_harmless: Callable[[str], bool] | None = None
         self._kinds: dict[tuple[tuple[tuple[str, str], ...], tuple[int, ...]], int] = {}
         self._compared_last: Any = None  # the last chunk, if it was read by comparison
-        self._patience = PATIENCE if self.steady else 0
+        self._patience = _PATIENCE if self.steady else 0
 
     def slot(self, leaf: Leaf, event: Mapping[str, Any], path: Path) -> Slot:
         """Return the slot of a leaf in `event`; it depends on these arguments alone."""
@@ -264,7 +268,7 @@ class SpecAdapter:
             return None
         text = self._alike.text(chunk)
         if text is not None:
-            self._patience = PATIENCE
+            self._patience = _PATIENCE
             self._compared_last = chunk
         return text
 
@@ -272,12 +276,14 @@ class SpecAdapter:
         """Compare the next event with this one, if this has a single text and nothing else."""
         read = self._last
         alone = len(reading.pieces) == 1 and reading.pieces[0].kind == "delta"
-        if read is None or not alone or read.kinds - _TEXT_ALONE or any(reading[2:]):
+        if read is None or not alone or read.kinds - _TEXT_ALONE or reading.has_more:
             return reading
         self._patience -= 1
         reading = reading._replace(only_text=True)
         found = read.found[read.owners[0]]
         if not found.mirrors:
+            from guardstream.providers.toolkit.alike import alike
+
             slot = reading.pieces[0].slot
             unknown: dict[Steps, list[str]] = {}
             for steps, name in read.fields:
@@ -362,6 +368,8 @@ class SpecAdapter:
                 self._add_pieces(pieces, each, event)
                 owners += [place] * (len(pieces) - len(owners))
         if "about" in kinds:
+            from guardstream.providers.toolkit.logprobs import numbered
+
             pieces, owners = numbered(leaves, pieces, owners, self.scope)
         self._last = Read(chunk, leaves, pieces, owners, origins, kinds, found.fields)
         return self._last
@@ -430,6 +438,8 @@ class SpecAdapter:
         elif kind == "mark":
             pieces.append(Piece(Slot(0, "text", spoken(steps)), value, kind))
         elif kind == "about":
+            from guardstream.providers.toolkit.logprobs import spelled
+
             slot = self.slot(_ASIDE, event, path)
             pieces += [Piece(slot, token, "aside") for token in spelled(value)]
         elif kind == "aside":

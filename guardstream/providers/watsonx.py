@@ -46,14 +46,6 @@ class Watsonx(SpecAdapter):
     spec = _SPEC
     repeats = False
 
-    @staticmethod
-    def accepts(chunk: object) -> bool:
-        """Return whether `chunk` has results with generated text."""
-        results = fields_of(chunk).get("results")
-        if not isinstance(results, list) or not results:
-            return False
-        return all("generated_text" in fields_of(result) for result in results)
-
     def slot(self, leaf: Leaf, event: Mapping[str, Any], path: Path) -> Slot:
         return Slot(path[0] if path and leaf.field == "text" else 0, leaf.channel, leaf.field)
 

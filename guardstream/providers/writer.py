@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 
 from guardstream.providers.adapter import Released, Slot
 from guardstream.providers.spec import Leaf, Spec, SpecAdapter
-from guardstream.providers.toolkit.fields import fields_of, replaced
+from guardstream.providers.toolkit.fields import replaced
 
 
 class Writer(SpecAdapter):
@@ -19,12 +19,6 @@ class Writer(SpecAdapter):
     name = "writer"
     spec: ClassVar[Spec] = {"value": Leaf("delta", "text", "text")}
     repeats = False
-
-    @staticmethod
-    def accepts(chunk: object) -> bool:
-        """Return whether `chunk` is a piece: an object with a value and nothing else."""
-        fields = fields_of(chunk)
-        return fields.keys() == {"value"} and isinstance(fields["value"], str)
 
     def extra(self, chunk: Any, slot: Slot, text: str, released: Released) -> Sequence[Any]:
         """Return a piece with `text`."""

@@ -13,6 +13,7 @@ from typing import Any, ClassVar, TypeGuard
 from guardstream.errors import AdapterError
 from guardstream.events import FinishReason
 from guardstream.providers.adapter import Call, Piece, Reading, Released, Slot, Unknown
+from guardstream.providers.detection.shapes import xai_message
 from guardstream.providers.spec import (
     ABOUT,
     END,
@@ -65,8 +66,6 @@ _BESIDE = frozenset({"chunk.citations", "file", "request"})
 
 _FIELDS = {"content": "text", "reasoning_content": "thinking"}
 """Channels by fields."""
-
-_CHUNK = "xai_api.GetChatCompletionChunk"
 
 _CALLS = 1000
 """The most calls of an output in a chunk."""
@@ -127,11 +126,6 @@ class Chunks(SpecAdapter):
         self.answers = False
         self._latest = 0  # the index of the last output
         self._calls = 0
-
-    @staticmethod
-    def accepts(chunk: object) -> bool:  # noqa: ARG004
-        """Return False: over the wire these are messages of Protocol Buffers."""
-        return False
 
     def slot(self, leaf: Leaf, event: Mapping[str, Any], path: Path) -> Slot:
         if leaf.field in _BESIDE:
@@ -234,20 +228,15 @@ class XAI(Objects):
         super().__init__(Chunks(unknown=unknown), unknown=unknown)
         self._so_far: Any = None  # the response of pairs, as it went out
 
-    @staticmethod
-    def accepts(chunk: object) -> bool:
-        """Return whether `chunk` is a chunk, or a pair of a response and a chunk, or of several."""
-        return _message_of(chunk) is not None
-
     def taken(self, chunk: Any) -> Any:
         """Return a pair with a response of its own, which is filled when the pair goes out."""
-        if not self.accepts(chunk):
+        if xai_message(chunk) is None:
             kind = type(chunk).__qualname__
             raise AdapterError(
                 f"xai: a {kind!r} is neither a chunk nor a pair of response and chunk"
             )
         self._inner.answers = is_message(chunk) or (_is_pair(chunk) and _is_list(chunk[1]))
-        message = _message_of(chunk)
+        message = xai_message(chunk)
         known = known_alone(message)
         if _is_pair(chunk):
             responses, said = chunk
@@ -256,11 +245,11 @@ class XAI(Objects):
 
     def json_of(self, chunk: Any) -> Event:
         """Return the JSON of the message in a chunk."""
-        return message_json(_message_of(chunk), named_as_declared=True)
+        return message_json(xai_message(chunk), named_as_declared=True)
 
     def changed(self, chunk: Any, old: Event, new: Event) -> Any:
         """Return a chunk like another with another message in it."""
-        message = message_like(_message_of(chunk), new)
+        message = message_like(xai_message(chunk), new)
         if _is_pair(chunk):
             return (_emptied(chunk[0]), _saying(chunk[1], message))
         return _saying(chunk, message)
@@ -278,7 +267,7 @@ class XAI(Objects):
         first = _first(chunk[0])
         if self._so_far is None:
             self._so_far = _emptied(first)
-        self._so_far.process_chunk(_message_of(chunk))
+        self._so_far.process_chunk(xai_message(chunk))
         first.proto.CopyFrom(self._so_far.proto)
 
 
@@ -294,13 +283,6 @@ def _first(value: Any) -> Any:
     """Return a chunk, or the first of several, which hold the same message."""
     value = value[1] if _is_pair(value) else value
     return value[0] if _is_list(value) and value else value
-
-
-def _message_of(chunk: Any) -> Any:
-    """Return the message in a chunk; None if it is something else."""
-    first = _first(chunk)
-    message: Any = first if is_message(first) else getattr(first, "proto", None)
-    return message if is_message(message) and message.DESCRIPTOR.full_name == _CHUNK else None
 
 
 def _saying(chunk: Any, message: Any) -> Any:

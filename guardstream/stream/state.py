@@ -135,6 +135,8 @@ class StreamState(Generic[C]):
         Otherwise return None: the chunks to deliver are in `queue`, and the flow may have ended.
         """
         flow = self._direct_flow
+        if flow is None and self.flow is None:
+            flow = self._begin_directly(chunk)
         if flow is None:
             sent = self.feed(chunk)
         else:
@@ -161,6 +163,16 @@ class StreamState(Generic[C]):
             return self.deliver(sent[0])
         self.queue.extend(sent)
         return None
+
+    def _begin_directly(self, chunk: C) -> Any:
+        """Create the flow, and return it if chunks are passed to it directly."""
+        self._check_not_failed()
+        try:
+            self.begin(chunk)
+        except BaseException:
+            self._failed = True
+            raise
+        return self._direct_flow
 
     def feed(self, chunk: C) -> Sequence[Sent[C]]:
         """Pass a chunk through the guard; return what may go out."""

@@ -12,6 +12,7 @@ import pytest
 
 from guardstream import AdapterError, Guard, Policy, StageError
 from guardstream.providers import OpenAIChat, detect
+from guardstream.providers.detection.table import formats_of
 from guardstream.stream.result import ToolCall
 from tests.providers.chunks import accumulate, call, chunk, model, whole
 from tests.providers.laws import GUARD, cuttings, events, in_any_cut, left_raw
@@ -704,7 +705,7 @@ def test_chunks_are_detected(item: Any) -> None:
     ],
 )
 def test_other_chunks_are_not_taken_for_chat(item: Any) -> None:
-    assert not OpenAIChat.accepts(item)
+    assert "openai_chat" not in formats_of(item)
 
 
 def test_an_event_without_choices_in_a_stream_is_guarded() -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
 from random import Random
 from typing import Any
 
@@ -115,3 +116,27 @@ def test_a_model_that_is_written_anew_knows_what_was_given() -> None:
     assert last.model_dump(exclude_unset=True) == chunk({"content": "****** "})
     last.choices[0].delta.refusal = "no"  # what is set in the copy is not in the source's
     assert "refusal" not in source[-1].choices[0].delta.model_fields_set
+
+
+@pytest.mark.parametrize(
+    ("kind", "reads", "read"),
+    [
+        ("dicts", "guardstream.providers.spec.SpecAdapter._find", 2),
+        ("events", "guardstream.framing.frames.event.EventFrames.feed", 1),
+    ],
+)
+def test_a_match_does_not_leave_the_fast_path(
+    kind: str, reads: str, read: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What reads an event fails from the event number `read` on, and is not missed."""
+
+    def source() -> Iterator[Any]:
+        for count, text in enumerate(("so ", "the ", "sec", "ret so", "a secret ", "key=abc is")):
+            if count == read:
+                monkeypatch.setattr(reads, None)
+            yield KINDS[kind](chunk({"content": text}))
+
+    out = list(islice(GUARD.wrap_sync(source()), 5))
+    made = [each if isinstance(each, dict) else json.loads(each[6:]) for each in out]
+    texts = [each["choices"][0]["delta"]["content"] for each in made]
+    assert texts == ["so ", "the ", "****** so", "a ****** ", " is"]

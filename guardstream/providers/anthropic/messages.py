@@ -61,19 +61,6 @@ class Anthropic(SpecAdapter):
         self._usage: Any = None
         self._ending = Ending()
 
-    @staticmethod
-    def accepts(chunk: object) -> bool:
-        """Return whether `chunk` is a message event."""
-        fields = fields_of(chunk)
-        kind = fields.get("type")
-        if kind == "message_start":
-            return "message" in fields
-        if kind in ("content_block_start", "content_block_delta", "content_block_stop"):
-            return "index" in fields
-        if "event_id" in fields:  # the realtime API's
-            return False
-        return kind == "ping" or (kind == "error" and "error" in fields)
-
     def taken(self, chunk: Any) -> Any:
         """Return a copy of the one event that the helper keeps changing."""
         if isinstance(chunk, dict):

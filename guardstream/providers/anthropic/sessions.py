@@ -193,19 +193,6 @@ class AnthropicSessions(SpecAdapter):
 
     event_name = staticmethod(named_by_type)
 
-    @staticmethod
-    def accepts(chunk: object) -> bool:
-        """Return whether `chunk` is an event of a session."""
-        fields = fields_of(chunk)
-        kind = fields.get("type")
-        if not isinstance(kind, str) or kind not in SPEC.specs:
-            return False
-        if kind == DELTA:
-            return {"event_id", "delta"} <= fields.keys()
-        if kind == "event_start":
-            return "event" in fields
-        return "." in kind and "id" in fields and "event_id" not in fields
-
     def slot(self, leaf: Leaf, event: Mapping[str, Any], path: Path) -> Slot:
         part = index_in(event.get("delta"), path[0] if path else 0)
         return Slot(0, leaf.channel, leaf.field, self._number(event) * PARTS + part)

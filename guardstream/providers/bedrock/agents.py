@@ -66,18 +66,6 @@ _FAULTS = frozenset(
     }
 )
 
-_TOLD_BY: Mapping[str, frozenset[str]] = {
-    "output": frozenset({"text"}),
-    "responseEvent": frozenset({"text"}),
-    "trace": frozenset({"trace", "sessionId"}),
-    "returnControl": frozenset({"invocationId"}),
-    "files": frozenset({"files"}),
-    "flowOutputEvent": frozenset({"content"}),
-    "flowMultiTurnInputRequestEvent": frozenset({"content"}),
-    "flowTraceEvent": frozenset({"trace"}),
-}
-"""The events that show the format, and the fields that each of them has."""
-
 
 _NO_TEXT = "bedrock_agent: the bytes of a chunk are not text in UTF-8"
 
@@ -117,21 +105,6 @@ class BedrockAgent(Envelope):
         super().__init__(_Events(unknown=unknown), unknown=unknown)
         self._as_bytes = False
         self._decoder = getincrementaldecoder("utf-8")()
-
-    @staticmethod
-    def accepts(chunk: object) -> bool:
-        """Return whether `chunk` is an event of an agent, a flow or a knowledge base.
-
-        A part whose bytes are a JSON object is one of a model's own stream (`bedrock_invoke`).
-        """
-        if not isinstance(chunk, dict) or len(chunk) != 1:
-            return False
-        ((kind, event),) = chunk.items()
-        if kind == "chunk":
-            data = fields_of(event).get("bytes")
-            return isinstance(data, (str, *BYTES)) and not _is_object(data)
-        has = _TOLD_BY.get(kind)
-        return has is not None and isinstance(event, dict) and has <= event.keys()
 
     def taken(self, chunk: Any) -> Any:
         """Return an event of whole characters; the event itself, unless it cuts one."""
@@ -197,6 +170,12 @@ def _each_part(event: Any, change: Callable[[Mapping[str, Any]], Mapping[str, An
         changed = [change(each) if isinstance(each, dict) else each for each in files]
         return {**event, "files": {**event["files"], "files": changed}}
     return event
+
+
+def is_text_part(part: Any) -> bool:
+    """Return whether the bytes of a part are text, and no JSON object: that is a model's event."""
+    data = fields_of(part).get("bytes")
+    return isinstance(data, (str, *BYTES)) and not _is_object(data)
 
 
 def _is_object(data: Any) -> bool:

@@ -120,11 +120,6 @@ class Bedrock(SpecAdapter):
         self._open: Slot | None = None
         self._text: Slot | None = None  # the last block, if it was text
 
-    @staticmethod
-    def accepts(chunk: object) -> bool:
-        """Return whether `chunk` is an event: a dict with one of these keys alone."""
-        return isinstance(chunk, dict) and len(chunk) == 1 and chunk.keys() <= _SPEC.keys()
-
     def slot(self, leaf: Leaf, event: Mapping[str, Any], path: Path) -> Slot:
         index = self.number(fields_of(event.get("contentBlockDelta")))
         return Slot(0, leaf.channel, leaf.field, index)

@@ -16,7 +16,7 @@ from guardstream.errors import AdapterError
 from guardstream.framing.json import json_bytes, json_object
 from guardstream.providers import detect
 from guardstream.providers.adapter import Adapter, Passes, Reading, Unknown
-from guardstream.providers.bedrock.agents import BedrockAgent
+from guardstream.providers.bedrock.agents import BedrockAgent, is_text_part
 from guardstream.providers.bedrock.converse import Bedrock
 from guardstream.providers.generic.any_json import AnyJSON
 from guardstream.providers.toolkit.envelope import Envelope
@@ -34,11 +34,6 @@ class BedrockInvoke(Envelope):
         self._unknown = unknown
         self._told = False
         self._beside_chunks = Bedrock(unknown=unknown)
-
-    @staticmethod
-    def accepts(chunk: object) -> bool:
-        """Return whether `chunk` has the bytes of an event."""
-        return isinstance(chunk, dict) and chunk.keys() == {"chunk"} and _data(chunk) is not None
 
     def judge_marks(self, passes: Passes) -> None:
         """Ask `passes` about marks, in events and in errors."""
@@ -64,9 +59,7 @@ class BedrockInvoke(Envelope):
     def _is_text(self, chunk: Any) -> bool:
         """Return whether a chunk is text, after objects of no known format."""
         is_unknown = self._told and isinstance(self._inner, AnyJSON)
-        return (
-            is_unknown and not _is_beside(chunk) and BedrockAgent.accepts({"chunk": chunk["chunk"]})
-        )
+        return is_unknown and not _is_beside(chunk) and is_text_part(chunk["chunk"])
 
     def write(self, chunk: Any, texts: Any, *, ends: bool = True) -> Any | None:
         """Return a chunk with `texts`; None if nothing is left in it."""

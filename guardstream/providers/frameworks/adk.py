@@ -104,15 +104,6 @@ class ADK(VariedSpecAdapter):
         self._count = 0
         self._called = 0
 
-    @staticmethod
-    def accepts(chunk: object) -> bool:
-        """Return whether `chunk` is an event, or a model's response to an agent."""
-        keys = fields_of(chunk).keys()
-        event = "author" in keys and not keys.isdisjoint(("invocation_id", "invocationId"))
-        if event:
-            return "actions" in keys or "content" in keys
-        return {"content", "partial", "turn_complete"} <= keys
-
     def taken(self, chunk: Any) -> Any:
         """Return a copy of a partial event: its runner keeps adding to the actions in it."""
         fields = fields_of(chunk)

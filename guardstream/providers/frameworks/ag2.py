@@ -166,13 +166,6 @@ class AG2(VariedSpecAdapter):
         self._calls: dict[tuple[Any, str], Slot] = {}  # by id and arguments
         self._streamed = Streamed()
 
-    @staticmethod
-    def accepts(chunk: object) -> bool:
-        """Return whether `chunk` is an event."""
-        if isinstance(chunk, dict):
-            return _kind(chunk) in _SPECS
-        return hasattr(type(chunk), "_event_fields_") and "created_at" in fields_of(chunk)
-
     def taken(self, chunk: Any) -> Any:
         """Return an event with copies of its calls, without their arguments as values."""
         return _own(chunk)

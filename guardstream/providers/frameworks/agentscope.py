@@ -134,9 +134,6 @@ MESSAGE: dict[str, Spec] = {
 }
 """A complete message, which repeats what was streamed before it."""
 
-_TELLING = ("id", "created_at", "metadata", "value")
-"""The fields that distinguish an application's own event from events of other formats."""
-
 _REASONS: dict[str, FinishReason] = {
     "interrupted": "cancelled",
     "error": "error",
@@ -167,16 +164,6 @@ class Events(Blocks):
         super().__init__(unknown=unknown)
         self._results: dict[Any, int] = {}  # of tools, by the ids of their calls
         self._streamed = Streamed()
-
-    @staticmethod
-    def accepts(chunk: object) -> bool:
-        """Return whether `chunk` is an event."""
-        if not isinstance(chunk, dict) or not isinstance(chunk.get("type"), str):
-            return False
-        kind = chunk["type"]
-        return kind in _EVENTS and (
-            "reply_id" in chunk or (kind == "CUSTOM" and chunk.keys() >= {*_TELLING})
-        )
 
     def slot(self, leaf: Leaf, event: Mapping[str, Any], path: Path) -> Slot:
         kind = event.get("type")
@@ -258,13 +245,6 @@ class AgentScope(Objects):
 
     def __init__(self, *, unknown: Unknown = "guard") -> None:
         super().__init__(Events(unknown=unknown), unknown=unknown)
-
-    @classmethod
-    def accepts(cls, chunk: object) -> bool:
-        """Return whether `chunk` is an event."""
-        if Events.accepts(chunk):
-            return True
-        return cls.is_own(chunk) and fields_of(chunk).get("type") in _EVENTS
 
     def made(self, chunk: Any, event: Event) -> Any:
         """Return an object of the class that its package has for an event."""

@@ -247,17 +247,6 @@ class AgentScopeMessages(Envelope):
         self._messages = Messages(unknown=unknown)
         super().__init__(self._messages, unknown=unknown)
 
-    @staticmethod
-    def accepts(chunk: object) -> bool:
-        """Return whether `chunk` is a response, or a message and whether it is complete."""
-        if isinstance(chunk, tuple):
-            paired = len(chunk) in (2, 3) and isinstance(chunk[1], bool)
-            return paired and fields_of(chunk[0]).keys() >= {"name", "content", "role", "metadata"}
-        fields = fields_of(chunk)
-        if fields.get("type") == "chat_response":
-            return "is_last" in fields and "content" in fields
-        return fields.get("type") == "chat" and fields.keys() >= {"content", "created_at", "usage"}
-
     def read(self, chunk: Any) -> Reading:
         """Find the text in a chunk; all texts of a message are over once it is complete."""
         reading = super().read(chunk)

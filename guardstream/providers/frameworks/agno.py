@@ -118,13 +118,6 @@ class Agno(VariedSpecAdapter):
         self._calls: dict[tuple[Any, str], Slot] = {}  # by id and arguments
         self._streamed = Streamed()
 
-    @staticmethod
-    def accepts(chunk: object) -> bool:
-        """Return whether `chunk` is an event of a run."""
-        fields = fields_of(chunk)
-        own = {"agent_id", "team_id", "workflow_id"} & fields.keys()
-        return isinstance(fields.get("event"), str) and "run_id" in fields and bool(own)
-
     def spec_of(self, chunk: Any) -> Spec:
         return _SPECS.get(_kind(fields_of(chunk)), _WHOLE)
 

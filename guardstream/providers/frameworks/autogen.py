@@ -56,11 +56,6 @@ class AutoGen(Repeating):
     name = "autogen"
     spec: ClassVar[Spec] = _SPECS[_CHUNK]
 
-    @staticmethod
-    def accepts(chunk: object) -> bool:
-        """Return whether `chunk` is a message or an event of an agent."""
-        return {"source", "models_usage", "content"} <= fields_of(chunk).keys()
-
     def spec_of(self, chunk: Any) -> Spec:
         event = fields_of(chunk)
         kind = "user" if event.get("source") == "user" else str(event.get("type"))

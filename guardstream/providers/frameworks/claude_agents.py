@@ -24,6 +24,7 @@ from guardstream.providers.adapter import (
     passes_any,
 )
 from guardstream.providers.anthropic.messages import REASONS, Anthropic
+from guardstream.providers.detection.kinds import CLAUDE_AGENTS
 from guardstream.providers.spec import (
     END,
     KEEP,
@@ -102,17 +103,6 @@ _SPECS: dict[str, Spec] = {
     },
     "": {**_IDS, "data": Tree(Leaf("whole", "text", "system"), frozenset(_IDS))},
 }
-
-_KINDS: Mapping[str, frozenset[str]] = {
-    "stream_event": frozenset({"uuid", "session_id", "event"}),
-    "assistant": frozenset({"content", "model", "parent_tool_use_id"}),
-    "user": frozenset({"content", "parent_tool_use_id", "uuid"}),
-    "result": frozenset({"num_turns", "session_id", "result"}),
-    "system": frozenset({"subtype", "data"}),
-    "rate_limit_event": frozenset({"rate_limit_info", "uuid", "session_id"}),
-    "conversation_reset": frozenset({"new_conversation_id", "uuid", "session_id"}),
-}
-"""The fields of objects that do not name their kind, by kind."""
 
 
 class _Messages(VariedSpecAdapter):
@@ -250,13 +240,6 @@ class ClaudeAgents:
         self._passes: Passes = passes_any
         self._agents: dict[str, Nested] = {}
 
-    @staticmethod
-    def accepts(chunk: object) -> bool:
-        """Return whether `chunk` is a message or an event of a session."""
-        if isinstance(chunk, dict):
-            return {"session_id", "uuid"} <= chunk.keys() and chunk.get("type") in _KINDS
-        return _kind(chunk) in _KINDS
-
     def judge_marks(self, passes: Passes) -> None:
         """Ask `passes` about marks from now on."""
         self._passes = passes
@@ -305,7 +288,7 @@ def _kind(chunk: Any) -> str:
     if isinstance(chunk, dict):
         return str(chunk.get("type"))
     keys = fields_of(chunk).keys()
-    return next((kind for kind, own in _KINDS.items() if own <= keys), "")
+    return next((kind for kind, own in CLAUDE_AGENTS.items() if own <= keys), "")
 
 
 def _event(chunk: Any) -> Any:

@@ -75,14 +75,6 @@ class CrewAI(Repeating):
         self._reused: dict[Any, int] = {}  # how often an id was taken again
         self._said: dict[int, dict[Slot, None]] = {}  # the slots of streamed texts, by task
 
-    @staticmethod
-    def accepts(chunk: object) -> bool:
-        """Return whether `chunk` is a chunk or a frame."""
-        keys = fields_of(chunk).keys()
-        return {"content", "chunk_type", "task_index"} <= keys or (
-            {"namespace", "channel", "seq", "data"} <= keys
-        )
-
     def spec_of(self, chunk: Any) -> Spec:
         fields = fields_of(chunk)
         if "data" in fields:

@@ -15,8 +15,6 @@ from guardstream.providers.toolkit.growing import Repeating
 
 _CHUNK = frozenset({"predict_name", "signature_field_name", "chunk"})
 
-_PREDICTION = frozenset({"_store", "_completions"})
-
 _PIECE = Leaf("delta", "text", "text")
 
 _FIELDS = Tree(Leaf("copy", "text", "prediction"), about=frozenset({"logprobs"}))
@@ -45,15 +43,6 @@ class DSPy(Repeating):
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
         self._fields: dict[tuple[Any, Any], int] = {}
-
-    @staticmethod
-    def accepts(chunk: object) -> bool:
-        """Return whether `chunk` is a piece of a field, a status message, or a prediction: of a
-        cached answer, nothing else comes."""
-        if isinstance(chunk, (str, bytes, dict)):
-            return False
-        keys = fields_of(chunk).keys()
-        return keys >= _CHUNK or keys >= _PREDICTION or type(chunk).__name__ == "StatusMessage"
 
     def spec_of(self, chunk: Any) -> Spec:
         keys = fields_of(chunk).keys()

@@ -47,11 +47,6 @@ class Haystack(Growing):
     spec: ClassVar[Spec] = _SPEC
 
     @staticmethod
-    def accepts(chunk: object) -> bool:
-        """Return whether `chunk` is a streaming chunk."""
-        return {"content", "meta", "component_info"} <= fields_of(chunk).keys()
-
-    @staticmethod
     def without(value: Any) -> Any:  # noqa: ARG004
         return {}
 

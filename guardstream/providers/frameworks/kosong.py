@@ -31,17 +31,6 @@ _SPEC: Spec = {
     "extras": META,
 }
 
-_KEYS = (
-    frozenset({"type", "text"}),
-    frozenset({"type", "think", "encrypted"}),
-    frozenset({"type", "id", "function", "extras"}),
-    frozenset({"arguments_part"}),
-    frozenset({"type", "image_url"}),
-    frozenset({"type", "audio_url"}),
-    frozenset({"type", "video_url"}),
-)
-_TYPES = ("text", "think", "function", "image_url", "audio_url", "video_url", None)
-
 
 class Kosong(SpecAdapter):
     """The adapter for parts; one stream is one message."""
@@ -56,17 +45,6 @@ class Kosong(SpecAdapter):
         self._runs = Runs()
         self._call: Slot | None = None
         self._calls = 0
-
-    @staticmethod
-    def accepts(chunk: object) -> bool:
-        """Return whether `chunk` is a part: an object that can be merged, or a dict like one."""
-        fields = fields_of(chunk)
-        if not (isinstance(chunk, dict) or hasattr(chunk, "merge_in_place")):
-            return False
-        keys = fields.keys()
-        known = any(keys <= each and keys & (each - {"type", "id"}) for each in _KEYS)
-        typed = "type" in keys or keys == {"arguments_part"}
-        return bool(known) and typed and fields.get("type") in _TYPES
 
     def meaning(self, chunk: Any, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:
         over = self._call

@@ -95,14 +95,6 @@ _REASONS: dict[str, FinishReason] = {
 _BESIDE = ("ping", "usage_statistics")
 """Types of events that come between the parts of a message."""
 
-_SHOWN_BY_MESSAGES = frozenset({"id", "date"})
-_SHOWN_BY = {
-    "error_message": frozenset({"error_type"}),
-    "stop_reason": frozenset({"stop_reason"}),
-    "usage_statistics": frozenset({"completion_tokens"}),
-}
-"""The fields that show that a first event is of this format, by its type."""
-
 
 class Letta(SpecAdapter):
     """The adapter for messages, as objects, as dicts or on the wire."""
@@ -121,15 +113,6 @@ class Letta(SpecAdapter):
         self._calls: dict[tuple[str, Any], Slot] = {}  # of the current message, by field and id
         self._own: dict[Slot, Any] = {}  # the ids of all calls: text may go out after its call
         self._called: Any = None  # the id of the last call: later parts may leave it out
-
-    @staticmethod
-    def accepts(chunk: object) -> bool:
-        """Return whether `chunk` is a message, or an event that comes between or after messages."""
-        fields = fields_of(chunk)
-        kind = fields.get("message_type")
-        if not isinstance(kind, str) or kind not in _EVENTS:
-            return False
-        return _SHOWN_BY.get(kind, _SHOWN_BY_MESSAGES) <= fields.keys()
 
     def read(self, chunk: Any) -> Reading:
         over = self._begin(fields_of(chunk))

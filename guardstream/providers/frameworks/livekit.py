@@ -57,15 +57,6 @@ class LiveKit(SpecAdapter):
         self._runs = Runs()
         self._calls = 0  # in the chunks before
 
-    @staticmethod
-    def accepts(chunk: object) -> bool:
-        """Return whether `chunk` is an object with a delta as LiveKit's."""
-        fields = fields_of(chunk)
-        if isinstance(chunk, dict) or not {"id", "delta", "usage"} <= fields.keys():
-            return False
-        delta = fields_of(fields["delta"])
-        return fields["delta"] is None or {"role", "content", "tool_calls"} <= delta.keys()
-
     def slot(self, leaf: Leaf, event: Mapping[str, Any], path: Path) -> Slot:
         place = path[0] if leaf.channel == "tool_args" else 0
         return Slot(0, leaf.channel, leaf.field, self._calls + place if path else 0)

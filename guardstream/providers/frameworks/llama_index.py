@@ -110,13 +110,6 @@ _EVENT: dict[str, Spec] = {
 
 _EVENT["_result"] = _EVENT  # of the event that stops it
 
-_EVENTS = (
-    *({name, "current_agent_name"} for name in ("input", "response")),
-    {"tool_name", "tool_kwargs", "tool_id"},
-)
-
-_KINDS = ({"message", "delta", "raw"}, {"text", "delta", "raw"}, {"response", "delta", "raw"})
-
 
 class LlamaIndex(Growing):
     """The adapter for responses of chat and text models, and for the events of agents' runs."""
@@ -129,12 +122,6 @@ class LlamaIndex(Growing):
         self._slots: dict[Any, Slot] = {}  # of calls, by id, or else by place
         self._called: dict[Slot, Call] = {}
         self._numbers: dict[tuple[int, str | None], int] = {}  # of calls, by place and id
-
-    @staticmethod
-    def accepts(chunk: object) -> bool:
-        """Return whether `chunk` is a response with a delta, or an agent's event."""
-        keys = fields_of(chunk).keys()
-        return any(kind <= keys for kind in (*_KINDS, *_EVENTS))
 
     def spec_of(self, chunk: Any) -> Spec:
         return self.spec if _streams(fields_of(chunk)) else _EVENT

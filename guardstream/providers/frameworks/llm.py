@@ -23,7 +23,7 @@ from guardstream.providers.spec import (
     SpecAdapter,
     Tree,
 )
-from guardstream.providers.toolkit.fields import fields_of, replaced
+from guardstream.providers.toolkit.fields import replaced
 from guardstream.providers.toolkit.runs import Runs
 
 _SIGNED = frozenset({"id", "signature", "thoughtSignature", "encrypted_content"})
@@ -69,13 +69,6 @@ class LLM(SpecAdapter):
         self._latest: Any = None  # the id or number of the last call
         self._ended: list[Slot] = []
         self._calls = 0
-
-    @staticmethod
-    def accepts(chunk: object) -> bool:
-        """Return whether `chunk` is an event."""
-        fields = fields_of(chunk)
-        known = {"type", "chunk", "part_index", "tool_call_id"} <= fields.keys()
-        return known and isinstance(fields["type"], str) and fields["type"] in _EVENTS
 
     def slot(self, leaf: Leaf, event: Mapping[str, Any], path: Path) -> Slot:
         if leaf.channel != "tool_args":

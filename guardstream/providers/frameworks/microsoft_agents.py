@@ -184,13 +184,6 @@ class MicrosoftAgents(VariedSpecAdapter):
         self._streamed = Streamed()
         self._count = 0
 
-    @staticmethod
-    def accepts(chunk: object) -> bool:
-        """Return whether `chunk` is an update or an event."""
-        fields = fields_of(chunk)
-        event = {"type", "data", "origin", "executor_id", "iteration"} <= fields.keys()
-        return event or _is_update(fields)
-
     def taken(self, chunk: Any) -> Any:
         """Return an event without the provider's objects, if it repeats long responses: these
         objects have many times the strings of the texts."""

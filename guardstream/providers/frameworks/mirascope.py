@@ -66,12 +66,6 @@ class Mirascope(SpecAdapter):
         self._run = 0  # the number of the run of texts, which a call ends
         self._open: set[str] = set()  # the parts, except calls, that are open for clients
 
-    @staticmethod
-    def accepts(chunk: object) -> bool:
-        """Return whether `chunk` begins, continues or ends a part."""
-        kind, part = (fields_of(chunk).get(name) for name in ("type", "content_type"))
-        return isinstance(kind, str) and kind in _EDGES and _EDGES[kind][0] == part
-
     def slot(self, leaf: Leaf, event: Mapping[str, Any], path: Path) -> Slot:
         return self._slot(leaf.field, event)
 

@@ -70,17 +70,6 @@ class OpenAIAgents(Envelope):
         super().judge_marks(passes)
         self._items.judge_marks(passes)
 
-    @staticmethod
-    def accepts(chunk: object) -> bool:
-        """Return whether `chunk` is an event of a run."""
-        if isinstance(chunk, (str, bytes, dict)):
-            return False
-        fields = fields_of(chunk)
-        if fields.get("type") == _RAW:
-            return "data" in fields
-        kind = fields.get("type")
-        return kind in ("run_item_stream_event", "agent_updated_stream_event")
-
     def taken(self, chunk: Any) -> Any:
         """Return a copy of an event that announces reasoning, without its text.
 

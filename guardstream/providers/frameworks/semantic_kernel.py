@@ -115,14 +115,6 @@ class SemanticKernel(Envelope):
     def __init__(self, *, unknown: Unknown = "guard") -> None:
         super().__init__(_Messages(unknown=unknown), unknown=unknown)
 
-    @staticmethod
-    def accepts(chunk: object) -> bool:
-        """Return whether `chunk` is a streaming content, or contains some."""
-        if isinstance(chunk, (str, bytes, tuple)):
-            return False
-        messages = _messages(chunk)
-        return bool(messages) and {"choice_index", "content_type"} <= fields_of(messages[0]).keys()
-
     def unwrapped(self, chunk: Any) -> Any:
         """Return the messages in a chunk."""
         return {"messages": _messages(chunk)}

@@ -54,28 +54,12 @@ _STEP: Spec = {
     "name": NAME,
 }
 
-_CALL = frozenset({"name", "arguments", "id"})
-
-_STEPS = (
-    frozenset({"output", "is_final_answer"}),
-    frozenset({"model_output_message", "timing"}),
-    frozenset({"task", "task_images"}),
-)
-
 
 class Smolagents(Repeating):
     """The adapter for deltas, and for the steps and calls among them."""
 
     name = "smolagents"
     spec: ClassVar[Spec] = _DELTA
-
-    @staticmethod
-    def accepts(chunk: object) -> bool:
-        """Return whether `chunk` is a delta of a model, or a step of an agent."""
-        if isinstance(chunk, (str, bytes, dict)):
-            return False
-        keys = fields_of(chunk).keys()
-        return _is_delta(keys) or keys == _CALL or any(step <= keys for step in _STEPS)
 
     def spec_of(self, chunk: Any) -> Spec:
         return _DELTA if _is_delta(fields_of(chunk).keys()) else _STEP

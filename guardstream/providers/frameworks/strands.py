@@ -22,6 +22,7 @@ from guardstream.providers.adapter import (
     passes_any,
 )
 from guardstream.providers.bedrock.converse import CITATION, TOOL_USE, Bedrock
+from guardstream.providers.detection.shapes import is_of_several, is_strands_model, strands_step
 from guardstream.providers.spec import (
     KEEP,
     META,
@@ -147,8 +148,6 @@ _AROUND: dict[str, Spec] = {**dict.fromkeys(("type", "node_id", "node_type"), ME
 _AROUND |= {"event": _AROUND, "tool_stream_event": {"tool_use": _USE, "data": _AROUND}}
 """The fields around the event of an agent in a graph or a tool, read without that event."""
 
-_MODEL = frozenset(fields_of(Bedrock.spec))
-
 _CHANNELS = ("text", "thinking", "tool_args")
 
 
@@ -212,7 +211,7 @@ class _Agent(VariedSpecAdapter):
 
     def read(self, chunk: Any) -> Reading:
         """Find the text in an event, of the model or not."""
-        if not _is_model(chunk):
+        if not is_strands_model(chunk):
             return super().read(chunk)
         self._has_model = True
         reading = self._model.read(chunk["event"])
@@ -222,7 +221,7 @@ class _Agent(VariedSpecAdapter):
         return reading
 
     def spec_of(self, chunk: Any) -> Spec:
-        return _BESIDE if _is_model(chunk) else _SPEC
+        return _BESIDE if is_strands_model(chunk) else _SPEC
 
     def meaning(self, chunk: Any, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:
         found = [self._known(piece) for piece in pieces]
@@ -251,7 +250,7 @@ class _Agent(VariedSpecAdapter):
 
     def write(self, chunk: Any, texts: Sequence[str], *, ends: bool = True) -> Any | None:
         """Return `chunk` with `texts` in place of its own; None if nothing is left in it."""
-        if not _is_model(chunk):
+        if not is_strands_model(chunk):
             return super().write(chunk, texts, ends=ends)
         count = len(texts) - len(self.pieces(chunk, chunk))
         written = self._model.write(chunk["event"], texts[:count], ends=ends)
@@ -263,13 +262,13 @@ class _Agent(VariedSpecAdapter):
     def without_unknown(self, chunk: Any) -> Any:
         """Return `chunk` without text at paths that the format does not know."""
         made = super().without_unknown(chunk)
-        if not _is_model(chunk):
+        if not is_strands_model(chunk):
             return made
         return {**made, "event": self._model.without_unknown(chunk["event"])}
 
     def passed(self, chunk: Any) -> None:
         """Remember the model's last event until it is repeated for users."""
-        event = chunk["event"] if _is_model(chunk) else {}
+        event = chunk["event"] if is_strands_model(chunk) else {}
         self._untold = fields_of(fields_of(event.get("contentBlockDelta")).get("delta"))
 
     def find(self, piece: Piece) -> Slot | None:
@@ -315,11 +314,6 @@ class Strands:
         self._inputs: dict[tuple[str, ...], str] = {}  # of the call that streams, by run
         self._answering: tuple[str, ...] = ()  # the node that is choice 0, until it stops
 
-    @staticmethod
-    def accepts(chunk: object) -> bool:
-        """Return whether `chunk` is an event."""
-        return isinstance(chunk, dict) and (_is_own(chunk) or bool(_step(chunk)))
-
     def judge_marks(self, passes: Passes) -> None:
         """Ask `passes` about marks from now on."""
         self._passes = passes
@@ -331,7 +325,7 @@ class Strands:
         """Return a copy of an event with a call: its creator keeps adding to the call's input."""
         key, steps = _path(chunk)
         inner = within(chunk, steps)
-        if _is_model(inner):
+        if is_strands_model(inner):
             self._note_input(key, inner["event"])
         use = inner.get("current_tool_use")
         if not isinstance(use, dict):
@@ -351,7 +345,7 @@ class Strands:
         """Find the text in an event of the agent that streams it."""
         run, inner, steps = self._inside(chunk)
         reading = run.read(inner)
-        if _is_of_several(inner):
+        if is_of_several(inner):
             reading = reading._replace(pieces=[self._known(piece) for piece in reading.pieces])
         if around := self._pieces_around(chunk, steps):
             reading = reading._replace(pieces=[*reading.pieces, *around], only_text=False)
@@ -436,19 +430,9 @@ class Strands:
             self._runs[key] = Nested(
                 adapter, *((0, len(others)) if first else (len(self._runs) + 1, 0))
             )
-            if first and not _is_of_several(inner):
+            if first and not is_of_several(inner):
                 self._answering = key
         return self._runs[key], inner, steps
-
-
-def _step(chunk: Any) -> Sequence[str]:
-    """Return the steps to another agent's event inside an event; () if there is none."""
-    kind = chunk.get("type")
-    if kind == "multiagent_node_stream" and isinstance(chunk.get("event"), dict):
-        return ("event",)
-    data = fields_of(chunk.get("tool_stream_event")).get("data") if kind == "tool_stream" else None
-    inner = isinstance(data, dict) and (_is_own(data) or _tells_again(data) or _step(data))
-    return ("tool_stream_event", "data") if inner else ()
 
 
 def _path(chunk: Any) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -458,7 +442,7 @@ def _path(chunk: Any) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """
     key: tuple[str, ...] = ()
     steps: tuple[str, ...] = ()
-    while step := _step(chunk):
+    while step := strands_step(chunk):
         use = fields_of(fields_of(chunk.get("tool_stream_event")).get("tool_use"))
         key += (str(chunk.get("node_id") or use.get("toolUseId")),)
         steps += (*step,)
@@ -474,36 +458,6 @@ def _without_input(chunk: Any, steps: Sequence[str]) -> Any:
             bare = {name: use[name] for name in ("toolUseId", "name") if name in use}
             chunk = with_inner(chunk, (*steps[:at], "tool_use"), {**bare, "input": {}})
     return chunk
-
-
-def _is_model(chunk: Any) -> bool:
-    event = chunk.get("event")
-    return isinstance(event, dict) and not event.keys().isdisjoint(_MODEL)
-
-
-def _is_of_several(chunk: Mapping[str, Any]) -> bool:
-    """Return whether an event is one of a graph or a swarm about its agents."""
-    kind = chunk.get("type")
-    return isinstance(kind, str) and kind.startswith("multiagent_")
-
-
-def _is_own(chunk: Mapping[str, Any]) -> bool:
-    """Return whether an event is one of an agent."""
-    keys = chunk.keys()
-    if _is_of_several(chunk):
-        return True
-    if keys == {"event"}:
-        return _is_model(chunk)
-    begins = ("init_event_loop", "start_event_loop")
-    says = {"delta", "event_loop_cycle_id"} <= keys
-    return says or any(chunk.get(each) is True for each in begins) or chunk == {"start": True}
-
-
-def _tells_again(event: Mapping[str, Any]) -> bool:
-    """Return whether an event has only a message, or the result of a run."""
-    if event.keys() == {"message"}:
-        return fields_of(event["message"]).keys() >= {"role", "content"}
-    return event.keys() == {"result"} and "stop_reason" in fields_of(event["result"])
 
 
 def _apart(channel: str) -> Slot:

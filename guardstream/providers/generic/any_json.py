@@ -183,11 +183,6 @@ class AnyJSON(SpecAdapter):
         self._so_far[path] = text
         self._growths[path] += bool(last) and text != last
 
-    @staticmethod
-    def accepts(chunk: object) -> bool:  # noqa: ARG004
-        """Return False: this adapter is named, or used if no other one knows the chunks."""
-        return False
-
     def meaning(self, chunk: Any, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:
         return Reading(pieces, ())
 

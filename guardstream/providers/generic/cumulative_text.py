@@ -27,11 +27,6 @@ class CumulativeText:
         self._slot = Slot(0, "text", "")
         self._last = ""
 
-    @staticmethod
-    def accepts(chunk: object) -> bool:
-        """Return whether `chunk` is text."""
-        return isinstance(chunk, str)
-
     def read(self, chunk: str) -> Reading:
         """Find what is new in `chunk`, and all of it as a copy of the text so far."""
         if not isinstance(chunk, str):

@@ -34,13 +34,6 @@ class NamedEvents(SpecAdapter):
     repeats = False
 
     @staticmethod
-    def accepts(chunk: object) -> bool:
-        """Return whether `chunk` is such a payload: some of these fields, and no others."""
-        if not isinstance(chunk, dict) or not chunk:
-            return False
-        return chunk.keys() <= _SPEC.keys() and bool(chunk.keys() & _NAMES.keys())
-
-    @staticmethod
     def event_name(chunk: Mapping[str, Any]) -> str:
         """Return the name of the event that carries `chunk`."""
         return next((name for field, name in _NAMES.items() if field in chunk), "message")

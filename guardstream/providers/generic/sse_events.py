@@ -20,11 +20,6 @@ from guardstream.providers.toolkit.envelope import Envelope
 from guardstream.providers.toolkit.fields import as_text, fields_of, replaced
 from guardstream.providers.toolkit.marks import is_mark
 
-_NAMES = frozenset({"event", "data", "id", "retry"})
-_TO_SEND = frozenset({"comment", "raw_data", "sep"})
-"""Further fields of events to be sent. FastAPI's have unquoted text as `raw_data`."""
-
-_FIELDS = _NAMES | _TO_SEND
 _MARKS = ("event", "id", "retry", "comment", "sep")
 _ANSWERS = frozenset({"", "message", "output"})
 _TEXT_EVENTS = frozenset({"answer", "chunk", "content", "delta", "text", "token"})
@@ -57,19 +52,6 @@ class ServerSentEvents(Envelope):
     def repeats(self) -> bool:  # type: ignore[override]
         """Whether chunks repeat text: those of the format inside."""
         return self._inner.repeats
-
-    @staticmethod
-    def accepts(chunk: object) -> bool:
-        """Return whether `chunk` is an event of any class: it has only the fields of an event.
-
-        A dict need not have all of them, but text.
-        """
-        if isinstance(chunk, (str, bytes)):
-            return False
-        names = {name.lstrip("_") for name in fields_of(chunk)}
-        if isinstance(chunk, dict):
-            return names <= _FIELDS and isinstance(chunk.get("data"), str)
-        return _NAMES <= names <= _FIELDS
 
     def inner_of(self, chunk: Any) -> Any:
         """Return the JSON in an event, with its name if its format needs that; None for text."""

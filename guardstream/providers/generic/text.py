@@ -18,11 +18,6 @@ class PlainText:
     def __init__(self, *, unknown: Unknown = "guard") -> None:
         del unknown  # there is nothing in text that could be unknown
 
-    @staticmethod
-    def accepts(chunk: object) -> bool:
-        """Return whether `chunk` is text."""
-        return isinstance(chunk, str)
-
     def read(self, chunk: str) -> Reading:
         """Find the text in `chunk`: all of it."""
         return Reading([Piece(SLOT, chunk)] if chunk else [], (0,))

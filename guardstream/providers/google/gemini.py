@@ -67,16 +67,6 @@ class Gemini(SpecAdapter):
         self._called: set[int] = set()  # choices with calls
         self._going_on: set[int] = set()  # choices with a chunk that had no reason
 
-    @staticmethod
-    def accepts(chunk: object) -> bool:
-        """Return whether `chunk` is a response."""
-        fields = fields_of(chunk)
-        candidates = fields.get("candidates")
-        if isinstance(candidates, list) and candidates:
-            first = fields_of(candidates[0]).keys()
-            return bool(first & {"content", "finishReason", "finish_reason"})
-        return bool(fields.keys() & {"promptFeedback", "prompt_feedback", "usageMetadata"})
-
     def slot(self, leaf: Leaf, event: Mapping[str, Any], path: Path) -> Slot:
         if not path or leaf.field in BESIDE or not event.get("candidates"):
             return Slot(0, leaf.channel, leaf.field)

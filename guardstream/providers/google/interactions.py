@@ -199,12 +199,6 @@ class Interactions(SpecAdapter):
         self._interaction: Any = None
         self._by_steps = True
 
-    @staticmethod
-    def accepts(chunk: object) -> bool:
-        """Return whether `chunk` is an event of an interaction."""
-        kind = fields_of(chunk).get("event_type")
-        return isinstance(kind, str) and kind in _SPEC.specs
-
     def slot(self, leaf: Leaf, event: Mapping[str, Any], path: Path) -> Slot:
         return Slot(0, leaf.channel, leaf.field, index_in(event))
 

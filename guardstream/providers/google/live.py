@@ -71,14 +71,6 @@ class GeminiLive(SpecAdapter):
         self._runs = Runs(tools=("code", "tool_result", "file"))
         self._calls = Calls()
 
-    @staticmethod
-    def accepts(chunk: object) -> bool:
-        """Return whether `chunk` is a message that begins a session, or has content or calls."""
-        fields = fields_of(chunk)
-        first = {"serverContent", "server_content", "setupComplete", "setup_complete"}
-        call = fields_of(get(fields, "tool_call"))
-        return not first.isdisjoint(fields) or get(call, "function_calls") is not None
-
     def slot(self, leaf: Leaf, event: Mapping[str, Any], path: Path) -> Slot:
         if leaf.field == _HEARD:
             return Slot(1, "text", _HEARD)

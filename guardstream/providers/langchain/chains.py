@@ -24,9 +24,10 @@ from guardstream.providers.adapter import (
     Unknown,
     passes_any,
 )
-from guardstream.providers.langchain.chunks import TEXT, LangChain, is_message
+from guardstream.providers.detection.shapes import adds_up, is_message
+from guardstream.providers.langchain.chunks import TEXT, LangChain
 from guardstream.providers.langchain.values import Values
-from guardstream.providers.toolkit.fields import fields_of, has_text
+from guardstream.providers.toolkit.fields import has_text
 from guardstream.providers.toolkit.nested import Nested
 
 _GONE: Any = object()
@@ -59,14 +60,6 @@ class LangChainChains:
         """Ask `passes` about marks, in messages and in values."""
         self._passes = passes
         self._values.judge_marks(passes)
-
-    @staticmethod
-    def accepts(chunk: object) -> bool:
-        """Return whether `chunk` is a dict that others are added to, or has a piece of a
-        message."""
-        return isinstance(chunk, dict) and (
-            _adds_up(chunk) or any(map(_is_piece, dict.values(chunk)))
-        )
 
     def read(self, chunk: Any) -> Reading:
         """Find the text in the next piece of each result."""
@@ -195,19 +188,9 @@ Rename = Callable[[str], str]
 _KEYS = Slot(0, "text", "$~")
 
 
-def _adds_up(value: Any) -> bool:
-    """Return whether a value is one of LangChain's dicts that are added up, and not a graph's."""
-    kind = type(value)
-    return kind.__name__ == "AddableDict" and kind.__module__.startswith("langchain_core.")
-
-
 def _streams(chunk: Any, value: Any) -> bool:
     """Return whether a value in a chunk is a piece of a message, or of a text that is added up."""
-    return is_message(value) or (isinstance(value, str) and _adds_up(chunk))
-
-
-def _is_piece(value: Any) -> bool:
-    return not isinstance(value, dict) and fields_of(value).get("type") == "AIMessageChunk"
+    return is_message(value) or (isinstance(value, str) and adds_up(chunk))
 
 
 def _mapped(chunk: Any, visit: Visit, rename: Rename | None = None, path: str = "$") -> Any:
@@ -218,10 +201,10 @@ def _mapped(chunk: Any, visit: Visit, rename: Rename | None = None, path: str = 
     """
     kept: dict[str, Any] = {}
     for name, value in chunk.items():
-        named = name and isinstance(name, str) and not _adds_up(chunk)
+        named = name and isinstance(name, str) and not adds_up(chunk)
         key = rename(name) if rename is not None and named else name
         inner = f"{path}.{name}"
-        new = _mapped(value, visit, None, inner) if _adds_up(value) else visit(inner, value)
+        new = _mapped(value, visit, None, inner) if adds_up(value) else visit(inner, value)
         if new is not _GONE and (key or not named):
             kept[key] = new
     if len(kept) == len(chunk) and all(kept.get(name) is chunk[name] for name in chunk):

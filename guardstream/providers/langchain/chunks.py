@@ -12,32 +12,11 @@ from typing import Any
 
 from guardstream.events import FinishReason
 from guardstream.providers.adapter import Passes, Piece, Reading, Released, Slot, Unknown
+from guardstream.providers.detection.shapes import is_message
 from guardstream.providers.langchain.messages import Messages
 from guardstream.providers.toolkit.fields import fields_of, replaced
 
-_TYPES = frozenset({"AIMessageChunk", "ai", "tool", "ToolMessageChunk", "human", "system"})
 TEXT = Slot(0, "text", "content")
-
-
-def is_message(value: object) -> bool:
-    """Return whether `value` is one of LangChain's messages, or the JSON of one."""
-    fields = fields_of(value)
-    return (
-        isinstance(fields.get("type"), str)
-        and fields["type"] in _TYPES
-        and "content" in fields
-        and "additional_kwargs" in fields
-    )
-
-
-def is_generation(value: object) -> bool:
-    """Return whether `value` is a chunk that models create internally, with text or a message."""
-    fields = fields_of(value)
-    return not isinstance(value, dict) and {"text", "generation_info", "type"} <= fields.keys()
-
-
-def _is_object(value: object) -> bool:
-    return is_message(value) and not isinstance(value, dict)
 
 
 class LangChain:
@@ -53,14 +32,6 @@ class LangChain:
     def judge_marks(self, passes: Passes) -> None:
         """Ask `passes` about marks in messages."""
         self._messages.judge_marks(passes)
-
-    @staticmethod
-    def accepts(chunk: object) -> bool:
-        """Return whether `chunk` is a message, or holds one."""
-        if isinstance(chunk, tuple):
-            message, *others = chunk
-            return len(others) == 1 and _is_object(message) and isinstance(others[0], dict)
-        return _is_object(chunk) or is_generation(chunk)
 
     def read(self, chunk: Any) -> Reading:
         """Find the text in the message."""

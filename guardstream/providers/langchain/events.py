@@ -25,8 +25,9 @@ from guardstream.providers.adapter import (
     Unknown,
     passes_any,
 )
+from guardstream.providers.detection.shapes import holds_message, is_message
 from guardstream.providers.generic.text import PlainText
-from guardstream.providers.langchain.chunks import TEXT, LangChain, is_message
+from guardstream.providers.langchain.chunks import TEXT, LangChain
 from guardstream.providers.langchain.values import Values
 from guardstream.providers.toolkit.fields import fields_of, has_text
 
@@ -62,11 +63,6 @@ class LangChainEvents:
         """Ask `passes` about marks, in messages and in values."""
         self._passes = passes
         self._values.judge_marks(passes)
-
-    @staticmethod
-    def accepts(chunk: object) -> bool:
-        """Return whether `chunk` is an event."""
-        return isinstance(chunk, dict) and {"event", "run_id", "data"} <= chunk.keys()
 
     def read(self, chunk: Mapping[str, Any]) -> Reading:
         """Find the text in a run's streamed piece, and in its input and output."""
@@ -220,7 +216,7 @@ def _continues(event: str) -> bool:
 
 def _streams(value: Any) -> bool:
     """Return whether `value` is text, a message or its JSON, or a chunk that holds one."""
-    return isinstance(value, str) or is_message(value) or LangChain.accepts(value)
+    return isinstance(value, str) or is_message(value) or holds_message(value)
 
 
 def _with_chunk(event: Mapping[str, Any], chunk: Any) -> dict[str, Any]:

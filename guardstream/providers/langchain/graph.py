@@ -16,17 +16,22 @@ from typing import Any, NamedTuple
 
 from guardstream.events import FinishReason
 from guardstream.providers.adapter import Passes, Reading, Released, Slot, Unknown
+from guardstream.providers.detection.shapes import (
+    GROWING_MODES,
+    MESSAGE_MODES,
+    MODES,
+    STATE_MODES,
+    VERSION_2,
+    event_mode,
+    holds_message,
+    is_message_pair,
+)
 from guardstream.providers.generic.any_json import AnyJSON
-from guardstream.providers.langchain.chunks import LangChain, is_message
+from guardstream.providers.langchain.chunks import LangChain
 from guardstream.providers.langchain.growing import GrowingMessages
 from guardstream.providers.langchain.values import Values, ids_within
 from guardstream.providers.toolkit.fields import fields_of
 from guardstream.providers.toolkit.marks import is_mark
-
-_STATES = frozenset({"values", "updates", "debug", "tasks", "checkpoints"})
-_MESSAGES = frozenset({"messages", "messages-tuple"})
-MODES = _STATES | _MESSAGES | {"custom"}
-_VERSION_2 = frozenset({"type", "ns", "data"})
 
 
 class _Parts(NamedTuple):
@@ -54,30 +59,19 @@ class LangGraph:
         self._custom.judge_marks(passes)
         self._values.judge_marks(passes)
 
-    @staticmethod
-    def accepts(chunk: object) -> bool:
-        """Return whether `chunk` names a mode or a namespace, or is a state with messages in it."""
-        if isinstance(chunk, dict):
-            if chunk.keys() >= _VERSION_2:
-                return chunk["type"] in MODES
-            return _has_message(chunk, 4)
-        if not isinstance(chunk, tuple) or not 2 <= len(chunk) <= 3:
-            return False
-        return isinstance(chunk[0], tuple) or (isinstance(chunk[0], str) and chunk[0] in MODES)
-
     def parts(self, chunk: Any) -> _Parts:
         """Return a chunk's mode and data."""
-        if isinstance(chunk, dict) and chunk.keys() >= _VERSION_2:
+        if isinstance(chunk, dict) and chunk.keys() >= VERSION_2:
             return _Parts(chunk["type"], chunk["data"], ("data",))
         steps: tuple[Any, ...] = ()
         mode, data = "", chunk
-        if isinstance(chunk, tuple) and not LangChain.accepts(chunk):
+        if isinstance(chunk, tuple) and not holds_message(chunk):
             if not all(map(_is_name, chunk[:-1])):
                 return _Parts("custom", chunk, ())
             steps, data = (len(chunk) - 1,), chunk[-1]
             mode = next((each for each in chunk[:-1] if isinstance(each, str)), "")
         if not mode:
-            mode = "messages" if LangChain.accepts(data) else "values"
+            mode = "messages" if holds_message(data) else "values"
             if not isinstance(data, dict) and mode == "values":
                 mode = "custom"
         return _Parts(mode, data, steps)
@@ -92,11 +86,11 @@ class LangGraph:
 
     def _read_data(self, chunk: Any) -> Reading:
         mode, data, _ = self.parts(chunk)
-        if mode in _MESSAGES:
+        if mode in MESSAGE_MODES:
             reading = self._messages.read(data)
             self._values.streamed.note(reading.pieces)
             return reading
-        if mode in _STATES:
+        if mode in STATE_MODES:
             # A message in a state is complete, even if its model has streamed no end.
             ended = ids_within(data) if self._messages.open_messages else ()
             return Reading(self._values.pieces(data), (), closed=self._messages.over(ended))
@@ -116,9 +110,9 @@ class LangGraph:
 
     def _write_data(self, chunk: Any, texts: Sequence[str], *, ends: bool) -> Any | None:
         mode, data, _ = self.parts(chunk)
-        if mode in _MESSAGES:
+        if mode in MESSAGE_MODES:
             written = self._messages.write(data, texts, ends=ends)
-        elif mode in _STATES:
+        elif mode in STATE_MODES:
             written = self._values.with_texts(data, texts)
         elif not texts:
             written = data
@@ -132,14 +126,14 @@ class LangGraph:
     def without_unknown(self, chunk: Any) -> Any:
         """Return a chunk without unknown text."""
         mode, data, _ = self.parts(chunk)
-        if mode not in _MESSAGES:
+        if mode not in MESSAGE_MODES:
             return chunk
         return self._with(chunk, self._messages.without_unknown(data))
 
     def extra(self, chunk: Any, slot: Slot, text: str, released: Released) -> Sequence[Any]:
         """Return a chunk whose message has only `text`."""
         mode, data, _ = self.parts(chunk)
-        if mode not in _MESSAGES:
+        if mode not in MESSAGE_MODES:
             return []
         made = self._messages.extra(data, slot, text, released)
         return [self._with(chunk, each) for each in made]
@@ -149,7 +143,7 @@ class LangGraph:
     ) -> Sequence[Any]:
         """Return chunks that end the message of `chunk`, if it has one."""
         mode, data, _ = self.parts(chunk)
-        if mode not in _MESSAGES:
+        if mode not in MESSAGE_MODES:
             return []
         made = self._messages.end(data, choice, reason, released)
         return [self._with(chunk, each) for each in made]
@@ -176,20 +170,10 @@ class LangGraphEvents(LangGraph):
         super().__init__(unknown=unknown)
         self._growing = GrowingMessages(self._values)
 
-    @staticmethod
-    def accepts(chunk: object) -> bool:
-        """Return whether `chunk` is the event that begins a run, or one of messages."""
-        if not isinstance(chunk, dict) or chunk.keys() != {"event", "data"}:
-            return False
-        event, data = _event(chunk), chunk["data"]
-        if event == "metadata":
-            return isinstance(data, dict) and "run_id" in data
-        return (event in _MESSAGES and _is_pair(data)) or event in _GROWING
-
     def parts(self, chunk: Any) -> _Parts:
         """Return an event's mode and data."""
-        mode, data = _event(chunk), chunk.get("data")
-        if mode not in MODES or (mode in _MESSAGES and not _is_pair(data)):
+        mode, data = event_mode(chunk), chunk.get("data")
+        if mode not in MODES or (mode in MESSAGE_MODES and not is_message_pair(data)):
             mode = "custom"
         return _Parts(mode, data, ("data",))
 
@@ -200,10 +184,10 @@ class LangGraphEvents(LangGraph):
         return self._custom.added(reading, beside) if beside else reading
 
     def _read(self, chunk: Any) -> Reading:
-        event = _event(chunk)
+        event = event_mode(chunk)
         if event == "metadata":
             return Reading((), ())
-        if event in _GROWING:
+        if event in GROWING_MODES:
             return self._growing.read(chunk, over=event == "messages/complete")
         reading = super().read(chunk)._replace(failed=event == "error")
         if event == "end":
@@ -220,10 +204,10 @@ class LangGraphEvents(LangGraph):
         return _with_beside(written, self._custom.write(beside, texts[count:]) or {})
 
     def _written(self, chunk: Any, texts: Sequence[str], *, ends: bool) -> Any | None:
-        event = _event(chunk)
+        event = event_mode(chunk)
         if event == "metadata":
             return chunk
-        if event in _GROWING:
+        if event in GROWING_MODES:
             return self._growing.write(chunk, texts)
         return super().write(chunk, texts, ends=ends)
 
@@ -233,17 +217,15 @@ class LangGraphEvents(LangGraph):
 
     def extra(self, chunk: Any, slot: Slot, text: str, released: Released) -> Sequence[Any]:
         """Return an event whose message has only `text`, or all of its text so far."""
-        if _event(chunk) in _GROWING:
+        if event_mode(chunk) in GROWING_MODES:
             return self._growing.extra(chunk, slot, released)
         return super().extra(chunk, slot, text, released)
 
 
-_GROWING = ("messages/partial", "messages/complete")
-
 _RUN = frozenset({"run_id", "thread_id", "attempt", "assistant_id", "graph_id"})
 
 
-_EVENTS = MODES | {*_GROWING, "messages/metadata", "metadata", "error", "end", "feedback"}
+_EVENTS = MODES | {*GROWING_MODES, "messages/metadata", "metadata", "error", "end", "feedback"}
 """The names of the server's events: https://docs.langchain.com/langsmith/streaming."""
 
 
@@ -264,26 +246,21 @@ def _is_name(value: Any) -> bool:
 
 def _others(chunk: Any) -> Mapping[str, Any]:
     """Return the other fields of a chunk of version 2, such as `interrupts`."""
-    if not isinstance(chunk, dict) or not chunk.keys() >= _VERSION_2:
+    if not isinstance(chunk, dict) or not chunk.keys() >= VERSION_2:
         return {}
-    return {name: value for name, value in chunk.items() if name not in _VERSION_2 and value}
-
-
-def _event(chunk: Any) -> str:
-    """Return an event's name without its namespace: `messages|outer:1`."""
-    return str(chunk.get("event")).partition("|")[0]
+    return {name: value for name, value in chunk.items() if name not in VERSION_2 and value}
 
 
 def _beside(chunk: Mapping[str, Any]) -> Mapping[str, Any]:
     """Return an event's fields beside messages and states; in metadata, only the unknown ones."""
     data: Any = chunk.get("data")
     found = {name: value for name, value in chunk.items() if name not in ("event", "data")}
-    if _event(chunk) not in _EVENTS and not _is_mark(chunk.get("event")):
+    if event_mode(chunk) not in _EVENTS and not _is_mark(chunk.get("event")):
         found["event"] = chunk.get("event")
-    if _event(chunk) == "metadata":
+    if event_mode(chunk) == "metadata":
         about = data if isinstance(data, dict) else {"data": data}
         found["data"] = {name: value for name, value in about.items() if not _is_run(name, value)}
-    elif _event(chunk) in _MESSAGES and _is_pair(data):
+    elif event_mode(chunk) in MESSAGE_MODES and is_message_pair(data):
         found["data"] = data[1]
     return {name: value for name, value in found.items() if value}
 
@@ -291,11 +268,11 @@ def _beside(chunk: Mapping[str, Any]) -> Mapping[str, Any]:
 def _with_beside(chunk: Mapping[str, Any], beside: Mapping[str, Any]) -> dict[str, Any]:
     """Return an event with other fields beside its messages and states."""
     data: Any = chunk.get("data")
-    if _event(chunk) == "metadata":
+    if event_mode(chunk) == "metadata":
         run = data if isinstance(data, dict) else {}
         kept = {name: value for name, value in run.items() if _is_run(name, value)}
         data = {**kept, **fields_of(beside.get("data"))}
-    elif _event(chunk) in _MESSAGES and _is_pair(data):
+    elif event_mode(chunk) in MESSAGE_MODES and is_message_pair(data):
         data = [data[0], beside.get("data", {})]
     others = {name: value for name, value in beside.items() if name != "data"}
     return {"event": chunk.get("event"), "data": data, **others}
@@ -303,20 +280,3 @@ def _with_beside(chunk: Mapping[str, Any], beside: Mapping[str, Any]) -> dict[st
 
 def _held(data: Any) -> Mapping[str, Any]:
     return data if isinstance(data, dict) else {"data": data}
-
-
-def _is_pair(data: Any) -> bool:
-    return isinstance(data, list) and len(data) == 2 and is_message(data[0])
-
-
-def _has_message(value: Any, depth: int) -> bool:
-    """Return whether a value contains a message, at any depth."""
-    if is_message(value):
-        return not isinstance(value, dict)
-    if depth == 0 or value is None or isinstance(value, (str, bytes, int, float)):
-        return False
-    if isinstance(value, (list, tuple)):
-        return any(_has_message(item, depth - 1) for item in value[-8:])
-    if isinstance(value, dict):
-        return any(_has_message(item, depth - 1) for item in fields_of(value).values())
-    return False

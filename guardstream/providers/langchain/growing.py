@@ -9,7 +9,7 @@ from collections.abc import Hashable, Mapping, Sequence
 from typing import Any
 
 from guardstream.providers.adapter import Piece, Reading, Released, Slot
-from guardstream.providers.langchain.chunks import is_message
+from guardstream.providers.detection.shapes import is_message
 from guardstream.providers.langchain.values import Values
 
 _MODELS = ("ai", "AIMessageChunk")

@@ -79,20 +79,6 @@ class LangChainProtocol(VariedSpecAdapter):
         super().judge_marks(passes)
         self._values.judge_marks(passes)
 
-    @staticmethod
-    def accepts(chunk: object) -> bool:
-        """Return whether `chunk` is an event."""
-        if not isinstance(chunk, dict):
-            return False
-        if chunk.get("type") == "event" and "method" in chunk:
-            method, params = chunk["method"], chunk.get("params")
-            known = isinstance(method, str) and method in EVENTS
-            return known and isinstance(params, dict) and "data" in params
-        event = chunk.get("event")
-        if event == "message-start":
-            return "data" not in chunk and ("role" in chunk or "id" in chunk)
-        return str(event).startswith("content-block-") and "index" in chunk
-
     def spec_of(self, chunk: Any) -> Spec:
         event = fields_of(chunk)
         paired = event.get("method") == "messages" and is_pair(params_of(event).get("data"))

@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Hashable, Iterator, Mapping, S
 from typing import Any, NamedTuple
 
 from guardstream.providers.adapter import Passes, Piece, Reading, Slot, passes_any
-from guardstream.providers.langchain.chunks import is_message
+from guardstream.providers.detection.shapes import is_message
 from guardstream.providers.langchain.spec import TOOL_MESSAGES
 from guardstream.providers.toolkit.fields import fields_of, replaced, same_or
 from guardstream.providers.toolkit.logprobs import spelled, spelled_whole

@@ -13,7 +13,7 @@ from guardstream.providers.adapter import Released, Unknown
 from guardstream.providers.openai.chat import OpenAIChat
 from guardstream.providers.spec import sibling
 from guardstream.providers.toolkit.envelope import Envelope
-from guardstream.providers.toolkit.fields import fields_of, replaced
+from guardstream.providers.toolkit.fields import replaced
 
 
 class Mistral(Envelope):
@@ -25,12 +25,6 @@ class Mistral(Envelope):
 
     def __init__(self, *, unknown: Unknown = "guard") -> None:
         super().__init__(OpenAIChat(unknown=unknown), unknown=unknown)
-
-    @staticmethod
-    def accepts(chunk: object) -> bool:
-        """Return whether `chunk` wraps a chat-completion chunk."""
-        fields = fields_of(chunk)
-        return fields.keys() == {"data"} and OpenAIChat.accepts(fields["data"])
 
     def end(
         self, chunk: Any, choice: int, reason: FinishReason, released: Released

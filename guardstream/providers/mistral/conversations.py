@@ -148,15 +148,6 @@ class Conversations(SpecAdapter):
 
     event_name = staticmethod(named_by_type)
 
-    @staticmethod
-    def accepts(chunk: object) -> bool:
-        """Return whether `chunk` is an event of a conversation."""
-        fields = fields_of(chunk)
-        if "type" not in fields and fields.keys() == {"event", "data"}:
-            fields = fields_of(fields["data"])
-        kind = fields.get("type")
-        return isinstance(kind, str) and kind in _EVENTS.specs
-
     def slot(self, leaf: Leaf, event: Mapping[str, Any], path: Path) -> Slot:
         number = self._here.number if leaf.kind == "delta" else 0
         return Slot(0, leaf.channel, leaf.field, number)

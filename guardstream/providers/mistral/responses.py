@@ -43,12 +43,6 @@ class MistralResponses(Envelope):
     def __init__(self, *, unknown: Unknown = "guard") -> None:
         super().__init__(OpenAIResponses(unknown=unknown), unknown=unknown)
 
-    @staticmethod
-    def accepts(chunk: object) -> bool:
-        """Return whether `chunk` is a frame with an event of a response."""
-        fields = fields_of(chunk)
-        return fields.keys() == {"event", "data"} and OpenAIResponses.accepts(fields["data"])
-
     def unwrapped(self, chunk: Any) -> Any:
         """Return the JSON of a frame's event, with the fields that are null: some have to be
         there."""

@@ -58,12 +58,6 @@ class Transcriptions(SpecAdapter):
 
     event_name = staticmethod(named_by_type)
 
-    @staticmethod
-    def accepts(chunk: object) -> bool:
-        """Return whether `chunk` is such an event."""
-        kind = fields_of(_data(chunk)).get("type")
-        return isinstance(kind, str) and kind in _EVENTS.specs
-
     def meaning(self, chunk: Any, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:
         data = fields_of(_data(chunk))
         if data.get("type") != DONE:

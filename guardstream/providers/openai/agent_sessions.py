@@ -259,16 +259,6 @@ class AgentSessions(SpecAdapter):
 
     event_name = staticmethod(named_by_type)
 
-    @staticmethod
-    def accepts(chunk: object) -> bool:
-        """Return whether `chunk` is an event of a session."""
-        fields = fields_of(chunk)
-        kind = fields.get("type")
-        if kind == "error":
-            return "session_id" in fields and "event_id" in fields
-        known = isinstance(kind, str) and (kind in SPEC.specs or kind.startswith("agent.session."))
-        return known and "session_id" in fields
-
     def slot(self, leaf: Leaf, event: Mapping[str, Any], path: Path) -> Slot:
         return Slot(0, leaf.channel, leaf.field, self._number(event, path[0] if path else 0))
 

@@ -167,12 +167,6 @@ class Assistants(SpecAdapter):
         self._made: dict[str, Any] = {}  # the last message and run
 
     @staticmethod
-    def accepts(chunk: object) -> bool:
-        """Return whether `chunk` is an event of a run."""
-        kind = fields_of(_data(chunk)).get("object")
-        return isinstance(kind, str) and kind in _SPEC.specs
-
-    @staticmethod
     def event_name(chunk: Mapping[str, Any]) -> str:
         """Return the name of the event that carries `chunk`."""
         kind = str(chunk["object"])

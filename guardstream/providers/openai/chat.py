@@ -61,17 +61,6 @@ class OpenAIChat(SpecAdapter):
         self._said: dict[int, str] | None = None  # the texts so far, if chunks repeat them
         self._ended: set[int] = set()  # the choices that the guard has ended
 
-    @staticmethod
-    def accepts(chunk: object) -> bool:
-        """Return whether `chunk` looks like a chat-completion chunk."""
-        fields = fields_of(chunk)
-        choices = fields.get("choices")
-        if not isinstance(choices, list):
-            return False
-        if not choices:
-            return fields.get("object") in ("chat.completion.chunk", "", None)
-        return all("delta" in fields_of(choice) for choice in choices)
-
     def read(self, chunk: Any) -> Reading:
         """Find the text in `chunk`; record it if chunks also repeat the whole text so far."""
         choices = fields_of(chunk).get("choices")

@@ -111,12 +111,6 @@ class OpenAIChatEvents(SpecAdapter):
         super().judge_marks(passes)
         self._chat.judge_marks(passes)
 
-    @staticmethod
-    def accepts(chunk: object) -> bool:
-        """Return whether `chunk` is an event of the helper."""
-        fields = fields_of(chunk)
-        return fields.get("type") == "chunk" and "chunk" in fields and "snapshot" in fields
-
     def taken(self, chunk: Any) -> Any:
         """Return a copy of an event where the helper would change it later."""
         if isinstance(chunk, dict):

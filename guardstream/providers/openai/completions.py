@@ -75,17 +75,6 @@ class OpenAICompletions(SpecAdapter):
     padding = PADDING
     sse_end = "[DONE]"
 
-    @staticmethod
-    def accepts(chunk: object) -> bool:
-        """Return whether `chunk` looks like a completion chunk."""
-        fields = fields_of(chunk)
-        choices = fields.get("choices")
-        if not isinstance(choices, list):
-            return False
-        if not choices:
-            return fields.get("object") == "text_completion"
-        return all("text" in fields_of(choice) for choice in choices)
-
     def slot(self, leaf: Leaf, event: Mapping[str, Any], path: Path) -> Slot:
         choice = index_in(event["choices"][path[0]], path[0]) if path else 0
         return Slot(choice, leaf.channel, leaf.field)

@@ -99,9 +99,6 @@ _SPEC = OneOf(
     },
 )
 
-_OF_REALTIME = frozenset({"session.updated", "session.closed", "error"})
-"""Kinds of events that the realtime API has, too."""
-
 
 class _Session(SpecAdapter):
     """The adapter for a session's own events, and for the fields around a response's events."""
@@ -133,20 +130,6 @@ class OpenAILive:
         self._session = _Session(unknown=unknown)
         self._runs: dict[str, Nested] = {}  # of delegations
         self._added = 0
-
-    @staticmethod
-    def accepts(chunk: object) -> bool:
-        """Return whether `chunk` is an event that only such sessions have."""
-        fields = fields_of(chunk)
-        kind = fields.get("type")
-        if not isinstance(kind, str) or kind not in _SPEC.specs or kind in _OF_REALTIME:
-            return False
-        if kind in _CLASSES:
-            return {"event_id", "start_ms"} <= fields.keys()
-        if kind == "info":
-            return {"event_id", "code"} <= fields.keys()
-        audio = kind in (_SPOKEN, "session.input_audio.append")
-        return ("event_id" in fields) != audio
 
     def judge_marks(self, passes: Passes) -> None:
         """Ask `passes` about marks from now on."""

@@ -68,12 +68,6 @@ class OpenAIMedia(SpecAdapter):
     name = "openai_media"
     spec: ClassVar[Spec] = _SPEC
 
-    @staticmethod
-    def accepts(chunk: object) -> bool:
-        """Return whether `chunk` is such an event."""
-        kind = fields_of(chunk).get("type")
-        return isinstance(kind, str) and kind in _SPEC.specs
-
     def meaning(self, chunk: Any, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:
         if event.get("type") not in _LAST:
             return Reading(pieces, (0,), failed=event.get("type") == "error")

@@ -65,15 +65,6 @@ class Realtime(SpecAdapter):
         self._heard: dict[str, int] = {}  # choices of the user's speech, by item
         self._ending = Ending()
 
-    @staticmethod
-    def accepts(chunk: object) -> bool:
-        """Return whether `chunk` is an event of a session: it has an id of its own but, unlike an
-        agent's event, no session's id."""
-        fields = fields_of(chunk)
-        kind = fields.get("type")
-        known = isinstance(kind, str) and kind in SPEC.specs
-        return known and "event_id" in fields and "session_id" not in fields
-
     def slot(self, leaf: Leaf, event: Mapping[str, Any], path: Path) -> Slot:
         kind = str(event.get("type"))
         if kind in (TRANSLATED, TRANSLATING):

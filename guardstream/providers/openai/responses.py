@@ -73,21 +73,6 @@ class OpenAIResponses(SpecAdapter):
         self._panels: dict[str, int] = {}  # numbers of models that answer beside others, by name
         self._same: dict[Slot, Slot] = {}  # unannounced parts, and the parts that they continue
 
-    @staticmethod
-    def accepts(chunk: object) -> bool:
-        """Return whether `chunk` is an event of a response's stream."""
-        fields = fields_of(chunk)
-        kind = fields.get("type")
-        if not isinstance(kind, str) or "event_id" in fields:  # the realtime API's
-            return False
-        if kind in LIFE:
-            return "response" in fields
-        if kind in ("error", "keepalive"):
-            return "sequence_number" in fields
-        return kind.startswith("response.") and bool(
-            {"sequence_number", "output_index", "item_id"} & fields.keys()
-        )
-
     def slot(self, leaf: Leaf, event: Mapping[str, Any], path: Path) -> Slot:
         if event.get("type") in LIFE and path:
             output = path[0]

@@ -151,21 +151,6 @@ class Events(SpecAdapter):
         self._count = 0
         self._streamed = Streamed()  # the artifacts' text, if events repeat it
 
-    @staticmethod
-    def accepts(chunk: object) -> bool:
-        """Return whether `chunk` is an event of a task, or a message, as an answer of JSON-RPC."""
-        if not isinstance(chunk, dict):
-            return False
-        result = chunk.get("result") if "jsonrpc" in chunk else chunk
-        if not isinstance(result, dict):
-            return False
-        if "jsonrpc" in chunk and result.get("kind") in KINDS:
-            return True
-        named = result.keys() & NAMED.keys()
-        return len(result) == len(named) == 1 and not fields_of(
-            result[named.pop()]
-        ).keys().isdisjoint({"taskId", "contextId", "messageId"})
-
     def slot(self, leaf: Leaf, event: Mapping[str, Any], path: Path) -> Slot:
         number = path[0] if len(path) > 1 else 0
         if leaf.field == "text":
@@ -274,11 +259,6 @@ class A2A(Objects):
     def __init__(self, *, unknown: Unknown = "guard") -> None:
         super().__init__(Events(unknown=unknown), unknown=unknown)
         self._task: Event = {}  # as it went out last, of pairs
-
-    @classmethod
-    def accepts(cls, chunk: object) -> bool:
-        """Return whether `chunk` is an event of a task, or a message, or a pair of a client's."""
-        return Events.accepts(chunk) or cls.is_own(chunk[0] if _is_pair(chunk) else chunk)
 
     def taken(self, chunk: Any) -> Any:
         """Return a copy of a pair, because its creator keeps adding to its parts."""

@@ -134,10 +134,6 @@ _REASONS: dict[str, FinishReason] = {
 
 _STOPS = {"length": "max_tokens", "content_filter": "refusal", "cancelled": "cancelled"}
 
-_OWN = ("session/update", "session/request_permission")
-_OF_CLIENTS = ("fs/", "terminal/")
-_ANSWERED = frozenset({"stopReason", "agentCapabilities", "sessionId"})
-
 _CHANNELS = {"agent_message_chunk": "text", "agent_thought_chunk": "thinking"}
 _CHUNKS = {channel: kind for kind, channel in _CHANNELS.items()}
 
@@ -168,19 +164,6 @@ class Updates(SpecAdapter):
         self._numbers: dict[Any, int] = {}  # of messages and calls, by sessions and ids
         self._open: dict[tuple[int, str], Slot] = {}  # the message, the thought
         self._over = False
-
-    @staticmethod
-    def accepts(chunk: object) -> bool:
-        """Return whether `chunk` is a message of an agent: an update, a request, or an answer."""
-        if not isinstance(chunk, dict) or chunk.get("jsonrpc") != "2.0":
-            return False
-        method, result = chunk.get("method"), chunk.get("result")
-        if isinstance(method, str):
-            return method in _OWN or method.startswith(_OF_CLIENTS)
-        if not isinstance(result, dict) or "role" in result:  # an answer of MCP to sampling
-            return False
-        version = result.get("protocolVersion")  # in MCP it is a date
-        return isinstance(version, int) or not result.keys().isdisjoint(_ANSWERED)
 
     def slot(self, leaf: Leaf, event: Mapping[str, Any], path: Path) -> Slot:
         update = _update_in(event)
@@ -277,11 +260,6 @@ class ACP(Objects):
 
     def __init__(self, *, unknown: Unknown = "guard") -> None:
         super().__init__(Updates(unknown=unknown), unknown=unknown)
-
-    @classmethod
-    def accepts(cls, chunk: object) -> bool:
-        """Return whether `chunk` is a message of an agent, or what such a message holds."""
-        return Updates.accepts(chunk) or (cls.is_own(chunk) and _place_of(chunk) is not None)
 
     def json_of(self, chunk: Any) -> Event:
         """Return the message that an object would come in."""

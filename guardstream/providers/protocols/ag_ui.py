@@ -122,12 +122,6 @@ class Events(Blocks):
         self._call: Any = None  # the id of the last call in chunks
         self._ids_told: dict[str, Any] = {}  # the ids that clients know last, by type of chunk
 
-    @staticmethod
-    def accepts(chunk: object) -> bool:
-        """Return whether `chunk` is an event."""
-        kind = chunk.get("type") if isinstance(chunk, dict) else None
-        return isinstance(kind, str) and kind in _EVENTS
-
     def meaning(self, chunk: Any, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:
         if event.get("type") == "RUN_STARTED":
             self.beginning = fields_of(self.without_unknown(chunk))
@@ -218,11 +212,6 @@ class AGUI(Objects):
 
     def __init__(self, *, unknown: Unknown = "guard") -> None:
         super().__init__(Events(unknown=unknown), unknown=unknown)
-
-    @classmethod
-    def accepts(cls, chunk: object) -> bool:
-        """Return whether `chunk` is an event."""
-        return Events.accepts(chunk) or (cls.is_own(chunk) and "type" in fields_of(chunk))
 
     def made(self, chunk: Any, event: Event) -> Any:
         """Return an object of the class that its package has for an event."""

@@ -96,8 +96,6 @@ _EVENTS: dict[str, Spec] = {
     "stream_options": {"type": KEEP, "stream_options": KEEP},
     "progress_update": {"type": KEEP, "icon": META, "text": Leaf("whole", "text", "progress")},
 }
-_TELLING = ("thread", "item", "item_id", "stream_options", "icon")
-"""Fields of events: every event has at least one."""
 
 
 class ChatKit(SpecAdapter):
@@ -114,13 +112,6 @@ class ChatKit(SpecAdapter):
         self._items: dict[str, Any] = {}  # items that are open for clients, as they were added
         self._open: dict[str, dict[int, Slot]] = {}  # their parts; those that are done, too
         self._done: set[Slot] = set()
-
-    @staticmethod
-    def accepts(chunk: object) -> bool:
-        """Return whether `chunk` is an event of a thread."""
-        fields = fields_of(chunk)
-        kind = fields.get("type")
-        return isinstance(kind, str) and kind in _EVENTS and any(map(fields.__contains__, _TELLING))
 
     def slot(self, leaf: Leaf, event: Mapping[str, Any], path: Path) -> Slot:
         if leaf.field not in ("text", "widget"):

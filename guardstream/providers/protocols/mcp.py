@@ -102,13 +102,6 @@ class Messages(SpecAdapter):
         super().__init__(unknown=unknown)
         self._cut: Event | None = None  # the answer in which the stream ends
 
-    @staticmethod
-    def accepts(chunk: object) -> bool:
-        """Return whether `chunk` is a message of JSON-RPC 2.0."""
-        if not isinstance(chunk, dict) or chunk.get("jsonrpc") != "2.0":
-            return False
-        return not chunk.keys().isdisjoint({"result", "error", "method"})
-
     def write(self, chunk: Any, texts: Sequence[str], *, ends: bool = True) -> Any:
         """Return the message with `texts`. An answer in which the stream ends is left to `end`, and
         such a request is left out, because its client would act on the rest of it."""
@@ -146,11 +139,6 @@ class MCP(Objects):
 
     def __init__(self, *, unknown: Unknown = "guard") -> None:
         super().__init__(Messages(unknown=unknown), unknown=unknown)
-
-    @classmethod
-    def accepts(cls, chunk: object) -> bool:
-        """Return whether `chunk` is a message of JSON-RPC 2.0, or what such a message holds."""
-        return Messages.accepts(chunk) or cls.is_own(_message_in(chunk))
 
     def json_of(self, chunk: Any) -> Event:
         """Return the message that an object represents, or is in."""

@@ -12,7 +12,6 @@ from guardstream.errors import AdapterError
 from guardstream.providers.adapter import Unknown
 from guardstream.providers.protocols.ui_messages import UIMessages
 from guardstream.providers.spec import sibling
-from guardstream.providers.toolkit.fields import fields_of
 from guardstream.providers.toolkit.objects import Event, Objects, dumped, model_like
 
 
@@ -25,11 +24,6 @@ class UIMessageObjects(Objects):
 
     def __init__(self, *, unknown: Unknown = "guard") -> None:
         super().__init__(UIMessages(unknown=unknown), unknown=unknown)
-
-    @classmethod
-    def accepts(cls, chunk: object) -> bool:
-        """Return whether `chunk` is a part."""
-        return cls.is_own(chunk) and isinstance(fields_of(chunk).get("type"), str)
 
     def json_of(self, chunk: Any) -> Event:
         """Return the part that an object represents."""

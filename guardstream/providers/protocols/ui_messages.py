@@ -134,22 +134,6 @@ _INPUT = Block(
 
 _STREAMS_INPUT = (_INPUT.start, _INPUT.delta, _INPUT.end)
 
-_SHOWN_BY = {
-    **dict.fromkeys(("text-start", "text-delta", "text-end"), "id"),
-    **dict.fromkeys(("reasoning-start", "reasoning-delta", "reasoning-end"), "id"),
-    **dict.fromkeys((kind for kind in _EVENTS if kind.startswith("tool-")), "toolCallId"),
-    **dict.fromkeys(("source-url", "source-document"), "sourceId"),
-    **dict.fromkeys(("start-step", "finish-step", "reset-step"), "type"),
-    **dict.fromkeys(("file", "reasoning-file"), "mediaType"),
-    "tool-approval-response": "approvalId",
-    "error": "errorText",
-}
-"""The field whose string shows that a first part is of this format, by the part's type.
-
-A stream begins like this without `sendStart`, or if an application writes parts before its model
-answers.
-"""
-
 
 class UIMessages(Blocks):
     """The adapter for the parts of UI message streams (Vercel's AI SDK, version 5 and later)."""
@@ -172,20 +156,6 @@ class UIMessages(Blocks):
     def __init__(self, *, unknown: Unknown = "guard") -> None:
         super().__init__(unknown=unknown)
         self._inputs: set[Any] = set()  # the ids of calls whose input has streamed
-
-    @staticmethod
-    def accepts(chunk: object) -> bool:
-        """Return whether `chunk` is a part that such streams begin with."""
-        if not isinstance(chunk, dict):
-            return False
-        kind = chunk.get("type")
-        if kind == "start":
-            return len(chunk) == 1 or not chunk.keys().isdisjoint({"messageId", "messageMetadata"})
-        if kind == "message-metadata":
-            return "messageMetadata" in chunk
-        if isinstance(kind, str) and kind in _SHOWN_BY:
-            return isinstance(chunk.get(_SHOWN_BY[kind]), str)
-        return str(kind).startswith("data-") and "data" in chunk
 
     def slot(self, leaf: Leaf, event: Mapping[str, Any], path: Path) -> Slot:
         if leaf.kind == "parsed":
@@ -248,15 +218,6 @@ class ModelParts(UIMessages):
 
     name = "model_parts"
 
-    @staticmethod
-    def accepts(chunk: object) -> bool:
-        """Return whether `chunk` is a part that a model's stream begins with."""
-        if not isinstance(chunk, dict):
-            return False
-        if chunk.get("type") == "stream-start":
-            return isinstance(chunk.get("warnings"), list)
-        return chunk.get("type") == "response-metadata" and isinstance(chunk.get("modelId"), str)
-
     def _ending(self, reason: FinishReason) -> Mapping[str, Any]:
         """Return why the answer ends, and the usage: both are required."""
         why = _STOPS.get(reason, "stop")
@@ -298,16 +259,6 @@ class DataStream(SpecAdapter):
         super().__init__(unknown=unknown)
         self._runs = Runs(tools=("tool_result",))
         self._numbers: dict[Any, int] = {}  # of calls, by their ids
-
-    @staticmethod
-    def accepts(chunk: object) -> bool:
-        """Return whether `chunk` is a line that begins a stream, as an object of one field."""
-        if not isinstance(chunk, dict) or len(chunk) != 1:
-            return False
-        ((code, value),) = chunk.items()
-        if isinstance(value, dict):
-            return code in _LINES and not value.keys().isdisjoint({"messageId", "toolCallId"})
-        return code in ("0", "2", "3", "8")
 
     def slot(self, leaf: Leaf, event: Mapping[str, Any], path: Path) -> Slot:
         if leaf.channel != "tool_args":

@@ -56,12 +56,6 @@ class PydanticAI(SpecAdapter):
         self._text: Slot | None = None  # the last part, if it was text
         self._streamed = Streamed()
 
-    @staticmethod
-    def accepts(chunk: object) -> bool:
-        """Return whether `chunk` is an event."""
-        kind = fields_of(chunk).get("event_kind")
-        return isinstance(kind, str) and kind in SPEC.specs
-
     def meaning(self, chunk: Any, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:
         kind = event.get("event_kind")
         pieces = [each._replace(slot=_NAME) if each.kind == "name" else each for each in pieces]

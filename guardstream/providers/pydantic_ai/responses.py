@@ -31,12 +31,6 @@ class PydanticAIResponses(Growing):
         self._latest: Any = None
         self._parts: list[Slot] = []  # the texts of parts, in their order
 
-    @staticmethod
-    def accepts(chunk: object) -> bool:
-        """Return whether `chunk` is a response."""
-        fields = fields_of(chunk)
-        return fields.get("kind") == "response" and "parts" in fields and "model_name" in fields
-
     def number(self, leaf: Leaf, event: Mapping[str, Any], path: Path) -> int:
         """Return the position of a text's part."""
         return path[0] if path else 0

@@ -13,12 +13,9 @@ from typing import Any, NamedTuple, TypeAlias
 
 from guardstream.framing.padding import is_padding
 from guardstream.framing.templates import Way
-from guardstream.providers.adapter import NONE, Piece, Reading, Slot
+from guardstream.providers.adapter import Piece, Reading, Slot
 from guardstream.providers.toolkit.fields import fields_of, plain_model, with_field
 from guardstream.providers.toolkit.paths import Steps, keys
-
-PATIENCE = 16
-"""After this many consecutive events that differ from the last one, no more are compared."""
 
 _SCALARS = (str, int, float, bool, type(None))
 
@@ -107,8 +104,7 @@ class Alike:
     def reading(self, text: str) -> Reading:
         """Return the reading of a similar event with this `text`."""
         pieces = (Piece(self._slot, text, "delta"),)
-        # By position: it is made for each chunk, and a keyword costs a tenth more.
-        return Reading(pieces, self._choices, NONE, False, (), NONE, None, NONE, None, (), True)
+        return Reading(pieces, self._choices, only_text=True)
 
     def with_text(self, text: str, event: Any) -> Any:
         """Return an event like this one with another text."""

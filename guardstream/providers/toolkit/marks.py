@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 
-_MADE_UP = re.compile(r"(?=[^0-9]*[0-9])[\w.:|+/=-]+", re.ASCII)
+MADE_UP = re.compile(r"(?=[^0-9]*[0-9])[\w.:|+/=-]+", re.ASCII).fullmatch
 """Ids, dates, versions, models; and encrypted, signed or binary data in base64."""
 
 KNOWN = {
@@ -33,4 +33,4 @@ KNOWN = {
 
 def is_mark(text: str) -> bool:
     """Return whether a string is certainly a mark."""
-    return text in KNOWN or _MADE_UP.fullmatch(text) is not None
+    return text in KNOWN or MADE_UP(text) is not None

@@ -14,10 +14,10 @@ from pydantic.fields import FieldInfo
 
 from guardstream.errors import AdapterError
 from guardstream.events import FinishReason
+from guardstream.providers.detection.marks import is_of, module_of
 from guardstream.providers.errors import rpc_body
 from guardstream.providers.toolkit.envelope import Envelope
 from guardstream.providers.toolkit.fields import fields_of, replaced, with_names
-from guardstream.providers.toolkit.protobuf import is_message
 
 Event = dict[str, Any]
 
@@ -35,16 +35,12 @@ class Objects(Envelope):
     @classmethod
     def is_own(cls, value: object) -> bool:
         """Return whether a value is a model or a message of the packages."""
-        return (isinstance(value, BaseModel) or is_message(value)) and bool(cls.module_of(value))
+        return is_of(value, cls.packages)
 
     @classmethod
     def module_of(cls, value: object) -> str:
-        """Return the module of `packages` of an object's class or of one of its bases.
-
-        It is "" if there is none.
-        """
-        named = (base.__module__ or "" for base in type(value).__mro__)
-        return next((name for name in named if name.partition(".")[0] in cls.packages), "")
+        """Return the module of `packages` of an object's class or of one of its bases."""
+        return module_of(value, cls.packages)
 
     def json_of(self, chunk: Any) -> Event:
         """Return the event that an object represents. AdapterError if it is none of the

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple, TypeAlias
 from guardstream.errors import AdapterError
 from guardstream.framing.padding import is_padding
 from guardstream.providers.toolkit.fields import BYTES, LISTS, fields_of, has_text, names_in
-from guardstream.providers.toolkit.marks import KNOWN, is_mark
+from guardstream.providers.toolkit.marks import KNOWN, MADE_UP, is_mark
 from guardstream.providers.toolkit.nodes import (
     ABOUT,
     ITEM,
@@ -315,7 +315,7 @@ def _object_reader(
             elif inner or (name in whole and type(inner) is dict):
                 if reader is not None:
                     reader(inner, (steps, name), path, found)
-                elif type(inner) is not str or inner not in KNOWN:  # most are known words
+                elif type(inner) is not str or not (inner in KNOWN or MADE_UP(inner)):
                     _read_mark(inner, (steps, name), path, found)
 
     return read

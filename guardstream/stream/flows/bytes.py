@@ -58,7 +58,7 @@ class WireFlow(FrameFlow):
             text = around.text(chunk)
         if around is None or fast is None or text is None:
             self.sent = self.feed(chunk)
-            if self._last is not None and self._last.form == "alike":
+            if self._last is not None and self._last.form in ("alike", "object"):
                 self._compare_next(self._last)
             return None
         self._raw = chunk
@@ -67,12 +67,11 @@ class WireFlow(FrameFlow):
         if released:
             self.last_released = released
             return chunk if released is text else around.with_text(released)
-        self.sent = () if released is not None else self._leave_fast_path(fast, text)
+        self.sent = () if released is not None else self._go_on(fast, text)
         return None
 
     def _compare_next(self, frame: Frame) -> None:
-        """Set up the comparison for the next bytes, after an event that was like the one before
-        it."""
+        """Set up the comparison for the next bytes, after an event that is like the template."""
         frames, chunks = self._frames, self._chunks
         if not isinstance(frames, EventFrames) or chunks is None or self.ended is not None:
             return
@@ -83,27 +82,34 @@ class WireFlow(FrameFlow):
             same = self._templates.still_holds(chunks)
             self._fast_path = chunks.fast_path if same else None
 
-    def _leave_fast_path(self, fast: FastPath, text: str) -> Sequence[Sent[bytes]]:
+    def _go_on(self, fast: FastPath, text: str) -> Sequence[Sent[bytes]]:
         """Return what goes out for an event whose text led to more than text."""
         chunks, frames = self._chunks, self._frames
-        self._read_compared()
+        self._note_compared()
         frame = self._last
         assert chunks is not None
         assert frame is not None
         assert isinstance(frames, EventFrames)
         alike = frames.template
         assert alike is not None
-        sent = chunks.leave_fast_path(
+        sent = chunks.go_on(
             fast, text, frame.value, frame, lambda _, texts: alike.with_text(texts[0], frame.data)
         )
         written = [self._alike_sent(each, frame) for each in sent]
-        return written if self.ended is not None else written + self._note_end()
+        if not fast.is_over:
+            return written
+        self._around = self._fast_path = None
+        return written + self._note_end()
 
     def _read_compared(self) -> None:
-        """Parse the last event that was only compared, so that others can be modelled on it."""
-        around, raw, last = self._around, self._raw, self._last
+        """Note the last event that was only compared, and compare no more."""
+        self._note_compared()
         self._around = self._fast_path = None
-        if not raw or around is None or last is None:
+
+    def _note_compared(self) -> None:
+        """Note the last event that was only compared, so that others can be modelled on it."""
+        around, fast, raw, last = self._around, self._fast_path, self._raw, self._last
+        if not raw or around is None or fast is None or last is None:
             return
         assert isinstance(self._frames, EventFrames)
         self._frames.skip(self._compared_bytes)
@@ -111,7 +117,7 @@ class WireFlow(FrameFlow):
         data = around.data(raw)
         self._last = Frame(around.text(raw), raw, "alike", data, name=last.name)
         if self._chunks is not None:
-            self._chunks.replace_last_unread(lambda: json_object(data))
+            self._chunks.replace_last_unread(fast.track.chunk, lambda: json_object(data))
 
     def feed(self, chunk: bytes) -> Sequence[Sent[bytes]]:
         self._read_compared()

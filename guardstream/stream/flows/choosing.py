@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from guardstream.errors import AdapterError, PolicyError
 from guardstream.events import UNKNOWN
-from guardstream.providers import ADAPTERS, Adapter, chosen, detect, is_known, named
+from guardstream.providers import Adapter, chosen, detect, is_known, may_be_of, named
 from guardstream.providers.adapter import Unknown
 from guardstream.providers.generic.text import PlainText
 from guardstream.providers.hooks import hooks_of
@@ -90,7 +90,7 @@ def _check_fits(name: object, adapter: Adapter[Any] | None, chunk: object, advic
     """
     if name not in _ON_THE_WIRE or chunk is None or isinstance(chunk, str) or _is_anywhere(chunk):
         return
-    if _may_be_of(adapter, chunk):
+    if may_be_of(adapter, chunk):
         return
     try:
         other = detect(chunk)
@@ -100,12 +100,6 @@ def _check_fits(name: object, adapter: Adapter[Any] | None, chunk: object, advic
     alike = {"openai_chat", "openai_completions"}  # both may begin with a chunk without choices
     if found in _ON_THE_WIRE and found != name and {found, name} != alike:
         raise AdapterError(f"the first chunk is in the format {found!r}, not {name!r}: {advice}")
-
-
-def _may_be_of(adapter: Adapter[Any] | None, chunk: object) -> bool:
-    """Return whether a chunk may be in the adapter's format: true if the adapter cannot tell."""
-    accepts = getattr(adapter, "accepts", None)
-    return accepts is None or bool(accepts(chunk))
 
 
 def _says_kind_alone(chunk: object) -> bool:
@@ -143,7 +137,7 @@ def _after_kind(first: Adapter[Any], choose: Choose) -> Adapter[Any]:
     def recognise(chunk: Any) -> Adapter[Any] | None:
         if _says_kind_alone(chunk):
             return None
-        return first if _may_be_of(first, chunk) else _known(chunk, choose) or first
+        return first if may_be_of(first, chunk) else _known(chunk, choose) or first
 
     begun = Begun()
     begun.recognise_by(recognise)
@@ -240,7 +234,7 @@ def check_reads_text(adapter: Adapter[Any]) -> None:
     To such a format text is an unknown field, of which nothing is held: a word that two chunks
     share would be shown in part.
     """
-    if not _may_be_of(adapter, ""):
+    if not may_be_of(adapter, ""):
         raise AdapterError(
             f"the first chunk is a str, and those of {hooks_of(adapter).name!r} are not: leave out "
             "provider= if it is text; of a response, wrap the bytes, or what json.loads makes of "
@@ -293,8 +287,11 @@ def _format_of(line: str, own: Mapping[str, JSONFormat]) -> str | None:
         chunk = json.loads(line)
     except (ValueError, RecursionError):
         return None
-    formats: dict[str, Any] = {**own, **{name: ADAPTERS[name] for name in _ON_THE_WIRE}}
-    return next((name for name, each in formats.items() if each.accepts(chunk)), None)
+    from guardstream.providers.detection.table import formats_of
+
+    mine = (name for name, each in own.items() if each.accepts(chunk))
+    wire = (name for name in formats_of(chunk) if name in _ON_THE_WIRE)
+    return next(mine, None) or next(wire, None)
 
 
 _ON_THE_WIRE = (

@@ -77,12 +77,12 @@ class ChunkFlow(PieceFlow[C]):
                 self.last_released = released
                 made: C = chunk if released is text else fast.compared.with_text(released, chunk)
                 return made
-            self.sent = () if released is not None else self.leave_fast_path(fast, text, chunk)
+            self.sent = () if released is not None else self.go_on(fast, text, chunk)
         except Exception as error:
             fail_closed(error, self.provider)
         return None
 
-    def leave_fast_path(
+    def go_on(
         self,
         fast: FastPath,
         text: str,
@@ -90,14 +90,18 @@ class ChunkFlow(PieceFlow[C]):
         origin: Any = None,
         write: Callable[[C, Sequence[str]], C | None] | None = None,
     ) -> Sequence[Sent[C]]:
-        """Return what goes out for a text that led to more than text on the fast path."""
-        self._fast_path = None
+        """Return what goes out for a text that led to more than text on the fast path, which is
+        left if that ended a choice or the stream."""
         try:
-            return self._sent_text(
-                fast.track, text, fast.events, chunk, origin, write or self._write
-            )
+            if write is None and self._alike is not None:
+                self._alike(chunk)  # so that the adapter need not read it to write it
+            write = write or self._write
+            sent = self._sent_text(fast.track, text, fast.events, chunk, origin, write)
         except Exception as error:
             fail_closed(error, self.provider)
+        if self.ended is not None or self._choices.cut:
+            fast.is_over, self._fast_path = True, None
+        return sent
 
     @property
     def fast_path(self) -> FastPath | None:
@@ -233,10 +237,9 @@ class ChunkFlow(PieceFlow[C]):
         except Exception as error:
             fail_closed(error, self.provider)
 
-    def replace_last_unread(self, whole: Callable[[], C]) -> None:
-        """Remember another chunk as the last unread one."""
-        if self._unread is not None:
-            self._unread = self._unread[0], whole
+    def replace_last_unread(self, model: C, whole: Callable[[], C]) -> None:
+        """Remember another chunk as the last unread one; `model` is the last one that was read."""
+        self._unread = self._unread[0] if self._unread is not None else model, whole
 
     def _read_last(self) -> None:
         """Read the last unread chunk, before others are modelled on it."""

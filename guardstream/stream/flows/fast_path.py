@@ -23,7 +23,8 @@ class FastPath:
     """The pipeline of the answer's text while nothing else is open; `compared` recognises such
     chunks.
 
-    `events` are the events of the last text, if it led to more than text.
+    `events` are the events of the last text, if it led to more than text; `is_over` says that they
+    ended something, so that the path is left.
     """
 
     __slots__ = (
@@ -35,6 +36,7 @@ class FastPath:
         "choice",
         "compared",
         "events",
+        "is_over",
         "track",
     )
 
@@ -43,6 +45,7 @@ class FastPath:
         self.track = track
         self.choice = choice
         self.events: Sequence[Event] = ()
+        self.is_over = False
         self._stage = track.lane.stage
         self._feed, self._rest, self._holder = feeding(self._stage)
         self._meter = meter

@@ -368,7 +368,8 @@ class PieceFlow(Generic[C]):
         """Guard each new piece; repeated text is filled in later, once everything is known."""
         lanes, pieces, cut = self._lanes, incoming.reading.pieces, self._choices.cut
         texts = incoming.texts = [""] * len(pieces)
-        beside = {slot: iter(each) for slot, each in incoming.reading.beside.items()}
+        told = incoming.reading.beside
+        beside = {slot: iter(each) for slot, each in told.items()} if told else NONE
         for index, (slot, text, kind) in enumerate(pieces):
             if self.ended or (cut and self._choices.all_cut):
                 self._keep_keys(incoming, index)
@@ -389,7 +390,7 @@ class PieceFlow(Generic[C]):
                 texts[index] = self._guard_unknown(pieces[index], others)
             elif kind == "whole":
                 texts[index] = self._guard_whole(pieces[index])
-            if not self._goes_on(slot.choice):
+            if self.ended or slot.choice in cut:
                 incoming.note_end(index)
         if self._names.may_continue:
             over = any(piece.slot.channel == "tool_args" for piece in pieces)
@@ -616,9 +617,9 @@ class PieceFlow(Generic[C]):
 
     def _must_leave_out(self, incoming: Incoming[C]) -> bool:
         """Return whether a chunk has a call that is cut, which its adapter would write."""
-        if self.hooks.leaves_out_calls or any(map(self._goes_on, incoming.reading.choices)):
+        if incoming.ended_at is None or self.hooks.leaves_out_calls:
             return False
-        return _cuts_call(incoming)
+        return not any(map(self._goes_on, incoming.reading.choices)) and _cuts_call(incoming)
 
     def _released_of_left_out(self, incoming: Incoming[C]) -> list[Sent[C]]:
         """Return the released text of a chunk that is left out, without what the chunk ends.
@@ -786,8 +787,7 @@ def _cuts_call(incoming: Incoming[Any]) -> bool:
     """Return whether the end of a stream or choice cut or emptied a call that the chunk has whole,
     or emptied one that begins in it: a client might make it with what is left."""
     reading, at = incoming.reading, incoming.ended_at
-    if at is None:
-        return False
+    assert at is not None
     for index, (slot, text, kind) in enumerate(reading.pieces):
         new = incoming.texts[index]
         if slot.channel != "tool_args" or new == text:

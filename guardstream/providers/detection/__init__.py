@@ -1,0 +1,1 @@
+"""Which format a first chunk is in: a table of what marks each, read without importing a format."""
