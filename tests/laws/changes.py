@@ -67,7 +67,8 @@ def end_in_every_chunk(events: Events, shape: Shape) -> Events | None:
 def end_after_every_chunk(events: Events, shape: Shape) -> Events | None:
     """An event with nothing but an end after each event with text."""
     last = next((each.data for each in events if ends(each.data, shape)), None)
-    if last is None:
+    has_call = "functionCall" in str(last) or "tool_calls': [" in str(last)
+    if last is None or has_call or shape.end_repeats:
         return None
     made: Events = []
     for each in events:

@@ -19,7 +19,8 @@ class Shape:
 
     `text` are the places of its answer, `index` the place that numbers texts, `end` the place of
     the reason for which it ends, `reason` what stands there in success, `id` the place of its id.
-    `of_text` and `of_end` are values that an event with text, or with the end, must have.
+    `of_text` and `of_end` are values that an event with text, or with the end, must have;
+    `end_repeats` tells that the event with the end has a copy of all text.
     """
 
     text: tuple[Way, ...]
@@ -29,6 +30,7 @@ class Shape:
     id: Way = ()
     of_text: Mapping[str, Any] = field(default_factory=dict)
     of_end: Mapping[str, Any] = field(default_factory=dict)
+    end_repeats: bool = False
 
 
 _CHOICE = ("choices", "*")
@@ -64,6 +66,7 @@ SHAPES: dict[str, Shape] = {
         ("item_id",),
         of_text={"type": "response.output_text.delta"},
         of_end={"type": "response.completed"},
+        end_repeats=True,
     ),
     "gemini": Shape(
         (("candidates", "*", "content", "parts", "*", "text"),),

@@ -6,7 +6,7 @@ This is the general path, for any chunk. Most chunks have one text and nothing e
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache, partial
 from itertools import accumulate
@@ -43,7 +43,9 @@ class Incoming(Generic[C]):
     `model` is the chunk without unknown text, on which the guard models added chunks. `texts` has a
     text for each piece of the reading; `fresh` are the indices of pieces with new text. `matched`
     are slots whose ambiguous text had a match: nothing of them goes out in this chunk. `ended_at`
-    is the index of the piece that ended the stream or its choice, if one did.
+    is the index of the piece that ended the stream or its choice, if one did. `is_guarded` says that
+    its texts are done and it waits for a proof of the end that it tells of, `is_proved` that there
+    is one.
     """
 
     chunk: C
@@ -54,6 +56,8 @@ class Incoming(Generic[C]):
     fresh: list[int] = field(default_factory=list)
     matched: set[Slot] = field(default_factory=set)
     ended_at: int | None = None
+    is_guarded: bool = False
+    is_proved: bool = False
 
     def note_end(self, index: int) -> None:
         """Note that the stream or its choice has ended at a piece, if that is the first."""
@@ -104,6 +108,8 @@ class PieceFlow(Generic[C]):
         self._choices: Choices[C] = Choices()
         self._failed = False  # whether the source reported an error, whatever follows
         self._waiting: list[Incoming[C]] = []
+        self._doubted: set[int] = set()  # choices whose text went on after a sign of its end
+        self._signed: set[tuple[int, str]] = set()  # choices and channels that a sign has ended
         self._unattributed: list[Part] = []  # went out before it was known to be new text
         self._read_by(adapter)
 
@@ -134,7 +140,12 @@ class PieceFlow(Generic[C]):
         """Take the source's end; return the rest and set `ended`."""
         if self._failed:
             self._lanes.drop()
-        sent = self._settle(self._lanes.open())
+        sent: list[Sent[C]] = []
+        if self.waits_for_proof:
+            for each in self._waiting:
+                each.is_proved = True
+            sent = self._release_waiting()
+        sent += [] if self.ended else self._settle(self._lanes.open())
         if self.ended:
             return sent + self._end_stream()
         sent += self._release_waiting()
@@ -183,11 +194,17 @@ class PieceFlow(Generic[C]):
             self.usage = reading.usage
         if reading.calls:
             self._announce(reading.calls)
-        if self._waiting and not (reading.closed or _cannot_wait(reading)):
+        sent: list[Sent[C]] = []
+        if self.waits_for_proof or self._signed:
+            sent = self._weigh(reading)
+            if self.ended:
+                return sent
+        goes_first = reading.closed or _cannot_wait(reading)
+        if self._waiting and (self._waits_behind(reading) or not goes_first):
             self._join(reading)
             self._waiting.append(incoming)
-            return []
-        sent = self._resolve(incoming) if reading.again or reading.doubtful else []
+            return sent
+        sent += self._resolve(incoming) if reading.again or reading.doubtful else []
         if not self.ended and (reading.closed or self._waiting):
             lanes = [*self._lanes.of(reading.closed), *self._left_behind(reading)]
             lasting = [lane for lane in lanes if not _fails(reading, lane.track.slot.choice)]
@@ -321,10 +338,77 @@ class PieceFlow(Generic[C]):
     def _process(self, incoming: Incoming[C]) -> list[Sent[C]]:
         """Guard the texts of a chunk; return what goes out for it, including the chunk."""
         ended_before = self.ended is not None
+        if incoming.is_guarded:
+            return self._sent_of(incoming, ended_before=ended_before)
         if self._marks.found:
             self._report_marks()
         self._guard_pieces(incoming)
+        if not self.ended and incoming.reading.finished and self._needs_proof(incoming.reading):
+            incoming.is_guarded = True
+            self._waiting.append(incoming)
+            return []
         return self._sent_of(incoming, ended_before=ended_before)
+
+    # Signs of an end, which prove nothing: some gateways send one with every chunk
+
+    @property
+    def waits_for_proof(self) -> bool:
+        """Whether a sign of an end waits until the source's end, or what follows, proves it."""
+        return any(each.is_guarded for each in self._waiting)
+
+    def _needs_proof(self, reading: Reading) -> bool:
+        """Return whether the end that a chunk tells of would release held text without a proof.
+
+        A sign beside the text's last piece proves nothing, nor does any in a choice in which one
+        was wrong; that a call begins in the same chunk is a proof.
+        """
+        said = {piece.slot.choice for piece in reading.pieces if _goes_on(piece)}
+        unproved = reading.finished.keys() & (said | self._doubted)
+        # A copy is of the text up to here. An adapter that keeps a chunk itself can only write the
+        # last one that it has read.
+        repeats = any(piece.kind in _WHOLE for piece in reading.pieces)
+        if not unproved or reading.calls or repeats or self.hooks.kept:
+            return False
+        return any(lane.stage.held for choice in unproved for lane in self._texts_of(choice))
+
+    def _texts_of(self, choice: int) -> Iterator[Lane]:
+        """Yield the open lanes of a choice that are no arguments of calls."""
+        for lane in self._lanes.open(choice):
+            if lane.track.slot.channel != "tool_args":
+                yield lane
+
+    def _weigh(self, reading: Reading) -> list[Sent[C]]:
+        """Weigh what a chunk says of the ends before it: that a text goes on shows that its end was
+        none; other work of the same choice proves it."""
+        texts = {(each.slot.choice, each.slot.channel) for each in reading.pieces if _goes_on(each)}
+        worked = {slot.choice for slot in reading.calls}
+        worked |= {piece.slot.choice for piece in reading.pieces if _is_work(piece)}
+        awaited = self._awaited
+        went_on = texts & (self._signed | awaited)
+        wrong = {choice for choice, _ in went_on} - worked
+        worked |= {choice for choice, _ in texts} - wrong
+        self._doubted |= wrong
+        self._signed = {each for each in self._signed if each[0] not in worked | wrong}
+        if (wrong | worked).isdisjoint(choice for choice, _ in awaited):
+            return []
+        for each in self._waiting:
+            each.is_proved = each.is_guarded and wrong.isdisjoint(each.reading.finished)
+        return self._release_waiting(reading)
+
+    @property
+    def _awaited(self) -> set[tuple[int, str]]:
+        """The choices whose end waits for a proof, and the channels of what they hold."""
+        guarded = [each.reading for each in self._waiting if each.is_guarded]
+        choices = {choice for reading in guarded for choice in reading.finished}
+        held = [lane.track.slot for choice in choices for lane in self._texts_of(choice)]
+        return {(slot.choice, slot.channel) for slot in held}
+
+    def _waits_behind(self, reading: Reading) -> bool:
+        """Return whether a chunk says nothing more than that its choice ends, which another chunk
+        has said that waits."""
+        ends = reading.finished.keys()
+        awaited = {choice for choice, _ in self._awaited}
+        return bool(ends) and ends <= awaited and not any(map(_goes_on, reading.pieces))
 
     def _sent_of(self, incoming: Incoming[C], *, ended_before: bool) -> list[Sent[C]]:
         """Return what goes out for a chunk whose texts are guarded."""
@@ -482,7 +566,11 @@ class PieceFlow(Generic[C]):
         for choice, reason in reading.finished.items():
             if reason == "error":
                 self._lanes.drop(choice)
-            lanes |= dict.fromkeys(self._lanes.open(choice))
+            if choice in self._doubted and not incoming.is_proved:
+                continue
+            ended = [*self._lanes.open(choice)]
+            self._signed |= {(choice, lane.track.slot.channel) for lane in ended}
+            lanes |= dict.fromkeys(ended)
         for lane in lanes:
             track = lane.track
             cut = self._choices.cut.get(track.slot.choice)
@@ -839,6 +927,17 @@ def _is_by_path(reading: Reading) -> bool:
     return reading.waits is None and any(
         each.kind in ("unknown", "name", "mark") for each in pieces
     )
+
+
+def _goes_on(piece: Piece) -> bool:
+    """Return whether a piece has more of a text that is no call's."""
+    is_new = piece.kind in ("delta", "last") and bool(piece.text)
+    return is_new and piece.slot.channel != "tool_args"
+
+
+def _is_work(piece: Piece) -> bool:
+    """Return whether a piece has arguments of a call."""
+    return piece.slot.channel == "tool_args" and piece.kind in NEW
 
 
 def _cannot_wait(reading: Reading) -> bool:
