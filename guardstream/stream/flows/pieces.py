@@ -187,24 +187,26 @@ class PieceFlow(Generic[C]):
         return chunk
 
     def _admit(self, chunk: C, reading: Reading, origin: Any) -> list[Sent[C]]:
-        """Settle the slots that the chunk closes, release what waited for them, then process it."""
+        """Weigh what chunks before it say of ends; let it wait behind them, or admit it."""
         model = self._note_choices(chunk, reading)
         incoming = Incoming(chunk, reading, origin, model)
         if reading.usage is not None:
             self.usage = reading.usage
         if reading.calls:
             self._announce(reading.calls)
-        sent: list[Sent[C]] = []
-        if self.waits_for_proof or self._signed:
-            sent = self._weigh(reading)
-            if self.ended:
-                return sent
-        goes_first = reading.closed or _cannot_wait(reading)
-        if self._waiting and (self._waits_behind(reading) or not goes_first):
+        sent = self._weigh(reading) if self._signed or self.waits_for_proof else []
+        if self.ended:
+            return sent
+        if self._waiting and self._waits_behind(reading):
             self._join(reading)
             self._waiting.append(incoming)
             return sent
-        sent += self._resolve(incoming) if reading.again or reading.doubtful else []
+        return sent + self._admit_first(incoming) if sent else self._admit_first(incoming)
+
+    def _admit_first(self, incoming: Incoming[C]) -> list[Sent[C]]:
+        """Settle the slots that the chunk closes, release what waited for them, then process it."""
+        reading = incoming.reading
+        sent = self._resolve(incoming) if reading.again or reading.doubtful else []
         if not self.ended and (reading.closed or self._waiting):
             lanes = [*self._lanes.of(reading.closed), *self._left_behind(reading)]
             lasting = [lane for lane in lanes if not _fails(reading, lane.track.slot.choice)]
@@ -343,7 +345,9 @@ class PieceFlow(Generic[C]):
         if self._marks.found:
             self._report_marks()
         self._guard_pieces(incoming)
-        if not self.ended and incoming.reading.finished and self._needs_proof(incoming.reading):
+        if not self.ended and incoming.reading.finished:
+            incoming.is_proved = self._proves_itself(incoming.reading)
+        if not self.ended and not incoming.is_proved and self._needs_proof(incoming.reading):
             incoming.is_guarded = True
             self._waiting.append(incoming)
             return []
@@ -356,19 +360,23 @@ class PieceFlow(Generic[C]):
         """Whether a sign of an end waits until the source's end, or what follows, proves it."""
         return any(each.is_guarded for each in self._waiting)
 
+    def _proves_itself(self, reading: Reading) -> bool:
+        """Return whether a chunk proves the end that it tells of: a call begins in it, or it has a
+        copy of the text up to here.
+
+        What an adapter keeps itself cannot wait: it writes only the last chunk that it has read.
+        """
+        repeats = any(piece.kind in _WHOLE for piece in reading.pieces)
+        return bool(reading.calls or repeats or self.hooks.kept)
+
     def _needs_proof(self, reading: Reading) -> bool:
         """Return whether the end that a chunk tells of would release held text without a proof.
 
         A sign beside the text's last piece proves nothing, nor does any in a choice in which one
-        was wrong; that a call begins in the same chunk is a proof.
+        was wrong.
         """
         said = {piece.slot.choice for piece in reading.pieces if _goes_on(piece)}
         unproved = reading.finished.keys() & (said | self._doubted)
-        # A copy is of the text up to here. An adapter that keeps a chunk itself can only write the
-        # last one that it has read.
-        repeats = any(piece.kind in _WHOLE for piece in reading.pieces)
-        if not unproved or reading.calls or repeats or self.hooks.kept:
-            return False
         return any(lane.stage.held for choice in unproved for lane in self._texts_of(choice))
 
     def _texts_of(self, choice: int) -> Iterator[Lane]:
@@ -404,8 +412,10 @@ class PieceFlow(Generic[C]):
         return {(slot.choice, slot.channel) for slot in held}
 
     def _waits_behind(self, reading: Reading) -> bool:
-        """Return whether a chunk says nothing more than that its choice ends, which another chunk
-        has said that waits."""
+        """Return whether a chunk adds to no text and ends none, but for ends that another chunk
+        has told of that waits for a proof."""
+        if not (reading.closed or _cannot_wait(reading)):
+            return True
         ends = reading.finished.keys()
         awaited = {choice for choice, _ in self._awaited}
         return bool(ends) and ends <= awaited and not any(map(_goes_on, reading.pieces))
