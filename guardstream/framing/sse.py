@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from guardstream.errors import SSEError
+from guardstream.framing.json import json_object
 
 __all__ = [
     "MAX_EVENT",
@@ -58,7 +59,7 @@ class Event:
     `id` is the event's own, `last_id` the last one in the stream so far, which a client would send
     as `Last-Event-ID`. `retry` is in milliseconds. `raw` are the original bytes, including the
     blank line; unless the event is `plain`, they contain more than the other fields: comments,
-    unknown fields, or invalid UTF-8.
+    unknown fields, or invalid UTF-8. `unread` are the lines that set nothing.
     """
 
     data: str
@@ -68,6 +69,7 @@ class Event:
     last_id: str = field(default="", compare=False)
     plain: bool = field(default=True, compare=False)
     raw: bytes = field(default=b"", compare=False, repr=False)
+    unread: str = field(default="", compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,8 +87,8 @@ class Comment:
 class Blank:
     """A blank line, or fields without data: nothing is dispatched, but id and retry may be set.
 
-    `event` is the name that such a heartbeat may have; clients do not see it. `plain` and `raw` are
-    those of an Event.
+    `event` is the name that such a heartbeat may have; clients do not see it. `plain`, `raw` and
+    `unread` are those of an Event.
     """
 
     id: str | None = None
@@ -94,6 +96,7 @@ class Blank:
     plain: bool = field(default=True, compare=False)
     raw: bytes = field(default=b"", compare=False, repr=False)
     event: str = field(default="message", compare=False)
+    unread: str = field(default="", compare=False, repr=False)
 
 
 Item: TypeAlias = Event | Comment | Blank
@@ -105,13 +108,19 @@ class Decoder:
     The work is linear in the bytes for every chunking. SSEError is raised for a line of more than
     `max_line` bytes, an event of more than `max_event` bytes, and, if `strict`, for invalid UTF-8,
     which otherwise becomes U+FFFD. Items before an error are returned first: then `error` is set,
-    and the next call raises it.
+    and the next call raises it. With `apart`, lines of data that are objects of JSON each are
+    events of their own, because some servers write one line end between events.
 
     `dropped` is set by `finish`: the bytes of an event that the stream's end has cut off.
     """
 
     def __init__(
-        self, *, max_line: int = MAX_LINE, max_event: int = MAX_EVENT, strict: bool = False
+        self,
+        *,
+        max_line: int = MAX_LINE,
+        max_event: int = MAX_EVENT,
+        strict: bool = False,
+        apart: bool = False,
     ) -> None:
         self.dropped = b""
         self.error: SSEError | None = None
@@ -119,6 +128,7 @@ class Decoder:
         self._max_line = max_line
         self._max_event = max_event
         self._strict = strict
+        self._apart = apart
         self._buffer = bytearray()
         self._before = 0  # bytes of the stream before the buffer
         self._start = 0  # the item's start in the buffer
@@ -194,6 +204,8 @@ class Decoder:
                 self._plain = True
                 items.append(Comment(text, self._raw(after)))
             else:
+                if self._apart and self._data and line.startswith(b"data:"):
+                    self._part(items)
                 self._field(line)
             self._line = after
             while self._one_line(items):
@@ -271,10 +283,10 @@ class Decoder:
         self._id: str | None = None
         self._retry: int | None = None
         self._plain = True
+        self._unread: list[bytes] = []
 
     def _field(self, line: bytes) -> None:
-        """Take a line of a block; a line that sets nothing, or is overridden later, is only in
-        `raw`."""
+        """Take a line of a block; one that is overridden later is only in `raw`."""
         self._in_block = True
         name, _, value = line.partition(b":")
         if value[:1] == b" ":
@@ -292,6 +304,14 @@ class Decoder:
             self._retry = int(value)
         else:
             self._plain = False
+            self._unread.append(line)
+
+    def _part(self, items: list[Item]) -> None:
+        """End an event before another line of data, if what it has is an object of JSON."""
+        if len(self._data) == 1 and json_object(self._data[0]) is not None:
+            name = self._event
+            items.append(self._dispatch(self._line))
+            self._in_block, self._event = True, name
 
     def _dispatch(self, after: int) -> Event | Blank:
         raw = self._raw(after)
@@ -301,11 +321,17 @@ class Decoder:
         if self._data:
             data = self._data[0] if len(self._data) == 1 else "\n".join(self._data)
             event = self._event or "message"
-            item = Event(data, event, self._id, self._retry, self.last_id, self._plain, raw)
+            plain, last = self._plain, self.last_id
+            item = Event(data, event, self._id, self._retry, last, plain, raw, self._lines())
         else:
-            item = Blank(self._id, self._retry, self._plain, raw, self._event or "message")
+            name = self._event or "message"
+            item = Blank(self._id, self._retry, self._plain, raw, name, self._lines())
         self._open_block()
         return item
+
+    def _lines(self) -> str:
+        """Return the lines of a block that set nothing."""
+        return b"\n".join(self._unread).decode(errors="replace") if self._unread else ""
 
     def _raw(self, after: int) -> bytes:
         raw = bytes(self._buffer[self._start : after])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 
 from guardstream.errors import AdapterError, SSEError
 from guardstream.framing import sse
@@ -27,6 +28,9 @@ _BEGUN = re.compile(sse.FIELD_START)
 _UNREAD = re.compile(rb"(?:^|[\r\n])(?!%b|(?:data|event|id|retry)[\r\n])[^\r\n]" % sse.FIELD_START)
 """The beginning of a line that is no field of an event, which clients therefore ignore."""
 
+_ONCE_MORE = re.compile(r"\A(?:data: ?)+(?=[{\[])")
+"""The name of the field in front of its own data, which some gateways write twice."""
+
 _ERROR = b"error:"
 """The beginning of a non-standard line, by which llama.cpp reports that its stream has failed."""
 
@@ -37,7 +41,7 @@ class EventFrames(PlainFrames):
     media: Media = "sse"
 
     def __init__(self) -> None:
-        self._decoder = sse.Decoder(strict=True)
+        self._decoder = sse.Decoder(strict=True, apart=True)
         self.template: Template | None = None  # matches most events, once known
         self.named = "message"  # the name of those events
         self._has_events = False
@@ -99,7 +103,8 @@ class EventFrames(PlainFrames):
         except SSEError as error:
             raise AdapterError(str(error)) from error
         for item in items:
-            if isinstance(item, sse.Event) and (item.data == DONE or json_object(item.data)):
+            data = item.data if isinstance(item, sse.Event) else getattr(item, "unread", "")
+            if _is_done(data) or json_object(data):
                 return self._frame(item)
         hint = "" if _BEGUN.match(rest) else _AS_UNFRAMED
         if _JOINED.search(rest):
@@ -116,16 +121,35 @@ class EventFrames(PlainFrames):
             if not (item.plain or self._has_events):
                 unread = _UNREAD.search(item.raw.removeprefix(codecs.BOM_UTF8))
                 self._has_unread = self._has_unread or unread is not None
-            raw = item.raw if item.plain else sse.encode(item)
-            return Frame(None, raw, name=item.event, id=item.id, retry=item.retry)
-        raw = item.raw if item.plain else sse.encode(item)
-        bare = item.id is None and item.retry is None
+            unframed = json_object(item.unread) if item.unread else None
+            if unframed is not None:
+                self._has_events = True
+                return replace(self._beside(Frame(unframed, item.raw), item), unread="", spare=b"")
+            raw = item.raw if item.plain or item.unread else sse.encode(item)
+            return self._beside(Frame(None, raw), item)
+        raw = item.raw if item.plain or item.unread else sse.encode(item)
+        bare = item.id is None and item.retry is None and not item.unread
         if self.template is not None and item.event == self.named and bare:
             text = self.template.text(item.data)
             if text is not None:
                 return Frame(text, raw, "alike", item.data, name=item.event)
         self._has_events = True
-        if item.data == DONE:
-            return Frame(None, raw, name=item.event, id=item.id, retry=item.retry, done=True)
-        value, form = json_data(item.data)
-        return Frame(value, raw, form, item.data, name=item.event, id=item.id, retry=item.retry)
+        if _is_done(item.data):
+            return self._beside(Frame(None, raw, done=True), item)
+        data = _ONCE_MORE.sub("", item.data)
+        value, form = json_data(data)
+        if form == "text":
+            data = item.data
+            value = data
+        return self._beside(Frame(value, raw, form, data), item)
+
+    def _beside(self, frame: Frame, item: sse.Event | sse.Blank) -> Frame:
+        """Return a frame with what an event has beside its data."""
+        spare = sse.encode(item) if item.unread else b""
+        beside = {"name": item.event, "id": item.id, "retry": item.retry}
+        return replace(frame, **beside, unread=item.unread, spare=spare)  # type: ignore[arg-type]
+
+
+def _is_done(data: str) -> bool:
+    """Return whether data ends a stream of chat completions, in any of its spellings."""
+    return data.strip().upper() == DONE

@@ -33,7 +33,8 @@ class Frame:
 
     `data` is the text that an event's value was decoded from. `note` is text outside of the chunks,
     a comment. `name`, `id` and `retry` are the event's; `done` marks the stream's end. `lead` is
-    what came between the last chunk and `raw`.
+    what came between the last chunk and `raw`. `unread` are lines of `raw` that clients ignore,
+    `spare` is `raw` without them.
     """
 
     value: Value | None
@@ -47,6 +48,8 @@ class Frame:
     done: bool = False
     lead: bytes = b""
     array: int = 0  # the array of the item, if several follow each other
+    unread: str = ""
+    spare: bytes = b""
 
 
 class Frames(Protocol):

@@ -161,8 +161,13 @@ def index_in(value: Any, otherwise: int = 0, name: str = "index") -> int:
 
 
 def kind_of(value: Any) -> str:
-    """Return what the field `type` of an event, an item or a part says, also LiteLLM's Enum."""
-    return as_text((value if type(value) is dict else fields_of(value)).get("type"))
+    """Return what the field `type` of an event, an item or a part says, also LiteLLM's Enum.
+
+    An object without one that has an `error` is an "error": gateways put theirs into any stream.
+    """
+    fields = value if type(value) is dict else fields_of(value)
+    kind = fields.get("type")
+    return "error" if kind is None and fields.get("error") else as_text(kind)
 
 
 def as_text(value: Any) -> str:

@@ -89,7 +89,7 @@ class FrameFlow:
         self._templates = EventTemplates()
         self._text_event_name = ""  # the name of the last event with text
         self._last: Frame | None = None
-        self._settled = False
+        self._ends = b""  # events that say that the stream is done, and wait for a proof
         self._waiting = WaitingEvents()
         self._fields = EventFields()
 
@@ -166,22 +166,43 @@ class FrameFlow:
     def _guard_frame(self, frame: Frame) -> list[Sent[bytes]]:
         if frame.note and not self._check(frame.note):
             return []
+        if frame.unread and not self._may_show(frame.unread):
+            frame = replace(frame, raw=frame.spare)
         if (frame.name not in UNNAMED or frame.id) and self._others.has_named(frame):
             self._others.judge_names(frame)
             if self._others.flow.ended is not None:
                 return self._block_by_others()
         if frame.done:
-            return [Sent(frame.raw)] if self._is_by_path else self._settle(frame.raw)
+            return self._note_done(frame)
         if not frame.value and not self._is_text(frame):
             return self._after_held_text([Sent(frame.raw)], frame)
-        if self._settled:
-            raise AdapterError("a chunk follows the end of the stream")
         sent = self._ordered(frame)
+        if self._ends and not self._awaits_proof:
+            sent.append(Sent(self._ends))
+            self._ends = b""
         if self.ended is None:
             sent += self._note_end()
         if len(frame.raw) > LONG_EVENT and self.ended is None:
             self._forget()
         return sent
+
+    def _note_done(self, frame: Frame) -> list[Sent[bytes]]:
+        """Take the event that says that the stream is done; it proves nothing. It waits for what
+        waits for a proof, and for held text."""
+        if self._ends or (self._awaits_proof and not self._is_by_path):
+            self._ends += frame.raw
+            return []
+        return [Sent(frame.raw)]
+
+    @property
+    def _awaits_proof(self) -> bool:
+        """Whether text is held, or a chunk that says that the stream ends waits for a proof."""
+        chunks = self._chunks
+        return bool(self.held or (chunks is not None and chunks.waits_for_proof))
+
+    def _may_show(self, unread: str) -> bool:
+        """Return whether lines that clients ignore may stay, read as text and as JSON."""
+        return self._check(unread) and all(map(self._check, escaped_strings(unread)))
 
     # The order of text and other events
 
@@ -429,15 +450,12 @@ class FrameFlow:
                 return self._close()
         return []
 
-    def _settle(self, end: bytes = b"") -> list[Sent[bytes]]:
-        """Finish the flows: what they hold goes out or blocks. Then comes the source's own
-        `end`."""
-        if self._settled:
-            return []
-        last = [Sent(end)] if end else []
+    def _settle(self) -> list[Sent[bytes]]:
+        """Finish the flows: what they hold goes out or blocks. Then comes the source's own end, if
+        it waited."""
+        last = [Sent(self._ends)] if self._ends else []
         if not self._flows:
             return last
-        self._settled = True
         sent: list[Sent[bytes]] = []
         if self._text is not None:
             sent += self._text.finish(self._last)

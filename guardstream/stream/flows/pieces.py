@@ -43,9 +43,9 @@ class Incoming(Generic[C]):
     `model` is the chunk without unknown text, on which the guard models added chunks. `texts` has a
     text for each piece of the reading; `fresh` are the indices of pieces with new text. `matched`
     are slots whose ambiguous text had a match: nothing of them goes out in this chunk. `ended_at`
-    is the index of the piece that ended the stream or its choice, if one did. `is_guarded` says that
-    its texts are done and it waits for a proof of the end that it tells of, `is_proved` that there
-    is one.
+    is the index of the piece that ended the stream or its choice, if one did. `is_guarded` says
+    that its texts are done and it waits for a proof of the end that it tells of, `is_proved` that
+    there is one.
     """
 
     chunk: C
