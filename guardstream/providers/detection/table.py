@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from guardstream.providers.detection import kinds
+from guardstream.providers.detection import is_chat, kinds
 from guardstream.providers.detection.marks import (
     Mark,
     begins,
@@ -54,12 +54,6 @@ from guardstream.providers.toolkit.fields import BYTES, fields_of
 
 _NO_CHOICES = counts("choices", 0)
 
-_CHAT = either(
-    each("choices", has("delta")),
-    together(_NO_CHOICES, says("object", {"chat.completion.chunk", ""})),
-    together(_NO_CHOICES, lacking(given("object"))),
-)
-
 _LIFE = says("type", kinds.RESPONSE_LIFE)
 
 _RESPONSE = together(
@@ -87,7 +81,7 @@ _PART = together(is_dict, single, holds("chunk", is_a("bytes", str, *BYTES)))
 
 ROWS: tuple[tuple[str, tuple[Mark, ...]], ...] = (
     ("text", (is_text,)),
-    ("openai_chat", (_CHAT,)),
+    ("openai_chat", (is_chat,)),
     ("openai_chat_events", (says("type", {"chunk"}), has("chunk", "snapshot"))),
     ("openai_completions", (each("choices", has("text")),)),
     ("openai_completions", (_NO_CHOICES, says("object", {"text_completion"}))),
@@ -156,7 +150,7 @@ ROWS: tuple[tuple[str, tuple[Mark, ...]], ...] = (
         (is_dict, only("chunk"), holds("chunk", is_dict, is_a("bytes", str, *BYTES))),
     ),
     ("cohere", (says("type", kinds.COHERE),)),
-    ("mistral", (only("data"), holds("data", _CHAT))),
+    ("mistral", (only("data"), holds("data", is_chat))),
     ("mistral_conversations", (says("type", kinds.CONVERSATIONS),)),
     (
         "mistral_conversations",
