@@ -162,8 +162,11 @@ class PieceFlow(Generic[C]):
     def _note_choices(self, chunk: C, reading: Reading) -> C:
         """Remember the last chunk of each open choice.
 
-        Return what is remembered: the chunk without unknown text.
+        Return what is remembered: the chunk without unknown text. None is made of a chunk on which
+        no other can be modelled, because it has neither a choice nor new text of a slot.
         """
+        if not (reading.choices or any(piece.kind in NEW for piece in reading.pieces)):
+            return chunk
         chunk = model_of(self.hooks, chunk, reading)
         self._choices.note(reading, chunk)
         return chunk
