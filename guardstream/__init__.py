@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from guardstream.guard import Guard
     from guardstream.policy import Policy, pack
     from guardstream.stream.asynchronous import GuardedStream
-    from guardstream.stream.deadlines import Deadlines
     from guardstream.stream.flows.flow import Part
+    from guardstream.stream.options import Deadlines
     from guardstream.stream.result import Result, Stats, ToolCall
     from guardstream.stream.synchronous import SyncGuardedStream
     from guardstream.version import __version__
@@ -28,7 +28,7 @@ else:
         {
             "AdapterError": "guardstream.errors",
             "BlockedError": "guardstream.errors",
-            "Deadlines": "guardstream.stream.deadlines",
+            "Deadlines": "guardstream.stream.options",
             "Event": "guardstream.events",
             "Finding": "guardstream.events",
             "Finish": "guardstream.events",

@@ -20,7 +20,7 @@ from guardstream.errors import AdapterError, GuardstreamError
 from guardstream.guard import ONLY_BY_WRAP, Guard
 from guardstream.observability.timeline import Timeline
 from guardstream.stream.flows.choosing import check_text, own_formats
-from guardstream.stream.flows.event_lines import EventLines
+from guardstream.stream.flows.str_streams import EventLines
 from guardstream.stream.protocol import StreamOutcome
 
 CLEAN, BLOCKED = 0, 3

@@ -18,8 +18,8 @@ from guardstream.providers.generic.any_json import AnyJSON
 from guardstream.providers.generic.text import PlainText
 from guardstream.providers.hooks import Hooks, hooks_of
 from guardstream.stream.flows.choosing import Choose, beginning_of
-from guardstream.stream.flows.cumulative import Growth
 from guardstream.stream.flows.flow_maker import Framing
+from guardstream.stream.flows.str_streams import Growth
 
 
 class Chunks(Protocol):

@@ -15,10 +15,9 @@ from guardstream.framing.frames.frame import Media
 from guardstream.guard import Guard
 from guardstream.providers.adapter import Adapter, Unknown
 from guardstream.stream.arguments import known_arguments
-from guardstream.stream.deadlines import Deadlines
 from guardstream.stream.flows.flow import Flow, Sent
 from guardstream.stream.observers import ObserverError
-from guardstream.stream.options import Delivering
+from guardstream.stream.options import Deadlines, Delivering
 from guardstream.stream.outcome import Outcome
 from guardstream.stream.state import StreamState, reason_of
 

@@ -11,6 +11,7 @@ from guardstream.errors import AdapterError
 from guardstream.hints import hint
 from guardstream.lazy import LazyMapping, exporting
 from guardstream.providers.adapter import Adapter, Unknown
+from guardstream.providers.detection import is_chat
 from guardstream.providers.generic.text import PlainText
 from guardstream.providers.installed import entries
 from guardstream.providers.toolkit.fields import BYTES, fields_of, is_record
@@ -159,7 +160,9 @@ def _names() -> tuple[str, ...]:
 
 def _format_of(chunk: object) -> str | None:
     """Return the name of the format that a chunk is in; those of other packages are asked last."""
-    from guardstream.providers.detection.table import formats_of  # text needs no table
+    if is_chat(chunk, fields_of(chunk)):
+        return "openai_chat"
+    from guardstream.providers.detection.table import formats_of
 
     others = (name for name in installed() if _adapter(name).accepts(chunk))
     return next(formats_of(chunk), None) or next(others, None)

@@ -58,7 +58,7 @@ class ResumableTexts:
 class _ResumedText:
     """A pipeline for a text whose beginning was guarded and released before.
 
-    `stream.flows.continued` also feeds a pipeline earlier text, but a tail that was released
+    `stream.flows.slots.Continued` also feeds a pipeline earlier text, but a tail that was released
     unchanged. Here the released text contains masks, and a seam is the beginning of the next
     attempt.
     """

@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from guardstream.stream.arguments import check_attributes, check_flag
 from guardstream.stream.callbacks import Handlers
-from guardstream.stream.deadlines import Deadlines
 from guardstream.stream.flows.choosing import own_formats
 from guardstream.stream.observers import Observing
-from guardstream.stream.options import Delivering, Options
+from guardstream.stream.options import Deadlines, Delivering, Options
 
 if TYPE_CHECKING:
     from guardstream.policy import Policy

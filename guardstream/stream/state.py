@@ -17,10 +17,9 @@ from guardstream.events import Finding, FinishReason
 from guardstream.providers.adapter import NONE
 from guardstream.stream.callbacks import Callbacks, Due
 from guardstream.stream.context import check_kept
-from guardstream.stream.deadlines import Watch
 from guardstream.stream.flows.flow import Flow, Known, Sent
 from guardstream.stream.observers import Observation, StreamRecord, StreamStart
-from guardstream.stream.options import Options
+from guardstream.stream.options import Options, Watch
 from guardstream.stream.result import Meter, Result, Stats
 from guardstream.stream.transcript import Delivered, result_of
 

@@ -21,9 +21,7 @@ from guardstream.providers.adapter import Piece, Slot
 from guardstream.providers.spec import META, Leaf, Spec, SpecAdapter
 from guardstream.providers.toolkit import paths
 from guardstream.stream.flows import unknown
-from guardstream.stream.flows.asides import Asides
-from guardstream.stream.flows.checks import CachedCheck
-from guardstream.stream.flows.names import Names
+from guardstream.stream.flows.checks import Asides, CachedCheck, Names
 from guardstream.stream.flows.recurring import Tail
 from guardstream.stream.flows.told_apart import ToldApart
 from guardstream.stream.flows.unknown import UnknownTexts

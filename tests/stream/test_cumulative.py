@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from guardstream.errors import AdapterError
-from guardstream.stream.flows.cumulative import Growth
+from guardstream.stream.flows.str_streams import Growth
 
 
 def test_text_that_grows_after_it_has_stood_still_is_refused() -> None:

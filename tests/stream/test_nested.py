@@ -14,9 +14,8 @@ import pytest
 from guardstream import Guard, Policy
 from guardstream.events import Event, Finish
 from guardstream.stream.flows.checks import CachedCheck
-from guardstream.stream.flows.nested.beside import values_beside
 from guardstream.stream.flows.nested.strings import strings
-from guardstream.stream.flows.nested.values import Nested, Open
+from guardstream.stream.flows.nested.values import Nested, Open, values_beside
 from guardstream.stream.flows.unknown import UnknownTexts
 
 GUARD = Guard(

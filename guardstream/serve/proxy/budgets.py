@@ -10,8 +10,7 @@ from typing import Any, NamedTuple
 from guardstream.framing.json import json_object
 from guardstream.serve.proxy.endpoints import Endpoint
 from guardstream.serve.proxy.requests import BATCH, RequestContent
-from guardstream.stream.result import Result
-from guardstream.stream.usage import tokens_in, tokens_out
+from guardstream.stream.result import Result, tokens_in, tokens_out
 
 BYTES = 3
 """Bytes of UTF-8 per token: English has more, most scripts have fewer."""

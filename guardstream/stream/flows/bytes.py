@@ -1,22 +1,28 @@
 """The flow of bytes: finds the frames in them, guards these, and turns them back into bytes.
 
-A source may cut bytes anywhere, even inside a character.
+A source may cut bytes anywhere, even inside a character. Server-sent events that come as `str` are
+read alike: lines in, lines out; events in, events out.
+
+    async for line in guard.wrap(response.aiter_lines(), framing="sse"): ...
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import chain
+from typing import Any
 
 from guardstream.errors import AdapterError
+from guardstream.events import Finding, FinishReason
 from guardstream.framing.frames.event import EventFrames
 from guardstream.framing.frames.frame import Frame, Media
 from guardstream.framing.json import json_object
+from guardstream.framing.lines import EventText
 from guardstream.framing.templates import EncodedTemplate
-from guardstream.providers.adapter import Unknown
+from guardstream.providers.adapter import Call, Slot, Unknown
 from guardstream.stream.flows.choosing import Choose, beginning_of
 from guardstream.stream.flows.fast_path import FastPath
-from guardstream.stream.flows.flow import Sent
+from guardstream.stream.flows.flow import Part, Sent
 from guardstream.stream.flows.frames import LONG_EVENT, Check, FrameFlow, Make
 from guardstream.stream.on_block import BlockError
 
@@ -141,3 +147,62 @@ class WireFlow(FrameFlow):
             ended = (flow.ended for flow in self._flows)
             self.ended = self.ended or next((reason for reason in ended if reason), "stop")
         return sent
+
+
+class LineFlow:
+    """One stream of lines or events; they go out in the form they came in."""
+
+    def __init__(self, wire: WireFlow) -> None:
+        self._wire = wire
+        self._text = EventText()
+
+    @property
+    def findings(self) -> list[Finding]:
+        return self._wire.findings
+
+    @property
+    def ended(self) -> FinishReason | None:
+        return self._wire.ended
+
+    @property
+    def blocked_by(self) -> str | None:
+        return self._wire.blocked_by
+
+    @property
+    def calls(self) -> Mapping[Slot, Call]:
+        return self._wire.calls
+
+    @property
+    def usage(self) -> Any:
+        return self._wire.usage
+
+    @property
+    def provider(self) -> str:
+        return self._wire.provider
+
+    @property
+    def error(self) -> Exception | None:
+        return self._wire.error
+
+    @property
+    def ending(self) -> Sequence[Part]:
+        return self._wire.ending
+
+    @property
+    def held(self) -> int:
+        return self._wire.held
+
+    def feed(self, chunk: str) -> Sequence[Sent[str]]:
+        return self._decoded(self._wire.feed(self._text.encode(chunk)))
+
+    def finish(self) -> Sequence[Sent[str]]:
+        return self._decoded(self._wire.finish())
+
+    def _decoded(self, sent: Sequence[Sent[bytes]]) -> list[Sent[str]]:
+        """Return what goes out as `str`; the text of a frame is counted with its first line."""
+        decoded: list[Sent[str]] = []
+        for each in sent:
+            first, *rest = self._text.decode(each.chunk)
+            decoded.append(Sent(first, each.text, each.characters, each.parts))
+            decoded += [Sent(line) for line in rest]
+        return decoded

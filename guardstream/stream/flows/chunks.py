@@ -188,7 +188,7 @@ class ChunkFlow(PieceFlow[C]):
         them.
         """
         name, apart = self.event_name, self.hooks.apart_by_name
-        if not name:
+        if not (name and (apart or any(piece.kind == "unknown" for piece in reading.pieces))):
             return reading
         pieces = [
             piece._replace(slot=piece.slot._replace(name=name))

@@ -21,10 +21,8 @@ from guardstream.stream.flows.choosing import (
     own_formats,
 )
 from guardstream.stream.flows.chunks import ChunkFlow
-from guardstream.stream.flows.cumulative import Growth
-from guardstream.stream.flows.event_lines import EventLines
 from guardstream.stream.flows.flow import Around, Flow, MakeStage
-from guardstream.stream.flows.json_lines import JSONLines
+from guardstream.stream.flows.str_streams import EventLines, Growth, JSONLines
 from guardstream.stream.flows.text import TextFlow
 from guardstream.stream.on_block import OnBlock, blocked_message
 from guardstream.stream.result import Meter
@@ -112,7 +110,7 @@ class FlowMaker:
         harmless = partial(is_harmless, self.policy)
         block_error = partial(blocked_message, message=self.policy.block_message) if fails else None
         if isinstance(chunk, str):
-            from guardstream.stream.flows.lines import LineFlow
+            from guardstream.stream.flows.bytes import LineFlow
 
             return LineFlow(WireFlow("sse", self.choose, make, harmless, self.unknown, block_error))
         media = self.media or self.framing

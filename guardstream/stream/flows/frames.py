@@ -22,13 +22,11 @@ from guardstream.providers.generic.text import PlainText
 from guardstream.providers.hooks import hooks_of
 from guardstream.stream.flows.choosing import Choose
 from guardstream.stream.flows.chunks import ChunkFlow
-from guardstream.stream.flows.event_fields import EventFields, with_retry
-from guardstream.stream.flows.event_templates import EventTemplates
+from guardstream.stream.flows.event_fields import EventFields, WaitingEvents, with_retry
+from guardstream.stream.flows.fast_path import EventTemplates
 from guardstream.stream.flows.flow import Known, Part, Sent
-from guardstream.stream.flows.other_frames import OtherFrames, name_beside
 from guardstream.stream.flows.text import TextFlow
-from guardstream.stream.flows.text_frames import TextFrames
-from guardstream.stream.flows.waiting_events import WaitingEvents
+from guardstream.stream.flows.text_frames import OtherFrames, TextFrames, name_beside
 from guardstream.stream.on_block import BlockError
 
 Make: TypeAlias = Callable[[Adapter[Any]], "ChunkFlow[Any] | TextFlow"]

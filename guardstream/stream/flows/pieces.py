@@ -17,16 +17,9 @@ from guardstream.events import UNKNOWN, Event, Finding, Finish, FinishReason, Te
 from guardstream.providers.adapter import NEW, NONE, Adapter, Beside, Call, Piece, Reading, Slot
 from guardstream.providers.hooks import hooks_of, model_of
 from guardstream.stages.passthrough import Passthrough
-from guardstream.stream.flows.added import Added
-from guardstream.stream.flows.asides import Asides
-from guardstream.stream.flows.checks import CachedCheck
-from guardstream.stream.flows.choices import Choices
-from guardstream.stream.flows.event_names import EventNames
+from guardstream.stream.flows.checks import Asides, CachedCheck, EventNames, Marks, Names
 from guardstream.stream.flows.flow import MakeStage, Part, Sent, blocking
-from guardstream.stream.flows.marks import Marks
-from guardstream.stream.flows.names import Names
-from guardstream.stream.flows.repeats import repeated
-from guardstream.stream.flows.slots import Lane, Lanes, Track
+from guardstream.stream.flows.slots import Added, Choices, Lane, Lanes, Track, repeated
 from guardstream.stream.flows.unknown import UnknownTexts
 from guardstream.stream.result import Meter
 
@@ -180,8 +173,11 @@ class PieceFlow(Generic[C]):
     def _note_choices(self, chunk: C, reading: Reading) -> C:
         """Remember the last chunk of each open choice.
 
-        Return what is remembered: the chunk without unknown text.
+        Return what is remembered: the chunk without unknown text. None is made of a chunk on which
+        no other can be modelled, because it has neither a choice nor new text of a slot.
         """
+        if not (reading.choices or any(piece.kind in NEW for piece in reading.pieces)):
+            return chunk
         chunk = model_of(self.hooks, chunk, reading)
         self._choices.note(reading, chunk)
         return chunk

@@ -1,15 +1,154 @@
-"""The pipelines of one stream by slot, and the text that passed through each of them."""
+"""The texts of one stream: a pipeline for each slot, and the choices that they belong to.
+
+Text that a chunk repeats is replaced by the text released before. What a pipeline held goes out in
+chunks that the guard adds, as do a block's message and ends.
+
+Some sources send more text after a finish reason. What was held then has been released as a
+non-match, but whoever joins the text could still read one. So rules see that text again
+(`Continued`): it is not emitted a second time, and what turns out to be the rest of a match is
+masked or blocked.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from itertools import takewhile
+from typing import Any, Generic, TypeVar
 
-from guardstream.events import Event, Finish, Form, Stage, ends_by_rule, text_of
-from guardstream.providers.adapter import NONE, Call, Piece, Slot
-from guardstream.stream.flows.continued import Continued
-from guardstream.stream.flows.flow import MakeStage, stage_error
+from guardstream.errors import AdapterError
+from guardstream.events import (
+    Event,
+    Finding,
+    Finish,
+    FinishReason,
+    Form,
+    Stage,
+    Text,
+    ends_by_rule,
+    text_of,
+)
+from guardstream.providers.adapter import NEW, NONE, Adapter, Call, Piece, Reading, Slot
+from guardstream.providers.hooks import Hooks
+from guardstream.stream.flows.flow import MakeStage, Part, Sent, following, stage_error
+
+C = TypeVar("C")
+
+
+class Choices(Generic[C]):
+    """Keeps the last chunk of each choice that is `open`, the finish `reasons` of those that have
+    ended, and those of the choices that the guard has `cut`."""
+
+    __slots__ = ("cut", "open", "reasons")
+
+    def __init__(self) -> None:
+        self.open: dict[int, C] = {}
+        self.reasons: dict[int, FinishReason] = {}
+        self.cut: dict[int, FinishReason] = {}
+
+    @property
+    def reason(self) -> FinishReason:
+        """The finish reason of the stream: that of its first choice."""
+        return self.reasons.get(min(self.reasons, default=0), "stop")
+
+    @property
+    def all_cut(self) -> bool:
+        """Whether the guard has cut all choices that are open; ask only once it has cut one."""
+        return self.open.keys() <= self.cut.keys()
+
+    def note(self, reading: Reading, chunk: C) -> None:
+        """Remember `chunk` as the last one of the choices in it; new text reopens a choice that
+        its source has ended."""
+        for choice in reading.choices:
+            if choice in self.reasons and (choice in self.cut or not _has_new_text(reading)):
+                continue
+            self.reasons.pop(choice, None)
+            self.open[choice] = chunk
+
+    def replace(self, last: C, chunk: C) -> None:
+        """Remember `chunk` in place of the chunk `last`."""
+        self.open = {at: chunk if each is last else each for at, each in self.open.items()}
+
+    def end(self, choice: int, reason: FinishReason) -> None:
+        """Take note that the source has ended a choice."""
+        self.open.pop(choice, None)
+        self.reasons.setdefault(choice, reason)
+
+    def cut_all(self, choices: Iterable[int], reason: FinishReason) -> None:
+        """Take note that the guard ends these choices."""
+        self.cut.update(dict.fromkeys(choices, reason))
+
+    def newly_cut(self) -> list[int]:
+        """Return the choices that the guard has cut and that have not ended yet."""
+        return [choice for choice in self.cut if choice not in self.reasons]
+
+
+def _has_new_text(reading: Reading) -> bool:
+    """Return whether a chunk has new text of a slot, or text that its adapter withholds."""
+    return any(piece.kind in NEW or piece.kind == "later" for piece in reading.pieces)
+
+
+class Continued:
+    """Wraps a pipeline that is fed `tail` first; findings count from the text after it."""
+
+    def __init__(self, stage: Stage, tail: str) -> None:
+        self._stage = stage
+        self._tail = tail
+        self._ahead = tail  # not yet fed to the pipeline
+        self._again = tail  # what the pipeline has yet to emit a second time
+        self._same = len(tail)  # how much of the tail is emitted as it was
+
+    @property
+    def held_before(self) -> str:
+        """The earlier text, while a match that ends in new text may begin in it; else empty."""
+        return self._again if self._stage.held >= len(self._again) else ""
+
+    @property
+    def held(self) -> int:
+        """How many code points of the new text are held back now."""
+        held = self._stage.held
+        return max(held - len(self._again), 1) if held else 0  # a mask may be shorter than its text
+
+    def feed(self, text: str) -> list[Event]:
+        """Take the next characters; return the events that are certain."""
+        ahead, self._ahead = self._ahead, ""
+        return self._new(self._stage.feed(ahead + text))
+
+    def finish(self) -> list[Event]:
+        """Take the source's end and return the rest."""
+        return self._new(self._stage.finish())
+
+    def _new(self, events: list[Event]) -> list[Event]:
+        found: list[Event] = []
+        earlier: Finding | None = None  # the last event, if it is only of the earlier text
+        masks = [each for each in events if isinstance(each, Finding) and each.action == "mask"]
+        # A mask comes before its finding.
+        self._same = min([self._same, *(mask.start for mask in masks)])
+        for event in events:
+            if isinstance(event, Finding):
+                start, end = event.start - len(self._tail), event.end - len(self._tail)
+                moved = replace(event, start=max(start, 0), end=max(end, 0))
+                earlier = None if end > 0 else moved
+                found += [moved] if end > 0 else []
+                continue
+            if isinstance(event, Text):
+                text = self._without(event.text)
+                found += [Text(text)] if text else []
+            else:
+                found += [event] if earlier is None else [earlier, event]  # it says which rule ends
+            earlier = None
+        return found
+
+    def _without(self, text: str) -> str:
+        """Strip what was emitted before; a mask that reaches into it is emitted whole."""
+        again = self._again[: max(len(self._again) + self._same - len(self._tail), 0)]
+        if again.startswith(text):
+            self._again = self._again[len(text) :]
+            return ""
+        self._again = ""
+        same = takewhile(lambda pair: pair[0] == pair[1], zip(again, text, strict=False))
+        return text[sum(1 for _ in same) :]  # a unit may have text before its mask
 
 
 @dataclass(slots=True, eq=False)
@@ -269,3 +408,94 @@ def _run(step: Callable[..., Sequence[Event]], *text: str) -> Sequence[Event]:
         return step(*text)
     except Exception as error:
         raise stage_error(error) from error
+
+
+def repeated(lanes: Lanes, piece: Piece, over: Slot | None, *, ended: bool) -> str | None:
+    """Return what a repeating piece becomes; None if it must be guarded as a text of its own.
+
+    It must if its slot has not streamed what it claims to repeat. While that slot is open, such a
+    piece raises AdapterError, because it is unknown what may be shown of it. The slot `over` is not
+    open, nor is a slot whose pipeline has gone on in another one. `ended` says that the guard has
+    ended the stream.
+    """
+    track = lanes.get(piece.slot)
+    whole = lanes.whole(piece)
+    if track is None or whole is not None:
+        return whole
+    if piece.kind == "echo":
+        if track.source and track.source[-1] == piece.text:
+            return track.last_delta
+    else:
+        source, released = "".join(track.source), "".join(track.released)
+        if piece.kind == "parsed":
+            from guardstream.providers.toolkit.parsed import same_value  # imports pydantic
+
+            if same_value(source, piece.text):
+                return piece.text if released == source else released
+        if source == piece.text:
+            return released
+    if not track.lane.done and track.lane.track is track and piece.slot != over:
+        if ended and piece.kind == "copy":  # the stream ended before the new part of it
+            return "".join(track.released)
+        raise AdapterError(
+            f"a chunk repeats {piece.slot.channel!r} text of field {piece.slot.field!r} that was "
+            "not streamed before it"
+        )
+    return None
+
+
+class Added(Generic[C]):
+    """Builds such chunks with the adapter, modelled on a chunk of the source without its unknown
+    text."""
+
+    def __init__(self, adapter: Adapter[C], hooks: Hooks[C], lanes: Lanes) -> None:
+        self._adapter = adapter
+        self._lanes = lanes
+        judges_keys = hooks.steady and hooks.judge_keys is not None
+        self._takes_more = hooks.takes_more
+        self._bare: Callable[[C], C] = hooks.without_unknown if judges_keys else _itself
+
+    def chunks(self, chunk: C, slot: Slot, text: str) -> Sequence[C]:
+        """Return chunks like `chunk` that carry only a text."""
+        return self._adapter.extra(self._bare(chunk), slot, text, self._lanes.released)
+
+    def text(self, chunk: C, slot: Slot, text: str) -> list[Sent[C]]:
+        """Return those chunks as `Sent`; the text is counted with the first of them."""
+        sent: list[Sent[C]] = [Sent(each) for each in self.chunks(chunk, slot, text)]
+        if sent:
+            first = sent[0]
+            first.characters, first.name = len(text), slot.name
+            if slot.is_answer:
+                first.text = text
+            else:
+                first.parts = (Part(slot, text),)
+        return sent
+
+    def end(self, chunk: C, choice: int, reason: FinishReason) -> list[Sent[C]]:
+        """Return the chunks that end a choice."""
+        ends = self._adapter.end(self._bare(chunk), choice, reason, self._lanes.released)
+        return [Sent(each) for each in ends]
+
+    def messages(self, message: str, choices: Mapping[int, C]) -> list[Sent[C]]:
+        """Return the chunks that carry a block's message, one for each open choice."""
+        last_text = {
+            track.slot.choice: track
+            for track in self._lanes.tracks()
+            if track.slot.channel == "text"
+        }
+        sent: list[Sent[C]] = []
+        for choice, chunk in choices.items():
+            track = last_text.get(choice)
+            slot, last = Slot(choice, "text", "content"), chunk
+            text = message
+            if track is not None and (self._takes_more is None or self._takes_more(track.slot)):
+                slot, last = track.slot, track.chunk
+                text = following(track.last_released, message)
+            self._lanes.note_added(slot, text)
+            with suppress(AdapterError, LookupError):  # the format may have no place for it
+                sent += self.text(last, slot, text)
+        return sent
+
+
+def _itself(chunk: Any) -> Any:
+    return chunk

@@ -18,20 +18,18 @@ from guardstream.errors import AdapterError
 from guardstream.events import Event, Finding, Finish, Text, text_of
 from guardstream.providers.adapter import Beside, Piece
 from guardstream.providers.toolkit.fields import KIND_ENDS
-from guardstream.stream.flows.across import Across, matches_across, severity
-from guardstream.stream.flows.checks import Check, is_unchanged
-from guardstream.stream.flows.nested.beside import values_beside
+from guardstream.stream.flows.checks import Across, Check, is_unchanged, matches_across, severity
 from guardstream.stream.flows.nested.judged import (
     HIDDEN,
     Judged,
+    Reading,
     found_within,
+    merged,
     revealed,
     without_overlaps,
 )
-from guardstream.stream.flows.nested.readings import Reading, merged
 from guardstream.stream.flows.nested.strings import begins_anew, strings
-from guardstream.stream.flows.nested.values import Nested
-from guardstream.stream.flows.nested.writing import with_strings, written_in
+from guardstream.stream.flows.nested.values import Nested, values_beside, with_strings, written_in
 from guardstream.stream.flows.recurring import MASK, Tail, without
 from guardstream.stream.flows.told_apart import Divided, Name, ToldApart
 

@@ -1,8 +1,16 @@
-"""Lines of JSON in a stream of `str`: an answer that a model writes, or a stream of another kind.
+"""Streams of `str` that are no text: lines of JSON, server-sent events, or the whole text so far.
 
-As text, they are guarded together with the JSON around their text. A client that parses them may
-read a match that spans two lines, or that escapes hide. So the stream is refused before such a
-match is complete, and if lines are cut, because their text cannot be read then.
+As text, lines are guarded together with the JSON or the fields around their text. A client that
+parses them may read a match that spans two lines, or that escapes hide. So the stream is refused
+before such a match is complete, and if lines are cut, because their text cannot be read then.
+
+That a stream has events is certain when data is a JSON object or `[DONE]`, when a second line has
+data, or when a blank line ends data that has other fields beside it. Before that, at most one part
+of an answer has passed.
+
+If each chunk repeats all text before it, a match at the end of one chunk would be judged together
+with the beginning of the next, and could be missed. So such a stream is refused, too, as soon as
+this is certain.
 """
 
 from __future__ import annotations
@@ -17,6 +25,127 @@ from typing import Any
 from guardstream.errors import AdapterError
 from guardstream.events import Finding, FindingKind
 from guardstream.stream.flows.recurring import Tail, without
+
+_REPEATED = 16
+"""Code points that growing chunks have repeated by then. Deltas do not do that by chance."""
+
+_TIMES = 2
+"""How often a chunk has grown by then."""
+
+_SAME = 128 * 1024
+"""After so many chunks that equal the last one, they are deltas.
+
+A cumulative source may repeat its text for each token that the model thinks before it answers, but
+models think for fewer tokens than that.
+"""
+
+_LOOKED_AT = 256
+"""How many code points of a chunk are searched for a text that repeats."""
+
+
+class Growth:
+    """Inspects the beginning of a text; `if_new` is what to pass if none of it is repeated."""
+
+    def __init__(self, if_new: str = "framing='text'") -> None:
+        self._if_new = if_new
+        self._last = ""
+        self._repeated = 0
+        self._times = 0
+        self._same = 0  # chunks that say the same as the one before
+
+    def may_be_cumulative(self, chunk: str) -> bool:
+        """Take the next text; return whether it may still be cumulative. AdapterError if it is
+        certain."""
+        last, self._last = self._last, chunk
+        if chunk == last and chunk:
+            self._same += 1
+            return self._same < _SAME
+        if not chunk.startswith(last):
+            return False
+        if last and len(chunk) > len(last) and not _repeats_itself(chunk):
+            self._times += 1
+            self._repeated += len(last)
+        if self._times >= _TIMES and self._repeated >= _REPEATED:
+            raise AdapterError(
+                "each chunk repeats the text before it: pass provider='cumulative_text'; if all of "
+                f"it is new, pass {self._if_new}"
+            )
+        return True
+
+
+def _repeats_itself(chunk: str) -> bool:
+    """Return whether a chunk is one short text repeated: its deltas seem to be cumulative, too."""
+    begin = chunk[:_LOOKED_AT]
+    return any(begin.startswith(begin[at:]) for at in range(1, len(begin) // 2 + 1))
+
+
+_FIELD = re.compile(r"(?:data|event|id|retry):")
+
+_STARTS = ("data:", "event:", "id:", "retry:", ":")
+
+_JSON = re.compile(r"data: ?(?:\{\s*[\"}]|\[DONE\]|\[\s*\{\s*\")")
+
+_LINE_END = re.compile(r"\r\n|\r|\n")
+
+_ENOUGH = 64
+"""Characters of a line that suffice to classify it."""
+
+
+class EventLines:
+    """Inspects the beginning of a text.
+
+    The chunking makes no difference, except for lines that come without their ends, as HTTP clients
+    yield them: such a line has ended when the next chunk is empty or begins with a field.
+    """
+
+    def __init__(self) -> None:
+        self._line = ""  # the beginning of the current line
+        self._fields = 0  # the number of complete lines of the current event
+        self._has_data = False  # whether one of them was data
+        self._had_data = False  # whether any event had data
+        self._after_return = False
+
+    def may_be_events(self, chunk: str) -> bool:
+        """Take the next text; return whether it may still be events. AdapterError if it is
+        certain."""
+        if self._line.startswith(_STARTS) and (not chunk or _FIELD.match(chunk)):
+            chunk = "\n" + (chunk or "\n")
+        elif self._after_return and chunk:
+            self._after_return = False
+            chunk = chunk.removeprefix("\n")
+        self._after_return = self._after_return or chunk.endswith("\r")
+        first, *others = _LINE_END.split(chunk)
+        return self._goes_on(first) and all(
+            self._end_line() and self._goes_on(line) for line in others
+        )
+
+    def _goes_on(self, text: str) -> bool:
+        """Take more of a line; return whether it may be a line of an event."""
+        self._line = line = self._line + text[: _ENOUGH - len(self._line)]
+        if _JSON.match(line) or (self._had_data and line.startswith("data:")):
+            raise _refused_events()
+        return line.startswith(_STARTS) or any(start.startswith(line) for start in _STARTS)
+
+    def _end_line(self) -> bool:
+        """Process the line that has ended; return whether it may be a line of an event."""
+        line, self._line = self._line, ""
+        if not line:
+            if self._has_data and self._fields > 1:
+                raise _refused_events()
+            self._fields, self._has_data = 0, False
+        elif _FIELD.match(line):
+            self._fields += 1
+            if line.startswith("data:"):
+                self._has_data = self._had_data = True
+        return not line or line.startswith(_STARTS)
+
+
+def _refused_events() -> AdapterError:
+    return AdapterError(
+        "the text is server-sent events: pass framing='sse', or wrap the response's bytes; "
+        "if it is text, pass framing='text'"
+    )
+
 
 _CODE = re.compile(r'[0-9a-z]:(?=["{\[])')
 """What a data stream of the AI SDK has before the JSON of each line."""
