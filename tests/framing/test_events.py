@@ -35,8 +35,17 @@ def test_lines_that_clients_leave_out_are_not_lost_in_silence(body: bytes, size:
 )
 def test_events_may_have_unknown_lines_beside_them(body: bytes) -> None:
     out = b"".join(GUARD.wrap_sync([body], framing="sse"))
-    assert b"note" not in out
+    assert (b"note" in out) == (b"note" in body)
     assert (b"******" in out) == (b"secret" in body)
+
+
+@pytest.mark.parametrize(
+    "line", [b"note: a secret", b'note: {"a": "\\u0073ecret"}', b"id: 1\nnote: x"]
+)
+def test_an_unknown_line_that_a_rule_changes_is_left_out(line: bytes) -> None:
+    out = b"".join(GUARD.wrap_sync([b"data: hello\n" + line + b"\n\n"], framing="sse"))
+    assert b"note" not in out
+    assert b"hello" in out
 
 
 def test_an_event_in_a_known_shape_counts_as_one() -> None:

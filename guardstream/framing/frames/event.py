@@ -144,10 +144,15 @@ class EventFrames(PlainFrames):
         return self._beside(Frame(value, raw, form, data), item)
 
     def _beside(self, frame: Frame, item: sse.Event | sse.Blank) -> Frame:
-        """Return a frame with what an event has beside its data."""
-        spare = sse.encode(item) if item.unread else b""
-        beside = {"name": item.event, "id": item.id, "retry": item.retry}
-        return replace(frame, **beside, unread=item.unread, spare=spare)  # type: ignore[arg-type]
+        """Return a frame with what an event has beside its data. Lines that clients ignore stay
+        only where nothing else can move to another event, as an id can."""
+        frame = replace(frame, name=item.event, id=item.id, retry=item.retry)
+        if not item.unread:
+            return frame
+        spare = sse.encode(item)
+        if item.id is not None or item.retry is not None:
+            return replace(frame, raw=spare)
+        return replace(frame, unread=item.unread, spare=spare)
 
 
 def _is_done(data: str) -> bool:

@@ -200,7 +200,9 @@ class FrameFlow:
 
     def _may_show(self, unread: str) -> bool:
         """Return whether lines that clients ignore may stay, read as text and as JSON."""
-        return self._check(unread) and all(map(self._check, escaped_strings(unread)))
+        values = (line.partition(":")[2].lstrip() or line for line in unread.split("\n"))
+        escaped = (text for value in values for text in escaped_strings(value))
+        return self._check(unread) and all(map(self._check, escaped))
 
     # The order of text and other events
 
