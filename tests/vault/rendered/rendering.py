@@ -78,9 +78,9 @@ def page_of(renderer: Renderer, text: str) -> str:
         return ""
 
 
-_SENT = frozenset(
-    "href src srcset imagesrcset action formaction poster data background style ping manifest to from"
-    " values by dynsrc lowsrc codebase archive longdesc icon content".split()
+_SENT = re.compile(
+    "href|src|srcset|imagesrcset|action|formaction|poster|data|background|style|ping|manifest|to"
+    "|from|by|values|dynsrc|lowsrc|codebase|archive|longdesc|icon|content|on.*"
 )
 _SPARED = re.compile(r"[\x00-\x20]*(?:mailto|tel):[^?]*", re.IGNORECASE)
 
@@ -102,7 +102,7 @@ def sent(page: str) -> Iterator[str]:
 def _attribute(name: str, value: str) -> Iterator[str]:
     if name == "srcdoc":
         yield from sent(value)
-    elif name in _SENT or name.startswith("on") or "url(" in value.lower():
+    elif _SENT.fullmatch(name) or "url(" in value.lower():
         address = _SPARED.sub("", value, count=1) if _SPARED.match(value) else value
         yield unquote(address)
 
