@@ -136,7 +136,7 @@ wheel-demo: $(READY)
 
 # The versions that are developed with; those that still fit stay, unless UPGRADE=--upgrade.
 lock: $(TOOLS)/.ready
-	$(TOOLS)/bin/uv pip compile --quiet --universal --python-version 3.11 --all-extras --group dev --group docs \
+	$(TOOLS)/bin/uv pip compile --quiet --universal --python-version 3.11 --all-extras --group dev --group docs --group renderers \
 		--no-annotate --custom-compile-command "make lock" $(UPGRADE) \
 		pyproject.toml --output-file requirements-dev.txt
 
@@ -158,7 +158,7 @@ $(READY): pyproject.toml build_native.py build_readme.py $(wildcard guardstream/
 	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed" >&2; exit 1; }
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --upgrade "pip>=25.1"
-	$(BIN)/python $(INSTALL) --editable ".[all]" --group dev --group docs \
+	$(BIN)/python $(INSTALL) --editable ".[all]" --group dev --group docs --group renderers \
 		$(if $(LOCKED),--constraint requirements-dev.txt)
 	touch $@
 

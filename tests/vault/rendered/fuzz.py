@@ -10,6 +10,7 @@ from unittest import mock
 from guardstream import Guard
 from guardstream.policy import Policy
 from guardstream.vault import Vault
+from guardstream.vault.restoring import _Over
 from tests.vault.rendered.rendering import RENDERERS, leaks
 from tests.vault.rendered.writing import HERE, Writer, spelled
 
@@ -38,7 +39,7 @@ def restored(text: str) -> str:
 
 def always(text: str) -> str:
     """Return what a user would read if every stand-in were restored."""
-    with mock.patch("guardstream.vault.restoring.in_address", return_value=False):
+    with mock.patch.object(_Over, "_restored", _Over._brought):
         return restored(text)
 
 

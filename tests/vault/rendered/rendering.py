@@ -82,29 +82,59 @@ _SENT = re.compile(
     "href|src|srcset|imagesrcset|action|formaction|poster|data|background|style|ping|manifest|to"
     "|from|by|values|dynsrc|lowsrc|codebase|archive|longdesc|icon|content|on.*"
 )
-_SPARED = re.compile(r"[\x00-\x20]*(?:mailto|tel):[^?]*", re.IGNORECASE)
+_DRAWN = re.compile("fill|stroke|mask|filter|clip-path|marker.*|cursor")  # in SVG
+_SPARED = re.compile(r"[\x00-\x20]*(?:mailto|tel):[^?]*(?:\?[^=]*)?", re.IGNORECASE)
 
 
 def sent(page: str) -> Iterator[str]:
     """Yield what a browser that shows `page` requests, runs or sends, decoded.
 
-    The address of `mailto:` and `tel:` is left out: a value may stand there.
+    The address of `mailto:` and `tel:` is left out, up to the first field with a value: there a
+    value may stand.
     """
     for element in html5lib.parse(page, namespaceHTMLElements=False).iter():
         if not isinstance(element.tag, str):
             continue  # a comment
         if element.tag in ("script", "style", "{http://www.w3.org/2000/svg}style"):
             yield "".join(element.itertext())
+        if _is_mail(element.get("href", ""), "".join(element.itertext())):
+            continue
         for name, value in element.attrib.items():
+            if name == "content" and element.tag != "meta":
+                continue
             yield from _attribute(name.rpartition("}")[2].rpartition(":")[2].lower(), value)
+
+
+def _is_mail(address: str, text: str) -> bool:
+    """Return whether a link is of the mail address in its text, which some renderers link without
+    `mailto:`."""
+    return unquote(address) == text and re.fullmatch(r"[^/?#:@]+@[^/?#:@]+", text) is not None
 
 
 def _attribute(name: str, value: str) -> Iterator[str]:
     if name == "srcdoc":
         yield from sent(value)
-    elif _SENT.fullmatch(name) or "url(" in value.lower():
+    elif _SENT.fullmatch(name) or (_DRAWN.fullmatch(name) and "url(" in value.lower()):
+        if _DRAWN.fullmatch(name):
+            value = value[value.lower().index("url(") :]
         address = _SPARED.sub("", value, count=1) if _SPARED.match(value) else value
         yield unquote(address)
+
+
+def _says(address: str, secret: str) -> bool:
+    """Return whether an address tells a value to someone.
+
+    One that is nothing but the value names no host, so it stays on the page's own server, and one
+    that is a fragment on the page itself; and no browser knows a scheme that is made of a value.
+    """
+    address = html.unescape(address)
+    if address.startswith("#"):
+        return False
+    around = re.sub(rf"[a-z0-9.@]*{secret}[a-z0-9.@]*", "", address.lower())
+    scheme, colon, rest = address.lower().partition(":")
+    if colon and re.fullmatch(r"[a-z0-9+.\-]*", scheme) and secret in scheme:
+        return secret in rest
+    return secret in address.lower() and re.search(r"[\w/\\:.]", around) is not None
 
 
 def leaks(renderer: Renderer, text: str, secret: str) -> list[str]:
@@ -112,7 +142,7 @@ def leaks(renderer: Renderer, text: str, secret: str) -> list[str]:
     page = page_of(renderer, text)
     if secret not in html.unescape(page).lower():
         return []
-    return [each for each in sent(page) if secret in each.lower()]
+    return [each for each in sent(page) if _says(each, secret)]
 
 
 def versions() -> dict[str, Any]:
