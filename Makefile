@@ -149,7 +149,7 @@ wheel-demo: $(READY)
 
 # The versions that are developed with; those that still fit stay, unless UPGRADE=--upgrade.
 lock: $(TOOLS)/.ready
-	$(TOOLS)/bin/uv pip compile --quiet --universal --python-version 3.11 --all-extras --group dev --group docs \
+	$(TOOLS)/bin/uv pip compile --quiet --universal --python-version 3.11 --all-extras --group dev --group docs --group renderers \
 		--no-annotate --custom-compile-command "make lock" $(UPGRADE) \
 		pyproject.toml --output-file requirements-dev.txt
 
@@ -176,7 +176,7 @@ $(READY): pyproject.toml build_native.py build_readme.py $(wildcard guardstream/
 
 # The packages of providers and frameworks, a browser, a Redis server, and the linter of pages from Node.
 $(FULL): $(READY)
-	$(BIN)/python $(INSTALL) --group dev --group docs $(if $(LOCKED),--constraint requirements-dev.txt)
+	$(BIN)/python $(INSTALL) --group dev --group docs --group renderers $(if $(LOCKED),--constraint requirements-dev.txt)
 	@command -v chromium >/dev/null && command -v redis-server >/dev/null || { \
 		if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
 			apt-get -qq update && DEBIAN_FRONTEND=noninteractive \

@@ -8,7 +8,6 @@ from collections.abc import Iterator, Sequence
 from guardstream.policy import Policy
 from guardstream.policy.veiled import Veiled
 from guardstream.stages.rules import Rule, StandIn
-from guardstream.vault.addresses.judging import Around
 from guardstream.vault.standin import Name, labels_of
 from guardstream.vault.vault import Vault
 from guardstream.vault.veil import Everywhere, Veil
@@ -29,7 +28,7 @@ def masking(policy: Policy, vault: Vault, *, shared: bool = False, escape: bool 
 
         return StandIn(written)
 
-    def become(name: Name, text: str, _around: Around) -> str:
+    def become(name: Name, text: str, _in_address: bool) -> str:
         stays = not escape or vault.value(name) is not None
         return text if stays else vault.escape(text, shared=shared)
 

@@ -8,7 +8,6 @@ from guardstream.events import Stage
 from guardstream.policy import Policy
 from guardstream.policy.veiled import Veiled
 from guardstream.stages.json.settings import Place
-from guardstream.vault.addresses.judging import Around, in_address
 from guardstream.vault.standin import ESCAPED, Name, labels_of
 from guardstream.vault.vault import Vault
 from guardstream.vault.veil import Everywhere, Veil
@@ -35,7 +34,7 @@ def leaving(policy: Policy, vault: Vault) -> Policy:
     Rules do not see issued stand-ins, which stay as they are everywhere.
     """
 
-    def left(name: Name, text: str, _around: Around) -> str | None:
+    def left(name: Name, text: str, _in_address: bool) -> str | None:
         return None if vault.value(name) is None else text
 
     labels = frozenset(vault.labels | _of_rules(policy, vault))
@@ -75,25 +74,25 @@ class _Over:
             veil = self._brings if channel in self._channels else self._leaves
         return veil.over(stage, string=bool(place)) if veil else stage  # nothing was issued
 
-    def _restored(self, name: Name, text: str, around: Around) -> str | None:
-        if in_address(around):
-            return self._withheld(name, text, around)
-        return self._brought(name, text, around)
+    def _restored(self, name: Name, text: str, in_address: bool) -> str | None:
+        if in_address:
+            return self._withheld(name, text, in_address)
+        return self._brought(name, text, in_address)
 
-    def _withheld(self, name: Name, text: str, around: Around) -> str | None:
+    def _withheld(self, name: Name, text: str, in_address: bool) -> str | None:
         """Restore escaped texts only: they are no values, and never withheld."""
         if name.label == ESCAPED:
-            return self._brought(name, text, around)
-        return self._left(name, text, around)
+            return self._brought(name, text, in_address)
+        return self._left(name, text, in_address)
 
-    def _brought(self, name: Name, text: str, around: Around) -> str | None:
+    def _brought(self, name: Name, text: str, in_address: bool) -> str | None:
         value = self._vault.value(name)
         if value is None:
-            return self._left(name, text, around)
+            return self._left(name, text, in_address)
         self._vault.count(restored=1)
         return value
 
-    def _left(self, name: Name, text: str, _around: Around) -> str | None:
+    def _left(self, name: Name, text: str, _in_address: bool) -> str | None:
         """Leave an issued stand-in, hidden from rules; they see any other, as the model's text."""
         self._vault.count(left=1)
         return None if self._vault.value(name) is None else text

@@ -61,14 +61,21 @@ _ENDS = f"(?=_{{0,3}}(?!{_JOINED}))"
 # With the underscores after it: a search that looks one character ahead settles by itself.
 _ENDS_READ = f"_{{0,3}}(?!{_JOINED})"
 
-# What makes a stand-in part of a host's name: two more labels, or one and a path, query or port.
-# Letters of scripts without spaces between words count only after a full stop: elsewhere they are
-# usually the next word, and the stand-in would wait for its end.
-_SPACED = r"0-9\p{Latin}\p{Greek}\p{Cyrillic}\p{Arabic}\p{Hebrew}\p{Mn}\p{So}_\-"
-_LABEL = r"\.[\w\p{So}\-]{1,63}"
+# What makes a stand-in part of a host's name: two more labels, one and a path, query or port, or a
+# domain that renderers link without a scheme. Letters of scripts without spaces between words
+# count only after a full stop: elsewhere they are usually the next word, and the stand-in would
+# wait for its end. After any other sign that is read as a dot, only letters of ASCII count.
+_SPACED = r"0-9\p{Latin}\p{Greek}\p{Cyrillic}\p{Arabic}\p{Hebrew}\p{Mn}\p{So}\p{Cf}_\-"
+_CONTROL = r"\x01-\x08\x0e-\x1f\x7f"
+# https://www.unicode.org/reports/tr46/#Notation, and as an entity, a percent sign or an escape.
+_OTHER_DOT = r"(?:[．。｡]|%2[eE]|&period;|&#0{0,5}46;|&#[xX]0{0,4}2[eE];|\\\.)"
+_LABEL = rf"(?:\.[\w\p{{So}}\-]|{_OTHER_DOT}[A-Za-z0-9])[\w\p{{So}}\-]{{0,62}}"
+# https://github.com/markdown-it/linkify-it: the domains that it links by default.
+_DOMAIN = "(?i:[a-z]{2}|biz|com|edu|gov|net|org|pro|web|xxx|aero|asia|coop|info|museum|name|shop)"
 _HOST = (
-    rf"(?:[{_SPACED}]{{0,63}}{_LABEL}\.(?:[^\W\d_]|\p{{So}})"
-    rf"|[{_SPACED}.:@%]{{0,63}}{_LABEL}(?:[/?#]|:[0-9]))"
+    rf"(?:[{_SPACED}{_CONTROL}]{{0,63}}{_LABEL}(?:\.(?:[^\W\d_]|\p{{So}})|{_OTHER_DOT}[A-Za-z])"
+    rf"|[{_SPACED}.:@%]{{0,63}}{_LABEL}(?:[/?#]|:[0-9])"
+    rf"|(?:\.|{_OTHER_DOT}){_DOMAIN}(?![\w\-]))"
 )
 
 

@@ -20,15 +20,13 @@ from guardstream.jsonstream.origins import Origins
 from guardstream.stages.json.settings import Place
 from guardstream.stages.redact import RuleSet
 from guardstream.stages.rules import Rule, StandIn
-from guardstream.vault.addresses.judging import Around
-from guardstream.vault.addresses.plain import REACH
+from guardstream.vault.addresses.reader import REACH, Reader
 from guardstream.vault.ids import Ids
 from guardstream.vault.standin import LONGEST, Name, alone, each_in, patterns, read
-from guardstream.vault.surroundings import Surroundings
 
-Become: TypeAlias = Callable[[Name, str, Around], str | None]
-"""Returns what a stand-in becomes, given its name, its spelling and its surroundings; None leaves
-it to the rules."""
+Become: TypeAlias = Callable[[Name, str, bool], str | None]
+"""Returns what a stand-in becomes, given its name, its spelling, and whether it may be part of an
+address; None leaves it to the rules."""
 
 _FIRST, _LAST = 0xF0000, 0x10FFFF
 _private = re.compile(f"[{chr(_FIRST)}-{chr(_LAST)}]")
@@ -60,8 +58,8 @@ class Veil:
 
     def over(self, stage: Stage, *, string: bool = False) -> Stage:
         """Return a stage that hides stand-ins from `stage`; the text may be all of a string."""
-        around = Surroundings(string=string)
-        self._last = veiled = _Veiled(stage, self._rules, self._shown, self._turned_to, around)
+        reader = Reader(string=string)
+        self._last = veiled = _Veiled(stage, self._rules, self._shown, self._turned_to, reader)
         return veiled
 
     def source(self, text: str, meant: Callable[[Name], str | None]) -> str:
@@ -82,7 +80,7 @@ class Veil:
 
         return meaning
 
-    def _shown(self, text: str, around: Around, hide: Callable[[str, str], str]) -> str:
+    def _shown(self, text: str, in_address: bool, hide: Callable[[str, str], str]) -> str:
         """Return what rules see for a found `text`: a stand-in, or a host's name with some in it.
 
         `hide` returns the character for a stand-in, given its text and what it becomes.
@@ -90,14 +88,12 @@ class Veil:
         before, inner, after = alone(text)
         name = read(inner, self._labels)
         if name is not None:
-            around = around._replace(before=around.before + before)
-            becomes = self._become(name, inner, around)
+            becomes = self._become(name, inner, in_address)
             return text if becomes is None else before + hide(inner, becomes) + after
-        around = around._replace(in_host=True)
 
         def shown(match: regex.Match[str]) -> str:
             name = read(match[0], self._labels)
-            becomes = None if name is None else self._become(name, match[0], around)
+            becomes = None if name is None else self._become(name, match[0], True)
             return match[0] if becomes is None else hide(match[0], becomes)
 
         each: regex.Pattern[str] = each_in(self._labels, self._ids)
@@ -122,16 +118,16 @@ class _Veiled:
         self,
         inner: Stage,
         rules: RuleSet,
-        shown: Callable[[str, Around, Callable[[str, str], str]], str],
+        shown: Callable[[str, bool, Callable[[str, str], str]], str],
         turned_to: Callable[[_Veiled], None],
-        surroundings: Surroundings,
+        reader: Reader,
     ) -> None:
         self._inner = inner
         self._turned_to = turned_to
         self._show = shown
         self._find = rules.with_replacements({_RULE: StandIn(self._hidden)}).stage()
-        self._surroundings = surroundings
-        self._ahead: list[str] = []  # read by `_find`, not yet taken by `_surroundings`
+        self._reader = reader
+        self._ahead: list[str] = []  # read by `_find`, not yet taken by `_reader`
         self._becomes: list[str] = []  # what each private character becomes
         self._texts: list[str] = []  # the source text of each private character
         self._chars: dict[tuple[str, str], str] = {}  # the private character of each hidden text
@@ -152,7 +148,7 @@ class _Veiled:
         if ran or self._tail:
             if not isinstance(ran, int):
                 self._catch_up()
-                self._surroundings.add(text)
+                self._reader.add(text)
                 return self._after(self._find.follow(text, ran))
             self._ahead.append(text)
             self.held += ran - len(self._tail)
@@ -184,15 +180,15 @@ class _Veiled:
             return [event for piece in pieces for event in self.feed(piece)]
         if not text.isascii() and _has_private(text):
             text = _private.sub(lambda match: self._private(match[0], match[0]), text)
-        self._surroundings.add(text)
+        self._reader.add(text)
         return self._after(self._find.feed(text))
 
     def _catch_up(self) -> None:
-        """Let `_surroundings` and `_find` take the texts that were only read."""
+        """Let `_reader` and `_find` take the texts that were only read."""
         if self._ahead:
             text = "".join(self._ahead)
             self._ahead.clear()
-            self._surroundings.add(text)
+            self._reader.add(text)
             self._find.skip(text, self._tail)
 
     def _after(self, events: list[Event]) -> list[Event]:
@@ -250,11 +246,12 @@ class _Veiled:
 
     def _hidden(self, text: str, at: int) -> str:
         """Return the text that was found at `at`, with private characters for what is hidden."""
-        shown = self._show(text, self._surroundings.around(at), self._private)
         before, inner, after = alone(text)
+        in_address = self._reader.in_address(at + len(before))
+        shown = self._show(text, in_address, self._private)
         char = shown[len(before) : len(shown) - len(after)]
-        if len(char) == 1 and _private.sub(self._shown, char)[-1:].isalnum():
-            self._surroundings.unbracket(at + len(before) + len(inner) - 1)
+        if len(char) == 1 and _private.sub(self._shown, char) != inner:
+            self._reader.restored(len(inner))
         return shown
 
     def _private(self, text: str, becomes: str) -> str:
