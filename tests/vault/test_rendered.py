@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import importlib.util
-
 import pytest
+
+from tests.support.optional import needs
 
 RENDERERS = (
     *("markdown_it", "mdit_py_plugins", "linkify_it", "mistune", "markdown2", "markdown", "marko"),
     *("commonmark", "cmarkgfm", "docutils", "textile", "creole", "bbcode", "html5lib"),
 )
-MISSING = [name for name in RENDERERS if importlib.util.find_spec(name) is None]
+for name in RENDERERS:
+    needs(name)
 
-pytestmark = [
-    pytest.mark.generated,
-    pytest.mark.skipif(bool(MISSING), reason=f"not installed: {', '.join(MISSING)}"),
-]
+pytestmark = pytest.mark.generated
 
 
 def test_no_value_leaves_in_a_request() -> None:
