@@ -33,7 +33,7 @@ Ran: TypeAlias = tuple[int, int, bool, "Sequence[Settled] | None"]
 character needs attention (`match.Steps`), and what was settled before it."""
 
 FindUnseen: TypeAlias = Callable[[str], object]
-"""Finds an unseen (zero-width) character in a text; all of these are beyond ASCII."""
+"""Finds an unseen character in a text; in ASCII, only control characters are unseen."""
 
 
 class Reader(Protocol):
@@ -132,7 +132,7 @@ class MixedReader:
             or not text
             or len(tail) > self._most
             or self.position > self.trim_at
-            or (self._find_unseen and not text.isascii() and self._find_unseen(text))
+            or (self._find_unseen and self._find_unseen(text))
         ):
             return None
         held = self.read(text)

@@ -11,6 +11,7 @@ from typing import NamedTuple
 import regex
 
 from guardstream.scan.match import Confirm
+from guardstream.scan.unseen import seen
 from guardstream.scan.words.normalize import (
     JOINS,
     NAMES,
@@ -21,7 +22,6 @@ from guardstream.scan.words.normalize import (
     Table,
     boundaries,
     spacing,
-    unseen,
     whole_by_default,
 )
 from guardstream.stages.exceptions import HIDDEN, After, Allowed
@@ -31,6 +31,7 @@ from guardstream.stages.rules import Rule, RuleError
 def folding_of(rule: Rule) -> Folding:
     """Return how a rule's words are compared. Raises RuleError for an unknown normalisation."""
     names = frozenset(rule.normalize) | ({"case"} if rule.ignore_case else set())
+    names |= {"zero_width"}
     for name in sorted(names.difference(NAMES)):
         raise RuleError(rule.id, f"unknown normalisation {name!r}; known are {', '.join(NAMES)}")
     for name in sorted(names - WORD_NAMES):
@@ -78,14 +79,16 @@ def confirmation_of(rule: Rule) -> Confirmation | None:
     """
     if not rule.has_checks:
         return None
-    judge = _Judge(rule)
+    judge = _Judge(rule, hidden=HIDDEN if "zero_width" in rule.normalize else 0)
     of_patterns = Confirm(judge, judge.reach, judge.keywords)
+    if rule.words:
+        judge = _Judge(rule, hidden=HIDDEN)
     return Confirmation(of_patterns, Confirm(judge.of_word, judge.reach))
 
 
 class _Judge:
     """A rule's validators, allowlist and keywords; see `Confirm`. It looks at up to `reach`
-    characters before a match."""
+    characters before a match, past up to `hidden` unseen ones."""
 
     __slots__ = (
         "_after",
@@ -99,8 +102,8 @@ class _Judge:
         "reach",
     )
 
-    def __init__(self, rule: Rule) -> None:
-        self._reading = reading = _Reading(rule)
+    def __init__(self, rule: Rule, hidden: int) -> None:
+        self._reading = reading = _Reading(rule, hidden)
         space = spacing_of(rule)
         self._spaces = None if space == " " else regex.compile(space, regex.V0)
         self._fold = str.casefold if rule.ignore_case else str
@@ -179,15 +182,15 @@ def _may_be_ascii(keyword: str) -> bool:
 
 
 class _Reading:
-    """How a rule reads text: which characters stand for others, and which are unseen. It reads past
-    up to `hidden` unseen characters before a match."""
+    """How a rule reads text: which characters stand for others, and whether some are unseen. It
+    reads past up to `hidden` of these before a match."""
 
     __slots__ = ("_table", "hidden")
 
-    def __init__(self, rule: Rule) -> None:
+    def __init__(self, rule: Rule, hidden: int) -> None:
         names = TRANSLATED.intersection(rule.normalize)
         self._table = Table(names) if names else None
-        self.hidden = HIDDEN if "zero_width" in rule.normalize else 0
+        self.hidden = hidden
 
     def translated(self, text: str) -> str:
         """Return a text with each character replaced by the one that the rule reads it as."""
@@ -195,9 +198,7 @@ class _Reading:
 
     def seen(self, text: str) -> str:
         """Return a text without the characters that are unseen for the rule."""
-        if not self.hidden or text.isascii():
-            return text
-        return unseen().sub("", text)
+        return seen(text) if self.hidden else text
 
     def compared(self, text: str) -> str:
         """Return a match as checks compare it: its seen part, or all of it if nothing is seen."""
@@ -245,14 +246,17 @@ class _Keywords:
         self.reach = rule.keyword_distance + _BESIDE + reading.hidden
 
     def stand_before(self, text: str) -> bool:
-        """Return whether one of the keywords occurs near enough to the end of the seen part of a
-        text. True as well if too many unseen characters are in between to tell."""
+        """Return whether one of the keywords occurs near enough to the end of a text, or of its
+        seen part. True as well if too many unseen characters are in between to tell."""
         near = text[-self.reach :]
-        seen = self._reading.seen(near)
-        if len(seen) < self._distance and len(near) == self.reach:
+        shown = self._reading.seen(near)
+        if len(shown) < self._distance and len(near) == self.reach:
             return True
-        begin = max(len(seen) - self._distance, 0)
-        return any(_stands(word, seen, begin) for word in self._possible(seen[begin:]))
+        return self._stands_in(shown) or (shown != near and self._stands_in(near))
+
+    def _stands_in(self, text: str) -> bool:
+        begin = max(len(text) - self._distance, 0)
+        return any(_stands(word, text, begin) for word in self._possible(text[begin:]))
 
     def announced(self, text: str, begin: int, end: int) -> int:
         """Return the first index in a text before which a keyword stands; see `Announcing`."""
@@ -263,7 +267,7 @@ class _Keywords:
 
     def are_missing(self, text: str) -> bool:
         """Return whether no keyword can stand before any place in a text."""
-        if text.isascii():
+        if text.isascii() and text.isprintable():
             return not self._of_ascii.possible(text.casefold())
         return self._reading.seen(text) == text and not self._possible(text)
 

@@ -30,7 +30,7 @@ from .patterns import (
     is_one,
     spelled,
 )
-from .reference import UNSEEN, Judge, Judged, can_refuse, check_whole
+from .reference import MARKS, UNSEEN, Judge, Judged, can_refuse, check_whole
 
 ALPHABETS = ("ab", "abc", "aB1", "ab-", "a b", "ab_", "éße", "我你", "a我1", "ab是", "Kkſ", "xあ-")
 OUTSIDE = "~q"
@@ -394,6 +394,13 @@ def draw_case(random: Random, *, max_text: int = 22) -> Case:
     return Case(tuple(rules), text, limit, overflow, trees)
 
 
+KINDS = (UNSEEN.translate(dict.fromkeys(map(ord, MARKS))), MARKS)
+
+RUNS = 4
+"""How many runs of invisible characters a text has at most: they may be read in twice as many ways
+with each more, and the search follows `readings.MAX_READINGS` at most."""
+
+
 def draw_unseen(random: Random) -> Case:
     """A case whose text has invisible characters, which most patterns ignore."""
     drawer = Drawer(random)
@@ -404,10 +411,11 @@ def draw_unseen(random: Random) -> Case:
         else rule
         for rule in case.rules
     ]
-    often, text = random.choice((5, 15, 40)), ""
+    often, text, runs = random.choice((5, 15, 40)), "", 0
     for character in case.text:
-        while drawer.chance(often):
-            text += random.choice(UNSEEN)
+        if runs < RUNS and drawer.chance(often):
+            text += "".join(random.choices(random.choice(KINDS), k=random.choice((1, 1, 2, 3))))
+            runs += 1
         text += character
     return replace(case, rules=tuple(rules), text=text, trees={})
 
@@ -464,7 +472,9 @@ def draw_behind(random: Random) -> Case:
         )
     text = drawer.text(baits, random.randint(4, 30))
     if any(rule.normalize for rule in rules):
-        text = "".join(c + random.choice(UNSEEN) * drawer.chance(15) for c in text)
+        runs = {at for at in range(len(text)) if drawer.chance(15)}
+        few = sorted(runs)[:RUNS]
+        text = "".join(c + random.choice(UNSEEN) * (at in few) for at, c in enumerate(text))
     return Case(tuple(rules), text)
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import product
 from math import inf
 from types import MappingProxyType
 from typing import TypeAlias
@@ -48,6 +49,11 @@ def folded(text: str, ignore_case: bool) -> str:
     return "".join(char.casefold() if ignore_case else char for char in text)
 
 
+def compared(text: str, ignore_case: bool) -> list[str]:
+    """Each character of a text as words compare it: an unseen one is nothing."""
+    return ["" if char in UNSEEN else folded(char, ignore_case) for char in text]
+
+
 def is_spaced_wordlike(char: str) -> bool:
     """Whether the character continues a word of a script that puts spaces between words."""
     return bool(char) and bool(_WORDLIKE.match(char)) and not _SPACELESS.match(char)
@@ -62,10 +68,10 @@ def wants_boundaries(rule: Rule, word: str) -> bool:
     return ends and bool(letters) and not any(_SPACELESS.match(char) for char in letters)
 
 
-def is_confirmed(rule: Rule, text: str, start: int, end: int) -> bool:
-    """Whether neither the allowlist nor a validator refuses the match."""
+def is_confirmed(rule: Rule, text: str, start: int, end: int, *, word: bool) -> bool:
+    """Whether neither the allowlist nor a validator refuses the match, which may be of a word."""
     matched, before = text[start:end], text[:start]
-    if "zero_width" in rule.normalize:
+    if "zero_width" in rule.normalize or word:
         matched, before = seen(matched) or matched, seen(before)
     fold = folded(matched, rule.ignore_case)
     if any(fold == folded(word, rule.ignore_case) for word in rule.allow_words):
@@ -91,7 +97,9 @@ def has_confirmed(rule: Rule, text: str, spans: Sequence[Span]) -> bool:
     """Whether one of a match's spans is confirmed; empty spans do not count."""
     if not can_refuse(rule):
         return True
-    return any(is_confirmed(rule, text, start, end) for start, end in spans if start < end)
+    return any(
+        is_confirmed(rule, text, start, end, word=False) for start, end in spans if start < end
+    )
 
 
 def can_refuse(rule: Rule) -> bool:
@@ -167,16 +175,22 @@ def regions_of(marks: Sequence[Mark]) -> list[Region]:
 
 
 def words_found(rule: Rule, word: str, text: str) -> Iterator[Span]:
-    """The spans of all occurrences of a word, which is compared at every position."""
-    pieces = [folded(char, rule.ignore_case) for char in text]
+    """The spans of all occurrences of a word, which is compared at every position. Unseen
+    characters are nothing inside of it, and a boundary beside it."""
+    pieces = compared(text, rule.ignore_case)
     origin = [index for index, piece in enumerate(pieces) for _ in piece]
     whole, wanted = "".join(pieces), folded(word, rule.ignore_case)
     for at in range(len(whole) - len(wanted) + 1):
         if whole[at : at + len(wanted)] == wanted:
             start, end = origin[at], origin[at + len(wanted) - 1] + 1
             around = text[start - 1 : start] if start else "", text[end : end + 1]
-            if not (wants_boundaries(rule, word) and any(map(is_spaced_wordlike, around))):
+            if not (wants_boundaries(rule, word) and any(map(joins_on, around))):
                 yield start, end
+
+
+def joins_on(char: str) -> bool:
+    """Whether a character beside a word continues it."""
+    return char not in UNSEEN and is_spaced_wordlike(char)
 
 
 class TooLongError(Exception):
@@ -212,11 +226,12 @@ def spans_found(rule: Rule, text: str) -> list[Span]:
     spans: list[Span] = []
     for word in distinct_words(rule):
         found = set(words_found(rule, word, text))
-        spans += [span for span in found if is_confirmed(rule, text, *span)]
+        spans += [span for span in found if is_confirmed(rule, text, *span, word=True)]
     for pattern in rule.patterns:
         within = pattern_spans(rule, pattern, text)
         if "zero_width" in rule.normalize:
-            within = joined_spans(within, seen_spans(rule, pattern, text))
+            for reading in readings(text):
+                within = joined_spans(within, seen_spans(rule, pattern, reading))
         spans += within
     return [(start, end) for start, end in spans if start < end]
 
@@ -227,8 +242,9 @@ def pattern_spans(rule: Rule, pattern: str, text: str) -> list[Span]:
     return [span for match in found for span in match.spans(rule.group or 0)]
 
 
-UNSEEN = "\u200b\u00ad\ufe0f"
-"""The invisible characters that cases may contain."""
+MARKS = "\ufe0f\u0335"
+UNSEEN = f"\u200b\u00ad\0\x1b{MARKS}"
+"""The invisible characters that cases may contain, and those of them that are marks."""
 
 
 def seen(text: str) -> str:
@@ -236,11 +252,28 @@ def seen(text: str) -> str:
     return "".join(char for char in text if char not in UNSEEN)
 
 
-def seen_spans(rule: Rule, pattern: str, text: str) -> list[Span]:
-    """The spans in `text` of a pattern's matches in the visible text. Each begins and ends with a
-    visible character."""
-    places = [at for at, char in enumerate(text) if char not in UNSEEN]
-    spans = pattern_spans(rule, pattern, seen(text))
+def readings(text: str) -> Iterator[list[str | None]]:
+    """The text as it may be read, with None for what is passed over: up to some run of invisible
+    characters all are read as they are; each one after that is nothing, or a boundary, but the
+    first of these is a boundary as it is unless it has marks."""
+    runs = [
+        match.span() for match in regex.finditer(f"[{MARKS}]+|(?:(?![{MARKS}])[{UNSEEN}])+", text)
+    ]
+    for first in range(len(runs)):
+        for taken in product((None, "\0"), repeat=len(runs) - first):
+            if taken[0] and text[runs[first][0]] not in MARKS:
+                continue
+            reading: list[str | None] = list(text)
+            for (start, end), instead in zip(runs[first:], taken, strict=True):
+                reading[start:end] = [instead] * (end - start)
+            yield reading
+
+
+def seen_spans(rule: Rule, pattern: str, reading: Sequence[str | None]) -> list[Span]:
+    """The spans of a pattern's matches in a reading of the text. Each begins and ends with a
+    character that is read."""
+    places = [at for at, char in enumerate(reading) if char is not None]
+    spans = pattern_spans(rule, pattern, "".join(char for char in reading if char is not None))
     return [(places[start], places[end - 1] + 1) for start, end in spans if start < end]
 
 
@@ -514,13 +547,13 @@ class WordSearch:
                 continue
             self.found.add((start, end))
             self.near_misses -= start in before
-            if is_confirmed(self.rule, known, start, end):
+            if is_confirmed(self.rule, known, start, end, word=True):
                 self.fresh.append(Match(start, end, ((start, end),)))
             else:
                 self.refused += 1
 
     def _open(self, known: str) -> list[WordCandidate]:
-        pieces = [folded(char, self.rule.ignore_case) for char in known]
+        pieces = compared(known, self.rule.ignore_case)
         origin = [index for index, piece in enumerate(pieces) for _ in piece]
         whole, wanted = "".join(pieces), folded(self.word, self.rule.ignore_case)
         whole_word = wants_boundaries(self.rule, self.word)
@@ -528,7 +561,7 @@ class WordSearch:
         for begin in range(len(whole)):
             start, length = origin[begin], len(whole) - begin
             left = known[start - 1 : start] if start else ""
-            if start in self.dropped or (whole_word and is_spaced_wordlike(left)):
+            if start in self.dropped or (whole_word and joins_on(left)):
                 continue
             pending = whole_word and self._ends_here(known, begin, origin, pieces)
             if pending or (length < len(wanted) and wanted.startswith(whole[begin:])):

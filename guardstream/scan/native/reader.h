@@ -342,7 +342,14 @@ reader_read(Reader *self, PyObject *text)
 
 /* --- what is held ------------------------------------------------------------------------- */
 
-/* Whether a text has unseen characters, or ERROR. All of these are beyond ASCII. */
+/* Whether a character may be unseen: a control character, or one beyond ASCII. */
+static inline int
+may_be_unseen(Py_UCS4 code)
+{
+    return code < ' ' ? code != '\t' && code != '\n' && code != '\r' : code >= 0x7F;
+}
+
+/* Whether a text has unseen characters, or ERROR. */
 static int
 has_unseen(const Reader *self, const Given *given)
 {
@@ -350,7 +357,7 @@ has_unseen(const Reader *self, const Given *given)
     if (self->unseen == Py_None) {
         return 0;
     }
-    while (index < given->length && given_code(given, index) < 128) {
+    while (index < given->length && !may_be_unseen(given_code(given, index))) {
         index++;
     }
     if (index == given->length) {

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from guardstream.scan.building import build_lock, building
 from guardstream.scan.match import Confirm
 from guardstream.scan.pages import ENDS, SIZE, Pages, Row, changes, told_apart
+from guardstream.scan.unseen import SPACES, negates, unseen
 from guardstream.scan.words.normalize import (
     JOINING,
     MAX_GAP,
@@ -59,13 +60,20 @@ MAX_LIVING = 63
 
 class Found(NamedTuple):
     """A word in the text: how many characters ago it began and ended, the word as folded, how often
-    each letter occurs in a row (if repetitions are passed over), and whether it stands alone."""
+    each letter occurs in a row (if repetitions are passed over), whether it must stand alone, and
+    whether an unseen character after it is a boundary."""
 
     began: int
     ended: int
     word: str
     counts: tuple[int, ...] = ()
     whole: bool = False
+    bounded: bool = False
+
+    @property
+    def is_decided(self) -> bool:
+        """Whether the word stands whatever follows it."""
+        return self.bounded or not self.whole
 
 
 class Shape(NamedTuple):
@@ -230,12 +238,13 @@ class WordIndex:
             bool(letters) if self._letters.isdisjoint(letters) else letters,
             self._joins and joins_words(character),
             *self.folding.gaps(character),
+            self.folding.unseen(character),
         )
         return self._number(key, character)
 
     def _classes_of(self, page: str) -> Iterable[Row[int]]:
         """The classes of a page's characters, judged together if that is less work."""
-        alone = set(self._letters_on(page)) if self.folding.ignores_only_case else page
+        alone = self._alone_on(page) if self.folding.ignores_only_case else page
         # Only written characters join, and most pages of others have none at all.
         joins = self.whole and JOINING[0][1].search(page)
         known = changes(page, JOINING) if joins else {}
@@ -243,6 +252,10 @@ class WordIndex:
             answer = ALONE if alone else self._joining(known.get(0), page[0])
             return (Row(answer, ord(page[0]), ord(page[-1])),)
         return self._told_apart(page, alone, known)
+
+    def _alone_on(self, page: str) -> set[str]:
+        """The characters of a page that the words have, and those that are not seen."""
+        return {*self._letters_on(page), *unseen().findall(page)}
 
     def _told_apart(
         self, page: str, alone: Collection[str], known: Mapping[int, int]
@@ -253,7 +266,7 @@ class WordIndex:
 
     def _joining(self, told: int | None, character: str) -> int:
         """The class of a character that is in no word, given by which of `JOINING` it was found."""
-        return self._number((True, told == 1, False, False), character)
+        return self._number((True, told == 1, False, False, ""), character)
 
     def _letters_on(self, page: str) -> Iterable[str]:
         """The characters of a page that the words have, whatever their case."""
@@ -352,11 +365,15 @@ class WordIndex:
     def _build(self, shape: Shape, compared: Compared) -> WordState:
         """The state after a character."""
         character, letters, joins = compared
-        if not letters or self.folding.goes_on(letters, shape.prefix):
-            return self._state(self._unseen(shape))
+        if self.folding.unseen(character):
+            if not negates(character, shape.prefix):
+                return self._state(self._unseen(shape, character))
+            letters = character
+        elif not letters or self.folding.goes_on(letters, shape.prefix):
+            return self._state(self._passed(shape))
         if self.folding.repeats and set(letters) == {shape.last}:
             return self._state(self._repeated(shape, len(letters), joins))
-        decided = tuple(_older((w for w in shape.waiting if not (joins and w.whole)), ended=1))
+        decided = tuple(_older((w for w in shape.waiting if not joins or w.is_decided), ended=1))
         alive = bool(shape.prefix) and shape.gap < MAX_GAP
         if alive and self.folding.separates(character, shape.prefix[-1]):
             return self._state(self._separated(shape, joins, decided))
@@ -368,9 +385,22 @@ class WordIndex:
                 return self._state(spaced._replace(spaced=True))
         return self._state(grown)
 
+    def _unseen(self, shape: Shape, character: str) -> Shape:
+        """After an unseen character: it is nothing to what goes on, and a boundary to words that
+        end before it or begin after it. If it is white space, too, a phrase may need it."""
+        if character in SPACES and not shape.prefix.endswith(" "):
+            grown = self._grown(shape, " ", False, tuple(_older(shape.waiting, ended=1)))
+            if len(grown.prefix) > len(shape.prefix):
+                return grown
+        passed = self._passed(shape)
+        if self.folding.repeats:  # a word may go on by its last letter
+            waiting = tuple([word._replace(bounded=True) for word in passed.waiting])
+            return passed._replace(waiting=waiting, joined=False)
+        return passed._replace(waiting=(), found=passed.waiting, joined=False)
+
     @staticmethod
-    def _unseen(shape: Shape) -> Shape:
-        """After a character that is ignored: nothing is decided by it."""
+    def _passed(shape: Shape) -> Shape:
+        """After a character that is passed over: nothing is decided by it."""
         return shape._replace(
             ages=_aged(shape),
             waiting=tuple(_older(shape.waiting, ended=1)),

@@ -6,7 +6,6 @@ the text alike, character by character.
 
 from __future__ import annotations
 
-import re
 import unicodedata
 from collections.abc import Mapping
 from functools import cache
@@ -16,6 +15,7 @@ from typing import TypeVar
 import regex
 
 from guardstream.scan.pages import SIZE, page_of
+from guardstream.scan.unseen import SOLIDUS, SPACES, ZERO_WIDTH, seen, unseen
 
 Key = TypeVar("Key")
 Value = TypeVar("Value")
@@ -28,8 +28,8 @@ NAMES = (
 
 - case: full case folding, as `str.casefold` does it
 - width: compatibility forms such as full-width letters (NFKD, Unicode Standard Annex 15)
-- zero_width: characters that are not seen are ignored (Default_Ignorable_Code_Point and format
-  characters: zero-width, soft hyphen, variation selectors, tags, bidirectional controls)
+- zero_width: characters that clients do not show are passed over inside a match, and are a
+  boundary beside it as well (`unseen.UNSEEN`); words are always compared so
 - confusables: letters of other scripts that look like Latin ones (Unicode Technical Standard 39)
 - separators: up to three punctuation marks or symbols in a row are ignored inside a word, and
   white space after a character of a script without spaces, or between letters that each stand
@@ -43,8 +43,8 @@ NAMES = (
 - simplified: Traditional Chinese characters are compared as Simplified
 
 For patterns, which map each character to one, there are width, confusables and simplified; spaces
-and markdown, for each space in the pattern; and zero_width: patterns are searched for in the text
-as it is, and in its seen part. Words do not have markdown.
+and markdown, for each space in the pattern; and zero_width: each run of unseen characters is read
+both as it is and as nothing. Words do not have markdown.
 """
 
 WORD_NAMES = frozenset(NAMES) - {"markdown"}
@@ -89,7 +89,6 @@ _OF_WORDS = rf"(?!.*(?=\p{{L}})[{_UNSPACED}])(?=.*\p{{L}})"
 _SPACED = regex.compile(rf"(?s){_OF_WORDS}")
 _WHOLE = regex.compile(rf"(?s)(?={JOINS}){_OF_WORDS}.*(?<={JOINS})\Z")
 _UNSPACED_LETTER = regex.compile(rf"(?=\p{{L}})[{_UNSPACED}]")
-_UNSEEN = regex.compile(r"[\p{Default_Ignorable_Code_Point}\p{Cf}\u2800]")
 _STRETCHES = "\u0640\u07fa\u180a"  # Arabic tatweel, N'Ko lajanyalan, Mongolian nirugu
 _SEPARATOR = regex.compile(r"[\p{P}\p{S}]")
 _READ = regex.compile(r"[\p{L}\p{N}]")
@@ -99,7 +98,7 @@ _SPACE = regex.compile(r"(?!\R)\s")
 MAX_TABLE = 20_000
 """For how many characters it is remembered what they are compared as."""
 
-_CASE = frozenset(("case",))
+_CASE = frozenset(("case", "zero_width"))
 _NO_GAP = False, False
 
 
@@ -125,15 +124,21 @@ class Folding:
     def letters(self, character: str) -> str:
         """What the character is compared as; empty if it is ignored."""
         if self.ignores_only_case:
-            return character.casefold()
+            return "" if unseen().match(character) else character.casefold()
         known = self._letters.get(character)
         if known is None:
             known = self._compared(character)
             _keep(self._letters, character, known)
         return known
 
+    def unseen(self, character: str) -> str:
+        """Of an unseen character, the one that is passed over as it is; otherwise empty."""
+        if "zero_width" not in self.names or not unseen().match(character):
+            return ""
+        return character if character in SPACES or character == SOLIDUS else ZERO_WIDTH
+
     def _compared(self, character: str) -> str:
-        if "zero_width" in self.names and _UNSEEN.match(character):
+        if "zero_width" in self.names and unseen().match(character):
             return ""
         if self.repeats and character in _STRETCHES:
             return ""
@@ -228,8 +233,10 @@ class Folding:
 
     def word(self, word: str) -> str:
         """A word of a rule as it is compared."""
-        if self.names <= {"case"}:
-            return word.casefold() if self.names else word
+        if "zero_width" in self.names:
+            word = seen(word)
+        if self.names <= _CASE:
+            return word.casefold() if "case" in self.names else word
         folded = ""
         for character in word:
             letters = self.letters(character)
@@ -292,20 +299,6 @@ class Table(dict[int, str]):
 
 
 _ASCII = "".join(map(chr, range(128)))
-
-# The only ranges in which Unicode has unseen characters, or reserves code points for them.
-_UNSEEN_AMONG = ((0x80, 0x3400), (0xFE00, 0x10000), (0x11000, 0x1D200), (0xE0000, 0xE1000))
-
-
-@cache
-def unseen() -> re.Pattern[str]:
-    """A pattern that finds an unseen (zero-width) character, see `NAMES`.
-
-    It is of `re`, which has no such classes but is faster on a short text.
-    """
-    parts = ["".join(map(chr, range(first, end))) for first, end in _UNSEEN_AMONG]
-    runs = [match for part in parts for match in regex.findall(f"{_UNSEEN.pattern}+", part)]
-    return re.compile("[" + "".join(f"{run[0]}-{run[-1]}" for run in runs) + "]")
 
 
 def _keep(table: dict[Key, Value], key: Key, value: Value) -> None:

@@ -56,7 +56,7 @@ class WordScan:
 
     def stop(self, window: Window) -> list[Match]:
         """See `Scan.stop`: a word that must stand alone waits for its end, and does not."""
-        return self._matches((w for w in self.state.shape.waiting if not w.whole), window)
+        return self._matches((w for w in self.state.shape.waiting if w.is_decided), window)
 
     def _matches(self, found: Iterable[Found], window: Window) -> list[Match]:
         matches = []

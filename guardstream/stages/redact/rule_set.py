@@ -13,13 +13,9 @@ from guardstream.scan.reader import FindUnseen
 from guardstream.scan.regex.pattern import Pattern, compile_pattern
 from guardstream.scan.regex.pattern_set import PatternSet, TooLargeError
 from guardstream.scan.regex.scan import searches_of
+from guardstream.scan.unseen import seen, unseen
 from guardstream.scan.words.aho_corasick import WordIndex
-from guardstream.scan.words.normalize import (
-    Folding,
-    Table,
-    unseen,
-    whole_by_default,
-)
+from guardstream.scan.words.normalize import Folding, Table, whole_by_default
 from guardstream.scan.words.scan import search_of
 from guardstream.stages.confirm import confirmation_of, folding_of, spacing_of, translation_of
 from guardstream.stages.redact.regions import fixed
@@ -186,6 +182,8 @@ def _with_names(rule: Rule, words: Iterable[str]) -> Iterator[tuple[str, frozens
     for word in words:
         compared = others if separators and word and not folding.separable(word) else folding
         names = compared.names_for(word)
+        if word and not seen(word):  # it looks for unseen characters themselves
+            names, compared = names - {"zero_width"}, Folding(names - {"zero_width"})
         if not word or (names and not compared.word(word)):
             raise RuleError(rule.id, "an empty word would match everywhere; remove it")
         yield word, names

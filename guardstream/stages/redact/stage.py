@@ -12,7 +12,7 @@ from typing import NamedTuple, Protocol
 from guardstream.events import Event, Finding, FindingKind, Finish, Text, match_found
 from guardstream.scan.match import Match, Scan, Window
 from guardstream.scan.reader import FindUnseen, Ran, Settled, reader_of, run
-from guardstream.scan.unseen import apart
+from guardstream.scan.unseen import Kind, apart
 from guardstream.stages.redact.regions import Regions
 from guardstream.stages.redact.searches import Searches
 from guardstream.stages.rules import SEVERITIES, OnError, OnOverflow, Rule
@@ -61,6 +61,7 @@ class Redact:
         "_find_unseen",
         "_finished",
         "_just_overflowed",
+        "_last",
         "_max_holdback",
         "_outrun",
         "_overflowing",
@@ -93,6 +94,7 @@ class Redact:
         self._outrun = False  # text was written that a candidate still claims
         self._disabled = False  # a rule has failed, whose words the searches still hold
         self._finished = False
+        self._last: Kind = "seen"  # what the last character is, while there are forks
         self._busy = False  # the next text must be fed carefully
 
     @property
@@ -197,14 +199,20 @@ class Redact:
             return [event for piece in pieces for event in self._feed_carefully(piece)]
         if self._finished or not text:
             return []
-        if ran is None and self._find_unseen and self._find_unseen(text):
-            events = []
-            for is_unseen, part in apart(text):
-                if is_unseen:
-                    self._searches.fork()
-                events += self._read_on(part)
-            return events
+        if ran is None and self._find_unseen and (self._last != "seen" or self._find_unseen(text)):
+            return self._feed_apart(text)
         return self._read_on(text, ran)
+
+    def _feed_apart(self, text: str) -> list[Event]:
+        """Feed text with unseen characters, of which a run may go on from the text before."""
+        events: list[Event] = []
+        for kind, part in apart(text, self._window.text):
+            if kind not in ("seen", self._last):
+                self._searches.fork(marks=kind == "mark")
+            self._searches.read_unseen(kind != "seen")
+            self._last = kind
+            events += self._read_on(part)
+        return events
 
     def _read_on(self, text: str, ran: Ran | None = None) -> list[Event]:
         """Feed text that is all visible, or all zero-width, from event to event."""
@@ -239,7 +247,7 @@ class Redact:
                 self._report_settled(events)
             else:
                 self._release_held(events, held)
-        if searches.forks and not (self._outrun or self._overflowing):
+        if searches.forks and self._last == "seen" and not (self._outrun or self._overflowing):
             searches.rest_forks()
         self._busy = self._finished or self._outrun or self._disabled or bool(searches.forks)
         self._note_read()

@@ -1,0 +1,359 @@
+"""Readings of a text in which unseen characters are passed over.
+
+Each run of unseen characters may be passed over, or be read as a boundary. A search for patterns
+reads all of them as they are; before a run it is forked, and the fork passes that run over. The
+forks are forked in turn, so that a pattern is found however each run is taken: `blue\0bird` is
+found in `a\0blue\0bird\0next`. Forks that come to the same state are one. Once no candidate lives
+that began before the run, a fork is in the same state as its search. Then it rests: it reads on
+only if a match settles that may look back at the run, and is dropped once no match can.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from typing import TypeAlias
+
+from guardstream.scan.match import Match, Scan, Window
+from guardstream.scan.regex.forms import AnyStepper
+from guardstream.scan.regex.scan import PatternScan
+
+MAX_READINGS = 16
+"""How many forks of one search go on beyond the run that made them. Further ones are dropped: where
+so many readings live, unseen characters stand in one word after the other, and it is what remains
+if all are passed over that a reader sees."""
+
+
+BOUNDARY = "\0"
+"""What forks read an unseen character as that they do not pass over."""
+
+
+def forks(
+    scans: Iterable[Scan],
+    rules: Collection[int],
+    window: Window,
+    known: Sequence[Fork],
+    *,
+    marks: bool,
+) -> Iterator[Fork]:
+    """Fork the searches for these rules' patterns, and their `known` forks, before a run of unseen
+    characters, which may be marks: the new ones take it as the others do not.
+
+    A fork in the same state as its search needs no other of either: these would differ only in how
+    they look back. To a search itself, marks are no boundary, as other unseen characters are.
+    """
+    alike = {id(fork.of) for fork in known if fork.is_alike}
+    for scan in scans:
+        if not isinstance(scan, PatternScan):
+            continue
+        for passes in (True, False) if marks else (True,):
+            if passes and id(scan) in alike:
+                continue
+            inner = scan.fork(rules)
+            if inner is not None:
+                own = Window()
+                own.base = window.base
+                own.text = window.text[: inner.offset - window.base]
+                steps = _Steps(inner.steps, own, _Offsets(inner.offset), passes=passes)
+                yield Fork(scan, inner, steps, scan)
+    for fork in known:
+        fork.steps.passes = True
+        if not fork.is_alike:
+            yield fork.reading_on(rules)
+
+
+def few(forks: Iterable[Fork]) -> list[Fork]:
+    """The forks without those that are in the same state as one before them, and without the last
+    of too many."""
+    kept: list[Fork] = []
+    for fork in forks:
+        others = [each for each in kept if each.of is fork.of]
+        if len(others) < MAX_READINGS and not any(map(fork.is_like, others)):
+            kept.append(fork)
+    return kept
+
+
+_Mark: TypeAlias = tuple[int, int, int, tuple[tuple[int, int], ...]]
+
+
+class _Offsets:
+    """Maps offsets in the seen text to offsets in the source, and back. Both count code points from
+    the start. `read` characters of the source have been read, `seen` of the seen text."""
+
+    __slots__ = ("_gaps", "_run", "read", "seen")
+
+    def __init__(self, offset: int) -> None:
+        self.read = self.seen = self._run = offset
+        self._gaps: tuple[tuple[int, int], ...] = ()  # (offset, missing before it)
+
+    def copy(self) -> _Offsets:
+        """A copy that goes on by itself."""
+        copy = _Offsets(0)
+        copy.read, copy.seen, copy._run, copy._gaps = self.read, self.seen, self._run, self._gaps
+        return copy
+
+    def here(self) -> _Mark:
+        """A mark of what has been read."""
+        return self.read, self.seen, self._run, self._gaps
+
+    def put(self, mark: _Mark) -> None:
+        """Go back to a mark."""
+        self.read, self.seen, self._run, self._gaps = mark
+
+    def skip(self, length: int) -> None:
+        """Pass over so many unseen characters."""
+        self._run = self.seen
+        self.read += length
+        gaps = self._gaps
+        if gaps and gaps[-1][0] == self.seen:
+            gaps = gaps[:-1]
+        self._gaps = (*gaps, (self.seen, self.read - self.seen))
+
+    def take(self, length: int, *, unseen: bool) -> None:
+        """Read so many characters, all of them unseen or none."""
+        self.read += length
+        self.seen += length
+        if unseen:
+            self._run = self.seen
+
+    @property
+    def since(self) -> int:
+        """How many characters have been read since the last unseen one."""
+        return self.seen - self._run
+
+    def source(self, offset: int) -> int:
+        """The offset in the source of a seen character."""
+        for first, missing in reversed(self._gaps):
+            if first <= offset:
+                return offset + missing
+        return offset
+
+    def before(self, source: int) -> int:
+        """How many of the characters before an offset in the source are seen."""
+        end = self.seen
+        for first, missing in reversed(self._gaps):
+            if first + missing <= source:
+                return min(source - missing, end)
+            end = first
+        return min(source, end)
+
+    def number_anew(self) -> int:
+        """Renumber the seen text so that its offsets equal the source's from here on; return by
+        how many they grow."""
+        more = self.read - self.seen
+        self._gaps = (0, -more), *[(first + more, missing - more) for first, missing in self._gaps]
+        self.seen = self.read
+        self._run += more
+        return more
+
+    def forget(self, before: int) -> None:
+        """Forget the offsets of characters before this one, except the last before it."""
+        gaps = self._gaps
+        while len(gaps) > 1 and gaps[1][0] < before:
+            gaps = gaps[1:]
+        self._gaps = gaps
+
+    def match(self, found: Match) -> Match:
+        """A match as it stands in the source."""
+        start = self.source(found.start)
+        end = self.source(found.end - 1) + 1 if found.end > found.start else start
+        began = None if found.began is None else self.source(found.began)
+        start = min(start, end)
+        return found._replace(start=start, end=end, began=began)
+
+
+class _Steps:
+    """Steps a fork, see `match.Steps`. Each text that it reads is either seen or unseen as a
+    whole; `in_run` says which, and `passes` whether it passes the present run over."""
+
+    __slots__ = ("_inner", "_mark", "due", "in_run", "offsets", "passes", "window")
+
+    def __init__(
+        self, inner: AnyStepper, window: Window, offsets: _Offsets, *, passes: bool
+    ) -> None:
+        self._inner = inner
+        self.window = window
+        self.offsets = offsets
+        self._mark = offsets.here()
+        self.due = False
+        self.in_run = False
+        self.passes = passes
+
+    def run(self, text: str, begin: int, end: int) -> int:
+        """See `Steps.run`."""
+        self._mark = self.offsets.here()
+        self.due = False
+        if self.in_run and self.passes:
+            self.offsets.skip(end - begin)
+            return end
+        if self.in_run:
+            text = BOUNDARY * len(text)
+        stop = self._inner.run(text, begin, end)
+        self.due = bool(self._inner.due)
+        self.offsets.take(stop - begin, unseen=self.in_run)
+        self.window.parts.append(text[begin:stop])
+        return stop
+
+    def unread(self) -> None:
+        """See `Steps.unread`."""
+        seen = self.offsets.seen
+        self.offsets.put(self._mark)
+        if self.offsets.seen < seen:
+            self._inner.unread()
+            self.window.text = self.window.text[: self.offsets.seen - seen]
+        self.due = False
+
+    def held_back(self) -> int:
+        """See `Steps.held_back`."""
+        return self.offsets.read - self.hold()
+
+    def hold(self) -> int:
+        """Where the oldest hold-back begins in the source."""
+        held = self._inner.held()
+        return self.offsets.read if held >= self.offsets.seen else self.offsets.source(held)
+
+
+class Fork:
+    """A search that passes unseen characters over: a Scan whose offsets are those in the source. It
+    was forked from `parent`, and for the first time from the search `of`."""
+
+    __slots__ = ("_inner", "_steps", "of", "parent")
+
+    def __init__(
+        self, of: PatternScan, inner: PatternScan, steps: _Steps, parent: PatternScan | Fork
+    ) -> None:
+        self.of = of
+        self.parent = parent
+        self._inner = inner
+        self._steps = steps
+
+    def reading_on(self, rules: Collection[int]) -> Fork:
+        """A copy that reads the next run of unseen characters as a boundary."""
+        inner = self._inner.fork(rules)
+        assert inner is not None
+        window = Window()
+        window.base, window.text = self._steps.window.base, self._steps.window.text
+        steps = _Steps(inner.steps, window, self._steps.offsets.copy(), passes=False)
+        return Fork(self.of, inner, steps, self)
+
+    @property
+    def steps(self) -> _Steps:
+        """See `Scan.steps`."""
+        return self._steps
+
+    @property
+    def is_alike(self) -> bool:
+        """Whether it is in the same state as the search that it was forked from, and no candidate
+        began before the last unseen character."""
+        return self.of.is_alike(self._inner) and self._is_fresh
+
+    def is_like(self, other: Fork) -> bool:
+        """Whether another fork of the same search is in the same state, too."""
+        return self._inner.is_alike(other._inner) and self._is_fresh and other._is_fresh
+
+    @property
+    def _is_fresh(self) -> bool:
+        """Whether no candidate began before the last unseen character."""
+        offsets = self._steps.offsets
+        return offsets.seen - self._inner.steps.oldest() <= offsets.since
+
+    def at_rest(self) -> Resting:
+        """What is kept of the fork while it rests."""
+        return Resting(self.of, self._steps.window, self._steps.offsets)
+
+    def oldest(self) -> int:
+        """Where the oldest candidate of the fork and its search began; no older match can come."""
+        offsets, oldest = self._steps.offsets, self._inner.steps.oldest()
+        own = offsets.read if oldest >= offsets.seen else offsets.source(oldest)
+        return min(own, self.of.steps.oldest())
+
+    def watched(self) -> bool:
+        """See `Scan.watched`."""
+        return self._inner.watched()
+
+    def settle(self, window: Window) -> list[Match]:  # noqa: ARG002
+        """See `Scan.settle`."""
+        return self._placed(self._inner.settle(self._steps.window))
+
+    def stop(self, window: Window) -> list[Match]:  # noqa: ARG002
+        """See `Scan.stop`."""
+        return self._placed(self._inner.stop(self._steps.window))
+
+    def finish(self, window: Window) -> list[Match]:  # noqa: ARG002
+        """See `Scan.finish`."""
+        return self._placed(self._inner.finish(self._steps.window))
+
+    def _placed(self, found: Iterable[Match]) -> list[Match]:
+        return [self._steps.offsets.match(match) for match in found]
+
+    def hold(self) -> int:
+        """See `Scan.hold`."""
+        return self._steps.hold()
+
+    def needed(self) -> int:
+        """See `Scan.needed`: it keeps a window of its own."""
+        needed = self._inner.needed()
+        self._steps.window.forget(needed)
+        self._steps.offsets.forget(needed)
+        return self._steps.offsets.read
+
+    def holders(self, hold: int) -> list[int]:
+        """See `Scan.holders`."""
+        return self._inner.holders(self._last(hold))
+
+    def overflow(self, hold: int, window: Window, *, drop: bool) -> None:  # noqa: ARG002
+        """See `Scan.overflow`."""
+        self._inner.overflow(self._last(hold), self._steps.window, drop=drop)
+
+    def _last(self, source: int) -> int:
+        """The offset of the last seen character up to an offset in the source."""
+        return self._steps.offsets.before(source + 1) - 1
+
+    def prune(self, upto: int, window: Window) -> None:  # noqa: ARG002
+        """See `Scan.prune`."""
+        self._inner.prune(self._last(upto), self._steps.window)
+
+    def wrote(self, upto: int, window: Window) -> None:  # noqa: ARG002
+        """See `Scan.wrote`."""
+        self._inner.wrote(self._steps.offsets.before(upto), self._steps.window)
+
+    def overflowing(self, window: Window) -> bool:  # noqa: ARG002
+        """See `Scan.overflowing`."""
+        return self._inner.overflowing(self._steps.window)
+
+    def disable(self, rule: int) -> None:
+        """See `Scan.disable`."""
+        self._inner.disable(rule)
+
+
+class Resting:
+    """A fork that is in the same state as its search, and so does not read.
+
+    `read` is the offset in the source up to which it has read.
+    """
+
+    __slots__ = ("_of", "_offsets", "_window", "read")
+
+    def __init__(self, of: PatternScan, window: Window, offsets: _Offsets) -> None:
+        self._of = of
+        self._window = window
+        self._offsets = offsets
+        self.read = offsets.read
+
+    def is_over(self, offset: int) -> bool:
+        """Whether neither a live candidate nor a match that begins at `offset` (in the source) or
+        later can look back at an unseen character."""
+        begun = min(offset, self._of.oldest())
+        return self._offsets.since + begun - self.read > self._of.scope.behind
+
+    def woken(self, rules: Collection[int], window: Window) -> Fork | None:
+        """The fork for some of the rules, as if it had read on until now; None if its search has
+        none of them. `window` has the source."""
+        inner = self._of.fork(rules)
+        if inner is None:
+            return None
+        new = window.slice(self.read, inner.offset)
+        self._offsets.take(len(new), unseen=False)
+        self._window.parts.append(new)
+        self._window.base += self._offsets.number_anew()
+        steps = _Steps(inner.steps, self._window, self._offsets, passes=True)
+        return Fork(self._of, inner, steps, self._of)
