@@ -356,4 +356,6 @@ class Resting:
         self._window.parts.append(new)
         self._window.base += self._offsets.number_anew()
         steps = _Steps(inner.steps, self._window, self._offsets, passes=True)
-        return Fork(self._of, inner, steps, self._of)
+        fork = Fork(self._of, inner, steps, self._of)
+        fork.needed()  # forgets the rest
+        return fork
