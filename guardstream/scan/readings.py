@@ -6,6 +6,11 @@ forks are forked in turn, so that a pattern is found however each run is taken: 
 found in `a\0blue\0bird\0next`. Forks that come to the same state are one. Once no candidate lives
 that began before the run, a fork is in the same state as its search. Then it rests: it reads on
 only if a match settles that may look back at the run, and is dropped once no match can.
+
+Control functions of terminals, such as the one that sets a colour, are read in more ways: as text
+after an unseen character, which is how a browser shows them, and as a whole like an unseen
+character. For the latter there are forks of the searches for words, too, which read other unseen
+characters by themselves.
 """
 
 from __future__ import annotations
@@ -16,6 +21,9 @@ from typing import TypeAlias
 from guardstream.scan.match import Match, Scan, Window
 from guardstream.scan.regex.forms import AnyStepper
 from guardstream.scan.regex.scan import PatternScan
+from guardstream.scan.unseen import Part
+from guardstream.scan.words.forms import AnyWordStepper
+from guardstream.scan.words.scan import WordScan
 
 MAX_READINGS = 16
 """How many forks of one search go on beyond the run that made them. Further ones are dropped: where
@@ -27,38 +35,58 @@ BOUNDARY = "\0"
 """What forks read an unseen character as that they do not pass over."""
 
 
+_Forked: TypeAlias = PatternScan | WordScan
+
+
 def forks(
     scans: Iterable[Scan],
     rules: Collection[int],
     window: Window,
     known: Sequence[Fork],
-    *,
-    marks: bool,
+    run: Part,
 ) -> Iterator[Fork]:
-    """Fork the searches for these rules' patterns, and their `known` forks, before a run of unseen
-    characters, which may be marks: the new ones take it as the others do not.
+    """Fork the searches for these rules, and their `known` forks, before a run of unseen
+    characters: the new ones take it as the others do not.
 
     A fork in the same state as its search needs no other of either: these would differ only in how
     they look back. To a search itself, marks are no boundary, as other unseen characters are.
     """
     alike = {id(fork.of) for fork in known if fork.is_alike}
+    begins = run.place == "begin"
     for scan in scans:
-        if not isinstance(scan, PatternScan):
-            continue
-        for passes in (True, False) if marks else (True,):
-            if passes and id(scan) in alike:
-                continue
-            inner = scan.fork(rules)
-            if inner is not None:
-                own = Window()
-                own.base = window.base
-                own.text = window.text[: inner.offset - window.base]
-                steps = _Steps(inner.steps, own, _Offsets(inner.offset), passes=passes)
-                yield Fork(scan, inner, steps, scan)
+        if isinstance(scan, PatternScan):
+            if id(scan) not in alike:
+                yield from _forked(scan, rules, window, passes=True)
+            if run.kind == "mark":
+                yield from _forked(scan, rules, window, passes=False)
+            if begins:
+                yield from _forked(scan, rules, window, passes=True, whole=True)
+        if begins and isinstance(scan, (PatternScan, WordScan)):
+            yield from _forked(scan, rules, window, passes=False, whole=True)
     for fork in known:
-        fork.steps.passes = True
-        if not fork.is_alike:
-            yield fork.reading_on(rules)
+        yield from _forked_again(fork, rules, begins=begins)
+
+
+def _forked_again(fork: Fork, rules: Collection[int], *, begins: bool) -> Iterator[Fork]:
+    fork.steps.passes = True
+    if begins:
+        yield from fork.reading_on(rules, passes=False, whole=True)
+    if isinstance(fork.of, PatternScan) and not fork.is_alike:
+        yield from fork.reading_on(rules, passes=False)
+        if begins:
+            yield from fork.reading_on(rules, passes=True, whole=True)
+
+
+def _forked(
+    scan: _Forked, rules: Collection[int], window: Window, *, passes: bool, whole: bool = False
+) -> Iterator[Fork]:
+    inner = scan.fork(rules)
+    if inner is not None:
+        own = Window()
+        own.base = window.base
+        own.text = window.text[: inner.offset - window.base]
+        steps = _Steps(inner.steps, own, _Offsets(inner.offset), passes=passes, whole=whole)
+        yield Fork(scan, inner, steps, scan)
 
 
 def few(forks: Iterable[Fork]) -> list[Fork]:
@@ -163,12 +191,19 @@ class _Offsets:
 
 class _Steps:
     """Steps a fork, see `match.Steps`. Each text that it reads is either seen or unseen as a
-    whole; `in_run` says which, and `passes` whether it passes the present run over."""
+    whole; `in_run` says which, and `passes` whether it passes the present run over. If it takes a
+    control function as a `whole`, all of that after its first character is passed over."""
 
-    __slots__ = ("_inner", "_mark", "due", "in_run", "offsets", "passes", "window")
+    __slots__ = ("_inner", "_mark", "due", "in_run", "offsets", "passes", "whole", "window")
 
     def __init__(
-        self, inner: AnyStepper, window: Window, offsets: _Offsets, *, passes: bool
+        self,
+        inner: AnyStepper | AnyWordStepper,
+        window: Window,
+        offsets: _Offsets,
+        *,
+        passes: bool,
+        whole: bool = False,
     ) -> None:
         self._inner = inner
         self.window = window
@@ -177,6 +212,7 @@ class _Steps:
         self.due = False
         self.in_run = False
         self.passes = passes
+        self.whole = whole
 
     def run(self, text: str, begin: int, end: int) -> int:
         """See `Steps.run`."""
@@ -208,7 +244,7 @@ class _Steps:
 
     def hold(self) -> int:
         """Where the oldest hold-back begins in the source."""
-        held = self._inner.held()
+        held = self.offsets.seen - self._inner.held_back()
         return self.offsets.read if held >= self.offsets.seen else self.offsets.source(held)
 
 
@@ -218,22 +254,32 @@ class Fork:
 
     __slots__ = ("_inner", "_steps", "of", "parent")
 
-    def __init__(
-        self, of: PatternScan, inner: PatternScan, steps: _Steps, parent: PatternScan | Fork
-    ) -> None:
+    def __init__(self, of: _Forked, inner: _Forked, steps: _Steps, parent: _Forked | Fork) -> None:
         self.of = of
         self.parent = parent
         self._inner = inner
         self._steps = steps
 
-    def reading_on(self, rules: Collection[int]) -> Fork:
-        """A copy that reads the next run of unseen characters as a boundary."""
+    def reading_on(
+        self, rules: Collection[int], *, passes: bool, whole: bool = False
+    ) -> Iterator[Fork]:
+        """A copy that takes the next run of unseen characters in another way."""
         inner = self._inner.fork(rules)
-        assert inner is not None
-        window = Window()
-        window.base, window.text = self._steps.window.base, self._steps.window.text
-        steps = _Steps(inner.steps, window, self._steps.offsets.copy(), passes=False)
-        return Fork(self.of, inner, steps, self)
+        if inner is not None:
+            window, known = Window(), self._steps
+            window.base, window.text = known.window.base, known.window.text
+            offsets = known.offsets.copy()
+            steps = _Steps(inner.steps, window, offsets, passes=passes, whole=whole)
+            yield Fork(self.of, inner, steps, self)
+
+    def read_as(self, part: Part) -> None:
+        """Say what is read next."""
+        steps = self._steps
+        if part.place in ("inside", "end") and steps.whole:
+            steps.in_run = steps.passes = True
+            steps.whole = part.place == "inside"
+        else:
+            steps.in_run = part.kind != "seen" and isinstance(self.of, PatternScan)
 
     @property
     def steps(self) -> _Steps:
@@ -244,17 +290,23 @@ class Fork:
     def is_alike(self) -> bool:
         """Whether it is in the same state as the search that it was forked from, and no candidate
         began before the last unseen character."""
-        return self.of.is_alike(self._inner) and self._is_fresh
+        return self._is_like(self.of) and self._is_fresh
 
     def is_like(self, other: Fork) -> bool:
         """Whether another fork of the same search is in the same state, too."""
-        return self._inner.is_alike(other._inner) and self._is_fresh and other._is_fresh
+        return other._is_fresh and self._is_fresh and other._is_like(self._inner)
+
+    def _is_like(self, scan: _Forked) -> bool:
+        inner = self._inner
+        if isinstance(scan, PatternScan):
+            return isinstance(inner, PatternScan) and scan.is_alike(inner)
+        return isinstance(inner, WordScan) and scan.is_alike(inner)
 
     @property
     def _is_fresh(self) -> bool:
         """Whether no candidate began before the last unseen character."""
         offsets = self._steps.offsets
-        return offsets.seen - self._inner.steps.oldest() <= offsets.since
+        return not self._steps.whole and offsets.seen - self._inner.oldest() <= offsets.since
 
     def at_rest(self) -> Resting:
         """What is kept of the fork while it rests."""
@@ -262,9 +314,9 @@ class Fork:
 
     def oldest(self) -> int:
         """Where the oldest candidate of the fork and its search began; no older match can come."""
-        offsets, oldest = self._steps.offsets, self._inner.steps.oldest()
+        offsets, oldest = self._steps.offsets, self._inner.oldest()
         own = offsets.read if oldest >= offsets.seen else offsets.source(oldest)
-        return min(own, self.of.steps.oldest())
+        return min(own, self.of.oldest())
 
     def watched(self) -> bool:
         """See `Scan.watched`."""
@@ -333,7 +385,7 @@ class Resting:
 
     __slots__ = ("_of", "_offsets", "_window", "read")
 
-    def __init__(self, of: PatternScan, window: Window, offsets: _Offsets) -> None:
+    def __init__(self, of: _Forked, window: Window, offsets: _Offsets) -> None:
         self._of = of
         self._window = window
         self._offsets = offsets
@@ -343,7 +395,7 @@ class Resting:
         """Whether neither a live candidate nor a match that begins at `offset` (in the source) or
         later can look back at an unseen character."""
         begun = min(offset, self._of.oldest())
-        return self._offsets.since + begun - self.read > self._of.scope.behind
+        return self._offsets.since + begun - self.read > self._of.behind
 
     def woken(self, rules: Collection[int], window: Window) -> Fork | None:
         """The fork for some of the rules, as if it had read on until now; None if its search has
@@ -357,5 +409,6 @@ class Resting:
         self._window.base += self._offsets.number_anew()
         steps = _Steps(inner.steps, self._window, self._offsets, passes=True)
         fork = Fork(self._of, inner, steps, self._of)
-        fork.needed()  # forgets the rest
+        if isinstance(inner, PatternScan):
+            fork.needed()  # forgets the rest, or each run would leave a gap for ever
         return fork

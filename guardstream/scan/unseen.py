@@ -10,7 +10,7 @@ import re
 import unicodedata
 from collections.abc import Iterator
 from functools import cache
-from typing import Literal, TypeAlias
+from typing import Literal, NamedTuple, TypeAlias
 
 import regex
 
@@ -76,14 +76,14 @@ def seen(text: str) -> str:
     """A text without its unseen characters."""
     if SOLIDUS not in text:
         return unseen().sub("", text)
-    return "".join([part for kind, part in apart(text, "") if kind == "seen"])
+    return "".join([part for kind, part in _apart(text, "") if kind == "seen"])
 
 
 Kind: TypeAlias = Literal["seen", "unseen", "mark"]
 """What a character is to a reader. A mark is not seen either, but continues a word to a pattern."""
 
 
-def apart(text: str, before: str) -> Iterator[tuple[Kind, str]]:
+def _apart(text: str, before: str) -> Iterator[tuple[Kind, str]]:
     """Split a text into runs of one kind; yields the kind of each, and the run. `before` ends with
     the character that stands before the text."""
     at = end = 0
@@ -104,3 +104,78 @@ def apart(text: str, before: str) -> Iterator[tuple[Kind, str]]:
         yield of, text[at:end]
     if end < len(text):
         yield "seen", text[end:]
+
+
+# Control functions (ECMA-48, section 5.4): a control sequence, and what begins or ends a control
+# string. What such a string carries is text: an address, for one.
+_SEQUENCE = re.compile(r"(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]|\x1b[\]PX^_\\]")
+_BEGINS_SEQUENCE = re.compile(r"\x1b|(?:\x1b\[|\x9b)[0-?]*[ -/]*")
+_ESCAPE = re.compile("[\x1b\x9b]")
+find_escape = _ESCAPE.search
+
+MAX_SEQUENCE = 32
+"""How many characters a control sequence has at most; a longer one is text."""
+
+Place: TypeAlias = Literal["outside", "begin", "inside", "end"]
+"""Where a part of a text stands in a control function, as far as one is known to go on."""
+
+
+class Part(NamedTuple):
+    """A part of a text whose characters are of one kind. `broken`: what went on before it as a
+    control function was none."""
+
+    kind: Kind
+    text: str
+    place: Place = "outside"
+    broken: bool = False
+
+
+PLAIN = Part("seen", "")
+"""What most text consists of."""
+
+
+class Parts:
+    """Splits the text of one stream into its parts."""
+
+    __slots__ = ("_sequence",)
+
+    def __init__(self) -> None:
+        self._sequence = ""  # what a control function may go on from
+
+    @property
+    def is_inside(self) -> bool:
+        """Whether the text ends in what may be a control function."""
+        return bool(self._sequence)
+
+    def split(self, text: str, before: str) -> Iterator[Part]:
+        """The parts of the next text, given what stands before it."""
+        at, broken = 0, False
+        while at < len(text):
+            if self._sequence:
+                if place := self._after(text[at]):
+                    yield Part("seen", text[at], place)
+                    at += 1
+                    continue
+                broken = True
+            found = find_escape(text, at)
+            end = found.start() if found else len(text)
+            for kind, part in _apart(text[at:end], text[:at] or before):
+                yield Part(kind, part, broken=broken)
+                broken = False
+            if found:
+                self._sequence = found[0]
+                yield Part("unseen", found[0], "begin", broken)
+                broken = False
+            at = end + 1
+
+    def _after(self, character: str) -> Place | None:
+        """Where the next character stands in the control function; None if it is not part of it."""
+        sequence, self._sequence = self._sequence + character, ""
+        if len(sequence) > MAX_SEQUENCE:
+            return None
+        if _SEQUENCE.fullmatch(sequence):
+            return "end"
+        if _BEGINS_SEQUENCE.fullmatch(sequence):
+            self._sequence = sequence
+            return "inside"
+        return None

@@ -243,7 +243,7 @@ def pattern_spans(rule: Rule, pattern: str, text: str) -> list[Span]:
 
 
 MARKS = "\ufe0f\u0335"
-UNSEEN = f"\u200b\u00ad\0\x1b{MARKS}"
+UNSEEN = f"\u200b\u00ad\0\x01{MARKS}"
 """The invisible characters that cases may contain, and those of them that are marks."""
 
 

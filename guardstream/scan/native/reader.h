@@ -342,11 +342,18 @@ reader_read(Reader *self, PyObject *text)
 
 /* --- what is held ------------------------------------------------------------------------- */
 
-/* Whether a character may be unseen: a control character, or one beyond ASCII. */
+#define FILLER 0x3164 /* the Hangul filler */
+
+/* Whether a character may be unseen: a control character, or one beyond ASCII, but not most of those
+   that East Asia writes with. */
 static inline int
 may_be_unseen(Py_UCS4 code)
 {
-    return code < ' ' ? code != '\t' && code != '\n' && code != '\r' : code >= 0x7F;
+    if (code < ' ') {
+        return code != '\t' && code != '\n' && code != '\r';
+    }
+    return code == FILLER || (code >= 0x7F && code < 0x2E80) || (code >= 0xFDD0 && code < 0xFF00)
+        || code >= 0xFFA0;
 }
 
 /* Whether a text has unseen characters, or ERROR. */

@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from guardstream.scan.match import Match, Scan, Steps, Window
 from guardstream.scan.reader import Ran, Reader, run
 from guardstream.scan.readings import MAX_READINGS, Fork, Resting, few, forks
+from guardstream.scan.unseen import Part
 
 MAX_COUNTED = 256
 """How many matches are counted before those that no fork can find any more are dropped."""
@@ -55,17 +56,21 @@ class Searches:
             return run(self.steps, text, begin, end)
         return self._reader.run(text, begin, end)
 
-    def fork(self, *, marks: bool) -> None:
+    def fork(self, run: Part) -> None:
         """Before a run of unseen characters: from here on also search the text in which it is
         passed over, for the rules that ask for it."""
         self.wake_forks()
         self._keep(few(self.forks))
-        self._fork(forks(self.scans, self._forking, self._window, self.forks, marks=marks))
+        self._fork(forks(self.scans, self._forking, self._window, self.forks, run))
 
-    def read_unseen(self, is_unseen: bool) -> None:
-        """Say whether the text that is read next is unseen."""
+    def end_broken(self) -> None:
+        """End the forks that took for a control function what was none."""
+        self._keep([fork for fork in self.forks if not fork.steps.whole])
+
+    def read_as(self, part: Part) -> None:
+        """Say what is read next."""
         for fork in self.forks:
-            fork.steps.in_run = is_unseen
+            fork.read_as(part)
 
     def _fork(self, new: Iterable[Fork]) -> None:
         if forked := tuple(new):

@@ -12,7 +12,7 @@ from typing import NamedTuple, Protocol
 from guardstream.events import Event, Finding, FindingKind, Finish, Text, match_found
 from guardstream.scan.match import Match, Scan, Window
 from guardstream.scan.reader import FindUnseen, Ran, Settled, reader_of, run
-from guardstream.scan.unseen import Kind, apart
+from guardstream.scan.unseen import PLAIN, Kind, Parts
 from guardstream.stages.redact.regions import Regions
 from guardstream.stages.redact.searches import Searches
 from guardstream.stages.rules import SEVERITIES, OnError, OnOverflow, Rule
@@ -48,7 +48,7 @@ class CompiledRules(Protocol):
     on_overflow: OnOverflow
     on_error: OnError
     forking: frozenset[int]
-    find_unseen: FindUnseen | None
+    find_unseen: FindUnseen
 
 
 class Redact:
@@ -65,6 +65,7 @@ class Redact:
         "_max_holdback",
         "_outrun",
         "_overflowing",
+        "_parts",
         "_regions",
         "_rules",
         "_searches",
@@ -94,6 +95,7 @@ class Redact:
         self._outrun = False  # text was written that a candidate still claims
         self._disabled = False  # a rule has failed, whose words the searches still hold
         self._finished = False
+        self._parts = Parts()
         self._last: Kind = "seen"  # what the last character is, while there are forks
         self._busy = False  # the next text must be fed carefully
 
@@ -119,7 +121,7 @@ class Redact:
             self._busy
             or not text
             or len(self.reader.tail) + len(text) > self._at_once
-            or (self._find_unseen and self._find_unseen(text))
+            or self._find_unseen(text)
         ):
             return self._feed_overflow(text) if self._overflowing else self._feed_carefully(text)
         return self.follow(text, self.reader.read(text))
@@ -133,7 +135,7 @@ class Redact:
             or len(text) > self._at_once
             or self._is_watched()
             or self._searches.forks
-            or (self._find_unseen and self._find_unseen(text))
+            or self._find_unseen(text)
         ):
             return self._feed_carefully(text)
         ran = self.reader.read(text)
@@ -199,19 +201,25 @@ class Redact:
             return [event for piece in pieces for event in self._feed_carefully(piece)]
         if self._finished or not text:
             return []
-        if ran is None and self._find_unseen and (self._last != "seen" or self._find_unseen(text)):
+        if ran is None and (
+            self._last != "seen" or self._parts.is_inside or self._find_unseen(text)
+        ):
             return self._feed_apart(text)
         return self._read_on(text, ran)
 
     def _feed_apart(self, text: str) -> list[Event]:
         """Feed text with unseen characters, of which a run may go on from the text before."""
         events: list[Event] = []
-        for kind, part in apart(text, self._window.text):
-            if kind not in ("seen", self._last):
-                self._searches.fork(marks=kind == "mark")
-            self._searches.read_unseen(kind != "seen")
-            self._last = kind
-            events += self._read_on(part)
+        for part in self._parts.split(text, self._window.text):
+            if part.broken:
+                self._searches.end_broken()
+            if part.kind not in ("seen", self._last) or part.place == "begin":
+                self._searches.fork(part)
+            self._searches.read_as(part)
+            self._last = part.kind
+            events += self._read_on(part.text)
+        if self._last == "seen" and not self._parts.is_inside:
+            self._searches.read_as(PLAIN)
         return events
 
     def _read_on(self, text: str, ran: Ran | None = None) -> list[Event]:
