@@ -13,6 +13,7 @@ import regex
 from guardstream.scan.match import Confirm
 from guardstream.scan.unseen import seen
 from guardstream.scan.words.normalize import (
+    EXACT,
     JOINS,
     NAMES,
     PATTERN_NAMES,
@@ -31,10 +32,10 @@ from guardstream.stages.rules import Rule, RuleError
 def folding_of(rule: Rule) -> Folding:
     """Return how a rule's words are compared. Raises RuleError for an unknown normalisation."""
     names = frozenset(rule.normalize) | ({"case"} if rule.ignore_case else set())
-    names |= {"zero_width"}
-    for name in sorted(names.difference(NAMES)):
+    names |= {"zero_width", *([EXACT] if rule.exact else [])}
+    for name in sorted(names.difference(NAMES, [EXACT])):
         raise RuleError(rule.id, f"unknown normalisation {name!r}; known are {', '.join(NAMES)}")
-    for name in sorted(names - WORD_NAMES):
+    for name in sorted(names - WORD_NAMES - {EXACT}):
         message = f"normalisation {name!r} is for patterns; words know 'spaces' and 'separators'"
         message += "; give the patterns a rule of their own" if rule.patterns else ""
         raise RuleError(rule.id, message)

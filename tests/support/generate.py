@@ -412,8 +412,10 @@ def draw_unseen(random: Random) -> Case:
         for rule in case.rules
     ]
     often, text, runs = random.choice((5, 15, 40)), "", 0
+    # A back-reference tells one invisible character from another, but readings do not.
+    most = 1 if any("\\1" in pattern for rule in rules for pattern in rule.patterns) else RUNS
     for character in case.text:
-        if runs < RUNS and drawer.chance(often):
+        if runs < most and drawer.chance(often):
             text += "".join(random.choices(random.choice(KINDS), k=random.choice((1, 1, 2, 3))))
             runs += 1
         text += character

@@ -179,13 +179,30 @@ def words_found(rule: Rule, word: str, text: str) -> Iterator[Span]:
     characters are nothing inside of it, and a boundary beside it."""
     pieces = compared(text, rule.ignore_case)
     origin = [index for index, piece in enumerate(pieces) for _ in piece]
-    whole, wanted = "".join(pieces), folded(word, rule.ignore_case)
-    for at in range(len(whole) - len(wanted) + 1):
-        if whole[at : at + len(wanted)] == wanted:
-            start, end = origin[at], origin[at + len(wanted) - 1] + 1
+    whole, wanted = "".join(pieces), spelled(rule, word)
+    for at in range(len(whole)):
+        if found := wanted.match(whole, at):
+            start, end = origin[at], origin[found.end() - 1] + 1
             around = text[start - 1 : start] if start else "", text[end : end + 1]
             if not (wants_boundaries(rule, word) and any(map(joins_on, around))):
                 yield start, end
+
+
+_SPACE = r"[^\S\n]"
+GAP = "|".join(
+    [f"{_SPACE}{{1,8}}"]
+    + [rf"{_SPACE}{{{n}}}\n(?:{_SPACE}|[>#/*;%]){{0,{7 - n}}}" for n in range(8)]
+)
+"""White space in a word, with at most one line break, and then signs of quotes and comments."""
+
+
+def spelled(rule: Rule, word: str) -> regex.Pattern[str]:
+    """A word as a pattern for folded text: white space in it is white space of any kind."""
+    word = folded(word, rule.ignore_case)
+    parts = word.split()
+    if rule.exact or len(parts) < 2 or word != word.strip():
+        return regex.compile(regex.escape(word))
+    return regex.compile(f"(?:{GAP})".join(map(regex.escape, parts)))
 
 
 def joins_on(char: str) -> bool:
@@ -555,7 +572,7 @@ class WordSearch:
     def _open(self, known: str) -> list[WordCandidate]:
         pieces = compared(known, self.rule.ignore_case)
         origin = [index for index, piece in enumerate(pieces) for _ in piece]
-        whole, wanted = "".join(pieces), folded(self.word, self.rule.ignore_case)
+        whole, wanted = "".join(pieces), spelled(self.rule, self.word)
         whole_word = wants_boundaries(self.rule, self.word)
         out = []
         for begin in range(len(whole)):
@@ -563,17 +580,11 @@ class WordSearch:
             left = known[start - 1 : start] if start else ""
             if start in self.dropped or (whole_word and joins_on(left)):
                 continue
-            pending = whole_word and self._ends_here(known, begin, origin, pieces)
-            if pending or (length < len(wanted) and wanted.startswith(whole[begin:])):
+            found = wanted.fullmatch(whole, begin, partial=True)
+            pending = whole_word and found and origin[-1] == len(known) - 1
+            if found and (found.partial or pending):
                 out.append(WordCandidate(start, length))
         return out
-
-    def _ends_here(self, known: str, begin: int, origin: list[int], pieces: list[str]) -> bool:
-        whole, wanted = "".join(pieces), folded(self.word, self.rule.ignore_case)
-        end = begin + len(wanted)
-        if whole[begin:end] != wanted:
-            return False
-        return origin[end - 1] == len(known) - 1
 
     def open(self, text: str, at: int) -> None:
         """Nothing to prepare: words are compared everywhere."""

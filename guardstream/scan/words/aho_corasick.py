@@ -21,7 +21,10 @@ from guardstream.scan.unseen import SPACES, negates, unseen
 from guardstream.scan.words.normalize import (
     JOINING,
     MAX_GAP,
+    MAX_WHITE,
     PHRASE,
+    WHITE,
+    Between,
     Folding,
     joins_words,
     runs,
@@ -95,6 +98,8 @@ class Shape(NamedTuple):
     spaced: bool = False  # such white space has been passed over since the last letter
     after_space: int = 0  # how long ago it has been passed over right before the last letter, or 0
     again: int = 0  # how often that letter has stood since, if it is the one before the white space
+    white: int = 0  # how many characters stand for the space at the end of the live text
+    broken: bool = False  # one of them is a line break
 
 
 class Living(NamedTuple):
@@ -239,6 +244,7 @@ class WordIndex:
             self._joins and joins_words(character),
             *self.folding.gaps(character),
             self.folding.unseen(character),
+            self.folding.between(character),
         )
         return self._number(key, character)
 
@@ -266,7 +272,7 @@ class WordIndex:
 
     def _joining(self, told: int | None, character: str) -> int:
         """The class of a character that is in no word, given by which of `JOINING` it was found."""
-        return self._number((True, told == 1, False, False, ""), character)
+        return self._number((True, told == 1, False, False, "", ""), character)
 
     def _letters_on(self, page: str) -> Iterable[str]:
         """The characters of a page that the words have, whatever their case."""
@@ -312,7 +318,7 @@ class WordIndex:
         over because of what stands before them.
         """
         shape = state.shape
-        plain = self.folding.names.isdisjoint(("repeats", "separators", "spaces"))
+        plain = self.folding.names.isdisjoint(("repeats", "separators", "spaces", WHITE))
         if not plain or shape.waiting or len(shape.prefix) > MAX_LIVING:
             return None
         starts = sum(may_begin << letter for letter, may_begin in enumerate(shape.starts))
@@ -371,6 +377,9 @@ class WordIndex:
             letters = character
         elif not letters or self.folding.goes_on(letters, shape.prefix):
             return self._state(self._passed(shape))
+        between = self.folding.between(character)
+        if between and (spaced := self._spaced(shape, compared, between)):
+            return self._state(spaced)
         if self.folding.repeats and set(letters) == {shape.last}:
             return self._state(self._repeated(shape, len(letters), joins))
         decided = tuple(_older((w for w in shape.waiting if not joins or w.is_decided), ended=1))
@@ -391,12 +400,30 @@ class WordIndex:
         if character in SPACES and not shape.prefix.endswith(" "):
             grown = self._grown(shape, " ", False, tuple(_older(shape.waiting, ended=1)))
             if len(grown.prefix) > len(shape.prefix):
-                return grown
+                return grown._replace(white=1)
         passed = self._passed(shape)
         if self.folding.repeats:  # a word may go on by its last letter
             waiting = tuple([word._replace(bounded=True) for word in passed.waiting])
             return passed._replace(waiting=waiting, joined=False)
         return passed._replace(waiting=(), found=passed.waiting, joined=False)
+
+    def _spaced(self, shape: Shape, compared: Compared, between: Between) -> Shape | None:
+        """After a character that goes on with the white space of a phrase, or begins it; None if it
+        does neither."""
+        breaks = between == "break"
+        if not shape.prefix.endswith(" "):
+            decided = tuple(_older(shape.waiting, ended=1))
+            grown = self._grown(shape, " ", False, decided)
+            begins = between != "sign" and grown.prefix
+            return grown._replace(white=1, broken=breaks) if begins else None
+        if shape.white >= MAX_WHITE or (shape.broken if breaks else False):
+            return None
+        if between == "sign":
+            grown = self._grown(shape, compared.letters, False, ())
+            if not shape.broken or len(grown.prefix) > len(shape.prefix):
+                return None
+        passed = self._passed(shape)
+        return passed._replace(white=shape.white + 1, broken=shape.broken or breaks)
 
     @staticmethod
     def _passed(shape: Shape) -> Shape:

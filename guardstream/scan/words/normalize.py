@@ -10,7 +10,7 @@ import unicodedata
 from collections.abc import Mapping
 from functools import cache
 from itertools import groupby
-from typing import TypeVar
+from typing import Literal, TypeAlias, TypeVar
 
 import regex
 
@@ -58,6 +58,23 @@ PHRASE = "phrase"
 """Added by `Folding.names_for` for a word with spaces: a space in the text counts as the phrase's
 own if possible, and otherwise as a separator of letters. Phrases are compared separately from other
 words, or `a team` would hide `abc` in `a b c`."""
+
+EXACT = "exact"
+"""Stands among the names of a rule whose words are compared exactly: only by the other names."""
+
+WHITE = "white"
+"""Added by `Folding.names_for` for a word with spaces, unless the rule is exact: white space in it
+matches white space, see `Between`. `spaces` matches more."""
+
+MAX_WHITE = 8
+"""How many characters may stand for white space in a word."""
+
+Between: TypeAlias = Literal["", "space", "break", "sign"]
+"""What a character may be between the words of a phrase: white space, a line break, of which there
+may be one, and then what quotes the next line or makes it a comment."""
+
+_BREAKS = frozenset("\n\u2028\u2029")
+_SIGNS = frozenset(">#/*;%")
 
 MAX_GAP = 3
 """How many separators in a row may stand inside a word."""
@@ -110,6 +127,7 @@ class Folding:
         self.names = names
         self.repeats = "repeats" in names
         self.spaces = "spaces" in names
+        self.white = WHITE in names
         self.ignores_only_case = names == _CASE
         self._tables = [
             table()
@@ -142,7 +160,7 @@ class Folding:
             return ""
         if self.repeats and character in _STRETCHES:
             return ""
-        if self.spaces and character.isspace():
+        if (self.spaces or self.white) and character.isspace():
             return " "
         letters = self._mapped(character)
         if len(letters) > 1 and "separators" in self.names:
@@ -200,13 +218,21 @@ class Folding:
         text before, and so is passed over."""
         return self.spaces and letters == " " and before.endswith(" ")
 
+    def between(self, character: str) -> Between:
+        """What the character may be between the words of a phrase."""
+        if not self.white:
+            return ""
+        if character.isspace():
+            return "break" if character in _BREAKS else "space"
+        return "sign" if character in _SIGNS else ""
+
     def spells_out(self, character: str) -> bool:
         """Whether the character may stand between letters that each stand alone."""
         return self.gaps(character)[1]
 
     def names_for(self, word: str) -> frozenset[str]:
         """The names by which a word is compared: these, with `CAPITALS` where they may be added,
-        and `PHRASE` where it must be.
+        and `PHRASE` and `WHITE` where they must be.
 
         A word with such a letter of another script has to be found in small letters, too.
         """
@@ -215,7 +241,9 @@ class Folding:
             names |= {CAPITALS}
         if "separators" in names and not word.isalnum():
             names |= {PHRASE} if any(map(str.isspace, self.word(word))) else set()
-        return names
+        if not {"spaces", EXACT} & names and len(word.split()) > 1 and word == word.strip():
+            names |= {WHITE}
+        return names - {EXACT}
 
     def separable(self, word: str) -> bool:
         """Whether separators may be ignored in a word: it must not begin or end in one itself, nor
@@ -240,7 +268,10 @@ class Folding:
         folded = ""
         for character in word:
             letters = self.letters(character)
-            if not self.separates(character, folded[-1:]) and not self.goes_on(letters, folded):
+            more = self.white and letters == folded[-1:] == " "
+            if not (
+                self.separates(character, folded[-1:]) or self.goes_on(letters, folded) or more
+            ):
                 folded += letters
         return folded
 
