@@ -33,7 +33,8 @@ Ran: TypeAlias = tuple[int, int, bool, "Sequence[Settled] | None"]
 character needs attention (`match.Steps`), and what was settled before it."""
 
 FindUnseen: TypeAlias = Callable[[str], object]
-"""Finds an unseen character in a text; in ASCII, only control characters are unseen."""
+"""Finds an unseen character in a text, or half a surrogate pair; in ASCII, only control characters
+are unseen."""
 
 
 class Reader(Protocol):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cache
 from typing import Literal, NamedTuple, TypeAlias
 
@@ -111,7 +111,17 @@ def _apart(text: str, before: str) -> Iterator[tuple[Kind, str]]:
 _SEQUENCE = re.compile(r"(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]|\x1b[\]PX^_\\]")
 _BEGINS_SEQUENCE = re.compile(r"\x1b|(?:\x1b\[|\x9b)[0-?]*[ -/]*")
 _ESCAPE = re.compile("[\x1b\x9b]")
-find_escape = _ESCAPE.search
+
+# What needs more than the reader's care: half a surrogate pair, too, which is joined first.
+_HALVES = "\ud800-\udfff"
+find_escape = re.compile(f"[\x1b\x9b{_HALVES}]").search
+
+
+@cache
+def find_unseen() -> Callable[[str], object]:
+    """What finds an unseen character or half a surrogate pair in a text."""
+    return re.compile(f"{unseen().pattern[:-1]}{_HALVES}]").search
+
 
 MAX_SEQUENCE = 32
 """How many characters a control sequence has at most; a longer one is text."""
@@ -157,7 +167,7 @@ class Parts:
                     at += 1
                     continue
                 broken = True
-            found = find_escape(text, at)
+            found = _ESCAPE.search(text, at)
             end = found.start() if found else len(text)
             for kind, part in _apart(text[at:end], text[:at] or before):
                 yield Part(kind, part, broken=broken)

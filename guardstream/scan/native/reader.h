@@ -344,15 +344,15 @@ reader_read(Reader *self, PyObject *text)
 
 #define FILLER 0x3164 /* the Hangul filler */
 
-/* Whether a character may be unseen: a control character, or one beyond ASCII, but not most of those
-   that East Asia writes with. */
+/* Whether a character may be unseen, or half a surrogate pair: a control character, or one beyond
+   ASCII, but not most of those that East Asia writes with. */
 static inline int
 may_be_unseen(Py_UCS4 code)
 {
     if (code < ' ') {
         return code != '\t' && code != '\n' && code != '\r';
     }
-    return code == FILLER || (code >= 0x7F && code < 0x2E80) || (code >= 0xFDD0 && code < 0xFF00)
+    return code == FILLER || (code & ~0x7FFU) == 0xD800 || (code >= 0x7F && code < 0x2E80) || (code >= 0xFDD0 && code < 0xFF00)
         || code >= 0xFFA0;
 }
 

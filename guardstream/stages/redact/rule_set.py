@@ -13,7 +13,7 @@ from guardstream.scan.reader import FindUnseen
 from guardstream.scan.regex.pattern import Pattern, compile_pattern
 from guardstream.scan.regex.pattern_set import PatternSet, TooLargeError
 from guardstream.scan.regex.scan import searches_of
-from guardstream.scan.unseen import find_escape, seen, unseen
+from guardstream.scan.unseen import find_escape, find_unseen, seen
 from guardstream.scan.words.aho_corasick import WordIndex
 from guardstream.scan.words.normalize import Folding, Table, whole_by_default
 from guardstream.scan.words.scan import search_of
@@ -53,7 +53,7 @@ class RuleSet:
             for number, rule in enumerate(self.rules)
             if rule.patterns and "zero_width" in rule.normalize
         )
-        self.find_unseen: FindUnseen = unseen().search if self.forking else find_escape
+        self.find_unseen: FindUnseen = find_unseen() if self.forking else find_escape
         words = {n: rule.words for n, rule in enumerate(self.rules) if rule.words}
         self._searches: tuple[Callable[[], Scan], ...] = (
             *self._indexes(words),

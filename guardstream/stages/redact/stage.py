@@ -13,6 +13,7 @@ from guardstream.events import Event, Finding, FindingKind, Finish, Text, match_
 from guardstream.scan.match import Match, Scan, Window
 from guardstream.scan.reader import FindUnseen, Ran, Settled, reader_of, run
 from guardstream.scan.unseen import PLAIN, Kind, Parts
+from guardstream.stages.halves import Halves
 from guardstream.stages.redact.regions import Regions
 from guardstream.stages.redact.searches import Searches
 from guardstream.stages.rules import SEVERITIES, OnError, OnOverflow, Rule
@@ -60,6 +61,7 @@ class Redact:
         "_disabled",
         "_find_unseen",
         "_finished",
+        "_halves",
         "_just_overflowed",
         "_last",
         "_max_holdback",
@@ -95,6 +97,7 @@ class Redact:
         self._outrun = False  # text was written that a candidate still claims
         self._disabled = False  # a rule has failed, whose words the searches still hold
         self._finished = False
+        self._halves = Halves()
         self._parts = Parts()
         self._last: Kind = "seen"  # what the last character is, while there are forks
         self._busy = False  # the next text must be fed carefully
@@ -102,7 +105,7 @@ class Redact:
     @property
     def held(self) -> int:
         """How many code points of the source are held back now."""
-        return 0 if self._finished else self.reader.held
+        return 0 if self._finished else self.reader.held + len(self._halves.waiting)
 
     def feed(self, text: str) -> list[Event]:
         """Take the next characters; return the events that are certain."""
@@ -119,6 +122,7 @@ class Redact:
             return self.follow(text, ran)
         if (
             self._busy
+            or self._halves.waiting
             or not text
             or len(self.reader.tail) + len(text) > self._at_once
             or self._find_unseen(text)
@@ -135,6 +139,7 @@ class Redact:
             or len(text) > self._at_once
             or self._is_watched()
             or self._searches.forks
+            or self._halves.waiting
             or self._find_unseen(text)
         ):
             return self._feed_carefully(text)
@@ -196,9 +201,15 @@ class Redact:
 
     def _feed_carefully(self, text: str, ran: Ran | None = None) -> list[Event]:
         """Feed from event to event; `ran` if the text has been read up to one."""
+        text = self._halves.joined(text)
+        events = self._feed_joined(text, ran)
+        self.reader.busy = self.reader.busy or bool(self._halves.waiting)
+        return events
+
+    def _feed_joined(self, text: str, ran: Ran | None = None) -> list[Event]:
         if len(text) > MAX_PIECE:
             pieces = (text[at : at + MAX_PIECE] for at in range(0, len(text), MAX_PIECE))
-            return [event for piece in pieces for event in self._feed_carefully(piece)]
+            return [event for piece in pieces for event in self._feed_joined(piece)]
         if self._finished or not text:
             return []
         if ran is None and (
@@ -263,7 +274,10 @@ class Redact:
 
     def finish(self) -> list[Event]:
         """Take the source's end: settle what is open, release the rest, and finish."""
-        events: list[Event] = []
+        if self._finished:
+            return []
+        rest = self._halves.rest()
+        events = self._feed_joined(rest) if rest else []
         if self._finished:
             return events
         self._busy = self.reader.busy = True
