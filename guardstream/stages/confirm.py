@@ -13,6 +13,7 @@ import regex
 from guardstream.scan.match import Confirm
 from guardstream.scan.unseen import seen
 from guardstream.scan.words.normalize import (
+    CANONICAL,
     EXACT,
     JOINS,
     NAMES,
@@ -28,14 +29,16 @@ from guardstream.scan.words.normalize import (
 from guardstream.stages.exceptions import HIDDEN, After, Allowed
 from guardstream.stages.rules import Rule, RuleError
 
+_ADDED = frozenset((CANONICAL, EXACT))
+
 
 def folding_of(rule: Rule) -> Folding:
     """Return how a rule's words are compared. Raises RuleError for an unknown normalisation."""
     names = frozenset(rule.normalize) | ({"case"} if rule.ignore_case else set())
-    names |= {"zero_width", *([EXACT] if rule.exact else [])}
-    for name in sorted(names.difference(NAMES, [EXACT])):
+    names |= {"zero_width", EXACT if rule.exact else CANONICAL}
+    for name in sorted(names.difference(NAMES, _ADDED)):
         raise RuleError(rule.id, f"unknown normalisation {name!r}; known are {', '.join(NAMES)}")
-    for name in sorted(names - WORD_NAMES - {EXACT}):
+    for name in sorted(names - WORD_NAMES - _ADDED):
         message = f"normalisation {name!r} is for patterns; words know 'spaces' and 'separators'"
         message += "; give the patterns a rule of their own" if rule.patterns else ""
         raise RuleError(rule.id, message)

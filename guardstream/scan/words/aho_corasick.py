@@ -276,12 +276,13 @@ class WordIndex:
 
     def _letters_on(self, page: str) -> Iterable[str]:
         """The characters of a page that the words have, whatever their case."""
-        letters, folded = self._letters, page.casefold()
+        letters, folded = self._letters, self.folding.page(page)
         if folded == page and ord(page[0]) // SIZE not in self._letter_pages:
             return ()
         if len(folded) == len(page):
             return [one for one, letter in zip(page, folded, strict=True) if letter in letters]
-        return [character for character in page if not letters.isdisjoint(character.casefold())]
+        compared = self.folding.letters
+        return [character for character in page if not letters.isdisjoint(compared(character))]
 
     def _number(self, key: tuple[object, ...], character: str) -> int:
         """The number of the class with this key, of which the character is an example."""
@@ -597,10 +598,10 @@ class _WordList:
     def __init__(self, words: Mapping[str, Iterable[int]], folding: Folding) -> None:
         self.rules: dict[str, dict[tuple[int, ...], tuple[int, ...]]] = {}
         for word, rules in words.items():
-            folded = folding.word(word)
-            folded, counts = runs(folded) if folding.repeats else (folded, ())
-            known = self.rules.setdefault(folded, {})
-            known[counts] = tuple(sorted({*known.get(counts, ()), *rules}))
+            for spelled in folding.spellings(word):
+                folded, counts = runs(spelled) if folding.repeats else (spelled, ())
+                known = self.rules.setdefault(folded, {})
+                known[counts] = tuple(sorted({*known.get(counts, ()), *rules}))
         self.words = sorted(self.rules)
         # Most ends of a text are told from all words by their first letters.
         heads = range(1, TOLD + 1)

@@ -7,7 +7,7 @@ the text alike, character by character.
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import cache
 from itertools import groupby
 from typing import Literal, TypeAlias, TypeVar
@@ -16,6 +16,7 @@ import regex
 
 from guardstream.scan.pages import SIZE, page_of
 from guardstream.scan.unseen import SOLIDUS, SPACES, ZERO_WIDTH, seen, unseen
+from guardstream.scan.words.canonical import FIRST_ALIKE, composed, spellings
 
 Key = TypeVar("Key")
 Value = TypeVar("Value")
@@ -58,6 +59,9 @@ PHRASE = "phrase"
 """Added by `Folding.names_for` for a word with spaces: a space in the text counts as the phrase's
 own if possible, and otherwise as a separator of letters. Phrases are compared separately from other
 words, or `a team` would hide `abc` in `a b c`."""
+
+CANONICAL = "canonical"
+"""Stands among the names unless a rule is exact: canonically equivalent words are equal."""
 
 EXACT = "exact"
 """Stands among the names of a rule whose words are compared exactly: only by the other names."""
@@ -115,7 +119,8 @@ _SPACE = regex.compile(r"(?!\R)\s")
 MAX_TABLE = 20_000
 """For how many characters it is remembered what they are compared as."""
 
-_CASE = frozenset(("case", "zero_width"))
+_SIMPLE = frozenset(("zero_width", CANONICAL))
+_CASE = _SIMPLE | {"case"}
 _NO_GAP = False, False
 
 
@@ -128,7 +133,8 @@ class Folding:
         self.repeats = "repeats" in names
         self.spaces = "spaces" in names
         self.white = WHITE in names
-        self.ignores_only_case = names == _CASE
+        self.ignores_only_case = "case" in names and names <= _CASE
+        self._is_canonical = CANONICAL in names
         self._tables = [
             table()
             for name, table in (("confusables", _confusables), ("simplified", _simplified))
@@ -142,12 +148,18 @@ class Folding:
     def letters(self, character: str) -> str:
         """What the character is compared as; empty if it is ignored."""
         if self.ignores_only_case:
-            return "" if unseen().match(character) else character.casefold()
+            return self._folded_only(character)
         known = self._letters.get(character)
         if known is None:
             known = self._compared(character)
             _keep(self._letters, character, known)
         return known
+
+    def _folded_only(self, character: str) -> str:
+        if "zero_width" in self.names and unseen().match(character):
+            return ""
+        folded = character.casefold()
+        return folded if character < FIRST_ALIKE or not self._is_canonical else composed(folded)
 
     def unseen(self, character: str) -> str:
         """Of an unseen character, the one that is passed over as it is; otherwise empty."""
@@ -169,6 +181,8 @@ class Folding:
 
     def _mapped(self, text: str) -> str:
         """A text with each of its characters as it is compared, if it is not ignored."""
+        if self._is_canonical and len(text) == 1:
+            text = composed(text)
         if "width" in self.names:
             text = unicodedata.normalize("NFKD", text)
         if "case" in self.names:
@@ -184,6 +198,14 @@ class Folding:
             return list(map(self._mapped, page))
         # The line feeds keep marks from being moved from one character to another.
         return self._mapped("\n".join(page)).split("\n")
+
+    def page(self, page: str) -> str:
+        """The characters of a page as they are compared if only their case is ignored; some may be
+        compared as several."""
+        folded = page.casefold()
+        if page[-1] < FIRST_ALIKE or unicodedata.is_normalized("NFC", folded):
+            return folded
+        return "".join(map(self.letters, page))
 
     def keeps(self, page: str) -> bool:
         """Whether no character of a page is compared as another one, as far as can be told at once.
@@ -258,6 +280,12 @@ class Folding:
             elif letters := self.letters(character):
                 last, gap = letters[-1], 0
         return widest <= MAX_GAP and not (self.gaps(word[0])[0] or self.gaps(word[-1])[0])
+
+    def spellings(self, word: str) -> Iterable[str]:
+        """The ways in which a text may write a word of a rule, each as it is compared."""
+        if word.isascii() or CANONICAL not in self.names:
+            return (self.word(word),)
+        return dict.fromkeys(map(self.word, spellings(word)))
 
     def word(self, word: str) -> str:
         """A word of a rule as it is compared."""
