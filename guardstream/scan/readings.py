@@ -16,7 +16,7 @@ characters by themselves.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from guardstream.scan.match import Match, Scan, Window
 from guardstream.scan.regex.forms import AnyStepper
@@ -31,11 +31,23 @@ so many readings live, unseen characters stand in one word after the other, and 
 if all are passed over that a reader sees."""
 
 
-BOUNDARY = "\0"
-"""What forks read an unseen character as that they do not pass over."""
-
+BOUNDARY = "\x0b"
+"""What forks read an unseen character as that they do not pass over: white space that no pattern
+names, and that ends no line."""
 
 _Forked: TypeAlias = PatternScan | WordScan
+
+
+class Way(NamedTuple):
+    """How a fork takes a run of unseen characters: as nothing, or as a boundary; and whether it
+    takes the control function that begins with the run as a whole, or only that."""
+
+    passes: bool
+    whole: bool = False
+
+
+_WAYS = Way(True), Way(False)
+_WHOLE = Way(True, whole=True), Way(False, whole=True)
 
 
 def forks(
@@ -48,44 +60,29 @@ def forks(
     """Fork the searches for these rules, and their `known` forks, before a run of unseen
     characters: the new ones take it as the others do not.
 
-    A fork in the same state as its search needs no other of either: these would differ only in how
-    they look back. To a search itself, marks are no boundary, as other unseen characters are.
+    A search itself reads the run as it is. Of its forks, one in the same state needs no other of
+    its kind: these would differ only in how they look back.
     """
     alike = {id(fork.of) for fork in known if fork.is_alike}
     begins = run.place == "begin"
     for scan in scans:
         if isinstance(scan, PatternScan):
-            if id(scan) not in alike:
-                yield from _forked(scan, rules, window, passes=True)
-            if run.kind == "mark":
-                yield from _forked(scan, rules, window, passes=False)
-            if begins:
-                yield from _forked(scan, rules, window, passes=True, whole=True)
-        if begins and isinstance(scan, (PatternScan, WordScan)):
-            yield from _forked(scan, rules, window, passes=False, whole=True)
+            ways = _WAYS[1:] if id(scan) in alike else _WAYS
+            for way in (*ways, *(_WHOLE if begins else ())):
+                yield from _forked(scan, rules, window, way)
+        elif isinstance(scan, WordScan) and begins:
+            yield from _forked(scan, rules, window, _WHOLE[1])
     for fork in known:
-        yield from _forked_again(fork, rules, begins=begins)
+        yield from fork.taking(rules, begins=begins)
 
 
-def _forked_again(fork: Fork, rules: Collection[int], *, begins: bool) -> Iterator[Fork]:
-    fork.steps.passes = True
-    if begins:
-        yield from fork.reading_on(rules, passes=False, whole=True)
-    if isinstance(fork.of, PatternScan) and not fork.is_alike:
-        yield from fork.reading_on(rules, passes=False)
-        if begins:
-            yield from fork.reading_on(rules, passes=True, whole=True)
-
-
-def _forked(
-    scan: _Forked, rules: Collection[int], window: Window, *, passes: bool, whole: bool = False
-) -> Iterator[Fork]:
+def _forked(scan: _Forked, rules: Collection[int], window: Window, way: Way) -> Iterator[Fork]:
     inner = scan.fork(rules)
     if inner is not None:
         own = Window()
         own.base = window.base
         own.text = window.text[: inner.offset - window.base]
-        steps = _Steps(inner.steps, own, _Offsets(inner.offset), passes=passes, whole=whole)
+        steps = _Steps(inner.steps, own, _Offsets(inner.offset), way)
         yield Fork(scan, inner, steps, scan)
 
 
@@ -191,19 +188,13 @@ class _Offsets:
 
 class _Steps:
     """Steps a fork, see `match.Steps`. Each text that it reads is either seen or unseen as a
-    whole; `in_run` says which, and `passes` whether it passes the present run over. If it takes a
-    control function as a `whole`, all of that after its first character is passed over."""
+    whole: `in_run` says which, and `way` how it takes the present run. If it takes a control
+    function as a whole, all of that after its first character is passed over."""
 
-    __slots__ = ("_inner", "_mark", "due", "in_run", "offsets", "passes", "whole", "window")
+    __slots__ = ("_inner", "_mark", "due", "in_run", "offsets", "way", "window")
 
     def __init__(
-        self,
-        inner: AnyStepper | AnyWordStepper,
-        window: Window,
-        offsets: _Offsets,
-        *,
-        passes: bool,
-        whole: bool = False,
+        self, inner: AnyStepper | AnyWordStepper, window: Window, offsets: _Offsets, way: Way
     ) -> None:
         self._inner = inner
         self.window = window
@@ -211,14 +202,13 @@ class _Steps:
         self._mark = offsets.here()
         self.due = False
         self.in_run = False
-        self.passes = passes
-        self.whole = whole
+        self.way = way
 
     def run(self, text: str, begin: int, end: int) -> int:
         """See `Steps.run`."""
         self._mark = self.offsets.here()
         self.due = False
-        if self.in_run and self.passes:
+        if self.in_run and self.way.passes:
             self.offsets.skip(end - begin)
             return end
         if self.in_run:
@@ -260,26 +250,33 @@ class Fork:
         self._inner = inner
         self._steps = steps
 
-    def reading_on(
-        self, rules: Collection[int], *, passes: bool, whole: bool = False
-    ) -> Iterator[Fork]:
-        """A copy that takes the next run of unseen characters in another way."""
-        inner = self._inner.fork(rules)
-        if inner is not None:
-            window, known = Window(), self._steps
-            window.base, window.text = known.window.base, known.window.text
-            offsets = known.offsets.copy()
-            steps = _Steps(inner.steps, window, offsets, passes=passes, whole=whole)
-            yield Fork(self.of, inner, steps, self)
+    def taking(self, rules: Collection[int], *, begins: bool) -> Iterator[Fork]:
+        """Pass over the next run of unseen characters; return copies that take it in other ways.
+        `begins`: a control function begins with it."""
+        self._steps.way = _WAYS[0]
+        of_words = isinstance(self.of, WordScan)
+        ways = () if of_words or self.is_alike else _WAYS[1:]
+        more = _WHOLE[of_words:] if begins else ()
+        for way in (*ways, *more):
+            inner = self._inner.fork(rules)
+            if inner is not None:
+                window, known = Window(), self._steps
+                window.base, window.text = known.window.base, known.window.text
+                steps = _Steps(inner.steps, window, known.offsets.copy(), way)
+                yield Fork(self.of, inner, steps, self)
 
     def read_as(self, part: Part) -> None:
         """Say what is read next."""
         steps = self._steps
-        if part.place in ("inside", "end") and steps.whole:
-            steps.in_run = steps.passes = True
-            steps.whole = part.place == "inside"
+        if part.place in ("inside", "end") and steps.way.whole:
+            steps.in_run, steps.way = True, Way(True, whole=part.place == "inside")
         else:
-            steps.in_run = part.kind != "seen" and isinstance(self.of, PatternScan)
+            steps.in_run = part.is_unseen and isinstance(self.of, PatternScan)
+
+    @property
+    def takes_whole(self) -> bool:
+        """Whether it takes what may be a control function as a whole."""
+        return self._steps.way.whole
 
     @property
     def steps(self) -> _Steps:
@@ -306,7 +303,7 @@ class Fork:
     def _is_fresh(self) -> bool:
         """Whether no candidate began before the last unseen character."""
         offsets = self._steps.offsets
-        return not self._steps.whole and offsets.seen - self._inner.oldest() <= offsets.since
+        return not self._steps.way.whole and offsets.seen - self._inner.oldest() <= offsets.since
 
     def at_rest(self) -> Resting:
         """What is kept of the fork while it rests."""
@@ -407,7 +404,7 @@ class Resting:
         self._offsets.take(len(new), unseen=False)
         self._window.parts.append(new)
         self._window.base += self._offsets.number_anew()
-        steps = _Steps(inner.steps, self._window, self._offsets, passes=True)
+        steps = _Steps(inner.steps, self._window, self._offsets, _WAYS[0])
         fork = Fork(self._of, inner, steps, self._of)
         if isinstance(inner, PatternScan):
             fork.needed()  # forgets the rest, or each run would leave a gap for ever

@@ -29,8 +29,6 @@ SPACES = frozenset("\x0b\x0c\x1c\x1d\x1e\x1f\x85")
 """The unseen characters that are white space as well: nothing inside of a word, and a space between
 two."""
 
-_MARK = regex.compile(r"\w")
-
 ZERO_WIDTH = "\u200b"
 """An unseen character like most."""
 
@@ -76,34 +74,27 @@ def seen(text: str) -> str:
     """A text without its unseen characters."""
     if SOLIDUS not in text:
         return unseen().sub("", text)
-    return "".join([part for kind, part in _apart(text, "") if kind == "seen"])
+    return "".join([part for is_unseen, part in _apart(text, "") if not is_unseen])
 
 
-Kind: TypeAlias = Literal["seen", "unseen", "mark"]
-"""What a character is to a reader. A mark is not seen either, but continues a word to a pattern."""
-
-
-def _apart(text: str, before: str) -> Iterator[tuple[Kind, str]]:
-    """Split a text into runs of one kind; yields the kind of each, and the run. `before` ends with
-    the character that stands before the text."""
+def _apart(text: str, before: str) -> Iterator[tuple[bool, str]]:
+    """Split a text into its seen and unseen parts; yields whether each is unseen, and the part.
+    `before` ends with the character that stands before the text."""
     at = end = 0
-    of: Kind = "seen"
     for found in unseen().finditer(text):
         begin = found.start()
         if negates(found[0], text[begin - 1] if begin else before):
             continue
-        kind: Kind = "mark" if _MARK.match(found[0]) else "unseen"
-        if begin > end or kind != of:
+        if begin > end:
             if at < end:
-                yield of, text[at:end]
-            if end < begin:
-                yield "seen", text[end:begin]
-            at, of = begin, kind
+                yield True, text[at:end]
+            yield False, text[end:begin]
+            at = begin
         end = begin + 1
     if at < end:
-        yield of, text[at:end]
+        yield True, text[at:end]
     if end < len(text):
-        yield "seen", text[end:]
+        yield False, text[end:]
 
 
 # Control functions (ECMA-48, section 5.4): a control sequence, and what begins or ends a control
@@ -131,16 +122,16 @@ Place: TypeAlias = Literal["outside", "begin", "inside", "end"]
 
 
 class Part(NamedTuple):
-    """A part of a text whose characters are of one kind. `broken`: what went on before it as a
-    control function was none."""
+    """A part of a text whose characters are all seen or all unseen. `decided`: whether what seemed
+    to be a control function was one, if that is known here."""
 
-    kind: Kind
+    is_unseen: bool
     text: str
     place: Place = "outside"
-    broken: bool = False
+    decided: bool | None = None
 
 
-PLAIN = Part("seen", "")
+PLAIN = Part(False, "")
 """What most text consists of."""
 
 
@@ -159,23 +150,25 @@ class Parts:
 
     def split(self, text: str, before: str) -> Iterator[Part]:
         """The parts of the next text, given what stands before it."""
-        at, broken = 0, False
+        at, decided = 0, None
         while at < len(text):
-            if self._sequence:
+            if begun := self._sequence:
                 if place := self._after(text[at]):
-                    yield Part("seen", text[at], place)
+                    # After the single character for it, the rest may go on with a word.
+                    ends = True if place == "end" and begun[0] == "\x1b" else None
+                    yield Part(False, text[at], place, ends)
                     at += 1
                     continue
-                broken = True
+                decided = False
             found = _ESCAPE.search(text, at)
             end = found.start() if found else len(text)
-            for kind, part in _apart(text[at:end], text[:at] or before):
-                yield Part(kind, part, broken=broken)
-                broken = False
+            for is_unseen, part in _apart(text[at:end], text[:at] or before):
+                yield Part(is_unseen, part, decided=decided)
+                decided = None
             if found:
                 self._sequence = found[0]
-                yield Part("unseen", found[0], "begin", broken)
-                broken = False
+                yield Part(True, found[0], "begin", decided)
+                decided = None
             at = end + 1
 
     def _after(self, character: str) -> Place | None:

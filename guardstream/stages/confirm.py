@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from itertools import repeat
@@ -172,6 +173,11 @@ _ONE_CASE = regex.compile(r"[\x00-\x7f\p{Lo}\p{Nd}]+")
 some others."""
 
 
+def _composed(text: str) -> str:
+    """Return a text as keywords are compared: canonically equivalent ones are equal."""
+    return text if text.isascii() else unicodedata.normalize("NFC", text)
+
+
 def _certain(keyword: str) -> Sequence[str]:
     """Return parts that a folded text has if it has the keyword, of each word the longest; the
     longest of all first."""
@@ -243,7 +249,7 @@ class _Keywords:
 
     def __init__(self, rule: Rule, reading: _Reading) -> None:
         self._reading = reading
-        self._keywords = tuple(map(reading.translated, rule.keywords))
+        self._keywords = tuple(map(_composed, map(reading.translated, rule.keywords)))
         self._of_all = _Parts(self._keywords)
         self._of_ascii = _Parts(filter(_may_be_ascii, self._keywords))
         self._distance = rule.keyword_distance
@@ -259,6 +265,7 @@ class _Keywords:
         return self._stands_in(shown) or (shown != near and self._stands_in(near))
 
     def _stands_in(self, text: str) -> bool:
+        text = _composed(text)
         begin = max(len(text) - self._distance, 0)
         return any(_stands(word, text, begin) for word in self._possible(text[begin:]))
 
@@ -273,7 +280,7 @@ class _Keywords:
         """Return whether no keyword can stand before any place in a text."""
         if text.isascii() and text.isprintable():
             return not self._of_ascii.possible(text.casefold())
-        return self._reading.seen(text) == text and not self._possible(text)
+        return self._reading.seen(text) == text and not self._possible(_composed(text))
 
     def _possible(self, text: str) -> Sequence[str]:
         """Return the keywords that may occur in a text."""

@@ -65,3 +65,32 @@ def test_a_word_has_few_spellings() -> None:
     assert len(spellings("ế" * 40)) <= MOST
     assert spellings("plain") == ["plain"]
     assert spellings("秘密项目") == ["秘密项目"]
+
+
+@pytest.mark.parametrize(
+    ("pattern", "text"),
+    [
+        ("contraseña", "contraseña"),
+        ("(?i)contrase[nñ]a", "CONTRASEÑA"),
+        ("(?<=é)x", "éx"),
+        ("ệ+!", "ệệ!"),
+        ("(?x) ñ  o", "ño"),
+        ("(?:ä|ö){2}", "äö"),
+    ],
+)
+def test_a_pattern_has_it_by_its_kind(pattern: str, text: str) -> None:
+    plain = Rule("p", patterns=(pattern,))
+    asks = Rule("p", patterns=(pattern,), normalize=("canonical",))
+    apart = unicodedata.normalize("NFD", text)
+    for given in (text, apart):
+        events = play(RuleSet([asks]).stage(), [given], 256)
+        assert any(isinstance(event, Finding) for event in events)
+    assert not any(isinstance(e, Finding) for e in play(RuleSet([plain]).stage(), [apart], 256))
+
+
+def test_keywords_are_found_however_they_are_written() -> None:
+    rule = Rule("p", patterns=(r"\d{4}",), keywords=("código",))
+    for form_ in ("NFC", "NFD"):
+        text = unicodedata.normalize(form_, "el código es 1234")
+        events = play(RuleSet([rule]).stage(), [text], 256)
+        assert any(isinstance(event, Finding) for event in events)

@@ -30,7 +30,7 @@ from .patterns import (
     is_one,
     spelled,
 )
-from .reference import MARKS, UNSEEN, Judge, Judged, can_refuse, check_whole
+from .reference import UNSEEN, Judge, Judged, can_refuse, check_whole
 
 ALPHABETS = ("ab", "abc", "aB1", "ab-", "a b", "ab_", "éße", "我你", "a我1", "ab是", "Kkſ", "xあ-")
 OUTSIDE = "~q"
@@ -394,8 +394,6 @@ def draw_case(random: Random, *, max_text: int = 22) -> Case:
     return Case(tuple(rules), text, limit, overflow, trees)
 
 
-KINDS = (UNSEEN.translate(dict.fromkeys(map(ord, MARKS))), MARKS)
-
 RUNS = 4
 """How many runs of invisible characters a text has at most: they may be read in twice as many ways
 with each more, and the search follows `readings.MAX_READINGS` at most."""
@@ -416,7 +414,7 @@ def draw_unseen(random: Random) -> Case:
     most = 1 if any("\\1" in pattern for rule in rules for pattern in rule.patterns) else RUNS
     for character in case.text:
         if runs < most and drawer.chance(often):
-            text += "".join(random.choices(random.choice(KINDS), k=random.choice((1, 1, 2, 3))))
+            text += "".join(random.choices(UNSEEN, k=random.choice((1, 1, 2, 3))))
             runs += 1
         text += character
     return replace(case, rules=tuple(rules), text=text, trees={})

@@ -7,6 +7,7 @@ as a tree; rules whose patterns have none are left to `check_whole`.
 
 from __future__ import annotations
 
+import unicodedata
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -201,8 +202,14 @@ def spelled(rule: Rule, word: str) -> regex.Pattern[str]:
     word = folded(word, rule.ignore_case)
     parts = word.split()
     if rule.exact or len(parts) < 2 or word != word.strip():
-        return regex.compile(regex.escape(word))
-    return regex.compile(f"(?:{GAP})".join(map(regex.escape, parts)))
+        return regex.compile("".join(_ways(rule, char) for char in word))
+    return regex.compile(f"(?:{GAP})".join("".join(_ways(rule, c) for c in p) for p in parts))
+
+
+def _ways(rule: Rule, char: str) -> str:
+    """A character of a word, or the letter and mark that it is canonically equivalent to."""
+    ways = {char} if rule.exact else {char, unicodedata.normalize("NFD", char)}
+    return f"(?:{'|'.join(map(regex.escape, sorted(ways)))})"
 
 
 def joins_on(char: str) -> bool:
@@ -259,27 +266,24 @@ def pattern_spans(rule: Rule, pattern: str, text: str) -> list[Span]:
     return [span for match in found for span in match.spans(rule.group or 0)]
 
 
-MARKS = "\ufe0f\u0335"
-UNSEEN = f"\u200b\u00ad\0\x01{MARKS}"
-"""The invisible characters that cases may contain, and those of them that are marks."""
+UNSEEN = "\u200b\u00ad\0\x01\ufe0f\u0335"
+"""The invisible characters that cases may contain."""
+
+BOUNDARY = "\x0b"
+"""What an invisible character is read as that is a boundary."""
 
 
 def seen(text: str) -> str:
     """The text without invisible characters."""
-    return "".join(char for char in text if char not in UNSEEN)
+    return "".join(char for char in text if char not in UNSEEN + BOUNDARY)
 
 
 def readings(text: str) -> Iterator[list[str | None]]:
     """The text as it may be read, with None for what is passed over: up to some run of invisible
-    characters all are read as they are; each one after that is nothing, or a boundary, but the
-    first of these is a boundary as it is unless it has marks."""
-    runs = [
-        match.span() for match in regex.finditer(f"[{MARKS}]+|(?:(?![{MARKS}])[{UNSEEN}])+", text)
-    ]
+    characters all are read as they are; each one after that is nothing, or a boundary."""
+    runs = [match.span() for match in regex.finditer(f"[{UNSEEN}]+", text)]
     for first in range(len(runs)):
-        for taken in product((None, "\0"), repeat=len(runs) - first):
-            if taken[0] and text[runs[first][0]] not in MARKS:
-                continue
+        for taken in product((None, BOUNDARY), repeat=len(runs) - first):
             reading: list[str | None] = list(text)
             for (start, end), instead in zip(runs[first:], taken, strict=True):
                 reading[start:end] = [instead] * (end - start)

@@ -22,8 +22,8 @@ Key = TypeVar("Key")
 Value = TypeVar("Value")
 
 NAMES = (
-    "case", "width", "zero_width", "confusables", "separators", "spaces", "markdown", "repeats",
-    "simplified",
+    "case", "width", "zero_width", "canonical", "confusables", "separators", "spaces", "markdown",
+    "repeats", "simplified",
 )  # fmt: skip
 """What can be normalised:
 
@@ -31,6 +31,8 @@ NAMES = (
 - width: compatibility forms such as full-width letters (NFKD, Unicode Standard Annex 15)
 - zero_width: characters that clients do not show are passed over inside a match, and are a
   boundary beside it as well (`unseen.UNSEEN`); words are always compared so
+- canonical: canonically equivalent spellings are equal, such as é and e with a mark; words are
+  always compared so, unless they are exact
 - confusables: letters of other scripts that look like Latin ones (Unicode Technical Standard 39)
 - separators: up to three punctuation marks or symbols in a row are ignored inside a word, and
   white space after a character of a script without spaces, or between letters that each stand
@@ -61,7 +63,7 @@ own if possible, and otherwise as a separator of letters. Phrases are compared s
 words, or `a team` would hide `abc` in `a b c`."""
 
 CANONICAL = "canonical"
-"""Stands among the names unless a rule is exact: canonically equivalent words are equal."""
+"""The name of what words always have, unless their rule is exact."""
 
 EXACT = "exact"
 """Stands among the names of a rule whose words are compared exactly: only by the other names."""
@@ -307,7 +309,7 @@ class Folding:
 TRANSLATED = frozenset(("width", "confusables", "simplified"))
 """The normalisations that map each character to one."""
 
-PATTERN_NAMES = TRANSLATED | {"zero_width", "spaces", "markdown"}
+PATTERN_NAMES = TRANSLATED | {"zero_width", "canonical", "spaces", "markdown"}
 """What can be normalised for patterns."""
 
 _MARKS = r"""[*_~`"]{0,3}"""

@@ -189,7 +189,8 @@ def fixed(rule: Rule) -> str | None:
 
 def has_phrases(rule: Rule) -> bool:
     """Return whether a rule has words in which a line break may stand for a space."""
-    return not rule.exact and any(len(word.split()) > 1 for word in rule.words)
+    flexible = not rule.exact and "spaces" not in rule.normalize
+    return flexible and any(len(word.split()) > 1 for word in rule.words)
 
 
 _BREAK = re.compile("\r?[\n\u2028\u2029]")

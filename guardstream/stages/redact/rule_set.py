@@ -15,7 +15,7 @@ from guardstream.scan.regex.pattern_set import PatternSet, TooLargeError
 from guardstream.scan.regex.scan import searches_of
 from guardstream.scan.unseen import find_escape, find_unseen, seen
 from guardstream.scan.words.aho_corasick import WordIndex
-from guardstream.scan.words.normalize import Folding, Table, whole_by_default
+from guardstream.scan.words.normalize import CANONICAL, Folding, Table, whole_by_default
 from guardstream.scan.words.scan import search_of
 from guardstream.stages.confirm import confirmation_of, folding_of, spacing_of, translation_of
 from guardstream.stages.redact.regions import fixed
@@ -129,6 +129,7 @@ class RuleSet:
                 rule.patterns[index],
                 number,
                 space=spacing_of(rule),
+                canonical=CANONICAL in rule.normalize,
                 group=rule.group,
                 eager=rule.action in ENDING,
                 holds=rule.action != "monitor",

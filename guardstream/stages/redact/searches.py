@@ -63,9 +63,10 @@ class Searches:
         self._keep(few(self.forks))
         self._fork(forks(self.scans, self._forking, self._window, self.forks, run))
 
-    def end_broken(self) -> None:
-        """End the forks that took for a control function what was none."""
-        self._keep([fork for fork in self.forks if not fork.steps.whole])
+    def decide(self, *, whole: bool) -> None:
+        """End the forks that do not take as a `whole` what was a control function, or those that
+        do where it was none. The searches themselves read it as text, too."""
+        self._keep([fork for fork in self.forks if fork.takes_whole is whole])
 
     def read_as(self, part: Part) -> None:
         """Say what is read next."""
@@ -86,7 +87,7 @@ class Searches:
         """Let the forks rest whose results no longer differ from those of their searches."""
         alike = [fork for fork in self.forks if fork.is_alike]
         # One that has read the last run as its search did only looks back farther.
-        resting = [fork.at_rest() for fork in alike if fork.steps.passes]
+        resting = [fork.at_rest() for fork in alike if fork.steps.way.passes]
         self._resting = (*self._resting, *resting)[-MAX_READINGS:]
         self._keep([fork for fork in self.forks if fork not in alike])
 

@@ -12,7 +12,7 @@ from typing import NamedTuple, Protocol
 from guardstream.events import Event, Finding, FindingKind, Finish, Text, match_found
 from guardstream.scan.match import Match, Scan, Window
 from guardstream.scan.reader import FindUnseen, Ran, Settled, reader_of, run
-from guardstream.scan.unseen import PLAIN, Kind, Parts
+from guardstream.scan.unseen import PLAIN, Parts
 from guardstream.stages.halves import Halves
 from guardstream.stages.redact.regions import Regions
 from guardstream.stages.redact.searches import Searches
@@ -62,8 +62,8 @@ class Redact:
         "_find_unseen",
         "_finished",
         "_halves",
+        "_in_run",
         "_just_overflowed",
-        "_last",
         "_max_holdback",
         "_outrun",
         "_overflowing",
@@ -99,7 +99,7 @@ class Redact:
         self._finished = False
         self._halves = Halves()
         self._parts = Parts()
-        self._last: Kind = "seen"  # what the last character is, while there are forks
+        self._in_run = False  # the last character is unseen
         self._busy = False  # the next text must be fed carefully
 
     @property
@@ -212,9 +212,7 @@ class Redact:
             return [event for piece in pieces for event in self._feed_joined(piece)]
         if self._finished or not text:
             return []
-        if ran is None and (
-            self._last != "seen" or self._parts.is_inside or self._find_unseen(text)
-        ):
+        if ran is None and (self._in_run or self._parts.is_inside or self._find_unseen(text)):
             return self._feed_apart(text)
         return self._read_on(text, ran)
 
@@ -222,14 +220,14 @@ class Redact:
         """Feed text with unseen characters, of which a run may go on from the text before."""
         events: list[Event] = []
         for part in self._parts.split(text, self._window.text):
-            if part.broken:
-                self._searches.end_broken()
-            if part.kind not in ("seen", self._last) or part.place == "begin":
+            if part.decided is not None:
+                self._searches.decide(whole=part.decided)
+            if part.is_unseen and (not self._in_run or part.place == "begin"):
                 self._searches.fork(part)
             self._searches.read_as(part)
-            self._last = part.kind
+            self._in_run = part.is_unseen
             events += self._read_on(part.text)
-        if self._last == "seen" and not self._parts.is_inside:
+        if not self._in_run and not self._parts.is_inside:
             self._searches.read_as(PLAIN)
         return events
 
@@ -266,7 +264,7 @@ class Redact:
                 self._report_settled(events)
             else:
                 self._release_held(events, held)
-        if searches.forks and self._last == "seen" and not (self._outrun or self._overflowing):
+        if searches.forks and not (self._in_run or self._outrun or self._overflowing):
             searches.rest_forks()
         self._busy = self._finished or self._outrun or self._disabled or bool(searches.forks)
         self._note_read()
