@@ -60,8 +60,8 @@ from guardstream.policy.serving import (
 from guardstream.stages.rules import OnError, OnOverflow
 
 Normalization: TypeAlias = Literal[
-    "case", "width", "zero_width", "canonical", "confusables", "separators", "spaces", "markdown",
-    "repeats", "simplified",
+    "case", "width", "zero_width", "canonical", "confusables", "strokes", "separators", "spaces",
+    "markdown", "repeats", "simplified",
 ]  # fmt: skip
 Unknown: TypeAlias = Literal["guard", "refuse", "pass"]
 Role: TypeAlias = Literal["user", "tool", "system", "developer", "assistant"]

@@ -479,7 +479,7 @@ def test_a_word_that_a_list_hardly_means_is_named(word: str, what: str) -> None:
     assert f"1 of its words {what}, and are only found so" in found
 
 
-@pytest.mark.parametrize("word", ["it’s", "Doe, John", "“", "a-z0", "blue  bird", "A; B"])
+@pytest.mark.parametrize("word", ["it’s", "Doe, John", "“", "B-2", "blue  bird", "A; B"])
 def test_a_word_that_may_be_meant_is_not(word: str) -> None:
     assert lint(f"rules: [{{id: a, words: [x, '{word}'], {TESTS}}}]") == []
 

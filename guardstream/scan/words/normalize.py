@@ -17,13 +17,14 @@ import regex
 from guardstream.scan.pages import SIZE, page_of
 from guardstream.scan.unseen import SOLIDUS, SPACES, ZERO_WIDTH, seen, unseen
 from guardstream.scan.words.canonical import FIRST_ALIKE, composed, spellings
+from guardstream.scan.words.lookalikes import drawn, stroked
 
 Key = TypeVar("Key")
 Value = TypeVar("Value")
 
 NAMES = (
-    "case", "width", "zero_width", "canonical", "confusables", "separators", "spaces", "markdown",
-    "repeats", "simplified",
+    "case", "width", "zero_width", "canonical", "confusables", "strokes", "separators", "spaces",
+    "markdown", "repeats", "simplified",
 )  # fmt: skip
 """What can be normalised:
 
@@ -33,7 +34,9 @@ NAMES = (
   boundary beside it as well (`unseen.UNSEEN`); words are always compared so
 - canonical: canonically equivalent spellings are equal, such as é and e with a mark; words are
   always compared so, unless they are exact
-- confusables: letters of other scripts that look like Latin ones (Unicode Technical Standard 39)
+- confusables: letters of other scripts that look like Latin ones (Unicode Technical Standard 39),
+  small capitals, and letters in boxes
+- strokes: letters with a stroke are compared as those without: ø, ł, đ
 - separators: up to three punctuation marks or symbols in a row are ignored inside a word, and
   white space after a character of a script without spaces, or between letters that each stand
   alone (`p a s s`)
@@ -45,9 +48,9 @@ NAMES = (
   joint of two letters, such as the Arabic tatweel, is ignored
 - simplified: Traditional Chinese characters are compared as Simplified
 
-For patterns, which map each character to one, there are width, confusables and simplified; spaces
-and markdown, for each space in the pattern; and zero_width: each run of unseen characters is read
-both as it is and as nothing. Words do not have markdown.
+For patterns, which map each character to one, there are width, confusables, strokes and simplified;
+canonical; spaces and markdown, for each space in the pattern; and zero_width: each run of unseen
+characters is read both as it is and as nothing. Words do not have markdown.
 """
 
 WORD_NAMES = frozenset(NAMES) - {"markdown"}
@@ -139,7 +142,11 @@ class Folding:
         self._is_canonical = CANONICAL in names
         self._tables = [
             table()
-            for name, table in (("confusables", _confusables), ("simplified", _simplified))
+            for name, table in (
+                ("confusables", _confusables),
+                ("strokes", stroked),
+                ("simplified", _simplified),
+            )
             if name in names
         ]
         self._capitals = _capitals() if CAPITALS in names else {}
@@ -306,7 +313,7 @@ class Folding:
         return folded
 
 
-TRANSLATED = frozenset(("width", "confusables", "simplified"))
+TRANSLATED = frozenset(("width", "confusables", "strokes", "simplified"))
 """The normalisations that map each character to one."""
 
 PATTERN_NAMES = TRANSLATED | {"zero_width", "canonical", "spaces", "markdown"}
@@ -379,7 +386,7 @@ def runs(word: str) -> tuple[str, tuple[int, ...]]:
 def _confusables() -> dict[int, str]:
     from guardstream.scan.words.tables import CONFUSABLE, LOOKS_LIKE
 
-    return dict(zip(map(ord, CONFUSABLE), LOOKS_LIKE, strict=True))
+    return drawn() | dict(zip(map(ord, CONFUSABLE), LOOKS_LIKE, strict=True))
 
 
 @cache
