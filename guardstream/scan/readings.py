@@ -407,5 +407,6 @@ class Resting:
         steps = _Steps(inner.steps, self._window, self._offsets, _WAYS[0])
         fork = Fork(self._of, inner, steps, self._of)
         if isinstance(inner, PatternScan):
-            fork.needed()  # forgets the rest, or each run would leave a gap for ever
+            # Or each run would leave a gap for ever. An open match may just be about to settle.
+            self._offsets.forget(min(inner.needed(), inner.oldest() - 1 - inner.behind))
         return fork

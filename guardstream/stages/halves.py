@@ -20,7 +20,7 @@ class Halves:
 
     def joined(self, text: str) -> str:
         """The next text as far as it can be read."""
-        if not self.waiting and HALF.search(text) is None:
+        if not self.waiting and (text.isprintable() or HALF.search(text) is None):
             return text
         text, self.waiting = paired(self.waiting + text), ""
         if "\ud800" <= text[-1:] < "\udc00":

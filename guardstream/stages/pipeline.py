@@ -79,7 +79,8 @@ class Pipeline:
             raise TypeError(f"feed() needs a text, a str, not {type(text).__qualname__!r}")
         if self._finished:
             return self._late()
-        text = self._halves.joined(text)
+        if not text.isascii() or self._halves.waiting:
+            text = self._halves.joined(text)
         if not text:
             return []
         return self._through([Text(text)])

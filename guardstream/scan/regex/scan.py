@@ -254,7 +254,7 @@ class PatternScan(Rereading):
 
     def needed(self) -> int:
         """See `Scan.needed`."""
-        return max(self.oldest(), self._horizon()) - 1 - self._set.reach
+        return max(self.steps.oldest(), self._horizon()) - 1 - self._set.reach
 
     def holders(self, hold: int) -> list[int]:
         """See `Scan.holders`."""

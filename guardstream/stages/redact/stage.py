@@ -122,7 +122,6 @@ class Redact:
             return self.follow(text, ran)
         if (
             self._busy
-            or self._halves.waiting
             or not text
             or len(self.reader.tail) + len(text) > self._at_once
             or self._find_unseen(text)
@@ -203,7 +202,8 @@ class Redact:
         """Feed from event to event; `ran` if the text has been read up to one."""
         text = self._halves.joined(text)
         events = self._feed_joined(text, ran)
-        self.reader.busy = self.reader.busy or bool(self._halves.waiting)
+        if self._halves.waiting:
+            self._busy = self.reader.busy = True
         return events
 
     def _feed_joined(self, text: str, ran: Ran | None = None) -> list[Event]:
