@@ -61,7 +61,7 @@ from guardstream.stages.rules import OnError, OnOverflow
 
 Normalization: TypeAlias = Literal[
     "case", "width", "zero_width", "canonical", "confusables", "strokes", "separators", "spaces",
-    "markdown", "repeats", "simplified",
+    "hyphens", "markdown", "repeats", "simplified",
 ]  # fmt: skip
 Unknown: TypeAlias = Literal["guard", "refuse", "pass"]
 Role: TypeAlias = Literal["user", "tool", "system", "developer", "assistant"]

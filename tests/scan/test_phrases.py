@@ -93,3 +93,20 @@ def test_words_overlap_in_white_space() -> None:
 def test_a_sign_that_is_the_words_own_is_compared() -> None:
     rule = Rule("w", words=("a # b",), replacement="*")
     assert shown("a\n# b a\nb", rule) == "*\n*** a\nb"
+
+
+@pytest.mark.parametrize("word", ["blue bird", "blue-bird", "blue \u2013 bird"])
+@pytest.mark.parametrize("names", [("hyphens",), ("hyphens", "spaces")])
+def test_hyphens_are_white_space_by_their_kind(word: str, names: tuple[str, ...]) -> None:
+    rule = Rule("w", words=(word,), normalize=names, replacement="*")
+    for between in (" ", "-", "\u2011", "\u2014", " \u2013 ", "-\n"):
+        text = f"blue{between}bird"
+        assert shown(f"a {text} b", rule).replace("\n", "*") == f"a {'*' * len(text)} b"
+    assert shown("a bluebird, blue. bird", rule) == "a bluebird, blue. bird"
+
+
+def test_a_hyphen_that_is_no_white_space_is_compared() -> None:
+    plain = Rule("w", words=("blue bird", "red-bird"), replacement="*")
+    assert shown("blue-bird red bird red-bird", plain) == "blue-bird red bird ********"
+    alone = Rule("w", words=("-x",), normalize=("hyphens",), replacement="*")
+    assert shown("a -x", alone) == "a **"

@@ -24,7 +24,7 @@ Value = TypeVar("Value")
 
 NAMES = (
     "case", "width", "zero_width", "canonical", "confusables", "strokes", "separators", "spaces",
-    "markdown", "repeats", "simplified",
+    "hyphens", "markdown", "repeats", "simplified",
 )  # fmt: skip
 """What can be normalised:
 
@@ -41,6 +41,7 @@ NAMES = (
   white space after a character of a script without spaces, or between letters that each stand
   alone (`p a s s`)
 - spaces: white space, line breaks among it, is compared as one space, however much there is
+- hyphens: hyphens and dashes are compared as white space: `blue-bird`, `blue – bird`
 - markdown: as spaces, and what Markdown writes at white space is passed over with it: up to three
   marks of emphasis, code and quotation on each side, a backslash that breaks the line, and the
   signs that quote the next line; white space may be escaped, as JSON and code do it (`\\n`, `\\t`)
@@ -82,6 +83,7 @@ Between: TypeAlias = Literal["", "space", "break", "sign"]
 """What a character may be between the words of a phrase: white space, a line break, of which there
 may be one, and then what quotes the next line or makes it a comment."""
 
+_HYPHENS = frozenset("-\u2010\u2011\u2012\u2013\u2014\u2015\u2212\ufe58\ufe63\uff0d")
 _BREAKS = frozenset("\n\u2028\u2029")
 _SIGNS = frozenset(">#/*;%")
 
@@ -138,6 +140,7 @@ class Folding:
         self.repeats = "repeats" in names
         self.spaces = "spaces" in names
         self.white = WHITE in names
+        self.hyphens = _HYPHENS if "hyphens" in names else frozenset()
         self.ignores_only_case = "case" in names and names <= _CASE
         self._is_canonical = CANONICAL in names
         self._tables = [
@@ -181,7 +184,7 @@ class Folding:
             return ""
         if self.repeats and character in _STRETCHES:
             return ""
-        if (self.spaces or self.white) and character.isspace():
+        if (self.spaces or self.white) and self._is_white(character):
             return " "
         letters = self._mapped(character)
         if len(letters) > 1 and "separators" in self.names:
@@ -253,9 +256,12 @@ class Folding:
         """What the character may be between the words of a phrase."""
         if not self.white:
             return ""
-        if character.isspace():
+        if self._is_white(character):
             return "break" if character in _BREAKS else "space"
         return "sign" if character in _SIGNS else ""
+
+    def _is_white(self, character: str) -> bool:
+        return character.isspace() or character in self.hyphens
 
     def spells_out(self, character: str) -> bool:
         """Whether the character may stand between letters that each stand alone."""
@@ -272,7 +278,8 @@ class Folding:
             names |= {CAPITALS}
         if "separators" in names and not word.isalnum():
             names |= {PHRASE} if any(map(str.isspace, self.word(word))) else set()
-        if not {"spaces", EXACT} & names and len(word.split()) > 1 and word == word.strip():
+        parts = "".join(" " if character in self.hyphens else character for character in word)
+        if not {"spaces", EXACT} & names and len(parts.split()) > 1 and parts == parts.strip():
             names |= {WHITE}
         return names - {EXACT}
 
