@@ -202,7 +202,11 @@ def _check_rule(merged: MergedPolicy, placed: PlacedRule) -> None:
 
 def _check_words_alone(placed: PlacedRule) -> None:
     """Report keys that only affect words, in a rule that only has a pattern."""
-    instead = {"ignore_case": "write (?i) in it", "whole_word": "write its bounds as lookarounds"}
+    instead = {
+        "ignore_case": "write (?i) in it",
+        "whole_word": "write its bounds as lookarounds",
+        "exact": "it already is",
+    }
     for key, how in instead.items():
         here = placed.origin_of(key)
         if key in here.rule.model_fields_set and getattr(placed.rule, key):
@@ -252,6 +256,7 @@ def _rule(loader: Loader, placed: PlacedRule) -> Rule:
         whole_word=rule.whole_word,
         ignore_case=rule.ignore_case,
         normalize=tuple(rule.normalize),
+        exact=rule.exact,
         allow_words=tuple(rule.allow.words),
         allow_patterns=tuple(rule.allow.patterns),
         allow_after=tuple(rule.allow.after),

@@ -60,8 +60,8 @@ from guardstream.policy.serving import (
 from guardstream.stages.rules import OnError, OnOverflow
 
 Normalization: TypeAlias = Literal[
-    "case", "width", "zero_width", "confusables", "separators", "spaces", "markdown", "repeats",
-    "simplified",
+    "case", "width", "zero_width", "canonical", "confusables", "strokes", "separators", "spaces",
+    "hyphens", "markdown", "repeats", "simplified",
 ]  # fmt: skip
 Unknown: TypeAlias = Literal["guard", "refuse", "pass"]
 Role: TypeAlias = Literal["user", "tool", "system", "developer", "assistant"]
@@ -231,6 +231,8 @@ class RuleFile(Model):
     """Whether words match as whole words only; by default those of letters do."""
     normalize: list[Normalization] = Field(default=[])
     """Which other differences between words are ignored."""
+    exact: bool = False
+    """Whether white space in words, and how letters with marks are written, is compared exactly."""
     validate_: Annotated[list[Check] | None, BeforeValidator(_listed), _OneOrMore()] = Field(
         default=None, alias="validate"
     )

@@ -126,7 +126,7 @@ class Reader:
         searches: tuple[Stream | WordStream, ...],
         parts: list[str],
         most: int,
-        unseen: Callable[[str], object] | None,
+        unseen: Callable[[str], object],
     ) -> Self: ...
     @property
     def held(self) -> int: ...

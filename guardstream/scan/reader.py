@@ -33,7 +33,8 @@ Ran: TypeAlias = tuple[int, int, bool, "Sequence[Settled] | None"]
 character needs attention (`match.Steps`), and what was settled before it."""
 
 FindUnseen: TypeAlias = Callable[[str], object]
-"""Finds an unseen (zero-width) character in a text; all of these are beyond ASCII."""
+"""Finds an unseen character in a text, or half a surrogate pair; in ASCII, only control characters
+are unseen."""
 
 
 class Reader(Protocol):
@@ -72,9 +73,7 @@ class Reader(Protocol):
         ...
 
 
-def reader_of(
-    searches: Sequence[Steps], parts: list[str], most: int, unseen: FindUnseen | None
-) -> Reader:
+def reader_of(searches: Sequence[Steps], parts: list[str], most: int, unseen: FindUnseen) -> Reader:
     """Return the fastest reader that the searches allow.
 
     `feed` appends what it reads to `parts`, lets `tail` become at most `most` characters long, and
@@ -107,7 +106,7 @@ class MixedReader:
     )
 
     def __init__(
-        self, searches: Sequence[Steps], parts: list[str], most: int, unseen: FindUnseen | None
+        self, searches: Sequence[Steps], parts: list[str], most: int, unseen: FindUnseen
     ) -> None:
         self._searches = searches
         self._parts = parts
@@ -132,7 +131,7 @@ class MixedReader:
             or not text
             or len(tail) > self._most
             or self.position > self.trim_at
-            or (self._find_unseen and not text.isascii() and self._find_unseen(text))
+            or self._find_unseen(text)
         ):
             return None
         held = self.read(text)

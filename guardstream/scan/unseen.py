@@ -1,297 +1,184 @@
-"""Searches that skip unseen (zero-width) characters.
+"""The characters that clients do not show: one table for words, patterns, JSON strings and checks.
 
-Before such a character, a search for patterns is forked: the search reads the character like any
-other, and the fork skips it. So a pattern is found in the text as it is, and in the seen part of
-it. Once no candidate lives that began before the character, both are in the same state. Then the
-fork rests: it reads on only if a match settles that may look back at the character, and is dropped
-once no match can.
+Each of them is read for itself: inside a match as nothing, and beside one both as nothing and as a
+boundary. The table is made of Unicode's data and of ECMA-48's control functions.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Iterator
-from typing import TypeAlias
+import unicodedata
+from collections.abc import Callable, Iterator
+from functools import cache
+from typing import Literal, NamedTuple, TypeAlias
 
-from guardstream.scan.match import Match, Scan, Window
-from guardstream.scan.regex.forms import AnyStepper
-from guardstream.scan.regex.scan import PatternScan
-from guardstream.scan.words.normalize import unseen
+import regex
 
+# Control characters but tab, line feed and carriage return, which are white space to a reader, and
+# noncharacters: https://www.unicode.org/versions/latest/core-spec/chapter-23/.
+_CONTROLS = r"(?![\t\n\r])\p{Cc}"
+_NONCHARACTERS = r"\p{Noncharacter_Code_Point}"
+# Zero-width and format characters, variation selectors, tags; the Braille pattern without dots.
+_IGNORABLE = r"[\p{Default_Ignorable_Code_Point}\p{Cf}\u2800]"
+# What is written over a letter and leaves it readable: l̷i̷k̷e̷ ̷t̷h̷i̷s̷.
+_OVERLAYS = r"[\u0335-\u0338\u20d2-\u20e4\u0489]"
+UNSEEN = rf"(?:{_CONTROLS}|{_NONCHARACTERS}|{_IGNORABLE}|{_OVERLAYS})"
+"""Matches a character that clients do not show, for `regex`."""
 
-def apart(text: str) -> Iterator[tuple[bool, str]]:
-    """Split a text into its seen and unseen parts; yields whether each is unseen, and the part."""
-    at = 0
-    for found in re.finditer(f"{unseen().pattern}+", text):
-        if at < found.start():
-            yield False, text[at : found.start()]
-        yield True, found[0]
-        at = found.end()
-    if at < len(text):
-        yield False, text[at:]
+SPACES = frozenset("\x0b\x0c\x1c\x1d\x1e\x1f\x85")
+"""The unseen characters that are white space as well: nothing inside of a word, and a space between
+two."""
 
+ZERO_WIDTH = "\u200b"
+"""An unseen character like most."""
 
-def forks(
-    scans: Iterable[Scan], rules: Collection[int], window: Window, known: Iterable[Fork]
-) -> Iterator[Fork]:
-    """Fork the searches for these rules' patterns before an unseen character, except those that
-    have a fork in `known`."""
-    forked = {id(fork.of) for fork in known}
-    for scan in scans:
-        if isinstance(scan, PatternScan) and id(scan) not in forked:
-            fork = scan.fork(rules)
-            if fork is not None:
-                own = Window()
-                own.base = window.base
-                own.text = window.text[: fork.offset - window.base]
-                yield Fork(scan, fork, _Steps(fork.steps, own, _Offsets(fork.offset)))
+SOLIDUS = "\u0338"
+"""The overlay that negates a sign: `=` and this are `≠`, which nobody reads as `=`."""
 
-
-_Mark: TypeAlias = tuple[int, int, tuple[tuple[int, int], ...]]
-
-
-class _Offsets:
-    """Maps offsets in the seen text to offsets in the source, and back. Both count code points from
-    the start. `read` characters of the source have been read, `seen` of the seen text."""
-
-    __slots__ = ("_gaps", "read", "seen")
-
-    def __init__(self, offset: int) -> None:
-        self.read = self.seen = offset
-        self._gaps: tuple[tuple[int, int], ...] = ()  # (offset, missing before it)
-
-    def here(self) -> _Mark:
-        """A mark of what has been read."""
-        return self.read, self.seen, self._gaps
-
-    def put(self, mark: _Mark) -> None:
-        """Go back to a mark."""
-        self.read, self.seen, self._gaps = mark
-
-    def skip(self, length: int) -> None:
-        """Read so many unseen characters."""
-        self.read += length
-        gaps = self._gaps
-        if gaps and gaps[-1][0] == self.seen:
-            gaps = gaps[:-1]
-        self._gaps = (*gaps, (self.seen, self.read - self.seen))
-
-    def take(self, length: int) -> None:
-        """Read so many seen characters."""
-        self.read += length
-        self.seen += length
-
-    @property
-    def since(self) -> int:
-        """How many characters have been read since the last unseen one."""
-        return self.seen - self._gaps[-1][0] if self._gaps else self.seen
-
-    def source(self, offset: int) -> int:
-        """The offset in the source of a seen character."""
-        for first, missing in reversed(self._gaps):
-            if first <= offset:
-                return offset + missing
-        return offset
-
-    def before(self, source: int) -> int:
-        """How many of the characters before an offset in the source are seen."""
-        end = self.seen
-        for first, missing in reversed(self._gaps):
-            if first + missing <= source:
-                return min(source - missing, end)
-            end = first
-        return min(source, end)
-
-    def number_anew(self) -> int:
-        """Renumber the seen text so that its offsets equal the source's from here on; return by
-        how many they grow."""
-        more = self.read - self.seen
-        self._gaps = (0, -more), *[(first + more, missing - more) for first, missing in self._gaps]
-        self.seen = self.read
-        return more
-
-    def forget(self, before: int) -> None:
-        """Forget the offsets of characters before this one, except the last before it."""
-        gaps = self._gaps
-        while len(gaps) > 1 and gaps[1][0] < before:
-            gaps = gaps[1:]
-        self._gaps = gaps
-
-    def match(self, found: Match) -> Match:
-        """A match as it stands in the source."""
-        start = self.source(found.start)
-        end = self.source(found.end - 1) + 1 if found.end > found.start else start
-        began = None if found.began is None else self.source(found.began)
-        start = min(start, end)
-        return found._replace(start=start, end=end, began=began)
+# The ranges in which Unicode has such characters, or reserves code points for them; noncharacters
+# also end each plane.
+_AMONG = (
+    (0, 0x3400),
+    (0xFD00, 0x10000),
+    (0x11000, 0x1D200),
+    (0xE0000, 0xE1000),
+    *[(plane + 0xFFFE, plane + 0x10000) for plane in range(0x10000, 0x110000, 0x10000)],
+)
 
 
-class _Steps:
-    """Steps a fork, see `match.Steps`. Each text that it reads is either seen or unseen as a
-    whole."""
+@cache
+def unseen() -> re.Pattern[str]:
+    """A pattern that finds an unseen character, one that may negate a sign included.
 
-    __slots__ = ("_inner", "_mark", "due", "offsets", "window")
-
-    def __init__(self, inner: AnyStepper, window: Window, offsets: _Offsets) -> None:
-        self._inner = inner
-        self.window = window
-        self.offsets = offsets
-        self._mark = offsets.here()
-        self.due = False
-
-    def run(self, text: str, begin: int, end: int) -> int:
-        """See `Steps.run`."""
-        self._mark = self.offsets.here()
-        self.due = False
-        if begin < end and unseen().match(text, begin):
-            self.offsets.skip(end - begin)
-            return end
-        stop = self._inner.run(text, begin, end)
-        self.due = bool(self._inner.due)
-        self.offsets.take(stop - begin)
-        self.window.parts.append(text[begin:stop])
-        return stop
-
-    def unread(self) -> None:
-        """See `Steps.unread`."""
-        seen = self.offsets.seen
-        self.offsets.put(self._mark)
-        if self.offsets.seen < seen:
-            self._inner.unread()
-            self.window.text = self.window.text[: self.offsets.seen - seen]
-        self.due = False
-
-    def held_back(self) -> int:
-        """See `Steps.held_back`."""
-        return self.offsets.read - self.hold()
-
-    def hold(self) -> int:
-        """Where the oldest hold-back begins in the source."""
-        held = self._inner.held()
-        return self.offsets.read if held >= self.offsets.seen else self.offsets.source(held)
-
-
-class Fork:
-    """A search that skips unseen characters: a Scan whose offsets are those in the source."""
-
-    __slots__ = ("_inner", "_steps", "of")
-
-    def __init__(self, of: PatternScan, inner: PatternScan, steps: _Steps) -> None:
-        self.of = of
-        self._inner = inner
-        self._steps = steps
-
-    @property
-    def steps(self) -> _Steps:
-        """See `Scan.steps`."""
-        return self._steps
-
-    @property
-    def is_alike(self) -> bool:
-        """Whether it is in the same state as the search that it was forked from, and no candidate
-        began before the last unseen character."""
-        if not self.of.is_alike(self._inner):
-            return False
-        offsets = self._steps.offsets
-        return offsets.seen - self._inner.steps.oldest() <= offsets.since
-
-    def at_rest(self) -> Resting:
-        """What is kept of the fork while it rests."""
-        return Resting(self.of, self._steps.window, self._steps.offsets)
-
-    def oldest(self) -> int:
-        """Where the oldest candidate of the fork and its search began; no older match can come."""
-        offsets, oldest = self._steps.offsets, self._inner.steps.oldest()
-        own = offsets.read if oldest >= offsets.seen else offsets.source(oldest)
-        return min(own, self.of.steps.oldest())
-
-    def watched(self) -> bool:
-        """See `Scan.watched`."""
-        return self._inner.watched()
-
-    def settle(self, window: Window) -> list[Match]:  # noqa: ARG002
-        """See `Scan.settle`."""
-        return self._placed(self._inner.settle(self._steps.window))
-
-    def stop(self, window: Window) -> list[Match]:  # noqa: ARG002
-        """See `Scan.stop`."""
-        return self._placed(self._inner.stop(self._steps.window))
-
-    def finish(self, window: Window) -> list[Match]:  # noqa: ARG002
-        """See `Scan.finish`."""
-        return self._placed(self._inner.finish(self._steps.window))
-
-    def _placed(self, found: Iterable[Match]) -> list[Match]:
-        return [self._steps.offsets.match(match) for match in found]
-
-    def hold(self) -> int:
-        """See `Scan.hold`."""
-        return self._steps.hold()
-
-    def needed(self) -> int:
-        """See `Scan.needed`: it keeps a window of its own."""
-        needed = self._inner.needed()
-        self._steps.window.forget(needed)
-        self._steps.offsets.forget(needed)
-        return self._steps.offsets.read
-
-    def holders(self, hold: int) -> list[int]:
-        """See `Scan.holders`."""
-        return self._inner.holders(self._last(hold))
-
-    def overflow(self, hold: int, window: Window, *, drop: bool) -> None:  # noqa: ARG002
-        """See `Scan.overflow`."""
-        self._inner.overflow(self._last(hold), self._steps.window, drop=drop)
-
-    def _last(self, source: int) -> int:
-        """The offset of the last seen character up to an offset in the source."""
-        return self._steps.offsets.before(source + 1) - 1
-
-    def prune(self, upto: int, window: Window) -> None:  # noqa: ARG002
-        """See `Scan.prune`."""
-        self._inner.prune(self._last(upto), self._steps.window)
-
-    def wrote(self, upto: int, window: Window) -> None:  # noqa: ARG002
-        """See `Scan.wrote`."""
-        self._inner.wrote(self._steps.offsets.before(upto), self._steps.window)
-
-    def overflowing(self, window: Window) -> bool:  # noqa: ARG002
-        """See `Scan.overflowing`."""
-        return self._inner.overflowing(self._steps.window)
-
-    def disable(self, rule: int) -> None:
-        """See `Scan.disable`."""
-        self._inner.disable(rule)
-
-
-class Resting:
-    """A fork that is in the same state as its search, and so does not read.
-
-    `read` is the offset in the source up to which it has read.
+    It is of `re`, which has no such classes but is faster on a short text.
     """
+    parts = ["".join(map(chr, range(first, end))) for first, end in _AMONG]
+    runs = [match for part in parts for match in regex.findall(f"{UNSEEN}+", part)]
+    spans = [f"{re.escape(run[0])}-{re.escape(run[-1])}" for run in runs]
+    return re.compile("[" + "".join(spans) + "]")
 
-    __slots__ = ("_of", "_offsets", "_window", "read")
 
-    def __init__(self, of: PatternScan, window: Window, offsets: _Offsets) -> None:
-        self._of = of
-        self._window = window
-        self._offsets = offsets
-        self.read = offsets.read
+@cache
+def _negatable() -> frozenset[str]:
+    """The signs that Unicode has negated, too, such as `=`, `<` and `∈`."""
+    negated = (unicodedata.decomposition(chr(code)).split() for code in range(0x2000, 0x2B00))
+    return frozenset(chr(int(parts[0], 16)) for parts in negated if parts[1:] == ["0338"])
 
-    def is_over(self, offset: int) -> bool:
-        """Whether neither a live candidate nor a match that begins at `offset` (in the source) or
-        later can look back at an unseen character."""
-        begun = min(offset, self._of.oldest())
-        return self._offsets.since + begun - self.read > self._of.scope.behind
 
-    def woken(self, rules: Collection[int], window: Window) -> Fork | None:
-        """The fork for some of the rules, as if it had read on until now; None if its search has
-        none of them. `window` has the source."""
-        inner = self._of.fork(rules)
-        if inner is None:
+def negates(character: str, before: str) -> bool:
+    """Whether the character negates the sign at the end of the text before it."""
+    return character == SOLIDUS and before[-1:] in _negatable()
+
+
+def seen(text: str) -> str:
+    """A text without its unseen characters."""
+    if SOLIDUS not in text:
+        return unseen().sub("", text)
+    return "".join([part for is_unseen, part in _apart(text, "") if not is_unseen])
+
+
+def _apart(text: str, before: str) -> Iterator[tuple[bool, str]]:
+    """Split a text into its seen and unseen parts; yields whether each is unseen, and the part.
+    `before` ends with the character that stands before the text."""
+    at = end = 0
+    for found in unseen().finditer(text):
+        begin = found.start()
+        if negates(found[0], text[begin - 1] if begin else before):
+            continue
+        if begin > end:
+            if at < end:
+                yield True, text[at:end]
+            yield False, text[end:begin]
+            at = begin
+        end = begin + 1
+    if at < end:
+        yield True, text[at:end]
+    if end < len(text):
+        yield False, text[end:]
+
+
+# Control functions (ECMA-48, section 5.4): a control sequence, and what begins or ends a control
+# string. What such a string carries is text: an address, for one.
+_SEQUENCE = re.compile(r"(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]|\x1b[\]PX^_\\]")
+_BEGINS_SEQUENCE = re.compile(r"\x1b|(?:\x1b\[|\x9b)[0-?]*[ -/]*")
+_ESCAPE = re.compile("[\x1b\x9b]")
+
+# What needs more than the reader's care: half a surrogate pair, too, which is joined first.
+_HALVES = "\ud800-\udfff"
+find_escape = re.compile(f"[\x1b\x9b{_HALVES}]").search
+
+
+@cache
+def find_unseen() -> Callable[[str], object]:
+    """What finds an unseen character or half a surrogate pair in a text."""
+    return re.compile(f"{unseen().pattern[:-1]}{_HALVES}]").search
+
+
+MAX_SEQUENCE = 32
+"""How many characters a control sequence has at most; a longer one is text."""
+
+Place: TypeAlias = Literal["outside", "begin", "inside", "end"]
+"""Where a part of a text stands in a control function, as far as one is known to go on."""
+
+
+class Part(NamedTuple):
+    """A part of a text whose characters are all seen or all unseen. `decided`: whether what seemed
+    to be a control function was one, if that is known here."""
+
+    is_unseen: bool
+    text: str
+    place: Place = "outside"
+    decided: bool | None = None
+
+
+PLAIN = Part(False, "")
+"""What most text consists of."""
+
+
+class Parts:
+    """Splits the text of one stream into its parts."""
+
+    __slots__ = ("_sequence",)
+
+    def __init__(self) -> None:
+        self._sequence = ""  # what a control function may go on from
+
+    @property
+    def is_inside(self) -> bool:
+        """Whether the text ends in what may be a control function."""
+        return bool(self._sequence)
+
+    def split(self, text: str, before: str) -> Iterator[Part]:
+        """The parts of the next text, given what stands before it."""
+        at, decided = 0, None
+        while at < len(text):
+            if begun := self._sequence:
+                if place := self._after(text[at]):
+                    # After the single character for it, the rest may go on with a word.
+                    ends = True if place == "end" and begun[0] == "\x1b" else None
+                    yield Part(False, text[at], place, ends)
+                    at += 1
+                    continue
+                decided = False
+            found = _ESCAPE.search(text, at)
+            end = found.start() if found else len(text)
+            for is_unseen, part in _apart(text[at:end], text[:at] or before):
+                yield Part(is_unseen, part, decided=decided)
+                decided = None
+            if found:
+                self._sequence = found[0]
+                yield Part(True, found[0], "begin", decided)
+                decided = None
+            at = end + 1
+
+    def _after(self, character: str) -> Place | None:
+        """Where the next character stands in the control function; None if it is not part of it."""
+        sequence, self._sequence = self._sequence + character, ""
+        if len(sequence) > MAX_SEQUENCE:
             return None
-        new = window.slice(self.read, inner.offset)
-        self._offsets.take(len(new))
-        self._window.parts.append(new)
-        self._window.base += self._offsets.number_anew()
-        return Fork(self._of, inner, _Steps(inner.steps, self._window, self._offsets))
+        if _SEQUENCE.fullmatch(sequence):
+            return "end"
+        if _BEGINS_SEQUENCE.fullmatch(sequence):
+            self._sequence = sequence
+            return "inside"
+        return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from itertools import repeat
@@ -11,7 +12,10 @@ from typing import NamedTuple
 import regex
 
 from guardstream.scan.match import Confirm
+from guardstream.scan.unseen import seen
 from guardstream.scan.words.normalize import (
+    CANONICAL,
+    EXACT,
     JOINS,
     NAMES,
     PATTERN_NAMES,
@@ -21,19 +25,21 @@ from guardstream.scan.words.normalize import (
     Table,
     boundaries,
     spacing,
-    unseen,
     whole_by_default,
 )
 from guardstream.stages.exceptions import HIDDEN, After, Allowed
 from guardstream.stages.rules import Rule, RuleError
 
+_ADDED = frozenset((CANONICAL, EXACT))
+
 
 def folding_of(rule: Rule) -> Folding:
     """Return how a rule's words are compared. Raises RuleError for an unknown normalisation."""
     names = frozenset(rule.normalize) | ({"case"} if rule.ignore_case else set())
-    for name in sorted(names.difference(NAMES)):
+    names |= {"zero_width", EXACT if rule.exact else CANONICAL}
+    for name in sorted(names.difference(NAMES, _ADDED)):
         raise RuleError(rule.id, f"unknown normalisation {name!r}; known are {', '.join(NAMES)}")
-    for name in sorted(names - WORD_NAMES):
+    for name in sorted(names - WORD_NAMES - _ADDED):
         message = f"normalisation {name!r} is for patterns; words know 'spaces' and 'separators'"
         message += "; give the patterns a rule of their own" if rule.patterns else ""
         raise RuleError(rule.id, message)
@@ -78,14 +84,16 @@ def confirmation_of(rule: Rule) -> Confirmation | None:
     """
     if not rule.has_checks:
         return None
-    judge = _Judge(rule)
+    judge = _Judge(rule, hidden=HIDDEN if "zero_width" in rule.normalize else 0)
     of_patterns = Confirm(judge, judge.reach, judge.keywords)
+    if rule.words:
+        judge = _Judge(rule, hidden=HIDDEN)
     return Confirmation(of_patterns, Confirm(judge.of_word, judge.reach))
 
 
 class _Judge:
     """A rule's validators, allowlist and keywords; see `Confirm`. It looks at up to `reach`
-    characters before a match."""
+    characters before a match, past up to `hidden` unseen ones."""
 
     __slots__ = (
         "_after",
@@ -99,8 +107,8 @@ class _Judge:
         "reach",
     )
 
-    def __init__(self, rule: Rule) -> None:
-        self._reading = reading = _Reading(rule)
+    def __init__(self, rule: Rule, hidden: int) -> None:
+        self._reading = reading = _Reading(rule, hidden)
         space = spacing_of(rule)
         self._spaces = None if space == " " else regex.compile(space, regex.V0)
         self._fold = str.casefold if rule.ignore_case else str
@@ -165,6 +173,11 @@ _ONE_CASE = regex.compile(r"[\x00-\x7f\p{Lo}\p{Nd}]+")
 some others."""
 
 
+def _composed(text: str) -> str:
+    """Return a text as keywords are compared: canonically equivalent ones are equal."""
+    return text if text.isascii() else unicodedata.normalize("NFC", text)
+
+
 def _certain(keyword: str) -> Sequence[str]:
     """Return parts that a folded text has if it has the keyword, of each word the longest; the
     longest of all first."""
@@ -179,15 +192,15 @@ def _may_be_ascii(keyword: str) -> bool:
 
 
 class _Reading:
-    """How a rule reads text: which characters stand for others, and which are unseen. It reads past
-    up to `hidden` unseen characters before a match."""
+    """How a rule reads text: which characters stand for others, and whether some are unseen. It
+    reads past up to `hidden` of these before a match."""
 
     __slots__ = ("_table", "hidden")
 
-    def __init__(self, rule: Rule) -> None:
+    def __init__(self, rule: Rule, hidden: int) -> None:
         names = TRANSLATED.intersection(rule.normalize)
         self._table = Table(names) if names else None
-        self.hidden = HIDDEN if "zero_width" in rule.normalize else 0
+        self.hidden = hidden
 
     def translated(self, text: str) -> str:
         """Return a text with each character replaced by the one that the rule reads it as."""
@@ -195,9 +208,7 @@ class _Reading:
 
     def seen(self, text: str) -> str:
         """Return a text without the characters that are unseen for the rule."""
-        if not self.hidden or text.isascii():
-            return text
-        return unseen().sub("", text)
+        return seen(text) if self.hidden else text
 
     def compared(self, text: str) -> str:
         """Return a match as checks compare it: its seen part, or all of it if nothing is seen."""
@@ -238,21 +249,25 @@ class _Keywords:
 
     def __init__(self, rule: Rule, reading: _Reading) -> None:
         self._reading = reading
-        self._keywords = tuple(map(reading.translated, rule.keywords))
+        self._keywords = tuple(map(_composed, map(reading.translated, rule.keywords)))
         self._of_all = _Parts(self._keywords)
         self._of_ascii = _Parts(filter(_may_be_ascii, self._keywords))
         self._distance = rule.keyword_distance
         self.reach = rule.keyword_distance + _BESIDE + reading.hidden
 
     def stand_before(self, text: str) -> bool:
-        """Return whether one of the keywords occurs near enough to the end of the seen part of a
-        text. True as well if too many unseen characters are in between to tell."""
+        """Return whether one of the keywords occurs near enough to the end of a text, or of its
+        seen part. True as well if too many unseen characters are in between to tell."""
         near = text[-self.reach :]
-        seen = self._reading.seen(near)
-        if len(seen) < self._distance and len(near) == self.reach:
+        shown = self._reading.seen(near)
+        if len(shown) < self._distance and len(near) == self.reach:
             return True
-        begin = max(len(seen) - self._distance, 0)
-        return any(_stands(word, seen, begin) for word in self._possible(seen[begin:]))
+        return self._stands_in(shown) or (shown != near and self._stands_in(near))
+
+    def _stands_in(self, text: str) -> bool:
+        text = _composed(text)
+        begin = max(len(text) - self._distance, 0)
+        return any(_stands(word, text, begin) for word in self._possible(text[begin:]))
 
     def announced(self, text: str, begin: int, end: int) -> int:
         """Return the first index in a text before which a keyword stands; see `Announcing`."""
@@ -263,9 +278,9 @@ class _Keywords:
 
     def are_missing(self, text: str) -> bool:
         """Return whether no keyword can stand before any place in a text."""
-        if text.isascii():
+        if text.isascii() and text.isprintable():
             return not self._of_ascii.possible(text.casefold())
-        return self._reading.seen(text) == text and not self._possible(text)
+        return self._reading.seen(text) == text and not self._possible(_composed(text))
 
     def _possible(self, text: str) -> Sequence[str]:
         """Return the keywords that may occur in a text."""

@@ -3,27 +3,34 @@
 from __future__ import annotations
 
 from guardstream.events import Event, Finish, Text
+from guardstream.stages.halves import Halves
 
 
 class _Reader:
     """Reads text that nothing holds, up to its end."""
 
-    held = 0
-
     def __init__(self) -> None:
         self.finished = False
+        self.halves = Halves()
+
+    @property
+    def held(self) -> int:
+        return len(self.halves.waiting)
 
     def feed(self, text: str) -> str:
-        return "" if self.finished else text
+        return "" if self.finished else self.halves.joined(text)
 
 
 class Passthrough:
-    """A stage that holds nothing and finds nothing."""
-
-    held = 0
+    """A stage that finds nothing, and holds nothing but half a surrogate pair."""
 
     def __init__(self) -> None:
         self.reader = _Reader()
+
+    @property
+    def held(self) -> int:
+        """How many code points are held."""
+        return self.reader.held
 
     def feed(self, text: str) -> list[Event]:
         """Release `text`."""
@@ -39,4 +46,5 @@ class Passthrough:
         if self.reader.finished:
             return []
         self.reader.finished = True
-        return [Finish("stop")]
+        rest = self.reader.halves.rest()
+        return [*([Text(rest)] if rest else []), Finish("stop")]

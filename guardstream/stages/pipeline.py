@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any, NoReturn, Protocol, runtime_checkable
 
 from guardstream.events import Event, Finish, Stage, Text, ends_by_rule
+from guardstream.stages.halves import Halves
 
 
 @runtime_checkable
@@ -60,11 +61,14 @@ class Pipeline:
     def __init__(self, stages: Sequence[Stage]) -> None:
         self._stages = tuple(stages)
         self._finished = False
+        self._halves = Halves()
 
     @property
     def held(self) -> int:
         """How many code points are held back now, over all stages."""
-        return 0 if self._finished else sum([stage.held for stage in self._stages])
+        if self._finished:
+            return 0
+        return sum([stage.held for stage in self._stages]) + len(self._halves.waiting)
 
     def feed(self, text: str) -> list[Event]:
         """Pass `text` through every stage.
@@ -75,6 +79,8 @@ class Pipeline:
             raise TypeError(f"feed() needs a text, a str, not {type(text).__qualname__!r}")
         if self._finished:
             return self._late()
+        if not text.isascii() or self._halves.waiting:
+            text = self._halves.joined(text)
         if not text:
             return []
         return self._through([Text(text)])
@@ -83,7 +89,8 @@ class Pipeline:
         """Settle every stage in order and end with one Finish."""
         if self._finished:
             return []
-        return self._through([Finish("stop")])
+        rest = self._halves.rest()
+        return self._through([*([Text(rest)] if rest else []), Finish("stop")])
 
     def _late(self) -> list[Event]:
         """Return the events for a text after the end: none, as in any stage."""

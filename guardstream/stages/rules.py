@@ -65,6 +65,8 @@ class Rule:
     - `ignore_case`: for `words`; patterns say `(?i)`.
     - `normalize`: further differences that do not count when words are compared; see
       `guardstream.scan.words.normalize`.
+    - `exact`: white space in words is compared as it is, and so are canonically equivalent
+      characters.
     - `validators`, `allow_words`, `allow_patterns`: a match does not count if a validator refuses
       it, if it equals one of the words (ignoring case if `ignore_case`), or if one of the patterns
       matches it in full. With a `group`, this applies to the group's text.
@@ -83,6 +85,7 @@ class Rule:
     whole_word: bool | None = None
     ignore_case: bool = True
     normalize: tuple[str, ...] = ()
+    exact: bool = False
     allow_words: tuple[str, ...] = ()
     allow_patterns: tuple[str, ...] = ()
     allow_after: tuple[str, ...] = ()

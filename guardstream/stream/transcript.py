@@ -9,6 +9,7 @@ from typing import Any
 
 from guardstream.events import Finding, FinishReason
 from guardstream.providers.adapter import Call, Slot
+from guardstream.stages.halves import well_formed
 from guardstream.stream.flows.flow import Part
 from guardstream.stream.result import Result, ToolCall
 
@@ -32,19 +33,19 @@ class Delivered:
     def channels(self) -> Mapping[tuple[int, str], str]:
         """Return the text of each choice and channel, without tool results and citations."""
         found: dict[tuple[int, str], str] = {}
-        answer = self.answer.getvalue()
+        answer = well_formed(self.answer.getvalue())
         if answer:
             found[0, "text"] = answer
         for slot, text in self._slots.items():
             if slot.is_streamed:
                 key = (slot.choice, slot.channel)
-                found[key] = found.get(key, "") + text.getvalue()
+                found[key] = found.get(key, "") + well_formed(text.getvalue())
         return found
 
     def call(self, slot: Slot, announced: Call) -> ToolCall:
         """Return the tool call whose arguments come in `slot`."""
         text = self._slots.get(slot)
-        arguments = text.getvalue() if text else ""
+        arguments = well_formed(text.getvalue()) if text else ""
         return ToolCall(announced.name, arguments, announced.id, slot.choice, slot in self._done)
 
     def completed(self, parts: Sequence[Part]) -> Sequence[ToolCall]:
@@ -56,7 +57,9 @@ class Delivered:
             if slot not in self._done:
                 call = self.call(slot, announced)
                 rest = "".join(part.text for part in parts if part.slot == slot)
-                found.append(replace(call, arguments=call.arguments + rest, complete=True))
+                found.append(
+                    replace(call, arguments=well_formed(call.arguments + rest), complete=True)
+                )
         return found
 
 
@@ -75,7 +78,7 @@ def result_of(
     if kept is None:
         return Result("", tuple(findings), finish, usage=usage, blocked_by=blocked_by)
     return Result(
-        text=kept.answer.getvalue(),
+        text=well_formed(kept.answer.getvalue()),
         findings=tuple(findings),
         finish=finish,
         channels=kept.channels(),

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from guardstream.events import Finding, Finish, FinishReason, Form, Stage, text_of
+from guardstream.stages.halves import well_formed
 from guardstream.stages.passthrough import Passthrough
 from guardstream.stages.pipeline import Pipeline, all_events
 from guardstream.stream.flows.flow import blocking, following, stage_error
@@ -54,7 +55,7 @@ def result_of(stage: Stage, text: str, channel: str, message: str) -> Result:
     """Return the result of a pipeline for a whole text of a channel; `message` follows if it is
     blocked. Errors of stages are raised."""
     events = all_events(stage, text)
-    text = text_of(events)
+    text = well_formed(text_of(events))
     found = [replace(event, channel=channel) for event in events if isinstance(event, Finding)]
     finish: FinishReason = getattr(events[-1], "reason", "stop")
     last = events[-1]

@@ -38,6 +38,7 @@ def masking(policy: Policy, vault: Vault, *, shared: bool = False, escape: bool 
         Rule(
             id=rule,
             severity=severities.get(rule, "medium"),
+            exact=True,  # a value is known as it was written
             words=words,
             whole_word=whole,
             replacement=issue(rule),

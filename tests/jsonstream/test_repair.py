@@ -291,7 +291,7 @@ def test_rules_see_what_was_mended_and_report_the_source():
     for chunks in ([text], list(text)):
         settings = Settings(repair=USUAL, redact=rules.stage)
         out, others, _ = run(settings, chunks)
-        assert out == '{"a": "so [w]"}'
+        assert out == '{"a": "so [w]\\n"}'
         (found,) = [e for _, e in others if isinstance(e, Finding) and e.rule == "w"]
         assert text[found.start : found.end] == "it's pass\nword"
 

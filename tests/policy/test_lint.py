@@ -460,3 +460,34 @@ def test_an_unbounded_lookaround_in_a_repeat_is_a_warning_before_a_match() -> No
         f"{{id: a, pattern: 'x[a-z]{{1,9}}', allow: {{after: ['(?:y(?=.*z)){{1,9}}']}}, {TESTS}}}"
     )
     assert len([line for line in lint(f"rules: [{rule}]") if "too many steps" in line]) == 1
+
+
+@pytest.mark.parametrize(
+    ("word", "what"),
+    [
+        ("“bluebird”", "stand in typographic quotes"),
+        ("‘red’", "stand in typographic quotes"),
+        ("„rot“", "stand in typographic quotes"),
+        (" red", "begin or end with a space"),
+        ("red ", "begin or end with a space"),
+        ("red, green, blue", "look like a list"),
+        ("red;green;blue", "look like a list"),
+    ],
+)
+def test_a_word_that_a_list_hardly_means_is_named(word: str, what: str) -> None:
+    (found,) = lint(f"rules: [{{id: a, words: [x, '{word.replace(chr(39), '')}'], {TESTS}}}]")
+    assert f"1 of its words {what}, and are only found so" in found
+
+
+@pytest.mark.parametrize("word", ["it’s", "Doe, John", "“", "B-2", "blue  bird", "A; B"])
+def test_a_word_that_may_be_meant_is_not(word: str) -> None:
+    assert lint(f"rules: [{{id: a, words: [x, '{word}'], {TESTS}}}]") == []
+
+
+@pytest.mark.parametrize("key", ["words", "pattern"])
+def test_a_class_without_quotes_is_named(key: str) -> None:
+    assert any(
+        "YAML reads [A-Z] as a list of one text: for a class, write '[A-Z]'" in line
+        for line in lint(f"rules: [{{id: a, {key}: [A-Z], {TESTS}}}]")
+    )
+    assert not any("YAML" in line for line in lint(f"rules: [{{id: a, {key}: [A-Z, b], {TESTS}}}]"))

@@ -286,8 +286,8 @@ CASES = {
     "extends: [chat]": "p:1:11: cannot extend 'chat': chat:1:1: cannot be read: no such file or "
     "directory, did you mean the pack 'guardstream/chat'?",
     "rules: [5]": "p:1:9: expected a mapping, known keys: id, description, severity, channels, "
-    "words, pattern, group, ignore_case, whole_word, normalize, validate, keywords, allow, action, "
-    "replacement, reversible, tests, enabled",
+    "words, pattern, group, ignore_case, whole_word, normalize, exact, validate, keywords, allow, "
+    "action, replacement, reversible, tests, enabled",
     "rules: [{id: a b, words: [x]}]": "p:1:14: an id is made of letters, digits, '_', '-' and '.'",
     "rules: [{id: a}]": "p:1:9: rule 'a' looks for nothing: give it words or a pattern",
     "rules: [{id: a, words: []}]": "p:1:24: rule 'a' looks for nothing: give it words or a pattern",
@@ -295,11 +295,11 @@ CASES = {
     "rules: [{id: a, words: [x], channels: []}]": "p:1:39: must not be empty",
     "rules: [{id: a, words: [x], enabled: 1}]": "p:1:38: expected true or false",
     "rules: [{id: a, pattern: x, normalize: [case]}]": "p:1:26: rule 'a': normalisation 'case' is "
-    "for words; patterns know confusables, markdown, simplified, spaces, width, zero_width; "
-    "write (?i) in them",
+    "for words; patterns know canonical, confusables, markdown, simplified, spaces, strokes, "
+    "width, zero_width; write (?i) in them",
     "rules: [{id: a, words: [x], pattern: y, normalize: [repeats]}]": "p:1:38: rule 'a': "
-    "normalisation 'repeats' is for words; patterns know confusables, markdown, simplified, "
-    "spaces, width, zero_width; give the words a rule of their own",
+    "normalisation 'repeats' is for words; patterns know canonical, confusables, markdown, "
+    "simplified, spaces, strokes, width, zero_width; give the words a rule of their own",
     "rules: [{id: a, words: [x], pattern: y, normalize: [markdown]}]": "p:1:38: rule 'a': "
     "normalisation 'markdown' is for patterns; words know 'spaces' and 'separators'; "
     "give the patterns a rule of their own",

@@ -38,3 +38,18 @@ def test_a_word_of_another_script_is_found_in_any_case(text: str) -> None:
 
 def test_small_letters_that_look_like_no_other_are_not_those_of_a_word() -> None:
     assert found(RULES, ["нот, вот, \u0432luebird"]) == []
+
+
+@pytest.mark.parametrize("text", ["ʙʟᴜᴇʙɪʀᴅ", "bluᴇʙird", "🅱🅻🆄🅴🅱🅸🆁🅳", "🅑🅛🅤🅔🅑🅘🅡🅓", "🇧🇱🇺🇪🇧🇮🇷🇩"])
+def test_small_capitals_and_letters_in_boxes_are_letters(text: str) -> None:
+    for chunks in splits(f"a {text}."):
+        assert found(RULES, chunks) == [(2, 2 + len(text))]
+
+
+def test_strokes_are_a_kind_of_their_own() -> None:
+    stroked = RuleSet([Rule("w", words=("mode", "słowo"), normalize=("strokes",))])
+    plain = RuleSet([Rule("w", words=("mode",), normalize=("width", "confusables"))])
+    assert found(stroked, ["a møde, MØDE, słowo slowo."]) == [(2, 6), (8, 12), (14, 19), (20, 25)]
+    assert found(plain, ["a møde, MØDE"]) == []
+    pattern = RuleSet([Rule("p", patterns=("mode",), normalize=("strokes",))])
+    assert found(pattern, ["a møde"]) == [(2, 6)]

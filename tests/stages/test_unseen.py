@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 
 import pytest
-import regex
+import regex as re
 
 from guardstream.events import Event, Finding, Finish
-from guardstream.scan.words.normalize import unseen
+from guardstream.scan.readings import MAX_READINGS
+from guardstream.scan.unseen import SPACES, unseen
 from guardstream.stages.redact import RuleSet
 from guardstream.stages.rules import Keep, Rule
 from tests.support.chunking import joined, one_by_one, play
@@ -162,10 +164,67 @@ def test_the_search_of_what_is_seen_ends_once_it_finds_nothing_else() -> None:
     assert joined(stage.finish()) == "*" * 12
 
 
+def is_unseen(code: int) -> bool:
+    """What the contract says, spelled out once more."""
+    if code in (0x2800, 0x489) or 0x335 <= code <= 0x338 or 0x20D2 <= code <= 0x20E4:
+        return True
+    if code < 0x20 or 0x7F <= code < 0xA0:
+        return code not in b"\t\n\r"
+    if code & 0xFFFE == 0xFFFE or 0xFDD0 <= code < 0xFDF0:
+        return True
+    return bool(re.match(r"[\p{Default_Ignorable_Code_Point}\p{Cf}]", chr(code)))
+
+
 def test_all_characters_that_are_not_seen_are_known() -> None:
-    pattern = regex.compile(r"[\p{Default_Ignorable_Code_Point}\p{Cf}\u2800]")
-    characters = [chr(code) for code in range(sys.maxunicode + 1)]
-    assert [*filter(unseen().match, characters)] == [*filter(pattern.match, characters)]
+    codes = range(sys.maxunicode + 1)
+    found = [code for code in codes if unseen().match(chr(code))]
+    assert found == [*filter(is_unseen, codes)]
+
+
+@pytest.mark.usefixtures("form")
+@pytest.mark.parametrize("sign", "=<>∈≤")
+def test_a_sign_that_is_negated_is_not_the_sign(sign: str) -> None:
+    word = Rule("w", words=(f"a{sign}b",), replacement="*")
+    pattern = Rule("p", patterns=(f"a{sign}b",), replacement="*", normalize=("zero_width",))
+    for rule in (word, pattern):
+        negated = f"a{sign}\u0338b"
+        assert joined(events(negated, rule)) == negated
+        assert joined(events(f"a{sign}b a\u0338{sign}b", rule)) == "*** ****"
+
+
+@pytest.mark.usefixtures("form")
+@pytest.mark.parametrize("space", sorted(SPACES))
+def test_white_space_that_is_not_seen_is_a_space_between_words_and_nothing_in_one(
+    space: str,
+) -> None:
+    phrase = Rule("w", words=("project falcon",), replacement="*")
+    assert joined(events(f"a project{space}falcon", phrase)) == f"a {'*' * 14}"
+    assert joined(events(f"a pro{space}ject fal{space}con", phrase)) == f"a {'*' * 16}"
+
+
+@pytest.mark.usefixtures("form")
+def test_a_word_of_unseen_characters_is_found_as_it_is() -> None:
+    assert spans(f"a{ZWSP}b\0", Rule("w", words=(ZWSP,))) == [("w", 1, 2)]
+
+
+@pytest.mark.usefixtures("form")
+@pytest.mark.parametrize("normalize", [(), ("repeats",), ("separators",), ("case", "spaces")])
+def test_a_word_is_bounded_by_what_is_not_seen(normalize: tuple[str, ...]) -> None:
+    word = Rule("w", words=("blue",), replacement="*", normalize=normalize)
+    assert joined(events("x\0blue\0bird", word)) == "x\0****\0bird"
+    assert joined(events("x\0bl\0ue\0bird", word)) == "x\0*****\0bird"
+    assert joined(events("xblue\0 blue\0\0x blu\0", word)) == "xblue\0 ****\0\0x blu\0"
+
+
+@pytest.mark.usefixtures("form")
+def test_many_readings_end() -> None:
+    """Where unseen characters stand in one word after the other, few readings are followed."""
+    stage = RuleSet([replace(KEY, patterns=(r"(?<!\w)\w+@",))], max_holdback=4_000).stage()
+    for letter in "abcdefgh" * 40:
+        stage.feed(f"{letter}\0")
+    assert len(stage._searches.forks) <= 3 * MAX_READINGS
+    stage.feed(" key-12345678 ")
+    assert stage.held == 0
 
 
 @pytest.mark.usefixtures("form")

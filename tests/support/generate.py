@@ -394,6 +394,11 @@ def draw_case(random: Random, *, max_text: int = 22) -> Case:
     return Case(tuple(rules), text, limit, overflow, trees)
 
 
+RUNS = 4
+"""How many runs of invisible characters a text has at most: they may be read in twice as many ways
+with each more, and the search follows `readings.MAX_READINGS` at most."""
+
+
 def draw_unseen(random: Random) -> Case:
     """A case whose text has invisible characters, which most patterns ignore."""
     drawer = Drawer(random)
@@ -404,10 +409,13 @@ def draw_unseen(random: Random) -> Case:
         else rule
         for rule in case.rules
     ]
-    often, text = random.choice((5, 15, 40)), ""
+    often, text, runs = random.choice((5, 15, 40)), "", 0
+    # A back-reference tells one invisible character from another, but readings do not.
+    most = 1 if any("\\1" in pattern for rule in rules for pattern in rule.patterns) else RUNS
     for character in case.text:
-        while drawer.chance(often):
-            text += random.choice(UNSEEN)
+        if runs < most and drawer.chance(often):
+            text += "".join(random.choices(UNSEEN, k=random.choice((1, 1, 2, 3))))
+            runs += 1
         text += character
     return replace(case, rules=tuple(rules), text=text, trees={})
 
@@ -464,7 +472,9 @@ def draw_behind(random: Random) -> Case:
         )
     text = drawer.text(baits, random.randint(4, 30))
     if any(rule.normalize for rule in rules):
-        text = "".join(c + random.choice(UNSEEN) * drawer.chance(15) for c in text)
+        runs = {at for at in range(len(text)) if drawer.chance(15)}
+        few = sorted(runs)[:RUNS]
+        text = "".join(c + random.choice(UNSEEN) * (at in few) for at, c in enumerate(text))
     return Case(tuple(rules), text)
 
 

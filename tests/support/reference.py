@@ -7,9 +7,11 @@ as a tree; rules whose patterns have none are left to `check_whole`.
 
 from __future__ import annotations
 
+import unicodedata
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import product
 from math import inf
 from types import MappingProxyType
 from typing import TypeAlias
@@ -48,6 +50,11 @@ def folded(text: str, ignore_case: bool) -> str:
     return "".join(char.casefold() if ignore_case else char for char in text)
 
 
+def compared(text: str, ignore_case: bool) -> list[str]:
+    """Each character of a text as words compare it: an unseen one is nothing."""
+    return ["" if char in UNSEEN else folded(char, ignore_case) for char in text]
+
+
 def is_spaced_wordlike(char: str) -> bool:
     """Whether the character continues a word of a script that puts spaces between words."""
     return bool(char) and bool(_WORDLIKE.match(char)) and not _SPACELESS.match(char)
@@ -62,10 +69,10 @@ def wants_boundaries(rule: Rule, word: str) -> bool:
     return ends and bool(letters) and not any(_SPACELESS.match(char) for char in letters)
 
 
-def is_confirmed(rule: Rule, text: str, start: int, end: int) -> bool:
-    """Whether neither the allowlist nor a validator refuses the match."""
+def is_confirmed(rule: Rule, text: str, start: int, end: int, *, word: bool) -> bool:
+    """Whether neither the allowlist nor a validator refuses the match, which may be of a word."""
     matched, before = text[start:end], text[:start]
-    if "zero_width" in rule.normalize:
+    if "zero_width" in rule.normalize or word:
         matched, before = seen(matched) or matched, seen(before)
     fold = folded(matched, rule.ignore_case)
     if any(fold == folded(word, rule.ignore_case) for word in rule.allow_words):
@@ -91,7 +98,9 @@ def has_confirmed(rule: Rule, text: str, spans: Sequence[Span]) -> bool:
     """Whether one of a match's spans is confirmed; empty spans do not count."""
     if not can_refuse(rule):
         return True
-    return any(is_confirmed(rule, text, start, end) for start, end in spans if start < end)
+    return any(
+        is_confirmed(rule, text, start, end, word=False) for start, end in spans if start < end
+    )
 
 
 def can_refuse(rule: Rule) -> bool:
@@ -167,16 +176,45 @@ def regions_of(marks: Sequence[Mark]) -> list[Region]:
 
 
 def words_found(rule: Rule, word: str, text: str) -> Iterator[Span]:
-    """The spans of all occurrences of a word, which is compared at every position."""
-    pieces = [folded(char, rule.ignore_case) for char in text]
+    """The spans of all occurrences of a word, which is compared at every position. Unseen
+    characters are nothing inside of it, and a boundary beside it."""
+    pieces = compared(text, rule.ignore_case)
     origin = [index for index, piece in enumerate(pieces) for _ in piece]
-    whole, wanted = "".join(pieces), folded(word, rule.ignore_case)
-    for at in range(len(whole) - len(wanted) + 1):
-        if whole[at : at + len(wanted)] == wanted:
-            start, end = origin[at], origin[at + len(wanted) - 1] + 1
+    whole, wanted = "".join(pieces), spelled(rule, word)
+    for at in range(len(whole)):
+        if found := wanted.match(whole, at):
+            start, end = origin[at], origin[found.end() - 1] + 1
             around = text[start - 1 : start] if start else "", text[end : end + 1]
-            if not (wants_boundaries(rule, word) and any(map(is_spaced_wordlike, around))):
+            if not (wants_boundaries(rule, word) and any(map(joins_on, around))):
                 yield start, end
+
+
+_SPACE = r"[^\S\n]"
+GAP = "|".join(
+    [f"{_SPACE}{{1,8}}"]
+    + [rf"{_SPACE}{{{n}}}\n(?:{_SPACE}|[>#/*;%]){{0,{7 - n}}}" for n in range(8)]
+)
+"""White space in a word, with at most one line break, and then signs of quotes and comments."""
+
+
+def spelled(rule: Rule, word: str) -> regex.Pattern[str]:
+    """A word as a pattern for folded text: white space in it is white space of any kind."""
+    word = folded(word, rule.ignore_case)
+    parts = word.split()
+    if rule.exact or len(parts) < 2 or word != word.strip():
+        return regex.compile("".join(_ways(rule, char) for char in word))
+    return regex.compile(f"(?:{GAP})".join("".join(_ways(rule, c) for c in p) for p in parts))
+
+
+def _ways(rule: Rule, char: str) -> str:
+    """A character of a word, or the letter and mark that it is canonically equivalent to."""
+    ways = {char} if rule.exact else {char, unicodedata.normalize("NFD", char)}
+    return f"(?:{'|'.join(map(regex.escape, sorted(ways)))})"
+
+
+def joins_on(char: str) -> bool:
+    """Whether a character beside a word continues it."""
+    return char not in UNSEEN and is_spaced_wordlike(char)
 
 
 class TooLongError(Exception):
@@ -212,11 +250,12 @@ def spans_found(rule: Rule, text: str) -> list[Span]:
     spans: list[Span] = []
     for word in distinct_words(rule):
         found = set(words_found(rule, word, text))
-        spans += [span for span in found if is_confirmed(rule, text, *span)]
+        spans += [span for span in found if is_confirmed(rule, text, *span, word=True)]
     for pattern in rule.patterns:
         within = pattern_spans(rule, pattern, text)
         if "zero_width" in rule.normalize:
-            within = joined_spans(within, seen_spans(rule, pattern, text))
+            for reading in readings(text):
+                within = joined_spans(within, seen_spans(rule, pattern, reading))
         spans += within
     return [(start, end) for start, end in spans if start < end]
 
@@ -227,20 +266,35 @@ def pattern_spans(rule: Rule, pattern: str, text: str) -> list[Span]:
     return [span for match in found for span in match.spans(rule.group or 0)]
 
 
-UNSEEN = "\u200b\u00ad\ufe0f"
+UNSEEN = "\u200b\u00ad\0\x01\ufe0f\u0335"
 """The invisible characters that cases may contain."""
+
+BOUNDARY = "\x0b"
+"""What an invisible character is read as that is a boundary."""
 
 
 def seen(text: str) -> str:
     """The text without invisible characters."""
-    return "".join(char for char in text if char not in UNSEEN)
+    return "".join(char for char in text if char not in UNSEEN + BOUNDARY)
 
 
-def seen_spans(rule: Rule, pattern: str, text: str) -> list[Span]:
-    """The spans in `text` of a pattern's matches in the visible text. Each begins and ends with a
-    visible character."""
-    places = [at for at, char in enumerate(text) if char not in UNSEEN]
-    spans = pattern_spans(rule, pattern, seen(text))
+def readings(text: str) -> Iterator[list[str | None]]:
+    """The text as it may be read, with None for what is passed over: up to some run of invisible
+    characters all are read as they are; each one after that is nothing, or a boundary."""
+    runs = [match.span() for match in regex.finditer(f"[{UNSEEN}]+", text)]
+    for first in range(len(runs)):
+        for taken in product((None, BOUNDARY), repeat=len(runs) - first):
+            reading: list[str | None] = list(text)
+            for (start, end), instead in zip(runs[first:], taken, strict=True):
+                reading[start:end] = [instead] * (end - start)
+            yield reading
+
+
+def seen_spans(rule: Rule, pattern: str, reading: Sequence[str | None]) -> list[Span]:
+    """The spans of a pattern's matches in a reading of the text. Each begins and ends with a
+    character that is read."""
+    places = [at for at, char in enumerate(reading) if char is not None]
+    spans = pattern_spans(rule, pattern, "".join(char for char in reading if char is not None))
     return [(places[start], places[end - 1] + 1) for start, end in spans if start < end]
 
 
@@ -514,33 +568,27 @@ class WordSearch:
                 continue
             self.found.add((start, end))
             self.near_misses -= start in before
-            if is_confirmed(self.rule, known, start, end):
+            if is_confirmed(self.rule, known, start, end, word=True):
                 self.fresh.append(Match(start, end, ((start, end),)))
             else:
                 self.refused += 1
 
     def _open(self, known: str) -> list[WordCandidate]:
-        pieces = [folded(char, self.rule.ignore_case) for char in known]
+        pieces = compared(known, self.rule.ignore_case)
         origin = [index for index, piece in enumerate(pieces) for _ in piece]
-        whole, wanted = "".join(pieces), folded(self.word, self.rule.ignore_case)
+        whole, wanted = "".join(pieces), spelled(self.rule, self.word)
         whole_word = wants_boundaries(self.rule, self.word)
         out = []
         for begin in range(len(whole)):
             start, length = origin[begin], len(whole) - begin
             left = known[start - 1 : start] if start else ""
-            if start in self.dropped or (whole_word and is_spaced_wordlike(left)):
+            if start in self.dropped or (whole_word and joins_on(left)):
                 continue
-            pending = whole_word and self._ends_here(known, begin, origin, pieces)
-            if pending or (length < len(wanted) and wanted.startswith(whole[begin:])):
+            found = wanted.fullmatch(whole, begin, partial=True)
+            pending = whole_word and found and origin[-1] == len(known) - 1
+            if found and (found.partial or pending):
                 out.append(WordCandidate(start, length))
         return out
-
-    def _ends_here(self, known: str, begin: int, origin: list[int], pieces: list[str]) -> bool:
-        whole, wanted = "".join(pieces), folded(self.word, self.rule.ignore_case)
-        end = begin + len(wanted)
-        if whole[begin:end] != wanted:
-            return False
-        return origin[end - 1] == len(known) - 1
 
     def open(self, text: str, at: int) -> None:
         """Nothing to prepare: words are compared everywhere."""

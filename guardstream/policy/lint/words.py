@@ -21,6 +21,8 @@ def find(placed: PlacedRule, rule: Rule, limit: int) -> Iterator[Problem]:
     yield from _patterns_as_words(placed)
     yield from _lost_characters(placed, rule)
     yield from _long_words(placed, rule, limit)
+    yield from _unmeant(placed, rule)
+    yield from _unquoted_classes(placed)
 
 
 def _refused_words(placed: PlacedRule, rule: Rule) -> Iterator[Problem]:
@@ -66,6 +68,38 @@ def _patterns_as_words(placed: PlacedRule) -> Iterator[Problem]:
             shown = repr(word[:40]).replace(r"\\", "\\")
             message = f"{shown} is only found as it is written: for a pattern, use 'pattern'"
             yield about(here, message, "words", index)
+
+
+_QUOTED = regex.compile(r"[“”„«»‹›‘‚「『].*[“”«»‹›’」』]")
+_LISTED = regex.compile(r"[^,;]+(?:[,;]\s?[^,;]+){2,}")
+_UNMEANT = (
+    (lambda word: word != word.strip(), "begin or end with a space", "leave the spaces out"),
+    (_QUOTED.fullmatch, "stand in typographic quotes", "leave the quotes out, or write \" or '"),
+    (_LISTED.fullmatch, "look like a list", "write each word on a line, or in an item, of its own"),
+)
+"""What a word is hardly ever meant to be: how to tell, how to say it, and what to do."""
+
+
+def _unmeant(placed: PlacedRule, rule: Rule) -> Iterator[Problem]:
+    """Warn of words that are only found with signs that were meant to surround or part them."""
+    for tell, what, instead in _UNMEANT:
+        found = [word for word in rule.words if tell(word)]
+        if found:
+            message = f"{len(found)} of its words {what}, and are only found so: {instead}"
+            yield about(placed.origin_of("words"), message, "words")
+
+
+_IN_CLASS = regex.compile(r"\^?(?:\w-\w)+\w*")
+
+
+def _unquoted_classes(placed: PlacedRule) -> Iterator[Problem]:
+    """Warn of what YAML reads as a list, though it was meant as a class of characters."""
+    rule = placed.rule
+    for key, given in (("words", rule.words), ("pattern", rule.pattern)):
+        if isinstance(given, list) and len(given) == 1 and _IN_CLASS.fullmatch(str(given[0])):
+            shown = f"[{given[0]}]"
+            message = f"YAML reads {shown} as a list of one text: for a class, write '{shown}'"
+            yield about(placed.origin_of(key), message, key)
 
 
 _LOST = "\ufffd"

@@ -342,7 +342,21 @@ reader_read(Reader *self, PyObject *text)
 
 /* --- what is held ------------------------------------------------------------------------- */
 
-/* Whether a text has unseen characters, or ERROR. All of these are beyond ASCII. */
+#define FILLER 0x3164 /* the Hangul filler */
+
+/* Whether a character may be unseen, or half a surrogate pair: a control character, or one beyond
+   ASCII, but not most of those that East Asia writes with. */
+static inline int
+may_be_unseen(Py_UCS4 code)
+{
+    if (code < ' ') {
+        return code != '\t' && code != '\n' && code != '\r';
+    }
+    return code == FILLER || (code & ~0x7FFU) == 0xD800 || (code >= 0x7F && code < 0x2E80) || (code >= 0xFDD0 && code < 0xFF00)
+        || code >= 0xFFA0;
+}
+
+/* Whether a text has unseen characters, or ERROR. */
 static int
 has_unseen(const Reader *self, const Given *given)
 {
@@ -350,7 +364,7 @@ has_unseen(const Reader *self, const Given *given)
     if (self->unseen == Py_None) {
         return 0;
     }
-    while (index < given->length && given_code(given, index) < 128) {
+    while (index < given->length && !may_be_unseen(given_code(given, index))) {
         index++;
     }
     if (index == given->length) {

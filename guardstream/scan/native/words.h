@@ -652,6 +652,17 @@ word_stream_offset(WordStream *self, void *Py_UNUSED(closure))
     return PyLong_FromLongLong(self->offset);
 }
 
+static int
+word_stream_set_offset(WordStream *self, PyObject *offset, void *Py_UNUSED(closure))
+{
+    long long given;
+    if (offset == NULL || is_word_busy(self) || int_of(offset, 0, LLONG_MAX, &given) < 0) {
+        return PyErr_Occurred() ? ERROR : failed("a stream has an offset");
+    }
+    self->offset = given;
+    return 0;
+}
+
 static PyObject *
 word_stream_held(WordStream *self, void *Py_UNUSED(closure))
 {
@@ -674,7 +685,8 @@ word_stream_take(WordStream *self, PyObject *Py_UNUSED(ignored))
 static PyGetSetDef word_stream_members[] = {
     {"held", (getter)word_stream_held, NULL, "How long ago the oldest candidate began.", NULL},
     {"due", (getter)word_stream_due, NULL, "Whether words are complete here.", NULL},
-    {"offset", (getter)word_stream_offset, NULL, "How many characters have been read.", NULL},
+    {"offset", (getter)word_stream_offset, (setter)word_stream_set_offset,
+     "How many characters have been read.", NULL},
     {"place", (getter)word_stream_place, NULL, "The table and the number of the state.", NULL},
     {NULL, NULL, NULL, NULL, NULL},
 };

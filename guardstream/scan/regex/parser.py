@@ -11,7 +11,7 @@ The dialect is documented at https://github.com/mrabarnett/mrab-regex.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cache, lru_cache
 from itertools import count
@@ -40,6 +40,7 @@ from guardstream.scan.regex.ast import (
 )
 from guardstream.scan.regex.fragments import code
 from guardstream.scan.regex.rewrite import inside
+from guardstream.scan.words.canonical import spellings
 
 
 class Flags(NamedTuple):
@@ -203,13 +204,14 @@ class Parsed:
     all_looks: bool = field(compare=False)
 
 
-def parse(pattern: str, space: str = " ") -> Parsed:
+def parse(pattern: str, space: str = " ", *, canonical: bool = False) -> Parsed:
     """Parse `pattern`; raises PatternError where it is malformed or cannot be bounded.
 
     `space` is a pattern without groups. It takes the place of each space that is neither in a class
-    nor escaped by a backslash.
+    nor escaped by a backslash. `canonical`: letters with marks, also those of sets, are found in
+    all canonically equivalent spellings.
     """
-    parser = _Parser(pattern, space)
+    parser = _Parser(pattern, space, canonical=canonical)
     try:
         tree = parser.alternatives(Flags(), 0)
         if parser.at < len(pattern):
@@ -225,7 +227,7 @@ def parse(pattern: str, space: str = " ") -> Parsed:
         raise PatternError(r"unknown property or character in \p{…}, [:…:] or \N{…}") from error
     if flags & regex.ASCII and not parser.ascii:
         # Only the compiled pattern tells whether `(?a)` holds for all of it, before and after.
-        parser = _Parser(pattern, space, ascii_pattern=True)
+        parser = _Parser(pattern, space, ascii_pattern=True, canonical=canonical)
         tree = parser.alternatives(Flags(), 0)
     return Parsed(
         tree,
@@ -257,10 +259,18 @@ class _Parser:
     """A recursive descent over the pattern; `at` is the offset of the next character, and `behind`
     how many lookbehinds it is in."""
 
-    def __init__(self, pattern: str, space: str = " ", *, ascii_pattern: bool = False) -> None:
+    def __init__(
+        self,
+        pattern: str,
+        space: str = " ",
+        *,
+        ascii_pattern: bool = False,
+        canonical: bool = False,
+    ) -> None:
         self.pattern = pattern
         self.space = space
         self.ascii = ascii_pattern
+        self.canonical = canonical
         self.at = 0
         self.behind = 0
         self.groups = 0
@@ -309,11 +319,7 @@ class _Parser:
                 if self._skip_blank(flags):
                     continue
             elif letters := _LETTERS.match(pattern, self.at):
-                before, after = _scope(flags, self.ascii)
-                if before:
-                    items += [char(before + letter + after) for letter in letters.group()]
-                else:
-                    items += map(char, letters.group())
+                items += self._run(letters.group(), flags)
                 self.at = letters.end()
                 continue
             switched = self._global_flags(flags) if begin == "(" else None
@@ -331,6 +337,15 @@ class _Parser:
                 item = self._quantified(item, flags)
             items.append(item)
         return (items[0] if len(items) == 1 else Cat(tuple(items))), flags
+
+    def _run(self, letters: str, flags: Flags) -> Iterable[Node]:
+        """Letters in a row, each as a node."""
+        if self.canonical and not letters.isascii():
+            return [self._letters(letter, flags) for letter in letters]
+        before, after = _scope(flags, self.ascii)
+        if before:
+            return [char(before + letter + after) for letter in letters]
+        return map(char, letters)
 
     def _check_unrepeated(self, flags: Flags) -> None:
         while self._skip_blank(flags):
@@ -377,7 +392,7 @@ class _Parser:
         if character == "(":
             return self._parenthesis(flags, depth)
         if character == "[":
-            return self._char(self._class(), flags)
+            return self._letters(self._class(), flags)
         if character == "\\":
             return self._escape(flags)
         if character in "*+?":
@@ -396,7 +411,16 @@ class _Parser:
                 raise PatternError(f"{message}: write [ ]", self.at - 1)
             self.all_looks = False
             return _spacing(self.space, flags, self.ascii)
-        return self._char(literal(character), flags)
+        return self._letters(literal(character), flags)
+
+    def _letters(self, fragment: str, flags: Flags) -> Node:
+        """A character, and if asked for, the other spellings of letters in it."""
+        one = self._char(fragment, flags)
+        if not self.canonical or fragment.isascii() or fragment.startswith("[^"):
+            return one
+        others = [each for letter in fragment for each in spellings(letter) if len(each) > 1]
+        spelled = [Cat(tuple([self._char(literal(c), flags) for c in each])) for each in others]
+        return Alt((one, *spelled)) if spelled else one
 
     def _assert(self, kind: Anchor, word: str = r"\w") -> Assert:
         self.all_looks = False
@@ -545,7 +569,7 @@ class _Parser:
         if not plain or (flags.verbose and BLANK.search(plain.group())):
             return None
         flags = flags._replace(verbose=False)
-        look = _look(plain.group(), self.space, flags, self.ascii)
+        look = _look(plain.group(), self.space, flags, self.ascii, self.canonical)
         if look:
             self.at = plain.end()
             self.looks.append(look)
@@ -754,10 +778,10 @@ def _spacing(space: str, flags: Flags, ascii_pattern: bool) -> Node:
 
 
 @lru_cache(maxsize=4_096)
-def _look(text: str, space: str, flags: Flags, ascii_pattern: bool) -> Look | None:
+def _look(text: str, space: str, flags: Flags, ascii_pattern: bool, canonical: bool) -> Look | None:
     """A lookaround, as one object for all patterns that have it: many share the same few. None if
     it is refused; then the pattern's own parser says why."""
-    parser = _Parser(text, space, ascii_pattern=ascii_pattern)
+    parser = _Parser(text, space, ascii_pattern=ascii_pattern, canonical=canonical)
     parser.at = 2
     try:
         look = parser.look(flags, 0, 0)

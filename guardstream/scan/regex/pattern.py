@@ -81,17 +81,18 @@ def compile_pattern(
     rule: int = 0,
     *,
     space: str = " ",
+    canonical: bool = False,
     group: str | int | None = None,
     eager: bool = False,
     holds: bool = True,
     confirm: Confirm | None = None,
 ) -> Pattern:
     """Compile one pattern in the `regex` dialect, version 0, Unicode; `space` is the pattern that
-    each space in it stands for.
+    each space in it stands for. `canonical` is as for `parse`.
 
     Raises PatternError, with the offset in the pattern, for what is malformed or unbounded.
     """
-    parsed = parse(source, space)
+    parsed = parse(source, space, canonical=canonical)
     if may_be_empty(parsed.tree):
         raise PatternError("the pattern can match the empty string; make a part of it mandatory")
     number = _group_number(parsed, group)

@@ -52,6 +52,11 @@ class PatternScan(Rereading):
         """Whether a fork of this search finds the same from here on, apart from offsets."""
         return not (self._standing or fork._standing) and fork.steps.is_alike(self.steps)
 
+    @property
+    def behind(self) -> int:
+        """How far before a match it may look back."""
+        return self.scope.behind
+
     def watched(self) -> bool:
         """See `Scan.watched`: only the matcher can tell when an approximated candidate ends."""
         return bool(self._set.approximated and self.steps.lost())

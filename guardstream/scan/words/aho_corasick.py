@@ -17,10 +17,14 @@ from typing import TYPE_CHECKING, NamedTuple
 from guardstream.scan.building import build_lock, building
 from guardstream.scan.match import Confirm
 from guardstream.scan.pages import ENDS, SIZE, Pages, Row, changes, told_apart
+from guardstream.scan.unseen import SPACES, negates, unseen
 from guardstream.scan.words.normalize import (
     JOINING,
     MAX_GAP,
+    MAX_WHITE,
     PHRASE,
+    WHITE,
+    Between,
     Folding,
     joins_words,
     runs,
@@ -59,13 +63,20 @@ MAX_LIVING = 63
 
 class Found(NamedTuple):
     """A word in the text: how many characters ago it began and ended, the word as folded, how often
-    each letter occurs in a row (if repetitions are passed over), and whether it stands alone."""
+    each letter occurs in a row (if repetitions are passed over), whether it must stand alone, and
+    whether an unseen character after it is a boundary."""
 
     began: int
     ended: int
     word: str
     counts: tuple[int, ...] = ()
     whole: bool = False
+    bounded: bool = False
+
+    @property
+    def is_decided(self) -> bool:
+        """Whether the word stands whatever follows it."""
+        return self.bounded or not self.whole
 
 
 class Shape(NamedTuple):
@@ -87,6 +98,8 @@ class Shape(NamedTuple):
     spaced: bool = False  # such white space has been passed over since the last letter
     after_space: int = 0  # how long ago it has been passed over right before the last letter, or 0
     again: int = 0  # how often that letter has stood since, if it is the one before the white space
+    white: int = 0  # how many characters stand for the space at the end of the live text
+    broken: bool = False  # one of them is a line break
 
 
 class Living(NamedTuple):
@@ -230,12 +243,14 @@ class WordIndex:
             bool(letters) if self._letters.isdisjoint(letters) else letters,
             self._joins and joins_words(character),
             *self.folding.gaps(character),
+            self.folding.unseen(character),
+            self.folding.between(character),
         )
         return self._number(key, character)
 
     def _classes_of(self, page: str) -> Iterable[Row[int]]:
         """The classes of a page's characters, judged together if that is less work."""
-        alone = set(self._letters_on(page)) if self.folding.ignores_only_case else page
+        alone = self._alone_on(page) if self.folding.ignores_only_case else page
         # Only written characters join, and most pages of others have none at all.
         joins = self.whole and JOINING[0][1].search(page)
         known = changes(page, JOINING) if joins else {}
@@ -243,6 +258,10 @@ class WordIndex:
             answer = ALONE if alone else self._joining(known.get(0), page[0])
             return (Row(answer, ord(page[0]), ord(page[-1])),)
         return self._told_apart(page, alone, known)
+
+    def _alone_on(self, page: str) -> set[str]:
+        """The characters of a page that the words have, and those that are not seen."""
+        return {*self._letters_on(page), *unseen().findall(page)}
 
     def _told_apart(
         self, page: str, alone: Collection[str], known: Mapping[int, int]
@@ -253,16 +272,17 @@ class WordIndex:
 
     def _joining(self, told: int | None, character: str) -> int:
         """The class of a character that is in no word, given by which of `JOINING` it was found."""
-        return self._number((True, told == 1, False, False), character)
+        return self._number((True, told == 1, False, False, "", ""), character)
 
     def _letters_on(self, page: str) -> Iterable[str]:
         """The characters of a page that the words have, whatever their case."""
-        letters, folded = self._letters, page.casefold()
+        letters, folded = self._letters, self.folding.page(page)
         if folded == page and ord(page[0]) // SIZE not in self._letter_pages:
             return ()
         if len(folded) == len(page):
             return [one for one, letter in zip(page, folded, strict=True) if letter in letters]
-        return [character for character in page if not letters.isdisjoint(character.casefold())]
+        compared = self.folding.letters
+        return [character for character in page if not letters.isdisjoint(compared(character))]
 
     def _number(self, key: tuple[object, ...], character: str) -> int:
         """The number of the class with this key, of which the character is an example."""
@@ -299,7 +319,7 @@ class WordIndex:
         over because of what stands before them.
         """
         shape = state.shape
-        plain = self.folding.names.isdisjoint(("repeats", "separators", "spaces"))
+        plain = self.folding.names.isdisjoint(("repeats", "separators", "spaces", WHITE))
         if not plain or shape.waiting or len(shape.prefix) > MAX_LIVING:
             return None
         starts = sum(may_begin << letter for letter, may_begin in enumerate(shape.starts))
@@ -352,11 +372,18 @@ class WordIndex:
     def _build(self, shape: Shape, compared: Compared) -> WordState:
         """The state after a character."""
         character, letters, joins = compared
-        if not letters or self.folding.goes_on(letters, shape.prefix):
-            return self._state(self._unseen(shape))
+        if self.folding.unseen(character):
+            if not negates(character, shape.prefix):
+                return self._state(self._unseen(shape, character))
+            letters = character
+        elif not letters or self.folding.goes_on(letters, shape.prefix):
+            return self._state(self._passed(shape))
+        between = self.folding.between(character)
+        if between and (spaced := self._spaced(shape, compared, between)):
+            return self._state(spaced)
         if self.folding.repeats and set(letters) == {shape.last}:
             return self._state(self._repeated(shape, len(letters), joins))
-        decided = tuple(_older((w for w in shape.waiting if not (joins and w.whole)), ended=1))
+        decided = tuple(_older((w for w in shape.waiting if not joins or w.is_decided), ended=1))
         alive = bool(shape.prefix) and shape.gap < MAX_GAP
         if alive and self.folding.separates(character, shape.prefix[-1]):
             return self._state(self._separated(shape, joins, decided))
@@ -368,9 +395,40 @@ class WordIndex:
                 return self._state(spaced._replace(spaced=True))
         return self._state(grown)
 
+    def _unseen(self, shape: Shape, character: str) -> Shape:
+        """After an unseen character: it is nothing to what goes on, and a boundary to words that
+        end before it or begin after it. If it is white space, too, a phrase may need it."""
+        if character in SPACES and not shape.prefix.endswith(" "):
+            grown = self._grown(shape, " ", False, tuple(_older(shape.waiting, ended=1)))
+            if len(grown.prefix) > len(shape.prefix):
+                return grown._replace(white=1)
+        passed = self._passed(shape)
+        if self.folding.repeats:  # a word may go on by its last letter
+            waiting = tuple([word._replace(bounded=True) for word in passed.waiting])
+            return passed._replace(waiting=waiting, joined=False)
+        return passed._replace(waiting=(), found=passed.waiting, joined=False)
+
+    def _spaced(self, shape: Shape, compared: Compared, between: Between) -> Shape | None:
+        """After a character that goes on with the white space of a phrase, or begins it; None if it
+        does neither."""
+        breaks = between == "break"
+        if not shape.prefix.endswith(" "):
+            decided = tuple(_older(shape.waiting, ended=1))
+            grown = self._grown(shape, " ", False, decided)
+            begins = between != "sign" and grown.prefix
+            return grown._replace(white=1, broken=breaks) if begins else None
+        if shape.white >= MAX_WHITE or (shape.broken if breaks else False):
+            return None
+        if between == "sign":
+            grown = self._grown(shape, compared.letters, False, ())
+            if not shape.broken or len(grown.prefix) > len(shape.prefix):
+                return None
+        passed = self._passed(shape)
+        return passed._replace(white=shape.white + 1, broken=shape.broken or breaks)
+
     @staticmethod
-    def _unseen(shape: Shape) -> Shape:
-        """After a character that is ignored: nothing is decided by it."""
+    def _passed(shape: Shape) -> Shape:
+        """After a character that is passed over: nothing is decided by it."""
         return shape._replace(
             ages=_aged(shape),
             waiting=tuple(_older(shape.waiting, ended=1)),
@@ -540,10 +598,10 @@ class _WordList:
     def __init__(self, words: Mapping[str, Iterable[int]], folding: Folding) -> None:
         self.rules: dict[str, dict[tuple[int, ...], tuple[int, ...]]] = {}
         for word, rules in words.items():
-            folded = folding.word(word)
-            folded, counts = runs(folded) if folding.repeats else (folded, ())
-            known = self.rules.setdefault(folded, {})
-            known[counts] = tuple(sorted({*known.get(counts, ()), *rules}))
+            for spelled in folding.spellings(word):
+                folded, counts = runs(spelled) if folding.repeats else (spelled, ())
+                known = self.rules.setdefault(folded, {})
+                known[counts] = tuple(sorted({*known.get(counts, ()), *rules}))
         self.words = sorted(self.rules)
         # Most ends of a text are told from all words by their first letters.
         heads = range(1, TOLD + 1)

@@ -31,6 +31,13 @@ class NativeWordStepper(_native.WordStream):
         made._words = words
         return made
 
+    def fork(self) -> NativeWordStepper:
+        """A copy that goes on by itself."""
+        fork = NativeWordStepper(self._words)
+        fork.move(self.place)
+        fork.offset = self.offset
+        return fork
+
     def held_back(self) -> int:
         """See `Steps.held_back`."""
         return self.held if self._words.index.holds else 0

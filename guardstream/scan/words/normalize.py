@@ -6,35 +6,42 @@ the text alike, character by character.
 
 from __future__ import annotations
 
-import re
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import cache
 from itertools import groupby
-from typing import TypeVar
+from typing import Literal, TypeAlias, TypeVar
 
 import regex
 
 from guardstream.scan.pages import SIZE, page_of
+from guardstream.scan.unseen import SOLIDUS, SPACES, ZERO_WIDTH, seen, unseen
+from guardstream.scan.words.canonical import FIRST_ALIKE, composed, spellings
+from guardstream.scan.words.lookalikes import drawn, stroked
 
 Key = TypeVar("Key")
 Value = TypeVar("Value")
 
 NAMES = (
-    "case", "width", "zero_width", "confusables", "separators", "spaces", "markdown", "repeats",
-    "simplified",
+    "case", "width", "zero_width", "canonical", "confusables", "strokes", "separators", "spaces",
+    "hyphens", "markdown", "repeats", "simplified",
 )  # fmt: skip
 """What can be normalised:
 
 - case: full case folding, as `str.casefold` does it
 - width: compatibility forms such as full-width letters (NFKD, Unicode Standard Annex 15)
-- zero_width: characters that are not seen are ignored (Default_Ignorable_Code_Point and format
-  characters: zero-width, soft hyphen, variation selectors, tags, bidirectional controls)
-- confusables: letters of other scripts that look like Latin ones (Unicode Technical Standard 39)
+- zero_width: characters that clients do not show are passed over inside a match, and are a
+  boundary beside it as well (`unseen.UNSEEN`); words are always compared so
+- canonical: canonically equivalent spellings are equal, such as é and e with a mark; words are
+  always compared so, unless they are exact
+- confusables: letters of other scripts that look like Latin ones (Unicode Technical Standard 39),
+  small capitals, and letters in boxes
+- strokes: letters with a stroke are compared as those without: ø, ł, đ
 - separators: up to three punctuation marks or symbols in a row are ignored inside a word, and
   white space after a character of a script without spaces, or between letters that each stand
   alone (`p a s s`)
 - spaces: white space, line breaks among it, is compared as one space, however much there is
+- hyphens: hyphens and dashes are compared as white space: `blue-bird`, `blue – bird`
 - markdown: as spaces, and what Markdown writes at white space is passed over with it: up to three
   marks of emphasis, code and quotation on each side, a backslash that breaks the line, and the
   signs that quote the next line; white space may be escaped, as JSON and code do it (`\\n`, `\\t`)
@@ -42,9 +49,9 @@ NAMES = (
   joint of two letters, such as the Arabic tatweel, is ignored
 - simplified: Traditional Chinese characters are compared as Simplified
 
-For patterns, which map each character to one, there are width, confusables and simplified; spaces
-and markdown, for each space in the pattern; and zero_width: patterns are searched for in the text
-as it is, and in its seen part. Words do not have markdown.
+For patterns, which map each character to one, there are width, confusables, strokes and simplified;
+canonical; spaces and markdown, for each space in the pattern; and zero_width: each run of unseen
+characters is read both as it is and as nothing. Words do not have markdown.
 """
 
 WORD_NAMES = frozenset(NAMES) - {"markdown"}
@@ -58,6 +65,27 @@ PHRASE = "phrase"
 """Added by `Folding.names_for` for a word with spaces: a space in the text counts as the phrase's
 own if possible, and otherwise as a separator of letters. Phrases are compared separately from other
 words, or `a team` would hide `abc` in `a b c`."""
+
+CANONICAL = "canonical"
+"""The name of what words always have, unless their rule is exact."""
+
+EXACT = "exact"
+"""Stands among the names of a rule whose words are compared exactly: only by the other names."""
+
+WHITE = "white"
+"""Added by `Folding.names_for` for a word with spaces, unless the rule is exact: white space in it
+matches white space, see `Between`. `spaces` matches more."""
+
+MAX_WHITE = 8
+"""How many characters may stand for white space in a word."""
+
+Between: TypeAlias = Literal["", "space", "break", "sign"]
+"""What a character may be between the words of a phrase: white space, a line break, of which there
+may be one, and then what quotes the next line or makes it a comment."""
+
+_HYPHENS = frozenset("-\u2010\u2011\u2012\u2013\u2014\u2015\u2212\ufe58\ufe63\uff0d")
+_BREAKS = frozenset("\n\u2028\u2029")
+_SIGNS = frozenset(">#/*;%")
 
 MAX_GAP = 3
 """How many separators in a row may stand inside a word."""
@@ -89,7 +117,6 @@ _OF_WORDS = rf"(?!.*(?=\p{{L}})[{_UNSPACED}])(?=.*\p{{L}})"
 _SPACED = regex.compile(rf"(?s){_OF_WORDS}")
 _WHOLE = regex.compile(rf"(?s)(?={JOINS}){_OF_WORDS}.*(?<={JOINS})\Z")
 _UNSPACED_LETTER = regex.compile(rf"(?=\p{{L}})[{_UNSPACED}]")
-_UNSEEN = regex.compile(r"[\p{Default_Ignorable_Code_Point}\p{Cf}\u2800]")
 _STRETCHES = "\u0640\u07fa\u180a"  # Arabic tatweel, N'Ko lajanyalan, Mongolian nirugu
 _SEPARATOR = regex.compile(r"[\p{P}\p{S}]")
 _READ = regex.compile(r"[\p{L}\p{N}]")
@@ -99,7 +126,8 @@ _SPACE = regex.compile(r"(?!\R)\s")
 MAX_TABLE = 20_000
 """For how many characters it is remembered what they are compared as."""
 
-_CASE = frozenset(("case",))
+_SIMPLE = frozenset(("zero_width", CANONICAL))
+_CASE = _SIMPLE | {"case"}
 _NO_GAP = False, False
 
 
@@ -111,10 +139,17 @@ class Folding:
         self.names = names
         self.repeats = "repeats" in names
         self.spaces = "spaces" in names
-        self.ignores_only_case = names == _CASE
+        self.white = WHITE in names
+        self.hyphens = _HYPHENS if "hyphens" in names else frozenset()
+        self.ignores_only_case = "case" in names and names <= _CASE
+        self._is_canonical = CANONICAL in names
         self._tables = [
             table()
-            for name, table in (("confusables", _confusables), ("simplified", _simplified))
+            for name, table in (
+                ("confusables", _confusables),
+                ("strokes", stroked),
+                ("simplified", _simplified),
+            )
             if name in names
         ]
         self._capitals = _capitals() if CAPITALS in names else {}
@@ -125,19 +160,31 @@ class Folding:
     def letters(self, character: str) -> str:
         """What the character is compared as; empty if it is ignored."""
         if self.ignores_only_case:
-            return character.casefold()
+            return self._folded_only(character)
         known = self._letters.get(character)
         if known is None:
             known = self._compared(character)
             _keep(self._letters, character, known)
         return known
 
+    def _folded_only(self, character: str) -> str:
+        if "zero_width" in self.names and unseen().match(character):
+            return ""
+        folded = character.casefold()
+        return folded if character < FIRST_ALIKE or not self._is_canonical else composed(folded)
+
+    def unseen(self, character: str) -> str:
+        """Of an unseen character, the one that is passed over as it is; otherwise empty."""
+        if "zero_width" not in self.names or not unseen().match(character):
+            return ""
+        return character if character in SPACES or character == SOLIDUS else ZERO_WIDTH
+
     def _compared(self, character: str) -> str:
-        if "zero_width" in self.names and _UNSEEN.match(character):
+        if "zero_width" in self.names and unseen().match(character):
             return ""
         if self.repeats and character in _STRETCHES:
             return ""
-        if self.spaces and character.isspace():
+        if (self.spaces or self.white) and self._is_white(character):
             return " "
         letters = self._mapped(character)
         if len(letters) > 1 and "separators" in self.names:
@@ -146,6 +193,8 @@ class Folding:
 
     def _mapped(self, text: str) -> str:
         """A text with each of its characters as it is compared, if it is not ignored."""
+        if self._is_canonical and len(text) == 1:
+            text = composed(text)
         if "width" in self.names:
             text = unicodedata.normalize("NFKD", text)
         if "case" in self.names:
@@ -161,6 +210,14 @@ class Folding:
             return list(map(self._mapped, page))
         # The line feeds keep marks from being moved from one character to another.
         return self._mapped("\n".join(page)).split("\n")
+
+    def page(self, page: str) -> str:
+        """The characters of a page as they are compared if only their case is ignored; some may be
+        compared as several."""
+        folded = page.casefold()
+        if page[-1] < FIRST_ALIKE or unicodedata.is_normalized("NFC", folded):
+            return folded
+        return "".join(map(self.letters, page))
 
     def keeps(self, page: str) -> bool:
         """Whether no character of a page is compared as another one, as far as can be told at once.
@@ -195,13 +252,24 @@ class Folding:
         text before, and so is passed over."""
         return self.spaces and letters == " " and before.endswith(" ")
 
+    def between(self, character: str) -> Between:
+        """What the character may be between the words of a phrase."""
+        if not self.white:
+            return ""
+        if self._is_white(character):
+            return "break" if character in _BREAKS else "space"
+        return "sign" if character in _SIGNS else ""
+
+    def _is_white(self, character: str) -> bool:
+        return character.isspace() or character in self.hyphens
+
     def spells_out(self, character: str) -> bool:
         """Whether the character may stand between letters that each stand alone."""
         return self.gaps(character)[1]
 
     def names_for(self, word: str) -> frozenset[str]:
         """The names by which a word is compared: these, with `CAPITALS` where they may be added,
-        and `PHRASE` where it must be.
+        and `PHRASE` and `WHITE` where they must be.
 
         A word with such a letter of another script has to be found in small letters, too.
         """
@@ -210,7 +278,10 @@ class Folding:
             names |= {CAPITALS}
         if "separators" in names and not word.isalnum():
             names |= {PHRASE} if any(map(str.isspace, self.word(word))) else set()
-        return names
+        parts = "".join(" " if character in self.hyphens else character for character in word)
+        if not {"spaces", EXACT} & names and len(parts.split()) > 1 and parts == parts.strip():
+            names |= {WHITE}
+        return names - {EXACT}
 
     def separable(self, word: str) -> bool:
         """Whether separators may be ignored in a word: it must not begin or end in one itself, nor
@@ -226,22 +297,33 @@ class Folding:
                 last, gap = letters[-1], 0
         return widest <= MAX_GAP and not (self.gaps(word[0])[0] or self.gaps(word[-1])[0])
 
+    def spellings(self, word: str) -> Iterable[str]:
+        """The ways in which a text may write a word of a rule, each as it is compared."""
+        if word.isascii() or CANONICAL not in self.names:
+            return (self.word(word),)
+        return dict.fromkeys(map(self.word, spellings(word)))
+
     def word(self, word: str) -> str:
         """A word of a rule as it is compared."""
-        if self.names <= {"case"}:
-            return word.casefold() if self.names else word
+        if "zero_width" in self.names:
+            word = seen(word)
+        if self.names <= _CASE:
+            return word.casefold() if "case" in self.names else word
         folded = ""
         for character in word:
             letters = self.letters(character)
-            if not self.separates(character, folded[-1:]) and not self.goes_on(letters, folded):
+            more = self.white and letters == folded[-1:] == " "
+            if not (
+                self.separates(character, folded[-1:]) or self.goes_on(letters, folded) or more
+            ):
                 folded += letters
         return folded
 
 
-TRANSLATED = frozenset(("width", "confusables", "simplified"))
+TRANSLATED = frozenset(("width", "confusables", "strokes", "simplified"))
 """The normalisations that map each character to one."""
 
-PATTERN_NAMES = TRANSLATED | {"zero_width", "spaces", "markdown"}
+PATTERN_NAMES = TRANSLATED | {"zero_width", "canonical", "spaces", "markdown"}
 """What can be normalised for patterns."""
 
 _MARKS = r"""[*_~`"]{0,3}"""
@@ -293,20 +375,6 @@ class Table(dict[int, str]):
 
 _ASCII = "".join(map(chr, range(128)))
 
-# The only ranges in which Unicode has unseen characters, or reserves code points for them.
-_UNSEEN_AMONG = ((0x80, 0x3400), (0xFE00, 0x10000), (0x11000, 0x1D200), (0xE0000, 0xE1000))
-
-
-@cache
-def unseen() -> re.Pattern[str]:
-    """A pattern that finds an unseen (zero-width) character, see `NAMES`.
-
-    It is of `re`, which has no such classes but is faster on a short text.
-    """
-    parts = ["".join(map(chr, range(first, end))) for first, end in _UNSEEN_AMONG]
-    runs = [match for part in parts for match in regex.findall(f"{_UNSEEN.pattern}+", part)]
-    return re.compile("[" + "".join(f"{run[0]}-{run[-1]}" for run in runs) + "]")
-
 
 def _keep(table: dict[Key, Value], key: Key, value: Value) -> None:
     """Remember a value, for a bounded number of keys."""
@@ -325,7 +393,7 @@ def runs(word: str) -> tuple[str, tuple[int, ...]]:
 def _confusables() -> dict[int, str]:
     from guardstream.scan.words.tables import CONFUSABLE, LOOKS_LIKE
 
-    return dict(zip(map(ord, CONFUSABLE), LOOKS_LIKE, strict=True))
+    return drawn() | dict(zip(map(ord, CONFUSABLE), LOOKS_LIKE, strict=True))
 
 
 @cache

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 
 from guardstream.scan.match import Match, Window
 from guardstream.scan.words.aho_corasick import Found, WordIndex, WordState
@@ -28,6 +28,25 @@ class WordScan:
         self._lost = -1
         self._off = _NO_RULES
         self._holds = index.holds
+
+    def fork(self, rules: Collection[int]) -> WordScan:  # noqa: ARG002 - words are read as a whole
+        """A copy that goes on by itself."""
+        fork = WordScan(self._index, self.steps.fork())
+        fork._lost, fork._off = self._lost, self._off
+        return fork
+
+    def is_alike(self, fork: WordScan) -> bool:
+        """Whether a fork of this search finds the same from here on, apart from offsets."""
+        return self.state is fork.state and self._lost == fork._lost == -1
+
+    def oldest(self) -> int:
+        """Where the oldest candidate began; the present offset if there is none."""
+        return self.offset - self.steps.held
+
+    @property
+    def behind(self) -> int:
+        """How far before a word its confirmation may look back."""
+        return self._index.reach
 
     @property
     def offset(self) -> int:
@@ -56,7 +75,7 @@ class WordScan:
 
     def stop(self, window: Window) -> list[Match]:
         """See `Scan.stop`: a word that must stand alone waits for its end, and does not."""
-        return self._matches((w for w in self.state.shape.waiting if not w.whole), window)
+        return self._matches((w for w in self.state.shape.waiting if w.is_decided), window)
 
     def _matches(self, found: Iterable[Found], window: Window) -> list[Match]:
         matches = []

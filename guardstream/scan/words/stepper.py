@@ -21,6 +21,12 @@ class WordStepper:
         """How many characters ago the oldest live candidate began, 0 if none lives."""
         return self.state.held
 
+    def fork(self) -> WordStepper:
+        """A copy that goes on by itself."""
+        fork = WordStepper(self.state.index)
+        fork.state, fork.offset = self.state, self.offset
+        return fork
+
     def held_back(self) -> int:
         """See `Steps.held_back`."""
         return self.state.held if self.state.index.holds else 0

@@ -18,6 +18,7 @@ from guardstream.jsonstream.lexer.tokens import Token
 from guardstream.jsonstream.repair import Repair
 from guardstream.jsonstream.repaired import DocumentOptions
 from guardstream.jsonstream.strings import Spans
+from guardstream.stages.halves import Halves
 from guardstream.stages.json.last import Last
 from guardstream.stages.json.output import Ended, Output, settled, shifted
 from guardstream.stages.json.passage import Passage
@@ -53,6 +54,7 @@ class Structure:
         self._passage = Passage(settings, self._output, 0)
         self._prose: Stage | None = None  # guards the text around documents
         self._prose_at = 0
+        self._halves = Halves()
 
     @property
     def value(self) -> object:
@@ -62,8 +64,9 @@ class Structure:
     @property
     def held(self) -> int:
         """How many code points of the source are held back now."""
-        if self._finished:
-            return 0
+        return 0 if self._finished else self._held() + len(self._halves.waiting)
+
+    def _held(self) -> int:
         if self._last and self._last.kept and self._document:
             return self._fed - self._document.start
         held = self._finder.held
@@ -80,6 +83,9 @@ class Structure:
 
     def feed(self, text: str) -> list[Event]:
         """Take the next characters; return the events that are certain."""
+        return self._read(self._halves.joined(text))
+
+    def _read(self, text: str) -> list[Event]:
         if self._finished:
             return []
         fed = self._fed = self._fed + len(text)
@@ -101,9 +107,11 @@ class Structure:
 
     def finish(self) -> list[Event]:
         """Take the source's end: an open document is a violation, and so is a text without any."""
+        rest = self._halves.rest()
+        events = self._read(rest) if rest else []
         if self._finished:
-            return []
-        return self._emitted(self._take(self._finder.finish(), final=True))
+            return events
+        return events + self._emitted(self._take(self._finder.finish(), final=True))
 
     def cut(self, finish: Finish) -> list[Event]:
         """Take an earlier stage's end: what is held is dropped; with `close` the document is

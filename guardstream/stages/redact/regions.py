@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import re
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
@@ -118,6 +119,10 @@ class Regions:
         if len(spans) > 1:
             number = self.foremost(span.rule for span in spans)
         rule = self._rules[number]
+        shown = self._replaced(rule, spans, text)
+        return shown if _BREAK.search(text) is None else _with_breaks(shown, rule, text)
+
+    def _replaced(self, rule: Rule, spans: Sequence[Span], text: str) -> str:
         if isinstance(rule.replacement, str):
             return _template(rule, len(text))
         cut = any(span.cut for span in spans)
@@ -174,10 +179,32 @@ def fixed(rule: Rule) -> str | None:
     """Return a rule's replacement if it is the same for every match: a text for each span, or one
     character for each of the span's characters. None if it depends on the match."""
     shown = rule.replacement
+    if has_phrases(rule):
+        return None
     if not isinstance(shown, str) or len(shown) == 1:
         return shown if isinstance(shown, str) else None
     shown = shown.replace("{id}", rule.id)
     return None if len(shown) == 1 else shown
+
+
+def has_phrases(rule: Rule) -> bool:
+    """Return whether a rule has words in which a line break may stand for a space."""
+    flexible = not rule.exact and "spaces" not in rule.normalize
+    return flexible and any(len(word.split()) > 1 for word in rule.words)
+
+
+_BREAK = re.compile("\r?[\n\u2028\u2029]")
+
+
+def _with_breaks(shown: str, rule: Rule, text: str) -> str:
+    """Return the replacement of a phrase with the line breaks in it."""
+    if isinstance(rule.replacement, StandIn) or not has_phrases(rule):
+        return shown
+    if len(shown) != len(text) or not _repeats(rule):
+        return shown + "".join(_BREAK.findall(text))
+    return "".join(
+        here if here in "\r\n\u2028\u2029" else one for one, here in zip(shown, text, strict=True)
+    )
 
 
 def _template(rule: Rule, length: int) -> str:

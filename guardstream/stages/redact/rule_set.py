@@ -13,13 +13,9 @@ from guardstream.scan.reader import FindUnseen
 from guardstream.scan.regex.pattern import Pattern, compile_pattern
 from guardstream.scan.regex.pattern_set import PatternSet, TooLargeError
 from guardstream.scan.regex.scan import searches_of
+from guardstream.scan.unseen import find_escape, find_unseen, seen
 from guardstream.scan.words.aho_corasick import WordIndex
-from guardstream.scan.words.normalize import (
-    Folding,
-    Table,
-    unseen,
-    whole_by_default,
-)
+from guardstream.scan.words.normalize import CANONICAL, Folding, Table, whole_by_default
 from guardstream.scan.words.scan import search_of
 from guardstream.stages.confirm import confirmation_of, folding_of, spacing_of, translation_of
 from guardstream.stages.redact.regions import fixed
@@ -57,7 +53,7 @@ class RuleSet:
             for number, rule in enumerate(self.rules)
             if rule.patterns and "zero_width" in rule.normalize
         )
-        self.find_unseen: FindUnseen | None = unseen().search if self.forking else None
+        self.find_unseen: FindUnseen = find_unseen() if self.forking else find_escape
         words = {n: rule.words for n, rule in enumerate(self.rules) if rule.words}
         self._searches: tuple[Callable[[], Scan], ...] = (
             *self._indexes(words),
@@ -133,6 +129,7 @@ class RuleSet:
                 rule.patterns[index],
                 number,
                 space=spacing_of(rule),
+                canonical=CANONICAL in rule.normalize,
                 group=rule.group,
                 eager=rule.action in ENDING,
                 holds=rule.action != "monitor",
@@ -186,6 +183,8 @@ def _with_names(rule: Rule, words: Iterable[str]) -> Iterator[tuple[str, frozens
     for word in words:
         compared = others if separators and word and not folding.separable(word) else folding
         names = compared.names_for(word)
+        if word and not seen(word):  # it looks for unseen characters themselves
+            names, compared = names - {"zero_width"}, Folding(names - {"zero_width"})
         if not word or (names and not compared.word(word)):
             raise RuleError(rule.id, "an empty word would match everywhere; remove it")
         yield word, names

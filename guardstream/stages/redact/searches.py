@@ -1,4 +1,4 @@
-"""The searches of one stream, and those that read only its visible text."""
+"""The searches of one stream, and those that pass over what is not seen of its text."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 
 from guardstream.scan.match import Match, Scan, Steps, Window
 from guardstream.scan.reader import Ran, Reader, run
-from guardstream.scan.unseen import Fork, Resting, forks
+from guardstream.scan.readings import MAX_READINGS, Fork, Resting, few, forks
+from guardstream.scan.unseen import Part
 
 MAX_COUNTED = 256
 """How many matches are counted before those that no fork can find any more are dropped."""
@@ -15,8 +16,8 @@ MAX_COUNTED = 256
 class Searches:
     """The `scans` of one stream, which read in step, and the forks of some of them.
 
-    A fork ignores the zero-width characters of the text. A pattern's match that both a search and
-    its fork find counts once.
+    A fork passes over unseen characters of the text. A pattern's match that both a search and its
+    forks find counts once.
     """
 
     __slots__ = (
@@ -29,14 +30,14 @@ class Searches:
         "scans",
     )
 
-    _times_found: dict[tuple[Scan, int, int, int], list[int]]
-    """While there are forks: how often a match was found, by a search and by its fork. A match is a
-    search, the number of a pattern in it, and a span."""
+    _times_found: dict[tuple[Scan, int, int, int], dict[Scan, int]]
+    """While there are forks: how often a match was found, by a search and by each of its forks. A
+    match is a search, the number of a pattern in it, and a span."""
 
     def __init__(
         self, scans: Sequence[Scan], reader: Reader, window: Window, forking: Collection[int]
     ) -> None:
-        """`forking` are the rules that are to ignore zero-width characters."""
+        """`forking` are the rules that are to pass over unseen characters."""
         self.scans = scans
         self.forks: tuple[Fork, ...] = ()
         self._resting: tuple[Resting, ...] = ()
@@ -55,25 +56,46 @@ class Searches:
             return run(self.steps, text, begin, end)
         return self._reader.run(text, begin, end)
 
-    def fork(self) -> None:
-        """From here on also search the visible text alone, for the rules that ask for it."""
+    def fork(self, run: Part) -> None:
+        """Before a run of unseen characters: from here on also search the text in which it is
+        passed over, for the rules that ask for it."""
         self.wake_forks()
-        self._fork(forks(self.scans, self._forking, self._window, self.forks))
+        self._keep(few(self.forks))
+        self._fork(forks(self.scans, self._forking, self._window, self.forks, run))
+
+    def decide(self, *, whole: bool) -> None:
+        """End the forks that do not take as a `whole` what was a control function, or those that
+        do where it was none. The searches themselves read it as text, too."""
+        self._keep([fork for fork in self.forks if fork.takes_whole is whole])
+
+    def read_as(self, part: Part) -> None:
+        """Say what is read next."""
+        for fork in self.forks:
+            fork.read_as(part)
 
     def _fork(self, new: Iterable[Fork]) -> None:
         if forked := tuple(new):
             if not self.forks:
                 self._times_found = {}
+            for times in self._times_found.values():
+                for fork in forked:
+                    times[fork] = times.get(fork.parent, 0)
             self.forks = (*self.forks, *forked)
             self.scans = (*self.scans, *forked)
 
     def rest_forks(self) -> None:
-        """Let the forks rest whose results no longer differ."""
+        """Let the forks rest whose results no longer differ from those of their searches."""
         alike = [fork for fork in self.forks if fork.is_alike]
-        if alike:
-            self._resting = (*self._resting, *[fork.at_rest() for fork in alike])
-            self.forks = tuple([fork for fork in self.forks if fork not in alike])
-            self.scans = tuple([scan for scan in self.scans if scan not in alike])
+        # One that has read the last run as its search did only looks back farther.
+        resting = [fork.at_rest() for fork in alike if fork.steps.way.passes]
+        self._resting = (*self._resting, *resting)[-MAX_READINGS:]
+        self._keep([fork for fork in self.forks if fork not in alike])
+
+    def _keep(self, kept: Sequence[Fork]) -> None:
+        if len(kept) < len(self.forks):
+            dropped = [fork for fork in self.forks if fork not in kept]
+            self.scans = tuple([scan for scan in self.scans if scan not in dropped])
+            self.forks = tuple(kept)
 
     def wake_forks(self) -> None:
         """Let the forks read again: their results may differ in what is to be settled."""
@@ -94,12 +116,12 @@ class Searches:
         found = []
         for scan in self.scans:
             of = scan.of if isinstance(scan, Fork) else scan
-            is_fork = scan is not of
             for match in take(scan):
                 key = of, match.pattern, match.start, match.end
-                times = self._times_found.setdefault(key, [0, 0])
-                times[is_fork] += 1
-                if match.failed or times[is_fork] > times[not is_fork]:
+                times = self._times_found.setdefault(key, {})
+                before = max(times.values(), default=0)
+                times[scan] = times.get(scan, 0) + 1
+                if match.failed or times[scan] > before:
                     found.append(match)
         if len(self._times_found) > MAX_COUNTED:
             oldest = min(fork.oldest() for fork in self.forks)

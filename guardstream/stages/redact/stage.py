@@ -12,7 +12,8 @@ from typing import NamedTuple, Protocol
 from guardstream.events import Event, Finding, FindingKind, Finish, Text, match_found
 from guardstream.scan.match import Match, Scan, Window
 from guardstream.scan.reader import FindUnseen, Ran, Settled, reader_of, run
-from guardstream.scan.unseen import apart
+from guardstream.scan.unseen import PLAIN, Parts
+from guardstream.stages.halves import Halves
 from guardstream.stages.redact.regions import Regions
 from guardstream.stages.redact.searches import Searches
 from guardstream.stages.rules import SEVERITIES, OnError, OnOverflow, Rule
@@ -48,7 +49,7 @@ class CompiledRules(Protocol):
     on_overflow: OnOverflow
     on_error: OnError
     forking: frozenset[int]
-    find_unseen: FindUnseen | None
+    find_unseen: FindUnseen
 
 
 class Redact:
@@ -60,10 +61,13 @@ class Redact:
         "_disabled",
         "_find_unseen",
         "_finished",
+        "_halves",
+        "_in_run",
         "_just_overflowed",
         "_max_holdback",
         "_outrun",
         "_overflowing",
+        "_parts",
         "_regions",
         "_rules",
         "_searches",
@@ -93,12 +97,15 @@ class Redact:
         self._outrun = False  # text was written that a candidate still claims
         self._disabled = False  # a rule has failed, whose words the searches still hold
         self._finished = False
+        self._halves = Halves()
+        self._parts = Parts()
+        self._in_run = False  # the last character is unseen
         self._busy = False  # the next text must be fed carefully
 
     @property
     def held(self) -> int:
         """How many code points of the source are held back now."""
-        return 0 if self._finished else self.reader.held
+        return 0 if self._finished else self.reader.held + len(self._halves.waiting)
 
     def feed(self, text: str) -> list[Event]:
         """Take the next characters; return the events that are certain."""
@@ -117,7 +124,7 @@ class Redact:
             self._busy
             or not text
             or len(self.reader.tail) + len(text) > self._at_once
-            or (self._find_unseen and self._find_unseen(text))
+            or self._find_unseen(text)
         ):
             return self._feed_overflow(text) if self._overflowing else self._feed_carefully(text)
         return self.follow(text, self.reader.read(text))
@@ -131,7 +138,8 @@ class Redact:
             or len(text) > self._at_once
             or self._is_watched()
             or self._searches.forks
-            or (self._find_unseen and self._find_unseen(text))
+            or self._halves.waiting
+            or self._find_unseen(text)
         ):
             return self._feed_carefully(text)
         ran = self.reader.read(text)
@@ -192,19 +200,36 @@ class Redact:
 
     def _feed_carefully(self, text: str, ran: Ran | None = None) -> list[Event]:
         """Feed from event to event; `ran` if the text has been read up to one."""
+        text = self._halves.joined(text)
+        events = self._feed_joined(text, ran)
+        if self._halves.waiting:
+            self._busy = self.reader.busy = True
+        return events
+
+    def _feed_joined(self, text: str, ran: Ran | None = None) -> list[Event]:
         if len(text) > MAX_PIECE:
             pieces = (text[at : at + MAX_PIECE] for at in range(0, len(text), MAX_PIECE))
-            return [event for piece in pieces for event in self._feed_carefully(piece)]
+            return [event for piece in pieces for event in self._feed_joined(piece)]
         if self._finished or not text:
             return []
-        if ran is None and self._find_unseen and self._find_unseen(text):
-            events = []
-            for is_unseen, part in apart(text):
-                if is_unseen:
-                    self._searches.fork()
-                events += self._read_on(part)
-            return events
+        if ran is None and (self._in_run or self._parts.is_inside or self._find_unseen(text)):
+            return self._feed_apart(text)
         return self._read_on(text, ran)
+
+    def _feed_apart(self, text: str) -> list[Event]:
+        """Feed text with unseen characters, of which a run may go on from the text before."""
+        events: list[Event] = []
+        for part in self._parts.split(text, self._window.text):
+            if part.decided is not None:
+                self._searches.decide(whole=part.decided)
+            if part.is_unseen and (not self._in_run or part.place == "begin"):
+                self._searches.fork(part)
+            self._searches.read_as(part)
+            self._in_run = part.is_unseen
+            events += self._read_on(part.text)
+        if not self._in_run and not self._parts.is_inside:
+            self._searches.read_as(PLAIN)
+        return events
 
     def _read_on(self, text: str, ran: Ran | None = None) -> list[Event]:
         """Feed text that is all visible, or all zero-width, from event to event."""
@@ -239,7 +264,7 @@ class Redact:
                 self._report_settled(events)
             else:
                 self._release_held(events, held)
-        if searches.forks and not (self._outrun or self._overflowing):
+        if searches.forks and not (self._in_run or self._outrun or self._overflowing):
             searches.rest_forks()
         self._busy = self._finished or self._outrun or self._disabled or bool(searches.forks)
         self._note_read()
@@ -247,7 +272,10 @@ class Redact:
 
     def finish(self) -> list[Event]:
         """Take the source's end: settle what is open, release the rest, and finish."""
-        events: list[Event] = []
+        if self._finished:
+            return []
+        rest = self._halves.rest()
+        events = self._feed_joined(rest) if rest else []
         if self._finished:
             return events
         self._busy = self.reader.busy = True
