@@ -32,7 +32,7 @@ unexport PYTHONDONTWRITEBYTECODE
 RIVALS := ijson sether safestream-redactor llm-stream-guard llm_stream_processor llm-redacted \
 	langchain-core partial-json-parser instructor llguidance piighost litellm[proxy]
 
-.PHONY: demo test test-all check coverage lint fuzz sanitize bench bench-others bench-short record weekly eval pictures play-assets packs \
+.PHONY: demo test test-all check coverage lint fuzz sanitize bench bench-others bench-short record weekly harmless eval pictures play-assets packs \
 	examples docs wheel-demo lock sbom clean
 
 demo: $(READY)
@@ -105,6 +105,11 @@ weekly-long weekly-fuzz: weekly-%: $(FULL)
 
 weekly-charts: bench-others
 	$(BENCH)/bin/python -m tests.weekly charts
+
+# What each rule and phrase finds in text where nobody means it, in files of your own: `make harmless FILES=docs`.
+FILES ?= docs
+harmless: $(READY)
+	$(BIN)/python -m benchmarks.harmless $(FILES)
 
 eval: $(READY)
 	$(BIN)/python -m benchmarks.evaluate --write

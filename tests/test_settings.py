@@ -61,7 +61,7 @@ READING = {
     **_code(FUNCTION, "text_of"),
 }
 ROUTE = {name: f"serve.routes.*.{name}" for name in Settings.__annotations__}
-DECODER = _code("a stream is decoded by hand", "max_line", "max_event", "strict")
+DECODER = _code("a stream is decoded by hand", "max_line", "max_event", "strict", "apart")
 TRANSPORT = {
     **_code(OBJECT, "transport", "vaults"),
     **_code(FORMAT, "provider"),
