@@ -59,10 +59,11 @@ def wanted() -> Iterator[Requirement]:
     """What the package, its extras and its development need."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     groups = project["dependency-groups"]
-    lists = [project["project"]["dependencies"], groups["dev"], groups["docs"]]
+    groups.pop("release")  # in an environment of its own
+    lists = [project["project"]["dependencies"], *groups.values()]
     lists += project["project"]["optional-dependencies"].values()
     for each in lists:
-        for text in each:
+        for text in filter(lambda text: isinstance(text, str), each):  # not another group
             requirement = Requirement(text)
             if requirement.name != project["project"]["name"]:
                 yield requirement
