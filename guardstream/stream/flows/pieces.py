@@ -25,6 +25,9 @@ from guardstream.stream.result import Meter
 
 C = TypeVar("C")
 
+MAX_WAITING = 256
+"""So many chunks may wait for the proof of an end: a server may send empty ones for ever."""
+
 _WHOLE = ("whole", "copy", "parsed")
 """Kinds of pieces that have all of a text."""
 
@@ -135,9 +138,7 @@ class PieceFlow(Generic[C]):
             self._lanes.drop()
         sent: list[Sent[C]] = []
         if self.waits_for_proof:
-            for each in self._waiting:
-                each.is_proved = True
-            sent = self._release_waiting()
+            sent = self._believed()
         sent += [] if self.ended else self._settle(self._lanes.open())
         if self.ended:
             return sent + self._end_stream()
@@ -194,9 +195,13 @@ class PieceFlow(Generic[C]):
         if self.ended:
             return sent
         if self._waiting and self._waits_behind(reading):
-            self._join(reading)
-            self._waiting.append(incoming)
-            return sent
+            if len(self._waiting) < MAX_WAITING:
+                self._join(reading)
+                self._waiting.append(incoming)
+                return sent
+            sent += self._believed()
+            if self.ended:
+                return sent
         return sent + self._admit_first(incoming) if sent else self._admit_first(incoming)
 
     def _admit_first(self, incoming: Incoming[C]) -> list[Sent[C]]:
@@ -364,6 +369,12 @@ class PieceFlow(Generic[C]):
         """
         repeats = any(piece.kind in _WHOLE for piece in reading.pieces)
         return bool(reading.calls or repeats or self.hooks.kept)
+
+    def _believed(self) -> list[Sent[C]]:
+        """Release what waits, the ends that it tells of being true."""
+        for each in self._waiting:
+            each.is_proved = True
+        return self._release_waiting()
 
     def _needs_proof(self, reading: Reading) -> bool:
         """Return whether the end that a chunk tells of would release held text without a proof.
