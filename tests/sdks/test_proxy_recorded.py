@@ -14,7 +14,7 @@ from tests.support.optional import optional
 anthropic = optional("anthropic")
 openai = optional("openai")
 
-RECORDINGS = Path(__file__).resolve().parents[3] / "examples" / "recordings"
+RECORDINGS = Path(__file__).resolve().parents[2] / "examples" / "recordings"
 
 SAID = "Certainly! Write to [email], she will help."
 
