@@ -22,7 +22,14 @@ Action: TypeAlias = Literal["monitor", "mask", "block", "stop"]
 Severity: TypeAlias = Literal["low", "medium", "high", "critical"]
 FindingKind: TypeAlias = Literal["match", "overflow", "rule_error", "repair"]
 FinishReason: TypeAlias = Literal[
-    "stop", "length", "tool_calls", "content_filter", "cancelled", "timeout", "error"
+    "stop",
+    "length",
+    "tool_calls",
+    "content_filter",
+    "cancelled",
+    "timeout",
+    "error",
+    "incomplete",
 ]
 
 Channel: TypeAlias = Literal["text", "thinking", "tool_args", "refusal"]

@@ -41,6 +41,9 @@ class Hooks(Generic[C]):
     Otherwise a chunk with such a call does not go out."""
     ends_with_source: bool = False
     """Whether the source's end completes open messages, since the format has no other end."""
+    signs_end: bool = False
+    """Whether a whole stream always says that each of its choices has ended, so that one that does
+    not was broken off."""
     in_turn: bool = False
     """Whether a chunk has to be written before the next one is read."""
 

@@ -73,6 +73,7 @@ class Ollama(SpecAdapter):
     """The adapter for responses; there is one choice."""
 
     name = "ollama"
+    signs_end = True
     signs_thinking = False
     leaves_out_calls = True
     spec = _SPEC

@@ -830,6 +830,7 @@ def test_log_probabilities_of_what_was_not_said_are_guarded(make: Make) -> None:
         return item
 
     source = [make(spelled("a ", "the ")), make(spelled("word ", "secret")), make(chunk())]
+    source.append(make(chunk(finish="stop")))
     stream_of = Guard(Policy.parse(POLICY)).wrap_sync(source)
     out = list(stream_of)
     assert out[0] is source[0]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -80,3 +81,31 @@ def test_empty_chunks_wait_behind_an_end_only_up_to_a_bound() -> None:
 
     assert accumulate([next(iter(GUARD.wrap_sync(source())))]) == {(0, "content"): "the blue"}
     assert taken == MAX_WAITING
+
+
+def test_a_stream_without_any_sign_of_its_end_is_incomplete() -> None:
+    source = [chunk({"content": "so "}), chunk({"content": "it"})]
+    for more, finish in (([], "incomplete"), ([chunk(finish="length")], "length")):
+        stream = GUARD.wrap_sync([*source, *more])
+        assert (stream.text(), stream.finish) == ("so it", finish)
+
+
+def test_one_choice_that_has_not_ended_makes_a_stream_incomplete() -> None:
+    source = [chunk({"content": "so"}), chunk({"content": "it"}, choice=1), chunk(finish="stop")]
+    stream = GUARD.wrap_sync(source)
+    stream.text()
+    assert stream.finish == "incomplete"
+
+
+def test_any_sign_suffices() -> None:
+    data = b"data: %b\n\ndata: [DONE]\n\n" % json.dumps(chunk({"content": "so it"})).encode()
+    for body, finish in ((data, "stop"), (data[:-14], "incomplete")):
+        stream = GUARD.wrap_sync([body])
+        assert (b"".join(stream), stream.finish) == (body, finish)
+
+
+def test_text_and_unknown_json_have_no_sign_to_miss() -> None:
+    for source in (["so ", "it"], [{"some": "so"}, {"some": "it"}]):
+        stream = GUARD.wrap_sync(source)
+        list(stream)
+        assert stream.finish == "stop"

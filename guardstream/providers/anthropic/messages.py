@@ -46,6 +46,7 @@ class Anthropic(SpecAdapter):
     """The adapter for message events; another message in the same stream begins anew."""
 
     name = "anthropic"
+    signs_end = True
     spec = SPEC
     steady = True
     last = ("message_delta", "message_stop")

@@ -56,6 +56,7 @@ class Gemini(SpecAdapter):
     """The adapter for responses; a candidate is a choice."""
 
     name = "gemini"
+    signs_end = True
     spec = SPEC
     repeats = False
     leaves_out_calls = True
@@ -65,7 +66,6 @@ class Gemini(SpecAdapter):
         self._runs = Runs(tools=("code", "tool_result", "file"))
         self._calls = Calls()
         self._called: set[int] = set()  # choices with calls
-        self._going_on: set[int] = set()  # choices with a chunk that had no reason
 
     def slot(self, leaf: Leaf, event: Mapping[str, Any], path: Path) -> Slot:
         if not path or leaf.field in BESIDE or not event.get("candidates"):
@@ -110,20 +110,12 @@ class Gemini(SpecAdapter):
         )
 
     def _finish(self, choice: int, candidate: Mapping[str, Any]) -> FinishReason | None:
-        """Return why a candidate ends with this chunk.
-
-        Older models say STOP in every chunk: in a first chunk with text, it means nothing.
-        """
+        """Return why a candidate ends with this chunk; older models say STOP in every chunk."""
         reason = get(candidate, "finish_reason")
         if not reason:
-            self._going_on.add(choice)
             return None
         if type(reason) is int:
             reason = _NUMBERED.get(reason, "STOP")
-        if reason == "STOP" and choice not in self._going_on:
-            parts = parts_of(candidate)
-            if any(part.get("text") for part in parts) and not any(map(call_in, parts)):
-                return None
         ended = REASONS.get(as_text(reason), "stop")
         return "tool_calls" if ended == "stop" and choice in self._called else ended
 

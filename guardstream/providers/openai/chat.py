@@ -164,6 +164,7 @@ class OpenAIChat(SpecAdapter):
     """The adapter for chat-completion chunks."""
 
     name = "openai_chat"
+    signs_end = True
     signs_thinking = False
     spec: ClassVar[Spec] = CHUNK
     repeats = False  # unless a chunk has the whole text so far

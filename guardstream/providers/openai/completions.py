@@ -63,6 +63,7 @@ class OpenAICompletions(SpecAdapter):
     """The adapter for legacy completion chunks."""
 
     name = "openai_completions"
+    signs_end = True
     spec: ClassVar[Spec] = {
         **FIELDS,
         "error": {

@@ -51,6 +51,7 @@ class OpenAIResponses(SpecAdapter):
     """The adapter for events of the Responses API."""
 
     name = "openai_responses"
+    signs_end = True
     spec = SPEC
     steady = True
     last = OVER

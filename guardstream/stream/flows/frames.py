@@ -187,6 +187,8 @@ class FrameFlow:
     def _note_done(self, frame: Frame) -> list[Sent[bytes]]:
         """Take the event that says that the stream is done; it proves nothing. It waits for what
         waits for a proof, and for held text."""
+        if self._chunks is not None:
+            self._chunks.has_done = True
         if self._ends or (self._awaits_proof and not self._is_by_path):
             self._ends += frame.raw
             return []

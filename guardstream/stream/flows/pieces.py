@@ -84,6 +84,7 @@ class PieceFlow(Generic[C]):
     ) -> None:
         self.findings: list[Finding] = []
         self.ended: FinishReason | None = None
+        self.has_done = False  # whether the framing has said that the stream is done
         self.ended_by_source = False  # whether the source has ended it, rather than the guard
         self.blocked_by: str | None = None
         self.error: Exception | None = None
@@ -146,7 +147,8 @@ class PieceFlow(Generic[C]):
         if self._failed:
             self.ended = "error"
             return sent
-        self.ended = self._choices.reason
+        is_signed = self.has_done or not self.hooks.signs_end
+        self.ended = self._choices.reason if is_signed or not self._choices.open else "incomplete"
         self.ended_by_source = True
         if self.calls and self.hooks.ends_with_source:
             self._complete_calls(sent)
