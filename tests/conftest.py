@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+from collections.abc import Generator
 from pathlib import Path
 
 import pytest
@@ -32,6 +33,17 @@ GENERATED = ("stages", "scan", "jsonstream")
 def pytest_ignore_collect(collection_path: Path) -> bool | None:
     """Leave out the folder of what needs SDKs if only the core is tested."""
     return True if optional.MODE == "core" and collection_path.name == "sdks" else None
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Spell halves of surrogate pairs in a failure, which no worker could send otherwise."""
+    report = yield
+    if report.longrepr is not None and not isinstance(report.longrepr, tuple):
+        text = str(report.longrepr)
+        if not text.isascii():
+            report.longrepr = text.encode("utf-8", "backslashreplace").decode()
+    return report
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
