@@ -6,7 +6,6 @@ from random import Random
 
 import pytest
 
-from guardstream import Guard, Policy
 from guardstream.events import Finish
 from guardstream.stages.rules import Rule
 from tests.support.brute import needed_holdback
@@ -76,10 +75,3 @@ def test_nothing_is_held_for_a_candidate_that_an_older_one_always_cuts() -> None
     rule = Rule("r", "mask", patterns=(tree.text,), group=1)
     case = Case((rule,), "xxxxax", trees={tree.text: tree}, letters="ax1")
     assert case.judged().held[-1] == held(case)[-1] == needed(case, 6)[-1] == 0
-
-
-def test_a_whole_word_begins_with_no_second_letter_of_a_character() -> None:
-    rules = "rules: [{id: a, words: ['ßß'], replacement: '#'}]"
-    guard = Guard(Policy.parse(f"max_holdback: 2\non_overflow: release\n{rules}"))
-    assert guard.check("ßßß").findings == ()
-    assert guard.check("ßß").text == "##"

@@ -19,8 +19,9 @@ from pydantic_core.core_schema import any_schema
 
 MODE = os.environ.get("GUARDSTREAM_TESTS", "")
 
-MAY_LACK = frozenset({"kosong", "litellm"})
-"""What `all` may lack: Kosong needs Python 3.12, litellm excludes some versions of openai."""
+MAY_LACK = frozenset({"kosong", "litellm", "ray"})
+"""What `all` may lack: Kosong needs Python 3.12, litellm excludes some versions of openai, and Ray has
+an environment of its own."""
 
 
 class _Placeholder(type):

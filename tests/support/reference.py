@@ -584,9 +584,10 @@ class WordSearch:
             left = known[start - 1 : start] if start else ""
             if start in self.dropped or (whole_word and joins_on(left)):
                 continue
-            found = wanted.fullmatch(whole, begin, partial=True)
-            pending = whole_word and found and origin[-1] == len(known) - 1
-            if found and (found.partial or pending):
+            live = wanted.fullmatch(whole, begin, partial=True)
+            ended = wanted.match(whole, begin)  # perhaps inside the last character: `ß` is `ss`
+            pending = whole_word and ended and origin[ended.end() - 1] == len(known) - 1
+            if pending or (live and live.partial):
                 out.append(WordCandidate(start, length))
         return out
 

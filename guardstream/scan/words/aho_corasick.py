@@ -498,14 +498,12 @@ class WordIndex:
         parts, whole = self.parts.rules, self.whole.rules
         # A character may be several letters, some of them the same: `ß` is `ss`.
         several = repeats and len(letters) > 1
-        alone = not shape.joined
         for letter, times in zip(*runs(letters), strict=True) if several else product(letters, [1]):
             if repeats and prefix[-1:] == letter:
                 counts = _more(counts, times)
             else:
-                prefix, ages, starts = prefix + letter, (*ages, 1), (*starts, alone)
+                prefix, ages, starts = prefix + letter, (*ages, 1), (*starts, not shape.joined)
                 counts = (*counts, min(times, MAX_COUNT)) if repeats else ()
-            alone = not joins  # a word that stands alone begins no second letter of a character
             first = len(prefix)
             for begin in range(len(prefix) - 1, -1, -1):
                 may_begin = starts[begin]
