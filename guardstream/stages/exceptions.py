@@ -295,9 +295,8 @@ class After:
             if len(near) - len(shown) > HIDDEN:
                 continue
             after = text[:ahead]
-            for read in (shown,) if shown == near else (shown, near):
-                if exact.match((read + after)[::-1], len(after), None):
-                    return True
+            if exact.match((shown + after)[::-1], len(after), None):
+                return True
         return False
 
 
