@@ -21,6 +21,7 @@ from guardstream.hints import check_known
 from guardstream.providers import Adapter
 from guardstream.providers.adapter import Unknown
 from guardstream.stages.custom import CustomStage, StagePlan, planned
+from guardstream.stages.halves import well_formed
 from guardstream.stages.pipeline import Session
 from guardstream.stream.arguments import (
     check_flag,
@@ -383,9 +384,11 @@ class Guard:
         self._refuse_operations(policy, "check()", ["gate"])
         stage = pipeline_of(policy, channel)
         try:
-            return result_of(stage, text, channel, policy.block_message)
+            result = result_of(stage, text, channel, policy.block_message)
         except Exception as error:
             raise StageError(f"a stage failed ({type(error).__name__})") from error
+        shown = well_formed(result.text)
+        return replace(result, text=shown, channels={(0, channel): shown} if shown else {})
 
     def session(self, channel: str = "text") -> Session:
         """Return a sans-I/O session: `feed(text)` and `finish()` return events.

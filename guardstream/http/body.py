@@ -14,6 +14,7 @@ from guardstream.hints import hint
 from guardstream.operations import check_callbacks, gated, joined
 from guardstream.providers.answers.whole import BODIES, SAID, Body
 from guardstream.providers.toolkit.fields import map_strings
+from guardstream.stages.halves import well_formed
 from guardstream.stream.arguments import known_arguments
 from guardstream.stream.flows.chunks import ChunkFlow
 from guardstream.stream.flows.flow import Flow, fail_closed
@@ -21,6 +22,7 @@ from guardstream.stream.observers import Observing
 from guardstream.stream.options import Delivering
 from guardstream.stream.result import Meter, Result
 from guardstream.stream.synchronous import SyncGuardedStream
+from guardstream.stream.whole import checked
 
 T = TypeVar("T")
 
@@ -174,7 +176,9 @@ def guard_error(guard: Guard, body: dict[str, Any]) -> dict[str, Any]:
 
 def checked_text(guard: Guard, text: str) -> str:
     """Return the guarded text. BlockedError if a rule blocks it and `on_block` is "error"."""
-    result = guard.check(text)
+    policy = guard.policy
+    whole = well_formed(text) == text
+    result = guard.check(text) if whole else checked(policy, text, policy.block_message)
     if guard.on_block == "error" and result.finish == "content_filter":
         raise BlockedError(result.blocked_by or "content_filter", "answer")
     return result.text

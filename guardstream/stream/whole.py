@@ -7,7 +7,6 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from guardstream.events import Finding, Finish, FinishReason, Form, Stage, text_of
-from guardstream.stages.halves import well_formed
 from guardstream.stages.passthrough import Passthrough
 from guardstream.stages.pipeline import Pipeline, all_events
 from guardstream.stream.flows.flow import blocking, following, stage_error
@@ -35,18 +34,20 @@ def guards(policy: Policy, channel: str) -> bool:
 
 def is_harmless(policy: Policy, text: str) -> bool:
     """Return whether `policy` leaves a text unchanged. StageError if a stage fails."""
-    result = _checked(policy, text)
+    result = checked(policy, text)
     return result.text == text and result.finish != "content_filter"
 
 
 def findings_in(policy: Policy, text: str) -> Sequence[Finding]:
     """Return what `policy` finds in a text. StageError if a stage fails."""
-    return _checked(policy, text).findings
+    return checked(policy, text).findings
 
 
-def _checked(policy: Policy, text: str) -> Result:
+def checked(policy: Policy, text: str, message: str = "") -> Result:
+    """Return the result for a text of the answer, with halves of surrogate pairs as they came;
+    `message` follows if it is blocked. StageError if a stage fails."""
     try:
-        return result_of(pipeline_of(policy, "text"), text, "text", "")
+        return result_of(pipeline_of(policy, "text"), text, "text", message)
     except Exception as error:
         raise stage_error(error) from error
 
@@ -55,7 +56,7 @@ def result_of(stage: Stage, text: str, channel: str, message: str) -> Result:
     """Return the result of a pipeline for a whole text of a channel; `message` follows if it is
     blocked. Errors of stages are raised."""
     events = all_events(stage, text)
-    text = well_formed(text_of(events))
+    text = text_of(events)
     found = [replace(event, channel=channel) for event in events if isinstance(event, Finding)]
     finish: FinishReason = getattr(events[-1], "reason", "stop")
     last = events[-1]

@@ -20,8 +20,8 @@ from pydantic_core.core_schema import any_schema
 MODE = os.environ.get("GUARDSTREAM_TESTS", "")
 
 MAY_LACK = frozenset({"kosong", "litellm", "ray"})
-"""What `all` may lack: Kosong needs Python 3.12, litellm excludes some versions of openai, and Ray has
-an environment of its own."""
+"""What `all` may lack: Kosong needs Python 3.12, litellm excludes some versions of openai, and Ray
+has an environment of its own."""
 
 
 class _Placeholder(type):
