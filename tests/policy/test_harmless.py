@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 
 import pytest
 
 from guardstream import Guard
 
-CHAT = Guard.load("guardstream/chat")
+
+@cache
+def chat() -> Guard:
+    return Guard.load("guardstream/chat")
+
 
 SAMPLES = {
     path.stem: path.read_text(encoding="utf-8")
@@ -33,7 +38,7 @@ VALUES = {
 
 @pytest.mark.parametrize("kind", SAMPLES)
 def test_nothing_is_changed_where_there_is_no_value(kind: str) -> None:
-    checked = CHAT.check(SAMPLES[kind])
+    checked = chat().check(SAMPLES[kind])
     acting = [finding for finding in checked.findings if finding.action != "monitor"]
     assert not acting
     assert checked.text == SAMPLES[kind]
@@ -43,7 +48,7 @@ def test_nothing_is_changed_where_there_is_no_value(kind: str) -> None:
 @pytest.mark.parametrize("kind", ["english", "python", "html"])
 def test_a_value_is_found_in_any_of_them(text: str, value: str, kind: str) -> None:
     sample = SAMPLES[kind]
-    checked = CHAT.check(f"{sample}\n{text}\n{sample}")
+    checked = chat().check(f"{sample}\n{text}\n{sample}")
     assert checked.finish == "stop"
     assert value not in checked.text
     assert checked.text.startswith(sample)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 import threading
 from collections.abc import Iterator
@@ -9,7 +10,22 @@ from contextlib import contextmanager
 from typing import Any, Literal
 
 import uvicorn
+import uvicorn.server
 from starlette.types import ASGIApp
+
+
+class _Impatient:
+    """asyncio for uvicorn's server, which looks ten times a second whether it shall end."""
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(asyncio, name)
+
+    @staticmethod
+    async def sleep(seconds: float) -> None:
+        await asyncio.sleep(min(seconds, 0.005))
+
+
+uvicorn.server.asyncio = _Impatient()  # type: ignore[assignment]
 
 
 @contextmanager

@@ -6,6 +6,7 @@ import json
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import cache
 from typing import Any
 
 import anyio
@@ -33,8 +34,13 @@ rules:
 """
 
 
+@cache
+def policy() -> Policy:
+    return Policy.parse(POLICY)
+
+
 def guard() -> Guard:
-    return Guard(Policy.parse(POLICY))
+    return Guard(policy())
 
 
 class Provider:
