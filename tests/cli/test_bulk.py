@@ -4,37 +4,28 @@ from __future__ import annotations
 
 import errno
 import json
-import sys
-from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
 
-from guardstream.cli import main
+from tests.support.command_line import Cli, guardstream
 
 pytest.importorskip("fsspec")
 
-Cli = Callable[..., tuple[int, str, str]]
 
 POLICY = "rules: [{id: bird, words: [bluebird], replacement: '[bird]'}]"
 
 
 @pytest.fixture
-def cli(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Cli:
+def cli(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Cli:
     """Run `guardstream bulk` in a folder with a policy and a file."""
     monkeypatch.chdir(tmp_path)
     Path("policy.yaml").write_text(POLICY)
     Path("none.yaml").write_text("rules: [{id: oak, words: [oak]}]")
     Path("in.jsonl").write_text('{"text": "a bluebird", "id": "bluebird"}\n{"text": "x"}\n')
 
-    def call(*arguments: str) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["guardstream", "bulk", *arguments])
-        with pytest.raises(SystemExit) as caught:
-            main()
-        out, err = capsys.readouterr()
-        return int(caught.value.code or 0), out, err
-
-    return call
+    return partial(guardstream, "bulk")
 
 
 def test_redact_writes_the_file_and_prints_the_report(cli: Cli) -> None:

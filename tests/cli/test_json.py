@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 import sys
 from collections.abc import Callable
@@ -12,6 +11,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from guardstream.cli import main
+from tests.support.command_line import guardstream
 
 SCHEMA = '{\n  "type": "object",\n  "properties": {"id": {"type": "integer"}}\n}'
 
@@ -28,22 +28,13 @@ Cli = Callable[..., Outcome]
 
 
 @pytest.fixture
-def cli(
-    monkeypatch: pytest.MonkeyPatch, capfdbinary: pytest.CaptureFixture[bytes], tmp_path: Path
-) -> Cli:
+def cli(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Cli:
     """Run the command line in this process, in an empty directory."""
     monkeypatch.chdir(tmp_path)
 
     def call(*arguments: str, stdin: bytes = b"") -> Outcome:
-        monkeypatch.setattr(sys, "argv", ["guardstream", "json", *arguments])
-        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin)))
-        with pytest.raises(SystemExit) as caught:
-            main()
-        sys.stdout.flush()
-        out, err = capfdbinary.readouterr()
-        code = caught.value.code
-        lines = [json.loads(line) for line in out.decode().splitlines()]
-        return Outcome(code if isinstance(code, int) else 0, lines, err.decode())
+        status, out, err = guardstream("json", *arguments, stdin=stdin)
+        return Outcome(status, [json.loads(line) for line in out.splitlines()], err)
 
     return call
 

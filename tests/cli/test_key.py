@@ -7,6 +7,7 @@ import re
 import stat
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import httpx
@@ -15,23 +16,21 @@ from starlette.responses import JSONResponse
 
 from guardstream.policy.key_file import hashed
 from guardstream.serve.proxy.key_file import KeysOfFile
-from tests.cli.test_serve import command, running, workers_of
+from tests.cli.test_serve import running, workers_of
 from tests.serve.apps import app_of
 from tests.serve.proxy.upstream import POLICY, Provider, completion
 from tests.serve.server import serving
 from tests.serve.test_stores import redis_port as redis_port
+from tests.support.command_line import guardstream
 
-
-def key_new(*arguments: str) -> subprocess.CompletedProcess[str]:
-    given = [sys.executable, "-m", "guardstream", "key", "new", *arguments]
-    return subprocess.run(given, capture_output=True, text=True, check=False, timeout=60)
+key_new = partial(guardstream, "key", "new")
 
 
 def test_a_key_is_printed_once_and_its_hash_is_kept(tmp_path: Path) -> None:
     path = tmp_path / "keys.yaml"
     bounds = ["--at-once", "2", "--tokens", "100000/d", "--policy", "careful"]
     made = [key_new(name, "--file", str(path), *bounds) for name in ("ann", 'a "b": c')]
-    keys = [done.stdout.strip() for done in made]
+    keys = [done.out.strip() for done in made]
     assert all(re.fullmatch(r"gsk-[\w-]{43}", key) for key in keys)
     assert not any(key in path.read_text() for key in keys)
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
@@ -53,7 +52,7 @@ def test_a_key_that_cannot_be_shown_is_not_recorded(tmp_path: Path) -> None:
     assert done.returncode == 4
     assert b"standard output: no space left" in done.stderr
     assert path.read_text() == ""
-    assert key_new("ann", "--file", str(path)).returncode == 0
+    assert key_new("ann", "--file", str(path)).status == 0
 
 
 def test_a_key_may_be_for_paths_that_are_not_known(tmp_path: Path) -> None:
@@ -85,9 +84,9 @@ def test_what_is_wrong_is_said_and_the_file_stays(
     path = tmp_path / "keys.yaml"
     path.write_text(before)
     done = key_new(*(str(path) if each == "FILE" else each for each in arguments))
-    assert done.returncode in (2, 4)
-    assert why in done.stderr
-    assert (done.stdout, path.read_text()) == ("", before)
+    assert done.status in (2, 4)
+    assert why in done.err
+    assert (done.out, path.read_text()) == ("", before)
 
 
 def test_a_key_of_a_file_opens_the_proxy_until_it_is_taken_out(
@@ -95,7 +94,7 @@ def test_a_key_of_a_file_opens_the_proxy_until_it_is_taken_out(
 ) -> None:
     monkeypatch.setenv("UPSTREAM_KEY", "upstream")
     path = tmp_path / "keys.yaml"
-    key = key_new("ann", "--file", str(path)).stdout.strip()
+    key = key_new("ann", "--file", str(path)).out.strip()
     provider = Provider(lambda _: completion("a secret"))
     with serving(app_of(provider)) as port:
         policy = tmp_path / "guardstream.yaml"
@@ -140,11 +139,10 @@ def test_what_is_not_safe_does_not_start(
     monkeypatch.setenv("UPSTREAM_KEY", "upstream")
     path = tmp_path / "p.yaml"
     path.write_text(SECTION % more)
-    given = command(str(path), "--port", "0", *arguments)
-    done = subprocess.run(given, capture_output=True, text=True, check=False, timeout=60)
-    assert done.returncode == 2
-    assert why in done.stderr
-    assert "Traceback" not in done.stderr
+    done = guardstream("serve", str(path), "--port", "0", *arguments)
+    assert done.status == 2
+    assert why in done.err
+    assert "Traceback" not in done.err
 
 
 @pytest.mark.parametrize(
@@ -168,10 +166,9 @@ def test_a_vault_that_workers_do_not_share_does_not_start(
         f"serve: {{upstream: {{url: 'http://127.0.0.1:1', key: '${{ANN_KEY}}'}}"
         f"{keys}{state if keys else ''}}}\n"
     )
-    given = command(str(path), "--port", "0", "--workers", "2")
-    done = subprocess.run(given, capture_output=True, text=True, check=False, timeout=60)
-    assert done.returncode == 2
-    assert f"p.yaml:2:1: {why}" in done.stderr
+    done = guardstream("serve", str(path), "--port", "0", "--workers", "2")
+    assert done.status == 2
+    assert f"p.yaml:2:1: {why}" in done.err
 
 
 def test_one_file_says_all_of_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

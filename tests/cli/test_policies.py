@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple, Protocol
 from xml.etree import ElementTree
 
 import pytest
 
 from guardstream import Guard, Policy
-from guardstream.cli import main
 from guardstream.cli.datasets import Example, read
 from guardstream.cli.importing import convert
 from guardstream.policy import schema
+from tests.support.command_line import Cli
 from tests.support.corpora import CORPORA, needs_corpora
 
 POLICY = """\
@@ -30,34 +28,6 @@ rules:
     pattern: '(?<![0-9])[0-9]{16}(?![0-9])'
     validate: luhn
 """
-
-
-class Outcome(NamedTuple):
-    """The exit status and what was printed."""
-
-    status: int
-    out: str
-    err: str
-
-
-class Cli(Protocol):
-    """The command line, called with its arguments."""
-
-    def __call__(self, *arguments: object) -> Outcome: ...
-
-
-@pytest.fixture
-def cli(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Cli:
-    """Run the command line in this process."""
-
-    def call(*arguments: object) -> Outcome:
-        monkeypatch.setattr(sys, "argv", ["guardstream", *map(str, arguments)])
-        with pytest.raises(SystemExit) as caught:
-            main()
-        code = caught.value.code
-        return Outcome(code if isinstance(code, int) else 0, *capsys.readouterr())
-
-    return call
 
 
 @pytest.fixture

@@ -4,22 +4,19 @@ from __future__ import annotations
 
 import json
 import re
-import subprocess
-import sys
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from guardstream.observability import AuditLog, report
+from tests.support.command_line import guardstream
 from tests.support.sources import gen
 from tests.support.streams import chat
 from tests.support.watching import watched
 
-
-def run(*arguments: object) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "guardstream", "report", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, check=False)
+run = partial(guardstream, "report")
 
 
 @pytest.fixture
@@ -37,16 +34,16 @@ def audit(tmp_path: Path) -> Path:
 
 def test_it_is_for_people(audit: Path) -> None:
     done = run(audit)
-    assert (done.returncode, done.stderr) == (0, "")
-    assert "streams 3, unfinished 1, torn lines 1" in done.stdout
-    assert "tokens in 7, out 9" in done.stdout
+    assert (done.status, done.err) == (0, "")
+    assert "streams 3, unfinished 1, torn lines 1" in done.out
+    assert "tokens in 7, out 9" in done.out
     for line in ("1  content_filter", "4  word (mask)", "1  bad"):
-        assert line in done.stdout
-    assert "p95" in done.stdout
+        assert line in done.out
+    assert "p95" in done.out
 
 
 def test_it_is_json_if_asked_for(audit: Path) -> None:
-    found: dict[str, Any] = json.loads(run(audit, "--json").stdout)
+    found: dict[str, Any] = json.loads(run(audit, "--json").out)
     assert (found["streams"], found["unfinished"], found["torn"]) == (3, 1, 1)
     assert found["finishes"] == {"stop": 1, "content_filter": 1, "tool_calls": 1}
     assert found["blocks"] == {"bad": 1}
@@ -66,7 +63,7 @@ def test_several_logs_are_one_in_any_order(audit: Path, tmp_path: Path) -> None:
 def test_an_empty_log_has_nothing_to_say(tmp_path: Path) -> None:
     (tmp_path / "audit.jsonl").touch()
     done = run(tmp_path / "audit.jsonl")
-    assert done.stdout.splitlines() == [
+    assert done.out.splitlines() == [
         "streams 0, unfinished 0, torn lines 0",
         "characters in 0, out 0",
         "tokens in 0, out 0",
@@ -95,19 +92,19 @@ def test_a_record_with_a_measurement_without_bounds_is_torn(audit: Path) -> None
 
 def test_a_log_that_is_not_there_is_said() -> None:
     done = run("none.jsonl")
-    assert done.returncode == 2
-    assert done.stderr == "none.jsonl: no such file or directory\n"
+    assert done.status == 2
+    assert done.err == "none.jsonl: no such file or directory\n"
 
 
 def test_it_is_a_page_if_asked_for(audit: Path, tmp_path: Path) -> None:
     target = tmp_path / "report.html"
     done = run("--html", target, audit)
-    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    assert (done.status, done.out, done.err) == (0, "", "")
     page = target.read_text()
     for shown in ("<dt>streams</dt><dd>3</dd>", "<td>word (mask)</td>", "<td>bad</td>", "By day"):
         assert shown in page
     assert "http" not in page
     assert "secret" not in page
     both = run("--html", target, "--json", audit)
-    assert (both.returncode, both.stdout) == (2, "")
-    assert "exclude each other" in both.stderr
+    assert (both.status, both.out) == (2, "")
+    assert "exclude each other" in both.err

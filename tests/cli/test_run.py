@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import io
 import json
 import os
 import re
 import subprocess
 import sys
 from pathlib import Path
-from typing import NamedTuple, Protocol
 
 import pytest
 
-from guardstream.cli import main
+from tests.support.command_line import Cli
 
 POLICY = """\
 rules:
@@ -22,42 +20,11 @@ rules:
 """
 
 
-class Outcome(NamedTuple):
-    """The exit status and what was printed."""
-
-    status: int
-    out: str
-    err: str
-
-
-class Cli(Protocol):
-    """The command line, called with its arguments."""
-
-    def __call__(self, *arguments: str, stdin: bytes = b"") -> Outcome: ...
-
-
 @pytest.fixture
 def policy(tmp_path: Path) -> str:
     file = tmp_path / "policy.yaml"
     file.write_text(POLICY, encoding="utf-8")
     return str(file)
-
-
-@pytest.fixture
-def cli(monkeypatch: pytest.MonkeyPatch, capfdbinary: pytest.CaptureFixture[bytes]) -> Cli:
-    """Run the command line in this process."""
-
-    def call(*arguments: str, stdin: bytes = b"") -> Outcome:
-        monkeypatch.setattr(sys, "argv", ["guardstream", *arguments])
-        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin)))
-        with pytest.raises(SystemExit) as caught:
-            main()
-        sys.stdout.flush()
-        out, err = capfdbinary.readouterr()
-        code = caught.value.code
-        return Outcome(code if isinstance(code, int) else 0, out.decode(), err.decode())
-
-    return call
 
 
 @pytest.mark.parametrize("chunk", [(), ("--chunk", "1"), ("--chunk", "5")])

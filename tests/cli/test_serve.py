@@ -18,6 +18,7 @@ import pytest
 from tests.serve.apps import app_of
 from tests.serve.proxy.upstream import POLICY, Provider, chat
 from tests.serve.server import serving
+from tests.support.command_line import guardstream
 from tests.support.ports import free_port
 
 
@@ -137,10 +138,9 @@ def test_each_request_is_logged_in_the_process_that_answers_it(
     ],
 )
 def test_what_is_wrong_with_its_options_is_said_at_once(arguments: list[str], why: str) -> None:
-    done = subprocess.run(command(*arguments), capture_output=True, text=True, check=False)
-    assert done.returncode == 2
-    assert why in done.stderr
-    assert "Traceback" not in done.stderr
+    done = guardstream("serve", *arguments)
+    assert done.status == 2
+    assert why in done.err
 
 
 @pytest.mark.parametrize(
@@ -150,25 +150,27 @@ def test_what_is_wrong_with_its_options_is_said_at_once(arguments: list[str], wh
         ("GUARDSTREAM_SERVE_ALLOW_CODE", "see 'guardstream serve --help'"),
     ],
 )
-def test_a_variable_that_is_no_options_is_named(name: str, hint: str) -> None:
-    given = command("guardstream/chat")
-    environment = {**os.environ, name: "http://localhost"}
-    done = subprocess.run(given, capture_output=True, text=True, check=False, env=environment)
-    assert done.returncode == 2
-    assert done.stderr.startswith(f"warning: the variable {name} is not read: it belongs to no ")
-    assert hint in done.stderr.splitlines()[0]
+def test_a_variable_that_is_no_options_is_named(
+    name: str, hint: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(name, "http://localhost")
+    done = guardstream("serve", "guardstream/chat")
+    assert done.status == 2
+    assert done.err.startswith(f"warning: the variable {name} is not read: it belongs to no ")
+    assert hint in done.err.splitlines()[0]
 
 
 @pytest.mark.parametrize(
     ("option", "value"), [("PORT", "tcp://10.0.0.1:80"), ("WORKERS", "0"), ("RELOAD", "maybe")]
 )
-def test_a_wrong_value_of_a_variable_names_the_variable(option: str, value: str) -> None:
+def test_a_wrong_value_of_a_variable_names_the_variable(
+    option: str, value: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     name = f"GUARDSTREAM_SERVE_{option}"
-    environment = {**os.environ, name: value}
-    given = command("guardstream/chat")
-    done = subprocess.run(given, capture_output=True, text=True, check=False, env=environment)
-    assert done.returncode == 2
-    assert done.stderr.startswith(f"guardstream serve: invalid value for the variable {name}: ")
+    monkeypatch.setenv(name, value)
+    done = guardstream("serve", "guardstream/chat")
+    assert done.status == 2
+    assert done.err.startswith(f"guardstream serve: invalid value for the variable {name}: ")
 
 
 def test_it_says_where_it_listens_what_it_guards_and_by_which_policy(tmp_path: Path) -> None:
@@ -359,7 +361,6 @@ def test_code_is_never_allowed_by_the_environment(
     policy = tmp_path / "policy.yaml"
     policy.write_text("rules: [{id: a, pattern: a, validate: builtins.bool}]")
     monkeypatch.setenv("GUARDSTREAM_SERVE_ALLOW_CODE", "builtins:bool")
-    arguments = command(str(policy), "--upstream", "http://127.0.0.1:1", "--port", "0")
-    done = subprocess.run(arguments, capture_output=True, text=True, check=False)
-    assert done.returncode == 2
-    assert "is code, which the caller must allow" in done.stderr
+    done = guardstream("serve", policy, "--upstream", "http://127.0.0.1:1", "--port", "0")
+    assert done.status == 2
+    assert "is code, which the caller must allow" in done.err

@@ -6,18 +6,18 @@ files that commands read; then calls that do not fit, and outputs that cannot be
 
 from __future__ import annotations
 
-import io
 import os
 import socket
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
 
-from guardstream.cli import main
+from tests.support.command_line import Cli, Outcome, guardstream
 
 GOOD = 'rules: [{id: word, words: [secret], tests: [{input: secret, output: "[word]"}]}]\n'
 
@@ -295,14 +295,6 @@ CALLS = {
 }
 
 
-class Outcome(NamedTuple):
-    """The exit status and what was printed."""
-
-    status: int
-    out: str
-    err: str
-
-
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with every kind of file."""
@@ -319,26 +311,11 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-Call = Callable[..., Outcome]
-
-
 @pytest.fixture
-def call(
-    folder: Path, monkeypatch: pytest.MonkeyPatch, capfdbinary: pytest.CaptureFixture[bytes]
-) -> Call:
-    """Run the command line in this process, in the folder of wrong files."""
+def call(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Cli:
+    """Run the command line in the folder of wrong files."""
     monkeypatch.chdir(folder)
-
-    def call(*arguments: str) -> Outcome:
-        monkeypatch.setattr(sys, "argv", ["guardstream", *arguments])
-        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"text")))
-        with pytest.raises(SystemExit) as caught:
-            main()
-        out, err = capfdbinary.readouterr()
-        code = caught.value.code
-        return Outcome(code if isinstance(code, int) else 0, out.decode(), err.decode())
-
-    return call
+    return partial(guardstream, stdin=b"text")
 
 
 def wrong_files() -> Iterator[tuple[tuple[str, ...], str]]:
@@ -361,7 +338,7 @@ def test_there_are_enough_of_them() -> None:
 
 
 @pytest.mark.parametrize(("arguments", "said"), WRONG, ids=lambda value: str(value)[:60])
-def test_it_is_one_line_and_status_2(call: Call, arguments: tuple[str, ...], said: str) -> None:
+def test_it_is_one_line_and_status_2(call: Cli, arguments: tuple[str, ...], said: str) -> None:
     done = call(*arguments)
     # What is wrong with a policy is what lint was asked for, and so is on standard output.
     asked, other = (done.out, done.err) if arguments[0] == "lint" and done.out else done[:0:-1]

@@ -16,11 +16,12 @@ from guardstream import Guard, Policy
 from guardstream.observability import AuditLog, read_audit
 from guardstream.observability.prometheus import Prometheus
 from guardstream.serve.proxy import Target
-from tests.cli.test_serve import command, running
+from tests.cli.test_serve import running
 from tests.observability.test_prometheus import samples
 from tests.serve.apps import app_of
 from tests.serve.proxy.upstream import POLICY, Provider, chat, completion, proxied
 from tests.serve.server import serving
+from tests.support.command_line import guardstream
 from tests.support.ports import free_port
 from tests.support.watching import Failing, Watching
 
@@ -191,10 +192,10 @@ def test_the_command_serves_metrics_and_keeps_a_log(workers: int, tmp_path: Path
     ],
 )
 def test_what_is_wrong_is_said_at_once(arguments: list[str], why: str) -> None:
-    given = command("--policy", "guardstream/chat", "--upstream", "http://x", *arguments)
-    done = subprocess.run(given, capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stderr.strip().rpartition("\n")[2]) == (2, done.stderr.strip())
-    assert why in done.stderr
+    given = ["--policy", "guardstream/chat", "--upstream", "http://x", *arguments]
+    status, _, err = guardstream("serve", *given)
+    assert (status, err.strip().rpartition("\n")[2]) == (2, err.strip())
+    assert why in err
 
 
 def test_a_log_can_be_opened_before_the_first_stream(tmp_path: Path) -> None:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import base64
 import json
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from time import time
@@ -29,6 +27,7 @@ from tests.serve.apps import Upstream, streaming
 from tests.serve.proxy.test_section import CHAT, MESSAGES, served
 from tests.serve.proxy.upstream import chat, completion
 from tests.serve.visit import Visit
+from tests.support.command_line import guardstream
 
 PRIVATE = (
     Ed25519PrivateKey.generate()
@@ -374,14 +373,9 @@ def test_the_command_says_whether_it_holds(tmp_path: Path) -> None:
     (tmp_path / "none").write_bytes(ANSWER)
 
     def run(name: str, *more: str) -> tuple[int, str]:
-        command = [sys.executable, "-m", "guardstream", "verify", str(tmp_path / name)]
-        done = subprocess.run(
-            [*command, "--key", str(tmp_path / "key.pem"), *more],
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        return done.returncode, done.stdout
+        given = [tmp_path / name, "--key", tmp_path / "key.pem", *more]
+        status, out, _ = guardstream("verify", *given)
+        return status, out
 
     status, out = run("answer")
     assert status == 0

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import subprocess
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -25,10 +24,11 @@ from guardstream.serve.proxy import (
     application,
     section_options,
 )
-from tests.cli.test_serve import command, running
+from tests.cli.test_serve import running
 from tests.serve.apps import app_of
 from tests.serve.proxy.upstream import POLICY, Provider, chat, completion, guard
 from tests.serve.server import serving
+from tests.support.command_line import guardstream
 
 CHAT, MESSAGES = "/v1/chat/completions", "/v1/messages"
 
@@ -434,7 +434,7 @@ def test_the_command_says_what_is_missing(
     path = tmp_path / "p.yaml"
     path.write_text("serve: {upstream: {url: 'http://x', key: '${UPSTREAM_KEY}'}}")
     given = [str(path) if each == "FILE" else each for each in arguments]
-    done = subprocess.run(command(*given), capture_output=True, text=True, check=False, timeout=60)
-    assert (done.returncode, done.stdout) == (2, "")
-    assert why in done.stderr
-    assert len(done.stderr.splitlines()) == 1
+    done = guardstream("serve", *given)
+    assert (done.status, done.out) == (2, "")
+    assert why in done.err
+    assert len(done.err.splitlines()) == 1
