@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol, TypeAlias
 
 from guardstream.errors import AdapterError, GuardstreamError
 from guardstream.framing.json import json_bytes, json_object
@@ -13,13 +13,15 @@ from guardstream.guard import Guard
 from guardstream.http.request_fields import (
     BESIDE,
     CONTENT,
+    FREE_TEXT,
+    IDS,
     LISTS,
+    MODEL,
     NAMES,
-    OPTIONS,
-    SETTINGS,
+    NOT_READ,
+    STRUCTURE,
 )
 from guardstream.prompts import MessagesResult
-from guardstream.providers.toolkit.fields import map_strings
 
 
 class RefusedError(GuardstreamError):
@@ -83,31 +85,27 @@ def _check_names(provider: str, request: dict[str, Any]) -> None:
 def _checked_fields(guard: Guard, provider: str, request: dict[str, Any]) -> dict[str, Any]:
     """Judge the texts of a request for the model; return the same request if nothing changes.
 
-    A field that the format does not define counts as the user's text, and so does its name. With a
-    vault, values are masked in every field, even where the model does not read it.
+    These are all strings but those of NOT_READ. A field that the format does not define counts as
+    the user's text, and so does its name. With a vault, values are masked in every field, even
+    where the model does not read it.
     """
-    roles = BESIDE.get(provider)
-    if roles is None:
-        roles = dict.fromkeys(request.keys() - {"model"}, "user")
-    checked = {
-        field: _beside(guard, role, request[field], content=(provider, field) in CONTENT)
-        for field, role in roles.items()
-        if request.get(field)
-    }
-    read = {*roles, *SETTINGS, LISTS.get(provider)}
-    for field in request.keys() - read:
-        if field not in OPTIONS:
-            checked[field] = _beside(guard, "user", request[field], content=False)
-        elif guard.vault is not None:
-            checked[field] = _beside(guard, "assistant", request[field], content=False)
-    if provider in LISTS and request.get(LISTS[provider]):
-        checked[LISTS[provider]] = _listed(guard, LISTS[provider], request)
+    roles, unread = BESIDE.get(provider, {}), NOT_READ.get(provider, MODEL)
+    checked = {}
+    for field, value in request.items():
+        if field == LISTS.get(provider):
+            checked[field] = _listed(guard, field, request) if value else value
+        elif field not in unread:
+            walk = _Walk(guard, roles.get(field, "user"), unread)
+            content = (provider, field) in CONTENT
+            checked[field] = walk.judged(value, (field,), content=content)
+        elif guard.vault is not None and field not in IDS:
+            checked[field] = _Walk(guard, "assistant", frozenset()).judged(value, (field,))
     names = _Texts(guard)
     for field in request:
-        names.note("user", field, name=True)
+        names.note("user", field, (), name=True)
     names.check()
     made = {
-        names.checked("user", field, name=True): checked.get(field, value)
+        names.checked("user", field, (), name=True): checked.get(field, value)
         for field, value in request.items()
     }
     return _object(request, made)
@@ -117,14 +115,18 @@ def _listed(guard: Guard, field: str, request: dict[str, Any]) -> Any:
     """Judge the messages of a request; a single text counts as a message of the user."""
     given = request[field]
     if isinstance(given, str):
-        return _content(guard, "user", given)
+        return _content(guard, "user", given, (field,))
     if isinstance(given, dict):  # one of them, as Gemini allows
-        checked = checked_messages(guard, [given])
+        checked = checked_messages(guard, [given], [(field,)])
         return given if checked[0] is given else checked
     if not isinstance(given, list):
         raise RefusedError(400, "invalid_request", f"{field!r} is not a list")
-    checked = checked_messages(guard, given)
+    checked = checked_messages(guard, given, [(field, at) for at in range(len(given))])
     return given if all(a is b for a, b in zip(checked, given, strict=True)) else checked
+
+
+Path: TypeAlias = tuple[str | int, ...]
+"""The keys and numbers that lead to a value in a request."""
 
 
 class _Texts:
@@ -134,29 +136,57 @@ class _Texts:
         section = guard.policy.file.input
         self._guard = guard
         self._texts: dict[tuple[str, str], str] = {}
+        self._paths: list[Path] = []
         self._names_pass = section is not None and section.unknown == "pass"
 
-    def note(self, role: str, text: str, *, name: bool = False) -> str:
-        """Add a text, or the `name` of a field unless the format defines that."""
-        return text if name and self._is_known(text) else self._texts.setdefault((role, text), text)
+    def note(self, role: str, text: str, path: Path, *, name: bool = False) -> str:
+        """Add the text at a path, or the `name` of a field there unless the format defines it."""
+        if not (name and self._is_known(text)) and (role, text) not in self._texts:
+            self._texts[role, text] = text
+            self._paths.append(path)
+        return text
 
     def check(self) -> None:
         """Judge everything that was added. RefusedError if a rule forbids any of it."""
         given = [{"role": role, "content": text} for role, text in self._texts]
-        for text, message in zip(self._texts, checked_messages(self._guard, given), strict=True):
+        judged = checked_messages(self._guard, given, self._paths)
+        for text, message in zip(self._texts, judged, strict=True):
             self._texts[text] = str(message["content"])
 
-    def checked(self, role: str, text: str, *, name: bool = False) -> str:
-        """Return the judged text or `name` that was given to `note`."""
-        return text if name and self._is_known(text) else self._texts[role, text]
+    def checked(self, role: str, text: str, path: Path, *, name: bool = False) -> str:
+        """Return the judged text or `name` that was given to `note`.
+
+        RefusedError if it is changed where the developer's program or the model's API would then
+        fail or do something else. Stand-ins of a vault are read back, and so stand anywhere.
+        """
+        if name and self._is_known(text):
+            return text
+        judged = self._texts[role, text]
+        structural = role == "developer" and self._guard.vault is None
+        if structural and judged != text and (name or _is_structure(text, path)):
+            what = f"a name in {_said(path)}" if name else _said(path)
+            why = f"a rule would mask {what}, where only the sender can change it"
+            raise RefusedError(400, "unguarded_input", why)
+        return judged
 
     def _is_known(self, name: str) -> bool:
         return self._names_pass or name in NAMES
 
 
+def _is_structure(text: str, path: Path) -> bool:
+    """Return whether a string is an enum, a pattern or an id, rather than a text."""
+    keys = [step for step in path if isinstance(step, str)]
+    return keys[-1] in STRUCTURE or (keys[-1] not in FREE_TEXT and len(text.split()) < 2)
+
+
+def _said(path: Path) -> str:
+    """Return a path as a message names it, without the names of fields that may be text."""
+    return ".".join(str(step) if isinstance(step, int) or step in NAMES else "*" for step in path)
+
+
 class _ChangeText(Protocol):
-    def __call__(self, text: str, /, *, name: bool = False) -> str:
-        """Return the result for a text, or for the `name` of a field."""
+    def __call__(self, text: str, path: Path, /, *, name: bool = False) -> str:
+        """Return the result for the text at a path, or for the `name` of a field there."""
         ...
 
 
@@ -169,17 +199,27 @@ def _object(given: dict[str, Any], made: dict[str, Any]) -> dict[str, Any]:
     return given if same else made
 
 
-def with_names(value: Any, change: _ChangeText) -> Any:
+def with_names(
+    value: Any, change: _ChangeText, path: Path = (), skipped: frozenset[str] = frozenset()
+) -> Any:
     """Change every string in JSON and every name of a field; return the same value if none changed.
 
-    RefusedError if two fields of an object then have the same name.
+    `path` leads to the value. What is at a path of `skipped`, without the indexes of lists, stays
+    as it is. RefusedError if two fields of an object then have the same name.
     """
     if isinstance(value, list):
-        items = [with_names(item, change) for item in value]
+        items = [with_names(item, change, (*path, at), skipped) for at, item in enumerate(value)]
         return value if all(a is b for a, b in zip(items, value, strict=True)) else items
     if not isinstance(value, dict):
-        return map_strings(value, change)
-    mapped = {change(name, name=True): with_names(inner, change) for name, inner in value.items()}
+        return change(value, path) if isinstance(value, str) else value
+    keys = ".".join(step for step in path if isinstance(step, str)) if skipped else ""
+    mapped = {}
+    for name, inner in value.items():
+        if f"{keys}.{name}" in skipped:
+            mapped[name] = inner
+        else:
+            made = change(name, path, name=True)
+            mapped[made] = with_names(inner, change, (*path, name), skipped)
     return _object(value, mapped)
 
 
@@ -187,30 +227,50 @@ _INSIDE = ("messages", "contents", "parts")
 """The fields of an object beside the messages that hold messages, or the content of one."""
 
 
-def _beside(guard: Guard, role: str, value: Any, *, content: bool) -> Any:
-    """Judge the texts for the model in other fields than the messages."""
-    if content:
-        return _content(guard, role, value)
-    try:
-        inside = value if isinstance(value, dict) else {}
-        field = next((each for each in _INSIDE if isinstance(inside.get(each), list)), None)
-        if field is not None:
-            parts = field == "parts"
-            judged = _content(guard, role, value[field]) if parts else _listed(guard, field, value)
-            rest = {name: inner for name, inner in value.items() if name != field}
-            checked = _beside(guard, role, rest, content=False)
-            same = judged is value[field] and checked is rest
-            return value if same else {**checked, field: judged}
-        texts = _Texts(guard)
-        with_names(value, partial(texts.note, role))
-        texts.check()
-        return with_names(value, partial(texts.checked, role))
-    except RecursionError:
-        raise RefusedError(400, "invalid_request", "the request is nested too deeply") from None
+class _Walk(NamedTuple):
+    """Judges the texts of one role in other fields than the messages; some paths are not read."""
+
+    guard: Guard
+    role: str
+    unread: frozenset[str]
+
+    def judged(self, value: Any, path: Path, *, content: bool = False) -> Any:
+        """Return the judged value; `content` says that it has the form of a message's content."""
+        if not value or not isinstance(value, (str, list, dict)):
+            return value
+        if content:
+            return _content(self.guard, self.role, value, path)
+        try:
+            inside = value if isinstance(value, dict) else {}
+            field = next((each for each in _INSIDE if isinstance(inside.get(each), list)), None)
+            if field is not None:
+                return self._around(field, inside, path)
+            texts = _Texts(self.guard)
+            with_names(value, partial(texts.note, self.role), path, self.unread)
+            texts.check()
+            return with_names(value, partial(texts.checked, self.role), path, self.unread)
+        except RecursionError:
+            raise RefusedError(400, "invalid_request", _TOO_DEEP) from None
+
+    def _around(self, field: str, value: dict[str, Any], path: Path) -> Any:
+        """Judge an object with messages in `field`, or with the parts of one."""
+        parts = field == "parts"
+        judged = (
+            _content(self.guard, self.role, value[field], (*path, field))
+            if parts
+            else _listed(self.guard, field, value)
+        )
+        rest = {name: inner for name, inner in value.items() if name != field}
+        checked = self.judged(rest, path)
+        same = judged is value[field] and checked is rest
+        return value if same else {**checked, field: judged}
 
 
-def _content(guard: Guard, role: str, content: Any) -> Any:
-    return checked_messages(guard, [{"role": role, "content": content}])[0]["content"]
+_TOO_DEEP = "the request is nested too deeply"
+
+
+def _content(guard: Guard, role: str, content: Any, path: Path) -> Any:
+    return checked_messages(guard, [{"role": role, "content": content}], [path])[0]["content"]
 
 
 def check_coding(codings: Iterable[str]) -> None:
@@ -224,12 +284,19 @@ def check_coding(codings: Iterable[str]) -> None:
         raise RefusedError(415, "unguarded_input", why)
 
 
-def checked_messages(guard: Guard, messages: list[Any]) -> list[Any]:
-    """Return the messages to forward. RefusedError if a rule forbids them."""
-    return judged_messages(guard, messages).messages
+def checked_messages(
+    guard: Guard, messages: list[Any], paths: Sequence[Path] | None = None
+) -> list[Any]:
+    """Return the messages to forward. RefusedError if a rule forbids them.
+
+    `paths` lead to the messages in their request, so that an error can say where a match is.
+    """
+    return judged_messages(guard, messages, paths).messages
 
 
-def judged_messages(guard: Guard, messages: list[Any]) -> MessagesResult:
+def judged_messages(
+    guard: Guard, messages: list[Any], paths: Sequence[Path] | None = None
+) -> MessagesResult:
     """Return the messages to forward, and what was found. RefusedError if a rule forbids them."""
     try:
         checked = guard.check_messages(messages)
@@ -237,6 +304,9 @@ def judged_messages(guard: Guard, messages: list[Any]) -> MessagesResult:
         why = str(error) if isinstance(error, GuardstreamError) else "it is nested too deeply"
         raise RefusedError(400, "unguarded_input", why) from error
     if checked.blocked:
-        rule = checked.findings[-1].finding.rule if checked.findings else "input"
-        raise RefusedError(400, "content_filter", f"the prompt was blocked by rule {rule!r}", rule)
+        found = checked.findings[-1] if checked.findings else None
+        rule = found.finding.rule if found else "input"
+        where = f" at {_said(paths[found.message])}" if found and paths else ""
+        why = f"the prompt was blocked by rule {rule!r}{where}"
+        raise RefusedError(400, "content_filter", why, rule)
     return checked

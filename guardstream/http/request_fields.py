@@ -14,37 +14,60 @@ LISTS = {
 }
 """The field with the messages, by format."""
 
-SETTINGS = frozenset({"model", "previous_response_id", "conversation", "cachedContent", "images"})
-"""Fields that never contain a user's value, in any format."""
+_OPENAI = "model user metadata safety_identifier prompt_cache_key stop logit_bias"
 
-OPTIONS = frozenset(
-    (
-        *("user", "metadata", "safety_identifier", "prompt_cache_key", "prompt_cache_retention"),
-        *("stop", "stop_sequences", "tool_choice", "function_call", "service_tier", "priority"),
-        *("stream_options", "include", "truncation", "reasoning", "reasoning_effort", "thinking"),
-        *("verbosity", "modalities", "audio", "logit_bias", "store", "context_management"),
-        *("container", "mcp_servers", "anthropic_version", "anthropic_beta", "encoding_format"),
-        *("generationConfig", "generation_config", "safetySettings", "safety_settings"),
-        *("toolConfig", "tool_config", "cached_content", "labels", "taskType", "task_type"),
-        *("options", "keep_alive", "think", "name", "safety_mode", "citation_options"),
-        *("response_format", "size", "quality", "style", "background", "moderation"),
-        *("output_format", "voice", "stream_format", "input_file_id", "endpoint"),
-        *("completion_window", "output_expires_after", "inferenceConfig", "guardrailConfig"),
-        *("additionalModelRequestFields", "additionalModelResponseFieldPaths", "modelId"),
-        *("performanceConfig", "requestMetadata", "outputConfig", "serviceTier"),
-        *("model_id", "project_id", "space_id", "jsonrpc", "method", "id"),
-    )
+NOT_READ: Mapping[str, frozenset[str]] = {
+    name: frozenset(paths.split())
+    for name, paths in {
+        "openai_chat": _OPENAI,
+        "openai_completions": _OPENAI,
+        "openai_embeddings": "model user",
+        "openai_moderations": "model",
+        "openai_images": "model user image images mask",
+        "openai_speech": "model",
+        "openai_batches": "input_file_id endpoint metadata",
+        "openai_responses": f"{_OPENAI} previous_response_id conversation prompt.id "
+        "tools.authorization tools.headers tools.server_url",
+        "anthropic": "model metadata stop_sequences container anthropic_version anthropic_beta "
+        "mcp_servers.url mcp_servers.authorization_token",
+        "gemini": "model cachedContent cached_content labels "
+        "generationConfig.stopSequences generation_config.stop_sequences",
+        "gemini_counting": "model",
+        "gemini_embeddings": "model requests.model",
+        "ollama": "model images keep_alive options.stop",
+        "ollama_embeddings": "model keep_alive options.stop",
+        "ollama_model": "model",
+        "cohere": "model stop_sequences",
+        "bedrock": "modelId requestMetadata inferenceConfig.stopSequences guardrailConfig",
+        "dashscope": "model parameters.stop",
+        "watsonx": "model_id project_id space_id parameters.stop_sequences",
+        "a2a": "jsonrpc method id",
+        "mcp": "jsonrpc method id",
+    }.items()
+}
+"""What the model does not read, by format: the keys that lead to it, without the indexes of lists.
+
+These are ids, labels of the sender's own, credentials of servers, files, and where a text ends.
+Every other string is text for the model.
+"""
+
+MODEL = frozenset({"model"})
+"""The same for requests of any other format."""
+
+IDS = frozenset(
+    {"model", "modelId", "previous_response_id", "conversation", "cachedContent", "images"}
 )
-"""Fields with settings, in any format; the model does not read them."""
+"""Those of them in which not even a vault's values are masked: ids of the provider, and files."""
 
 BESIDE: Mapping[str, Mapping[str, str]] = {
     "openai_chat": {
         **dict.fromkeys(("tools", "functions", "response_format"), "developer"),
+        **dict.fromkeys(("tool_choice", "function_call", "web_search_options"), "developer"),
         "prediction": "assistant",
         "documents": "tool",  # vLLM puts them into the prompt, too
         **dict.fromkeys(("chat_template", "chat_template_kwargs"), "developer"),
     },
-    "openai_completions": {"prompt": "user", "suffix": "user"},
+    "openai_completions": {"prompt": "user", "suffix": "user", "response_format": "developer"},
     "openai_embeddings": {"input": "user"},
     "openai_moderations": {"input": "user"},
     "openai_images": {"prompt": "user"},
@@ -52,13 +75,18 @@ BESIDE: Mapping[str, Mapping[str, str]] = {
     "openai_batches": {},
     "openai_responses": {
         "instructions": "system",
-        **dict.fromkeys(("tools", "text"), "developer"),
+        **dict.fromkeys(("tools", "tool_choice", "text"), "developer"),
         "prompt": "user",
     },
-    "anthropic": {"system": "system", "tools": "developer"},
+    "anthropic": {
+        "system": "system",
+        **dict.fromkeys(("tools", "tool_choice", "mcp_servers"), "developer"),
+        **dict.fromkeys(("output_format", "output_config", "context_management"), "developer"),
+    },
     "gemini": {
         **dict.fromkeys(("systemInstruction", "system_instruction"), "system"),
-        "tools": "developer",
+        **dict.fromkeys(("tools", "toolConfig", "tool_config"), "developer"),
+        **dict.fromkeys(("generationConfig", "generation_config"), "developer"),
     },
     "gemini_embeddings": dict.fromkeys(("content", "requests"), "user"),
     "gemini_counting": {"generateContentRequest": "user"},
@@ -67,10 +95,17 @@ BESIDE: Mapping[str, Mapping[str, str]] = {
     "ollama": {
         "system": "system",
         **dict.fromkeys(("prompt", "suffix"), "user"),
-        **dict.fromkeys(("tools", "format", "template"), "developer"),
+        **dict.fromkeys(("tools", "format", "template", "options"), "developer"),
     },
-    "cohere": {"documents": "tool", "tools": "developer"},
-    "bedrock": {"system": "system", "toolConfig": "developer"},
+    "cohere": {
+        "documents": "tool",
+        **dict.fromkeys(("tools", "tool_choice", "response_format"), "developer"),
+    },
+    "bedrock": {
+        "system": "system",
+        **dict.fromkeys(("toolConfig", "outputConfig"), "developer"),
+        "additionalModelRequestFields": "developer",
+    },
     "dashscope": {"input": "user", "parameters": "developer"},
     "watsonx": {"input": "user"},
     "a2a": {"params": "user"},
@@ -78,6 +113,17 @@ BESIDE: Mapping[str, Mapping[str, str]] = {
 }
 """Other fields that the model reads, and the role of their text; in other formats all of them are
 the user's."""
+
+STRUCTURE = frozenset({"enum", "const", "pattern", "required", "propertyOrdering", "$ref"})
+"""Keys of JSON Schema whose strings are compared, and so never texts."""
+
+FREE_TEXT = frozenset(
+    (
+        *("description", "title", "instructions", "text", "content", "prompt", "template"),
+        *("$comment", "default", "example", "examples"),
+    )
+)
+"""Keys of tools and settings whose strings are texts, even those of one word."""
 
 CONTENT = (
     ("openai_completions", "prompt"),
@@ -90,9 +136,16 @@ CONTENT = (
 
 NAMES = frozenset(
     (
-        *OPTIONS,
-        *SETTINGS,
+        *{name for paths in NOT_READ.values() for path in paths for name in path.split(".")},
         *{name for fields in BESIDE.values() for name in fields},
+        *("prompt_cache_retention", "service_tier", "priority", "stream", "stream_options"),
+        *("include", "truncation", "reasoning", "reasoning_effort", "thinking", "verbosity"),
+        *("modalities", "audio", "store", "safetySettings", "safety_settings"),
+        *("encoding_format", "taskType", "task_type", "think", "name", "safety_mode"),
+        *("citation_options", "size", "quality", "style", "background", "moderation"),
+        *("voice", "stream_format", "completion_window", "output_expires_after"),
+        *("performanceConfig", "serviceTier", "inferenceConfig", "responseSchema", "edits"),
+        *("additionalModelResponseFieldPaths", "additionalModelRequestFields"),
         *LISTS.values(),
         # Parts of messages, and tools.
         *("data", "bytes", "mimeType", "mime_type", "role", "format", "type", "kind", "raw"),

@@ -57,9 +57,10 @@ def check_messages(
     prompts are the same in all conversations. Signed content stays byte for byte unless it contains
     a value.
 
-    Raises PolicyError if there is no such section, AdapterError for an object that cannot be read
-    and, with `unknown: refuse`, for unknown parts, StageError if a stage fails, VaultError if the
-    vault is full, and TypeError for a text or a single message in place of a list.
+    Raises PolicyError if there is no such section, AdapterError for an object that cannot be read,
+    or not by all in the same way, and, with `unknown: refuse`, for unknown parts, StageError if a
+    stage fails, VaultError if the vault is full, and TypeError for a text or a single message in
+    place of a list.
     """
     if isinstance(messages, (str, bytes, Mapping)) or not isinstance(messages, Iterable):
         kind = type(messages).__name__
@@ -146,6 +147,10 @@ class _Messages:
         if kind:
             inside = place.at(key).of(role_of_key(key, place.role))
             return key, value if value is None else self._value(kind, value, inside)
+        if isinstance(key, str) and key.casefold() in map(str.casefold, kinds):
+            # Programs in Go take it for the other: https://pkg.go.dev/encoding/json#Unmarshal.
+            problem = "the field {} is spelled in a form that only some readers recognise"
+            raise self._texts.error((*place.path, key), problem)
         name = self._values.name(key, place)
         return name, self._values.field(key, value, place.at(name))
 

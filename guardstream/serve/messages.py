@@ -90,11 +90,11 @@ class WholeMessage:
 
     def _changed(self, value: Any) -> Any:
         try:
-            return with_names(value, self._checked)
+            return with_names(value, lambda text, *_, **__: self._checked(text))
         except RefusedError as error:
             raise AdapterError(error.message) from error
 
-    def _checked(self, text: str, *, name: bool = False) -> str:  # noqa: ARG002
+    def _checked(self, text: str) -> str:
         result = self._guard.check(text)
         if result.finish == "content_filter":
             self.ended = result.finish

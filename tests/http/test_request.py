@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import pytest
@@ -62,18 +63,37 @@ PLACES: list[tuple[str, dict[str, Any]]] = [
     ("bedrock", {"messages": [{"role": "user", "content": [{"WORD": {"text": "a"}}]}]}),
     ("watsonx", {"input": [{"WORD": "a"}]}),
     ("own", {"query": {"WORD": 1}}),
-    (
-        "openai_chat",
-        {"messages": HI, "tools": [{"parameters": {"properties": {"WORD": {"type": "null"}}}}]},
-    ),
 ]
+
+SCHEMA = {"type": "object", "description": "a WORD"}
+
+SETTINGS = [
+    ("openai_chat", {"messages": HI, "tools": [{"function": {"parameters": SCHEMA}}]}),
+    ("openai_completions", {"prompt": "a", "response_format": {"schema": SCHEMA}}),
+    ("openai_responses", {"input": "a", "text": {"format": {"schema": SCHEMA}}}),
+    ("anthropic", {"messages": HI, "output_config": {"format": {"schema": SCHEMA}}}),
+    ("anthropic", {"messages": HI, "context_management": {"edits": [{"instructions": "WORD"}]}}),
+    ("gemini", {"contents": [], "generationConfig": {"responseSchema": SCHEMA}}),
+    ("cohere", {"messages": HI, "response_format": {"json_schema": SCHEMA}}),
+    ("ollama", {"messages": HI, "format": SCHEMA}),
+    ("bedrock", {"messages": HI, "additionalModelRequestFields": {"hint": "a WORD"}}),
+]
+"""Texts of developers in what says how to answer."""
+
+STRUCTURES = [
+    {"parameters": {"properties": {"WORD": {"type": "null"}}}},
+    {"parameters": {"properties": {"a": {"enum": ["WORD"]}}}},
+    {"parameters": {"properties": {"a": {"pattern": "WORD or more"}}}},
+    {"function": {"name": "WORD"}},
+]
+"""Tools in which a mask would change what the developer's program is asked to do."""
 
 
 def filled(request: dict[str, Any], word: str) -> bytes:
     return json.dumps(request).replace("WORD", word).encode()
 
 
-@pytest.mark.parametrize(("provider", "request_"), PLACES)
+@pytest.mark.parametrize(("provider", "request_"), PLACES + SETTINGS)
 def test_what_is_said_to_a_model_is_judged_wherever_it_stands(
     provider: str, request_: dict[str, Any]
 ) -> None:
@@ -140,6 +160,38 @@ def test_a_prompt_that_cannot_be_read_is_refused_unless_it_is_to_pass(prompt: An
     assert checked_request(guard(f"{ROLES}\n  unknown: pass"), "openai_completions", body) is body
 
 
+@pytest.mark.parametrize("tool", STRUCTURES)
+def test_a_mask_that_would_change_a_tool_is_refused(tool: dict[str, Any]) -> None:
+    with pytest.raises(RefusedError, match=r"would mask (a name in )?tools\.0\.") as refused:
+        checked_request(guard(), "openai_chat", filled({"messages": HI, "tools": [tool]}, "zebra"))
+    assert (refused.value.status, "zebra" in refused.value.message) == (400, False)
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        {"role": "assistant", "Role": "user", "content": "a"},
+        {"role": "user", "content": "a", "\u017fTATUS": "b"},
+        {"role": "user", "content": [{"type": "text", "Text": "a"}]},
+    ],
+)
+def test_a_field_that_some_read_as_another_is_refused(message: dict[str, Any]) -> None:
+    with pytest.raises(RefusedError, match="only some readers recognise"):
+        checked_request(guard(), "ollama", json.dumps({"messages": [message]}).encode())
+
+
+def test_a_refusal_says_where() -> None:
+    settings = {"generationConfig": {"responseSchema": {"description": "falcon"}}}
+    messages = [{"role": "user", "parts": [{"text": "a"}]}, {"parts": [{"text": "falcon"}]}]
+    for request, where in (
+        (settings, "generationConfig.responseSchema.description"),
+        ({}, "contents.1"),
+    ):
+        given = json.dumps(request or {"contents": messages}).encode()
+        with pytest.raises(RefusedError, match=re.escape(f"rule 'bad' at {where}")):
+            checked_request(guard(), "gemini", given)
+
+
 @pytest.mark.parametrize(
     ("body", "why"),
     [
@@ -180,7 +232,7 @@ def test_half_a_surrogate_pair_beside_masked_text_is_sent_on() -> None:
     [
         ("openai_chat", {"user": "falcon", "metadata": {"a": "falcon"}, "stop": ["falcon"]}),
         ("openai_chat", {"model": "falcon-7b", "prompt_cache_key": "falcon", "tool_choice": "x"}),
-        ("openai_responses", {"previous_response_id": "falcon", "include": ["falcon"]}),
+        ("openai_responses", {"previous_response_id": "falcon", "prompt": {"id": "falcon"}}),
         ("anthropic", {"metadata": {"user_id": "falcon"}, "stop_sequences": ["falcon"]}),
         ("gemini", {"generationConfig": {"stopSequences": ["falcon"]}, "labels": {"a": "falcon"}}),
         ("ollama", {"options": {"stop": ["falcon"]}, "keep_alive": "falcon"}),
