@@ -11,7 +11,7 @@ from pydantic import BaseModel
 from guardstream.policy.build import CompiledPolicy, applies
 from guardstream.policy.document import Problem
 from guardstream.policy.model import OPERATIONAL, ReplacementFile
-from guardstream.policy.operational import named_secret, secrets_of
+from guardstream.policy.operational import named_secret, rate_of, secrets_of
 from guardstream.stages.limits.stop import unreachable
 
 
@@ -22,6 +22,21 @@ def find(built: CompiledPolicy) -> Iterator[Problem]:
     yield from find_missing_keys(built)
     yield from _arguments(built)
     yield from _unused_subpatterns(built)
+    yield from _small_budgets(built)
+
+
+def _small_budgets(built: CompiledPolicy) -> Iterator[Problem]:
+    """Warn of budgets that a request without a limit for its answer never fits."""
+    serve = built.file.serve
+    if serve is None or not isinstance(serve.keys, dict):
+        return
+    for name, key in serve.keys.items():
+        tokens = getattr(key, "tokens", None)
+        if tokens is not None and rate_of(tokens)[0] <= serve.limits.answer_tokens:
+            mark = built.source.document.mark(("serve", "keys", name, "tokens"))
+            reserved = f"{serve.limits.answer_tokens} for an answer without a limit of its own"
+            hint = "raise it, or lower 'limits: {answer_tokens: ...}'"
+            yield Problem(mark, f"the budget is no more than what is reserved, {reserved}: {hint}")
 
 
 def _nothing(built: CompiledPolicy) -> Iterator[Problem]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from base64 import urlsafe_b64decode
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain
 from math import ceil, isfinite
@@ -16,7 +18,7 @@ BYTES = 3
 """Bytes of UTF-8 per token: English has more, most scripts have fewer."""
 
 FILE = 1_000
-"""Tokens for an image, an audio clip or a file, whatever its size."""
+"""Tokens for an image, an audio clip or a PDF, whatever its size."""
 
 _BOUNDS: Mapping[str, Sequence[str]] = {
     "openai_chat": ("max_tokens", "max_completion_tokens"),
@@ -38,7 +40,22 @@ _TIMES = ("n", "best_of", "candidatecount", "candidate_count")
 _ENDLESS = 2**52
 """More than any budget, so that larger numbers in a request make no difference."""
 
-_DATA = frozenset({"data", "bytes", "b64_json", "file_data", "image_url", "url", "input_audio"})
+_DATA = frozenset(
+    {"data", "bytes", "b64_json", "file_data", "image_url", "url", "images", "input_audio"}
+)
+"""The fields that may hold a file, in base64 or as an address."""
+
+_BASE64 = re.compile(r"(?:data:[\w.+-]+/[\w.+-]+;base64,)?([\w+/-]+={0,2})", re.ASCII)
+
+_ADDRESS = re.compile(r"(?:https?|gs|s3)://[!-~]{1,2048}")
+
+_FILE = re.compile(
+    rb"\x89PNG\r|\xff\xd8\xff|GIF8[79]a|RIFF....(?:WEBP|WAVE)|BM|%PDF-|OggS|fLaC|ID3|\xff[\xe2-\xfb]"
+    rb"|....ftyp|\x1aE\xdf\xa3|II\*\0|MM\0\*",
+    re.DOTALL,
+)
+"""How images, audio, video and PDF begin: https://mimesniff.spec.whatwg.org/, RFC 8118."""
+
 _CACHED = ("cache_creation_input_tokens", "cache_read_input_tokens")
 """The tokens that Anthropic does not count as input:
 https://docs.anthropic.com/en/docs/build-with-claude/prompt-caching."""
@@ -50,12 +67,14 @@ _COUNTED = ("openai_embeddings", "gemini_embeddings", "ollama_embeddings")
 class Weight(NamedTuple):
     """The cost of a request in tokens: `reserved`, which it may use; an `estimate` of its own text;
     and `batch`, which a file of requests may use when it runs, None for any other request. If it
-    `is_background`, it outlives its client."""
+    `is_background`, it outlives its client. If it `has_no_bound`, what is reserved for its answer
+    is the proxy's choice."""
 
     reserved: int
     estimate: int
     batch: int | None
     is_background: bool
+    has_no_bound: bool = False
 
 
 def weighed(endpoint: Endpoint, content: RequestContent, answer: int) -> Weight:
@@ -63,7 +82,12 @@ def weighed(endpoint: Endpoint, content: RequestContent, answer: int) -> Weight:
     is_background = bool(content.fields.get("background"))
     most, batch = reserved(endpoint, content, answer), of_batch(content, answer)
     batch = None if batch is None else min(batch, _ENDLESS)
-    return Weight(min(most, _ENDLESS), of_input(content), batch, is_background)
+    no_bound = endpoint.asks_model and not _bounds(content.fields, _names(endpoint))
+    return Weight(min(most, _ENDLESS), of_input(content), batch, is_background, no_bound)
+
+
+def _names(endpoint: Endpoint) -> Sequence[str]:
+    return _BOUNDS.get(endpoint.provider, _ANY_BOUND)
 
 
 def reserved(endpoint: Endpoint, content: RequestContent, answer: int) -> int:
@@ -73,7 +97,7 @@ def reserved(endpoint: Endpoint, content: RequestContent, answer: int) -> int:
     if not endpoint.request:
         return 0
     if endpoint.answer == "model":
-        return _of_request(content.fields, answer, _BOUNDS.get(endpoint.provider, _ANY_BOUND))
+        return _of_request(content.fields, answer, _names(endpoint))
     if endpoint.request == "batch":
         return sum(_of_request(body, answer, _BOUNDS["anthropic"]) for body in content.batch)
     if endpoint.answer == "data" and endpoint.request not in _COUNTED:
@@ -134,10 +158,18 @@ def of_answer(endpoint: Endpoint, weight: Weight, body: bytes, result: Result | 
 
 
 def _of_request(body: Mapping[str, Any], answer: int, names: Sequence[str]) -> int:
-    places = [body, *(inner for inner in _named(body, _WITHIN) if isinstance(inner, dict))]
-    bounds = [_bound(each) for place in places for each in _named(place, names)]
-    times = [_bound(each) for place in places for each in _named(place, _TIMES)]
-    return _estimated(body) + max([1, *times]) * (max(bounds, default=0) or answer)
+    times = [_bound(each) for place in _places(body) for each in _named(place, _TIMES)]
+    return _estimated(body) + max([1, *times]) * (_bounds(body, names) or answer)
+
+
+def _bounds(body: Mapping[str, Any], names: Sequence[str]) -> int:
+    """Return the largest limit that a request sets for its answer, 0 if it sets none."""
+    found = (_bound(each) for place in _places(body) for each in _named(place, names))
+    return max(found, default=0)
+
+
+def _places(body: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    return [body, *(inner for inner in _named(body, _WITHIN) if isinstance(inner, dict))]
 
 
 def _named(fields: Mapping[str, Any], names: Sequence[str]) -> Iterator[Any]:
@@ -152,9 +184,8 @@ def _estimated(value: Any) -> int:
 def _texts(value: Any, name: str = "") -> Iterator[int]:
     """Yield an estimate of the tokens of each string and number."""
     if isinstance(value, str):
-        size = len(value.encode("utf-8", "replace"))
-        is_data = name in _DATA or value.startswith("data:")
-        yield min(FILE, size) if is_data else -(-size // BYTES)
+        is_file = name in _DATA and _is_file(value)
+        yield FILE if is_file else -(-len(value.encode("utf-8", "replace")) // BYTES)
     elif isinstance(value, Mapping):
         for key, inner in value.items():
             yield -(-len(key) // BYTES)
@@ -164,6 +195,19 @@ def _texts(value: Any, name: str = "") -> Iterator[int]:
             yield from _texts(inner, name)
     elif value is not None:
         yield 1
+
+
+def _is_file(value: str) -> bool:
+    """Return whether a string is the address of a file, or a file in base64 by its first bytes."""
+    if _ADDRESS.fullmatch(value):
+        return True
+    found = _BASE64.fullmatch(value)
+    if found is None or len(found[1]) < 16:
+        return False
+    return _FILE.match(urlsafe_b64decode(found[1][:16].translate(_URL_SAFE))) is not None
+
+
+_URL_SAFE = str.maketrans("+/", "-_")
 
 
 def _bound(value: Any) -> int:

@@ -32,11 +32,18 @@ _NAMES = 200
 
 
 class BoundsError(RefusedError):
-    """The caller's key allows no more at present; `retry_after` is in seconds."""
+    """The caller's key allows no more at present; `retry_after` is in seconds, None for never."""
 
-    def __init__(self, code: str, message: str, retry_after: float) -> None:
+    def __init__(self, code: str, message: str, retry_after: float | None) -> None:
         super().__init__(429, code, message)
-        self.retry_after = max(1, ceil(retry_after))
+        self.retry_after = None if retry_after is None else max(1, ceil(retry_after))
+
+    @property
+    def headers(self) -> list[tuple[bytes, bytes]]:
+        """The headers that tell clients when to ask again."""
+        if self.retry_after is None:
+            return [(b"x-should-retry", b"false")]  # which the SDKs of OpenAI and Anthropic read
+        return [(b"retry-after", b"%d" % self.retry_after)]
 
 
 @contextmanager
@@ -120,15 +127,22 @@ class Caller:
                     await self._state.renew(self._key.name, self._place)
 
     @asynccontextmanager
-    async def tokens(self, count: int) -> AsyncIterator[None]:
+    async def tokens(self, count: int, *, has_no_bound: bool = False) -> AsyncIterator[None]:
         """Reserve tokens of the key's budget; settle by `spent`. BoundsError if there are too few.
 
-        If the usage is unknown when the request is over, the reservation counts.
+        If the usage is unknown when the request is over, the reservation counts. `has_no_bound`
+        says that the request sets no limit for its answer.
         """
         if self._key.tokens is None or not count:
             yield
             return
         limit, seconds = self._key.tokens
+        if count > limit:
+            assumed = self._settings.answer_tokens
+            why = f"the request reserves {count} tokens, and the key has {limit} in {seconds:g} s"
+            if has_no_bound:
+                why += f": {assumed} of them for the answer, since the request sets no limit for it"
+            raise BoundsError("insufficient_quota", why, None)
         now = time()
         reserved = window(self._key.name, seconds, now)
         with anyio.CancelScope(shield=True):  # the excess is returned

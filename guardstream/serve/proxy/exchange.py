@@ -231,8 +231,7 @@ class ProxyExchange:
             async with self._limiter_slot(), self._key_slot():
                 await self._forward(guard, body)
         except BoundsError as error:
-            after = [(b"retry-after", b"%d" % error.retry_after)]
-            await self._reply.refuse(error.status, error.code, error.message, after)
+            await self._reply.refuse(error.status, error.code, error.message, error.headers)
         except RefusedError as error:
             self.outcome.blocked_by = error.rule
             await self._reply.refuse(error.status, error.code, error.message)
@@ -368,7 +367,9 @@ class ProxyExchange:
         return value
 
     def _reserved_tokens(self, count: int) -> AbstractAsyncContextManager[None]:
-        return nullcontext() if self._caller is None else self._caller.tokens(count)
+        if self._caller is None:
+            return nullcontext()
+        return self._caller.tokens(count, has_no_bound=self._info.weight.has_no_bound)
 
     def _choose(self, stored: Stored | None) -> None:
         """Choose the upstream: by the object, the model, or the path."""

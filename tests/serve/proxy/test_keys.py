@@ -9,6 +9,7 @@ import os
 import re
 import secrets
 import threading
+from base64 import b64encode
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
@@ -25,6 +26,7 @@ from starlette.responses import JSONResponse, Response
 from guardstream import Guard, Policy
 from guardstream.errors import PolicyError
 from guardstream.policy.key_file import hashed, new_key
+from guardstream.policy.lint import warnings
 from guardstream.serve import MemoryReplay
 from guardstream.serve.from_policy import redis_of
 from guardstream.serve.journal import Replay
@@ -296,11 +298,16 @@ def test_tokens_are_reserved_before_and_settled_after_what_was_used() -> None:
         assert provider.requests == []
         # Each uses 3, as the provider says, though it reserves some 500.
         assert [budget(url, max_tokens=500).status_code for _ in range(20)] == [200] * 20
-        assert budget(url, max_tokens=960).status_code == 429
+        later = budget(url, max_tokens=960)
         bob = httpx.post(url + CHAT, json={"max_tokens": 900}, headers=bearer("bob"))
-    assert too_many.status_code == 429
-    assert 0 < int(too_many.headers["retry-after"]) <= 86_400
-    assert error_of(too_many)["code"] == "insufficient_quota"
+    assert (too_many.status_code, later.status_code) == (429, 429)
+    assert 0 < int(later.headers["retry-after"]) <= 86_400
+    assert ("retry-after" in too_many.headers, too_many.headers["x-should-retry"]) == (
+        False,
+        "false",
+    )
+    assert error_of(too_many)["code"] == error_of(later)["code"] == "insufficient_quota"
+    assert "reserves 2019 tokens, and the key has 1000 in 86400 s" in error_of(too_many)["message"]
     assert bob.status_code == 200
 
 
@@ -374,6 +381,26 @@ async def test_no_budget_is_overdrawn_by_requests_at_once(many: int) -> None:
     assert sum(state._spent.values()) == 3 * statuses.count(200)
 
 
+PNG = b64encode(b"\x89PNG\r\n\x1a\n" + bytes(5_992)).decode()
+
+
+def test_a_request_that_sets_no_limit_is_told_what_it_reserves() -> None:
+    with proxied(lambda *_: completion("hi"), keys=keys(tokens=(2_000, 86_400))) as (url, _):
+        answer = budget(url)
+    assert answer.status_code == 429
+    why = "4096 of them for the answer, since the request sets no limit for it"
+    assert why in error_of(answer)["message"]
+
+
+def test_lint_warns_of_a_budget_that_no_such_request_fits(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("UPSTREAM_KEY", "k")
+    upstream = "{url: 'http://127.0.0.1:1', key: '${UPSTREAM_KEY}'}"
+    hashes = f"{{sha256: '{hashed('ann-key')}', tokens: 2000/d}}"
+    section = f"serve: {{upstream: {upstream}, keys: {{ann: {hashes}}}}}"
+    lines = warnings(Policy.parse(f"rules: [{{id: a, words: [b]}}]\n{section}\n").built)
+    assert any("no more than what is reserved, 4096 for an answer" in str(line) for line in lines)
+
+
 @pytest.mark.parametrize(
     ("path", "body", "tokens"),
     [
@@ -394,11 +421,14 @@ async def test_no_budget_is_overdrawn_by_requests_at_once(many: int) -> None:
         ("/v1/embeddings", {"input": "x" * 30}, 10 + 2),
         ("/v1/moderations", {"input": "x" * 30}, 0),
         ("/v1/messages/count_tokens", {"messages": []}, 0),
-        (
-            CHAT,
-            {"max_tokens": 1, "x": "data:image/png;base64," + "A" * 9_999},
-            1 + 4 + 1 + 1 + 1_000,
-        ),
+        (CHAT, {"max_tokens": 1, "url": f"data:image/png;base64,{PNG}"}, 1 + 4 + 1 + 1 + 1_000),
+        (CHAT, {"max_tokens": 1, "url": "https://example.com/a.png"}, 1 + 4 + 1 + 1 + 1_000),
+        ("/api/chat", {"num_predict": 1, "images": [PNG]}, 1 + 4 + 1 + 2 + 1_000),
+        # What only says that it is a file is text.
+        (CHAT, {"max_tokens": 1, "x": "data: " + "word " * 600}, 1 + 4 + 1 + 1 + 1_002),
+        (CHAT, {"max_tokens": 1, "data": "word " * 600}, 1 + 4 + 1 + 2 + 1_000),
+        (CHAT, {"max_tokens": 1, "data": "A" * 6_000}, 1 + 4 + 1 + 2 + 2_000),
+        (CHAT, {"max_tokens": 1, "x": PNG}, 1 + 4 + 1 + 1 + -(-len(PNG) // 3)),
     ],
 )
 def test_what_a_request_may_use(path: str, body: dict[str, Any], tokens: int) -> None:
