@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import codecs
+import json
+import re
 from email.message import Message
+from functools import cache
 
 from guardstream.errors import StageError
 from guardstream.events import UNKNOWN, Event, Finish, FinishReason, text_of
@@ -26,6 +29,47 @@ def charset_of(content_type: str) -> str | None:
     "a\ufffd".encode(charset, "replace")  # refuses the codecs that are not of text
     codecs.getincrementaldecoder(charset), codecs.getincrementalencoder(charset)
     return None if codecs.lookup(charset).name in _IN_UTF8 else charset
+
+
+_LABEL = re.compile(r';\s*charset\s*=\s*(?:"[^"]*"|[^;]*)', re.IGNORECASE)
+
+
+def charset_of_json(body: bytes, named: str | None = None) -> str | None:
+    """Return the charset of JSON, None for UTF-8: its first bytes say it, as `json.loads` and httpx
+    read it (RFC 4627, section 3).
+
+    The one that is `named` counts where a body is not in UTF-8, if each byte of it is a character
+    and it has ASCII: then JSON is the same JSON for all that read it.
+    """
+    found = json.detect_encoding(body)
+    if found not in _IN_UTF8:
+        return found
+    if named is None or not _has_ascii(named):
+        return None
+    try:
+        body.decode()
+    except UnicodeDecodeError:
+        return named
+    return None
+
+
+@cache
+def _has_ascii(charset: str) -> bool:
+    """Return whether a charset has a byte for each character, those of ASCII among them."""
+    made = codecs.getincrementaldecoder(charset)
+    read = [made("replace").decode(bytes([byte])) for byte in range(256)]
+    return all(read) and "".join(read[:128]) == bytes(range(128)).decode("ascii")
+
+
+def labelled(content_type: str, charset: str | None) -> str:
+    """Return the content type of JSON in a charset, None for UTF-8; a label of another is gone."""
+    try:
+        named = charset_of(content_type)
+    except (LookupError, ValueError):
+        named = ""
+    if named == charset or (named and charset and codecs.lookup(named) == codecs.lookup(charset)):
+        return content_type
+    return _LABEL.sub("", content_type) + (f"; charset={charset}" if charset else "")
 
 
 class AsUTF8:

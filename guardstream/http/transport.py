@@ -24,7 +24,7 @@ from guardstream.framing.json import json_bytes, json_object
 from guardstream.guard import ONLY_BY_WRAP, Guard, check_guard
 from guardstream.hints import check_known
 from guardstream.http.body import aguard_body, guard_body, guard_error, in_thread
-from guardstream.http.charsets import charset_of
+from guardstream.http.charsets import charset_of, charset_of_json, labelled
 from guardstream.http.endpoints import ENDPOINTS, SHARED, provider_of
 from guardstream.http.headers import BYTES, CONVERSATION, NOT_UTF8, why_unreadable, withheld
 from guardstream.http.httpx_objects import (
@@ -608,6 +608,8 @@ def _other_body(guard: Guard, response: Any, body: bytes) -> bytes:
     media = _media(response)
     with _raised("answer"):
         charset = _charset(response)
+        if kind_of(media) == "json":
+            charset = charset_of_json(body, charset)
         if charset is not None:
             return guarded_in(charset, guard, media, body, {}).body
         return guarded(guard, media, body, {}, files=True).body
@@ -624,6 +626,9 @@ def _whole_answer(
     """Return the response with a whole body, which its client reads like any other."""
     made = whole_body(response, body)
     answer = _answer(guard, response, made, bodiless=bodiless, status=status)
+    if body and kind_of(_media(answer)) == "json":
+        charset = charset_of_json(body, _charset(answer))
+        answer.headers["content-type"] = labelled(answer.headers["content-type"], charset)
     if not bodiless:
         answer.headers["content-length"] = str(len(body))
     return answer

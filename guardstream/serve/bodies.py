@@ -14,6 +14,7 @@ from guardstream.errors import GuardstreamError
 from guardstream.events import FinishReason
 from guardstream.framing.frames.frame import Media
 from guardstream.http.charsets import AsUTF8, charset_of
+from guardstream.http.media import kind_of, media_of
 from guardstream.http.stream import WireGuard
 from guardstream.serve.routes import Headers, Route, values
 
@@ -187,6 +188,14 @@ def encoded(body: bytes, charset: str | None) -> bytes:
     return body if charset is None else body.decode().encode(charset, "replace")
 
 
+def decoded(body: bytes, charset: str) -> bytes:
+    """Decode a text to UTF-8. BodyError if it is not in its charset."""
+    try:
+        return body.decode(charset).encode()
+    except UnicodeError:
+        raise BodyError(f"a body is not in its charset {charset!r}") from None
+
+
 def open_body(
     route: Route,
     media: Media,
@@ -235,7 +244,9 @@ def reading(
             named = ", ".join(encodings)
             raise BodyError(f"a body with content-encoding {named!r} cannot be guarded{hint}")
         decoders.append(Inflating(_WINDOW[encoding]))
-    charset = _charset(headers) if text else None
+    content_type = "".join(values(headers, b"content-type")[:1])
+    is_json = kind_of(media_of(content_type)) == "json"  # its first bytes say its charset
+    charset = _charset(headers) if text and not is_json else None
     if charset is not None:
         decoders.append(Transcoding(charset))
     if last is not None:

@@ -15,10 +15,11 @@ from typing import Literal, TypeAlias
 
 from guardstream.framing.frames.frame import Media
 from guardstream.http.bodies import BINARY, SIGN, begins_with_json, text_of
+from guardstream.http.charsets import charset_of_json
 from guardstream.http.headers import in_utf8
 from guardstream.http.media import AMAZON, EVENTS, PARTS
 from guardstream.http.sniffing import WHOLE, Sniffer
-from guardstream.serve.bodies import BodyError, Reading, reading
+from guardstream.serve.bodies import BodyError, Reading, decoded, reading
 from guardstream.serve.declared import declared
 from guardstream.serve.routes import Headers, Route, values
 from guardstream.serve.whole_body import WholeBody
@@ -131,11 +132,15 @@ class BodyClassifier:
     def whole(self) -> WholeBody:
         """Return the complete body, to be guarded."""
         assert self._route.guard is not None
+        plain, charset = self._plain.getvalue(), self._reading.charset
+        if self._declared.kind == "json":
+            charset = charset_of_json(plain, self._declared.charset)
+            plain = plain if charset is None else decoded(plain, charset)
         return WholeBody(
             self._route.guard,
             self._declared,
-            self._plain.getvalue(),
-            self._reading.charset,
+            plain,
+            charset,
             may_end_early=self._may_end_early,
         )
 

@@ -289,9 +289,9 @@ class Exchange:
             return None
         if whole.finish in ("content_filter", "length"):
             log.warning("the policy ended a response of the type %r early", body.media)
-        headers = whole_headers(
-            self._start["headers"], self._route.label, None if changed is None else len(changed)
-        )
+        given = whole.labelled(self._start["headers"])
+        size = None if changed is None else len(changed)
+        headers = whole_headers(given, self._route.label, size)
         self._classifier = None
         await self._client.transmit({**self._start, "headers": headers})
         await self._client.put([raw if changed is None else changed], last=True)

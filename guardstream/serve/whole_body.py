@@ -7,7 +7,7 @@ from contextlib import suppress
 from guardstream.errors import GuardstreamError
 from guardstream.events import UNKNOWN, FinishReason
 from guardstream.guard import Guard
-from guardstream.http.charsets import AsUTF8
+from guardstream.http.charsets import AsUTF8, labelled
 from guardstream.http.media import EVENTS
 from guardstream.http.other_answers import guarded
 from guardstream.http.request import RefusedError
@@ -16,6 +16,7 @@ from guardstream.http.stream import WireGuard
 from guardstream.providers.errors import BLOCKED_CODE, Call, call_in
 from guardstream.serve.bodies import BodyError, encoded
 from guardstream.serve.declared import Declared
+from guardstream.serve.routes import Headers
 from guardstream.stream.on_block import blocked_message
 
 
@@ -58,6 +59,17 @@ class WholeBody:
         changed = encoded(body, self._charset)
         shown = changed if self._charset is None else self._as_utf8(changed)
         return None if body == plain and shown == changed else shown
+
+    def labelled(self, headers: Headers) -> Headers:
+        """Return the headers with the charset that the body is in, if it is JSON."""
+        if self._declared.kind != "json":
+            return headers
+        return [
+            (name, labelled(value.decode("latin-1"), self._charset).encode("latin-1"))
+            if name.lower() == b"content-type"
+            else (name, value)
+            for name, value in headers
+        ]
 
     def call(self) -> Call | None:
         """Return the call of JSON-RPC that the body answers, if it does, without an id that a rule

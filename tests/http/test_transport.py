@@ -287,6 +287,16 @@ def test_a_text_in_no_charset_is_refused(kind: str, body: bytes, why: str) -> No
         http.get(OTHER)
 
 
+@pytest.mark.parametrize("charset", ["utf-8", "utf-16-le"])
+def test_a_label_that_json_does_not_keep_is_corrected(charset: str) -> None:
+    body = '{"a":"se\\u0063ret"}'.encode(charset)
+    with sync_client(lambda _: echoed("application/json; charset=ibm037", body)) as http:
+        answer = http.get(OTHER)
+    assert answer.json() == {"a": "######"}
+    named = answer.headers["content-type"].partition("charset=")[2]
+    assert named == ("" if charset == "utf-8" else charset)
+
+
 def test_an_answer_in_another_charset_is_refused() -> None:
     def answer(_request: httpx.Request) -> httpx.Response:
         headers = {"content-type": "application/json; charset=utf-7"}

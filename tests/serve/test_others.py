@@ -99,6 +99,18 @@ async def test_all_that_is_text_is_guarded_in_every_split(
         assert (visit.body, visit.headers["content-length"]) == (masked, str(len(masked)))
 
 
+JSON = '{"a": "a se\\u0063ret"}'
+
+
+@pytest.mark.parametrize("charset", ["utf-8", "utf-16-le", "utf-16-be", "utf-32", "utf-8-sig"])
+@pytest.mark.parametrize("label", ["", "; charset=ibm037", "; charset=utf-16", '; charset="cp500"'])
+async def test_json_is_in_the_charset_of_its_first_bytes(charset: str, label: str) -> None:
+    visit = await fetch(guarded(whole(JSON.encode(charset), f"application/json{label}")))
+    assert json.loads(visit.body) == {"a": "a ******"}
+    named = visit.headers["content-type"].partition("charset=")[2] or "utf-8"
+    assert json.loads(visit.body.decode(named.strip('"')).lstrip("\ufeff")) == {"a": "a ******"}
+
+
 async def test_a_whole_response_is_what_check_makes_of_it() -> None:
     text = "one secret, two secrets " * 2000
     for kind in ("text/html", "text/css", OCTETS):
@@ -254,7 +266,7 @@ REFUSED = [
     (b"<p>forbidden", HTML, b"blocked"),
     (b"--x\r\n\r\nsecret", "multipart/mixed; boundary=x", b"in parts"),
     (b"secret", "image/png, text/html", b"two content types"),
-    (b'{"a": "secret"}', "application/json; charset=utf-16", b"not in its charset"),
+    ('{"a": "é"}'.encode("cp037"), "application/json; charset=cp037", b"neither text in UTF-8"),
 ]
 
 
