@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any, NamedTuple, Protocol, TypeAlias
 
 from guardstream.errors import AdapterError, GuardstreamError
-from guardstream.framing.json import json_bytes, json_object
+from guardstream.framing.json import TooManyValuesError, json_bytes, json_object
 from guardstream.guard import Guard
 from guardstream.http.request_fields import (
     BESIDE,
@@ -37,6 +37,8 @@ def refused() -> Iterator[None]:
     """Refuse a request whose JSON cannot be read or written."""
     try:
         yield
+    except TooManyValuesError as error:
+        raise RefusedError(413, "too_many_values", str(error)) from error
     except AdapterError as error:
         raise RefusedError(400, "invalid_json", str(error)) from error
 

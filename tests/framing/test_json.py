@@ -8,7 +8,14 @@ import threading
 import pytest
 
 from guardstream.errors import AdapterError
-from guardstream.framing.json import json_bytes, json_data, json_object, json_start
+from guardstream.framing.json import (
+    MAX_VALUES,
+    TooManyValuesError,
+    json_bytes,
+    json_data,
+    json_object,
+    json_start,
+)
 
 MANY = 200_000
 
@@ -37,6 +44,23 @@ def test_a_long_document_that_is_none_is_not_read(value: str) -> None:
 def test_a_long_document_that_names_a_key_twice_is_refused() -> None:
     with pytest.raises(AdapterError):
         json_object(long('{"a": 1, "a": 2}'))
+
+
+@pytest.mark.parametrize(
+    ("value", "most"),
+    [("{}", MAX_VALUES), ('""', MAX_VALUES), ("[]", MAX_VALUES), ("17", 20 * MAX_VALUES)],
+)
+def test_a_document_of_too_many_values_is_not_parsed(value: str, most: int) -> None:
+    few, many = (f'{{"a": [{",".join([value] * n)}]}}' for n in (most // 2, most + 1))
+    assert json_object(few) is not None
+    for read in (json_object, json_data, json_start):
+        with pytest.raises(TooManyValuesError):
+            read(many)
+
+
+def test_what_a_string_has_in_it_is_no_value() -> None:
+    text = json.dumps({"a": '{"[,\\ ' * MAX_VALUES})
+    assert json_object(text) == json.loads(text)
 
 
 def test_others_have_their_turn_while_a_long_document_is_read() -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from guardstream import Guard, Policy
+from guardstream.framing.json import MAX_VALUES
 from guardstream.http.request import RefusedError, checked_request
 
 ROLES = "roles: [user, tool, system, developer, assistant]"
@@ -178,6 +179,13 @@ def test_a_mask_that_would_change_a_tool_is_refused(tool: dict[str, Any]) -> Non
 def test_a_field_that_some_read_as_another_is_refused(message: dict[str, Any]) -> None:
     with pytest.raises(RefusedError, match="only some readers recognise"):
         checked_request(guard(), "ollama", json.dumps({"messages": [message]}).encode())
+
+
+def test_a_request_of_too_many_values_is_refused() -> None:
+    body = b'{"messages": [%s]}' % b",".join([b"{}"] * (MAX_VALUES + 1))
+    with pytest.raises(RefusedError, match="more than 200000 objects") as refused:
+        checked_request(guard(), "openai_chat", body)
+    assert (refused.value.status, refused.value.code) == (413, "too_many_values")
 
 
 def test_a_refusal_says_where() -> None:

@@ -6,9 +6,10 @@ from random import Random
 
 import pytest
 
+from guardstream.errors import AdapterError
 from guardstream.events import Event, Form, Text
 from guardstream.providers.adapter import Slot
-from guardstream.stream.flows.slots import Lanes
+from guardstream.stream.flows.slots import MAX_TEXTS, Lanes
 
 
 class Holding:
@@ -53,6 +54,15 @@ def test_what_is_held_is_the_sum_over_the_pipelines_that_are_open(seed: int) -> 
         elif not track.lane.done:
             lanes.finish(track.lane)
         assert lanes.held == sum(lane.stage.held for lane in lanes.open())
+
+
+def test_a_stream_of_too_many_texts_ends() -> None:
+    lanes = Lanes(lambda *_: Holding())
+    for choice in range(MAX_TEXTS):
+        lanes.feed(Slot(choice, "text", "content"), "a", None)
+    lanes.feed(Slot(0, "text", "content"), "b", None)
+    with pytest.raises(AdapterError, match="more than 4096 texts"):
+        lanes.feed(Slot(MAX_TEXTS, "text", "content"), "a", None)
 
 
 def test_a_pipeline_is_not_asked_what_it_holds_because_others_have_text() -> None:

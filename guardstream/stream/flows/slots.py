@@ -184,6 +184,10 @@ class Track:
         self.is_answer = self.slot.is_answer
 
 
+MAX_TEXTS = 4096
+"""The texts of one stream: each has a pipeline, and a track as long as the stream lasts."""
+
+
 class Lanes:
     """Tracks by slot; consecutive blocks have a track each and share one lane.
 
@@ -279,6 +283,8 @@ class Lanes:
 
     def _opened(self, slot: Slot, rest: str, chunk: Any) -> Track:
         """Return a new track; its text may continue a match that began in the `rest` of another."""
+        if len(self._tracks) >= MAX_TEXTS and slot not in self._tracks:
+            raise AdapterError(f"a stream of more than {MAX_TEXTS} texts: choices, calls, or paths")
         stage = self._stage(slot)
         lane = Lane(Continued(stage, rest) if rest else stage)
         lane.track = self._tracks[slot] = Track(slot, chunk, lane)
