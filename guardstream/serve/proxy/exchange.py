@@ -49,6 +49,9 @@ from guardstream.vault import FullError, Vault, VaultError
 
 log = logging.getLogger("guardstream.serve")
 
+_OF_PROXIES = frozenset({"CONNECT", "TRACE", "PRI"})
+"""Methods that say something to a proxy: open a tunnel, send my headers back, speak HTTP/2."""
+
 _UNKNOWN_PATH = (
     "the proxy does not know this path: give it a route with its 'provider', or guard all such "
     "paths with 'other: guard'"
@@ -285,7 +288,7 @@ class ProxyExchange:
         if self._context.table.may_be_disguised(path):
             why = "this path may be another name of a known one: use that, or give it a route"
             raise RefusedError(404, "not_guarded", why)
-        if self._settings.other != "pass":
+        if self._settings.other != "pass" or self._scope["method"] in _OF_PROXIES:
             raise RefusedError(404, "not_guarded", _UNKNOWN_PATH)
         places = (path,)
         self._upstream = self._context.choice.of(places, None, DEFAULT)

@@ -125,6 +125,15 @@ def test_no_other_spelling_of_a_known_path_is_served(other: Any) -> None:
     assert all(b"%" not in target.encode() and "//" not in target for target in provider.targets)
 
 
+@pytest.mark.parametrize("other", ["refuse", "guard", "pass"])
+@pytest.mark.parametrize("method", ["TRACE", "CONNECT", "PRI"])
+def test_what_is_said_to_a_proxy_is_not_forwarded(method: str, other: Any) -> None:
+    with proxied(lambda *_: completion("a secret"), other=other) as (url, provider):
+        answer = answer_to(url, "/own", method)
+    assert answer.split()[1] == "404"
+    assert provider.targets == []
+
+
 @pytest.mark.parametrize("path", ["/v1/threads", "/api/pull", "/api/v1/models", "/v1/models/m/x"])
 @pytest.mark.parametrize("method", ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "HEAD"])
 def test_any_method_of_an_unknown_path_is_guarded(path: str, method: str) -> None:

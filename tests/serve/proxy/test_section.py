@@ -157,6 +157,16 @@ def test_clients_come_with_keys_of_yours_and_requests_go_on_with_the_upstreams(
     assert [record["attributes"] for record in records] in ([{"key": name}], [])  # no address
 
 
+@pytest.mark.parametrize("path", [CHAT, MESSAGES])
+def test_a_client_cannot_have_the_upstreams_key_left_out(tmp_path: Path, path: str) -> None:
+    section = "  upstream: UPSTREAM\n" + KEYS
+    with served(tmp_path, lambda _: completion("a"), section) as (url, provider):
+        named = "close, authorization, x-api-key"
+        ask(url, path, authorization="Bearer the-web_key", connection=named)
+    (sent,) = provider.headers
+    assert "the-upstream_key" in (sent.get("authorization", "") + sent.get("x-api-key", ""))
+
+
 @pytest.mark.parametrize(
     "headers",
     [{}, {"authorization": "Bearer other"}, {"x-api-key": ""}, {"authorization": "Bearer"}],
