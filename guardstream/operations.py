@@ -355,7 +355,7 @@ def _audits(policy: Policy, section: AuditFile | None) -> Sequence[Observer]:
         log = AuditLog(
             path,
             fsync=section.fsync,
-            starts=section.starts,
+            starts=section.has_starts,
             mode=int(section.mode, 8),
             chain=section.chain,
             sign=_signer(policy, section),

@@ -314,12 +314,11 @@ async def test_a_stream_that_is_dropped_while_a_check_waits_has_one_record(
 async def test_no_record_no_answer(
     tmp_path: Path, sections: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    logged, _ = audited(
-        tmp_path, "audit: {path: audit.jsonl, errors: raise, starts: true}\n" + sections
-    )
+    logged, _ = audited(tmp_path, "audit: {path: audit.jsonl, errors: raise}\n" + sections)
     monkeypatch.setattr("guardstream.observability.audit.os.write", lambda *_: 0)
+    stream = logged.wrap(Provider(Source(["x"])))
     with pytest.raises(Exception, match="'AuditLog' failed"):
-        await logged.wrap(Provider(Source(["x"]))).text()
+        await anext(stream)
 
 
 async def test_errors_of_other_observers_are_still_reported(
@@ -329,7 +328,7 @@ async def test_errors_of_other_observers_are_still_reported(
     logged, log = audited(tmp_path, section, observers=[Failing(), Watching()])
     assert await logged.wrap(Source(["x"])).text() == "x"
     assert "'Failing' failed" in caplog.text
-    assert len(list(read_audit(log))) == 1
+    assert len(list(read_audit(log))) == 2  # its beginning, and its end
 
 
 def test_a_log_that_cannot_be_written_is_told_at_once(tmp_path: Path) -> None:

@@ -186,8 +186,8 @@ class AuditFile(Model):
     """A file of JSON lines, relative to the policy; appended to."""
     fsync: bool = False
     """Whether a record is on disk before the stream's consumer continues."""
-    starts: bool = False
-    """Whether the beginning of a stream is logged, too."""
+    starts: bool | None = None
+    """Whether the beginning of a stream is logged, too; always with `errors: raise`."""
     mode: Annotated[str, Field(pattern="^0?[0-7]{3}$")] = "600"
     """The permissions of a new file, in octal digits and quotes."""
     chain: bool = False
@@ -202,7 +202,7 @@ class AuditFile(Model):
     """Additional attributes of each record, such as `service: shop`; a stream's own override
     them."""
     errors: Literal["report", "raise"] = "report"
-    """Whether a record that cannot be written is logged, or ends its stream."""
+    """Whether a record that cannot be written is logged, or ends its stream before its text."""
 
     @model_validator(mode="after")
     def _somewhere(self) -> AuditFile:
@@ -214,6 +214,11 @@ class AuditFile(Model):
         if "every" in self.model_fields_set and self.sign is None:
             raise ValueError("'every' has no effect without 'sign'")
         return self
+
+    @property
+    def has_starts(self) -> bool:
+        """Whether the beginning of a stream is logged."""
+        return bool(self.starts) or self.errors == "raise"
 
 
 class MetricsFile(Model):

@@ -23,6 +23,12 @@ def find(built: CompiledPolicy) -> Iterator[Problem]:
     yield from _arguments(built)
     yield from _unused_subpatterns(built)
     yield from _small_budgets(built)
+    audit = built.file.audit
+    if audit is not None and audit.starts is False and audit.has_starts:
+        mark = built.source.document.mark(("audit", "starts"))
+        yield Problem(
+            mark, "beginnings are logged: 'errors: raise' allows no text without a record"
+        )
 
 
 def _small_budgets(built: CompiledPolicy) -> Iterator[Problem]:
