@@ -57,6 +57,11 @@ class Watched:
         return self._policy
 
     @property
+    def name(self) -> str:
+        """What the log calls the policy."""
+        return str(self._path)
+
+    @property
     def loaded(self) -> Policy:
         """The policy as it was last loaded."""
         return self._policy
@@ -91,7 +96,7 @@ class Watched:
             log.error("the policy was not reloaded, the last valid one stays:\n%s", error)
         else:
             self._policy = policy
-            log.info("reloaded the policy %s", self._path)
+            log.info("reloaded the policy %s", self.name)
         self._files = files  # last: whoever finds nothing changed has the new policy
 
     def _load(self) -> tuple[Policy | PolicyError, Files]:

@@ -292,19 +292,52 @@ def _is_ready(url: str) -> bool:
         return False
 
 
-def test_a_worker_that_cannot_start_says_why_and_the_others_go_on(tmp_path: Path) -> None:
+def _policies_of(url: str) -> set[str]:
+    """The policies by which a few requests are answered."""
+    asked = [httpx.post(f"{url}/v1/chat/completions", json={"messages": []}) for _ in range(12)]
+    return {answer.headers["guardstream-policy"] for answer in asked}
+
+
+def test_all_workers_have_one_policy_whatever_becomes_of_its_file(tmp_path: Path) -> None:
     policy, log = _slow(tmp_path, 1, 2), tmp_path / "log"
+    policy.write_text(policy.read_text() + "reload: true\n")
+    valid = policy.read_text()
     with running(str(policy), log=log) as (url, process):
-        first, _ = workers_of(process)
-        os.kill(first, signal.SIGSTOP)
-        _wait_until(lambda: _is_ready(url))  # the other has loaded the policy, too
-        valid = policy.read_text()
+        (before,) = _policies_of(url)
+        policy.write_text(valid.replace("[secret]", "[secret, another]"))
+        _wait_until(lambda: before not in _policies_of(url))
+        (edited,) = _policies_of(url)
         policy.write_text("rulez: []")
-        os.kill(first, signal.SIGKILL)
         _wait_until(lambda: "unknown key 'rulez', did you mean 'rules'?" in log.read_text())
-        assert httpx.get(f"{url}/readyz").status_code == 200
+        assert _policies_of(url) == {edited}
+        first, _ = workers_of(process)
+        os.kill(first, signal.SIGKILL)
+        _wait_until(lambda: len(workers_of(process)) == 2 and first not in workers_of(process))
+        _wait_until(lambda: _is_ready(url))
+        assert _policies_of(url) == {edited}
         policy.write_text(valid)
-        _wait_until(lambda: len(workers_of(process)) == 2)
+        _wait_until(lambda: _policies_of(url) == {before})
+        process.send_signal(signal.SIGINT)
+    assert log.read_text().count("unknown key 'rulez'") == 1
+    assert "Traceback" not in log.read_text()
+
+
+def test_workers_that_are_replaced_have_the_policy_of_that_moment_or_the_last(
+    tmp_path: Path,
+) -> None:
+    policy, log = _slow(tmp_path, 1, 2), tmp_path / "log"
+    policy.write_text(policy.read_text().replace("drain: 5m", "drain: 0s"))
+    valid = policy.read_text()
+    with running(str(policy), log=log) as (url, process):
+        (before,) = _policies_of(url)
+        policy.write_text("rulez: []")
+        process.send_signal(signal.SIGHUP)
+        _wait_until(lambda: "no policy was reloaded" in log.read_text())
+        policy.write_text(valid.replace("[secret]", "[secret, another]"))
+        _wait_until(lambda: _is_ready(url))
+        assert _policies_of(url) == {before}
+        process.send_signal(signal.SIGHUP)
+        _wait_until(lambda: _is_ready(url) and before not in _policies_of(url))
         process.send_signal(signal.SIGINT)
     assert "Traceback" not in log.read_text()
 

@@ -45,6 +45,7 @@ from guardstream.receipts.collecting import Collecting
 from guardstream.serve.from_policy import other_policy, read, redis_of, replay_of
 from guardstream.serve.journal import Replay
 from guardstream.serve.proxy.endpoints import UNKNOWN, EndpointTable
+from guardstream.serve.proxy.generations import Published
 from guardstream.serve.proxy.key_file import KeysOfFile, key_of
 from guardstream.serve.proxy.keys import Key, KeyFunction, Keys
 from guardstream.serve.proxy.settings import DEFAULT, ProxySettings, SettingsError
@@ -129,13 +130,15 @@ class ServeOptions:
         others = (each for each in self.upstreams.values() if isinstance(each, Mapping))
         return self.upstream_key is not None or any(each.get("key") for each in others)
 
-    def settings(self) -> ProxySettings:
+    def settings(self, shared: str | None = None) -> ProxySettings:
         """Load the policies, and read the secrets.
+
+        With `shared`, the policies are those that another process has published in that folder.
 
         Raises PolicyError or SettingsError for invalid settings, OSError if the audit log cannot be
         written.
         """
-        guards, operations_of = self._loaded()
+        guards, operations_of = self._loaded(shared)
         shown = self.metrics or any(_counted(each) for each in operations_of.values())
         if self.metrics_listen is not None and not shown:
             raise PolicyError(
@@ -176,7 +179,11 @@ class ServeOptions:
             on_block=self.on_block,
         )
 
-    def _loaded(self) -> tuple[dict[str, Guard], dict[str, Operations]]:
+    def policy(self, name: str) -> Policy:
+        """Load a policy by its name. PolicyError for an invalid one."""
+        return Policy.load(self.policies[name], allow_code=self.allow_code)
+
+    def _loaded(self, shared: str | None) -> tuple[dict[str, Guard], dict[str, Operations]]:
         """Load the policies; return their guards, and the operations of those that have any."""
         audit = AuditLog(self.audit, starts=True) if self.audit is not None else None
         if audit is not None:
@@ -184,9 +191,13 @@ class ServeOptions:
         guards: dict[str, Guard] = {}
         operations_of: dict[str, Operations] = {}
         for name, path in self.policies.items():
-            watched = Watched(path, allow_code=self.allow_code)
+            if shared is None:
+                watched = Watched(path, allow_code=self.allow_code)
+            else:
+                watched = Published(shared, name)
             current = watched.policy()
             reload = current.file.reload if self.reload is None else self.reload
+            reload = reload or shared is not None
             applied = operations(current if name == DEFAULT else other_policy(current))
             if applied is not None:
                 operations_of[name] = applied

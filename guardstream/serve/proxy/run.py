@@ -16,9 +16,10 @@ import tempfile
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict
+from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from ipaddress import ip_address
 from math import ceil
@@ -34,13 +35,13 @@ from guardstream.errors import GuardstreamError
 from guardstream.policy.serving import IN_MEMORY, ONE_PROCESS, address_of
 from guardstream.serve.proxy.app import application
 from guardstream.serve.proxy.connections import tls
+from guardstream.serve.proxy.generations import FOLDER, Generations, published
 from guardstream.serve.proxy.options import ServeOptions, shown_metrics
 from guardstream.serve.proxy.protocol import BoundedProtocol
 from guardstream.serve.proxy.settings import ProxySettings, SettingsError
 
 _ENVIRONMENT = "GUARDSTREAM_SERVE"
-"""The environment variable that passes the options to worker processes, which load the policies
-themselves."""
+"""The environment variable that passes the options to worker processes."""
 
 _MAX_HEADER = 64 * 1024
 """The maximum bytes of a request's line and headers together."""
@@ -212,15 +213,42 @@ def _serve(
         config = uvicorn.Config(f"{__name__}:from_environment", **arguments)
         server = uvicorn.Server(config)
         if workers > 1:
-            supervisor: Any = _Workers
-            # Earlier versions of uvicorn need the application's import path.
-            takes_target = "target" in inspect.signature(supervisor).parameters
-            also = {"target": server.run} if takes_target else {}
-            supervisor(config, sockets=[listener], **also).run()
+            with _published(settings) as generations:
+                _supervise(config, server, listener, options, generations)
         else:
             server.run(sockets=[listener])
             if not server.started:
                 raise ListenError("the proxy did not start: the reason is above")
+
+
+@contextmanager
+def _published(settings: ProxySettings) -> Iterator[Generations]:
+    with ExitStack() as stack:
+        try:
+            generations = stack.enter_context(published(settings.guards))
+        except OSError as error:
+            raise ListenError(
+                "several workers share their policies in a folder that can be written: mount one "
+                "at /tmp, or name one in TMPDIR"
+            ) from error
+        yield generations
+
+
+def _supervise(
+    config: uvicorn.Config,
+    server: uvicorn.Server,
+    listener: socket.socket,
+    options: ServeOptions,
+    generations: Generations,
+) -> None:
+    """Run the workers until told to stop."""
+    supervisor: Any = _Workers
+    # Earlier versions of uvicorn need the application's import path.
+    takes_target = "target" in inspect.signature(supervisor).parameters
+    also = {"target": server.run} if takes_target else {}
+    workers = supervisor(config, sockets=[listener], **also)
+    workers.reload = partial(generations.reload, options.policy)
+    workers.run()
 
 
 class _Workers(Multiprocess):
@@ -234,6 +262,9 @@ class _Workers(Multiprocess):
     done in a thread, so that another signal can stop all workers meanwhile.
     """
 
+    reload: Callable[[], None]
+    """Loads the policies anew, for the workers that SIGHUP starts."""
+
     _restarting: threading.Thread | None = None
 
     def __init__(self, *arguments: Any, **named: Any) -> None:
@@ -246,6 +277,7 @@ class _Workers(Multiprocess):
         self.signal_queue.append(signal.SIGINT)
 
     def handle_hup(self) -> None:
+        self.reload()
         thread = self._restarting = threading.Thread(target=self._restart, daemon=True)
         thread.start()
         while thread.is_alive():
@@ -412,10 +444,10 @@ def _follow_parent() -> None:
 
 
 def _loaded(options: ServeOptions) -> ProxySettings:
-    """Load a worker's settings. A worker that replaces another may find files that have become
-    invalid: it logs that and exits, and new ones are started until the files are valid."""
+    """Load a worker's settings. A worker that replaces another may find a file of keys that has
+    become invalid: it logs that and exits, and new ones are started until it is valid."""
     try:
-        return options.settings()
+        return options.settings(os.environ.get(FOLDER))
     except (GuardstreamError, OSError) as error:
         log.error("a worker could not start, which is tried again:\n%s", error)
         raise SystemExit(1) from error
