@@ -28,7 +28,7 @@ from guardstream.scan.words.normalize import (
     whole_by_default,
 )
 from guardstream.stages.exceptions import HIDDEN, After, Allowed
-from guardstream.stages.rules import Rule, RuleError
+from guardstream.stages.rules import PUBLIC_REACH, Rule, RuleError
 
 _ADDED = frozenset((CANONICAL, EXACT))
 
@@ -99,6 +99,7 @@ class _Judge:
         "_after",
         "_allowed",
         "_fold",
+        "_public",
         "_reading",
         "_spaces",
         "_validators",
@@ -117,9 +118,11 @@ class _Judge:
         self._allowed = Allowed(rule) if rule.allow_patterns else None
         self._after = After(rule, reading.hidden) if rule.allow_after else None
         self._validators = tuple(rule.validators)
+        self._public = rule.public
         self.keywords = _Keywords(rule, reading) if rule.keywords else None
         asking = (self.keywords, self._after)
-        self.reach = max([0, *(each.reach for each in asking if each is not None)])
+        public = PUBLIC_REACH + reading.hidden if rule.public else 0
+        self.reach = max([public, *(each.reach for each in asking if each is not None)])
 
     def __call__(self, text: str, before: str) -> bool:
         if self.keywords is not None and not self.keywords.stand_before(before):
@@ -132,10 +135,14 @@ class _Judge:
             return False
         if self._allowed is not None and self._allowed.match(text):
             return False
-        for validator in self._validators:  # noqa: SIM110 - each match is judged: no generator
+        for validator in self._validators:
             if not validator(text):
                 return False
-        return True
+        return not (self._public and self._is_public(text, before))
+
+    def _is_public(self, text: str, before: str) -> bool:
+        before = self._reading.seen(before[-PUBLIC_REACH - self._reading.hidden :])[-PUBLIC_REACH:]
+        return any(check(text, before) for check in self._public)
 
     def of_word(self, text: str, before: str) -> bool:
         """Judge a match in text that is not translated."""

@@ -19,7 +19,7 @@ from typing import TypeAlias
 import regex
 
 from guardstream.events import Event, Finding, Finish, Text
-from guardstream.stages.rules import SEVERITIES, Keep, OnError, OnOverflow, Rule
+from guardstream.stages.rules import PUBLIC_REACH, SEVERITIES, Keep, OnError, OnOverflow, Rule
 
 from .patterns import END, Matched, Rest, Thread, Tree
 
@@ -81,6 +81,8 @@ def is_confirmed(rule: Rule, text: str, start: int, end: int, *, word: bool) -> 
         return False
     if any(stands_before(context, before, matched) for context in rule.allow_after):
         return False
+    if any(public(matched, before[-PUBLIC_REACH:]) for public in rule.public):
+        return False
     try:
         return all(validator(matched) for validator in rule.validators)
     except Exception as error:
@@ -106,7 +108,7 @@ def has_confirmed(rule: Rule, text: str, spans: Sequence[Span]) -> bool:
 def can_refuse(rule: Rule) -> bool:
     """Whether a match of the rule may be refused."""
     allowed = rule.allow_words or rule.allow_patterns or rule.allow_after
-    return bool(rule.validators or allowed)
+    return bool(rule.validators or allowed or rule.public)
 
 
 # The whole text
