@@ -13,7 +13,7 @@ from typing import Any, get_args
 from guardstream.errors import PolicyError
 from guardstream.events import UNKNOWN, Channel
 from guardstream.hints import hint, nearest
-from guardstream.policy import checks, json_section, limits_section, packs, public
+from guardstream.policy import checks, json_section, limits_section, packs, public, yielding
 from guardstream.policy.limits_section import Limited
 from guardstream.policy.model import (
     OPERATIONAL,
@@ -153,6 +153,7 @@ def _checked(
     for placed in merged.rules.values():
         _check_rule(merged, placed)
     enabled = [placed for placed in merged.rules.values() if placed.rule.enabled]
+    yielding.check(merged)
     return _Checked(
         merged=merged,
         file=merged.file,
@@ -359,7 +360,7 @@ def _rulesets(loader: Loader, file: PolicyFile, rules: _Rules) -> Mapping[str, R
     compiled: dict[tuple[str, ...], RuleSet] = {}
     result: dict[str, RuleSet] = {}
     for channel in (*CHANNELS, UNKNOWN):
-        wanted = [pair for pair in rules if applies(pair[0].rule, channel)]
+        wanted = yielding.resolved(file, [pair for pair in rules if applies(pair[0].rule, channel)])
         ids = tuple(rule.id for _, rule in wanted)
         if wanted and ids not in compiled:
             compiled[ids] = _ruleset(loader, file, wanted)

@@ -258,6 +258,8 @@ class RuleFile(Model):
     """Exceptions that do not count as a match."""
     public: Annotated[list[Kind] | None, BeforeValidator(_listed), _OneOrMore()] = None
     """Of which kinds of what is public matches may be; the policy's `public` says which show."""
+    yields: list[Text] = Field(default=[])
+    """Ids of rules whose masks are kept: a match in which one lies, or begins, does not count."""
     action: Action = "mask"
     """What happens to a match."""
     replacement: Replacement | None = None
