@@ -18,6 +18,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from benchmarks import passwords as made_up
 from benchmarks.arguments import parser
 from benchmarks.splits import side
 from guardstream import Finding, Guard, Policy
@@ -104,6 +105,29 @@ def secrets() -> Iterator[Row]:
         report(flagged, "missed", half)
         partly = [miss for miss in masked.misses if miss not in flagged.misses]
         report(Share(misses=partly), "not whole", half)
+
+
+def passwords() -> Iterator[Row]:
+    """Passwords of 14 characters drawn from 94, and lines in the same notations without one."""
+    guard = Guard.load("guardstream/secrets")
+    masked, flagged = Share(), Share()
+    for before, written, after in made_up.drawn(500):
+        text, start = before + written + after, len(before)
+        masked.count(covered((start, start + len(written)), found(guard, text)), repr(text))
+    for text in made_up.innocent(1000):
+        findings = found(guard, text)
+        flagged.count(bool(findings))
+        report_flagged(findings, repr(text), "development")
+    what = "14 characters of 94 in eight notations"
+    yield Row("secrets", f"{what}: masked whole", "", *least(masked, 97))
+    yield Row("secrets", "1,000 lines of these without a password: flagged", "", *most(flagged, 1))
+    report(masked, "not whole")
+
+
+def covered(span: Span, findings: Iterable[Finding]) -> bool:
+    """Whether findings together cover a span."""
+    places = {at for finding in findings for at in range(finding.start, finding.end)}
+    return places.issuperset(range(*span))
 
 
 def secret_span(text: str, span: dict[str, Any]) -> Span:
@@ -290,6 +314,7 @@ def prose() -> Iterator[Row]:
 
 PARTS: dict[str, Callable[[], Iterator[Row]]] = {
     "secrets": secrets,
+    "passwords": passwords,
     "pii": pii,
     "injection": injection,
     "words": words,

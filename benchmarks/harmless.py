@@ -2,7 +2,8 @@
 
 Two-word phrases of common words are looked for in text files, by kind of file, exactly and as
 `words` compare them: with white space of any kind between them. It prints how many matches there
-are of each, and how much text was held; `--show N` prints that many of the others.
+are of each, and how much text was held; `--show N` prints that many of the others. So it does for
+the rules of the pack `chat`, which mask or block.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from pathlib import Path
 from random import Random
 
 from benchmarks.arguments import parser
+from guardstream import Guard
 from guardstream.events import Finding
 from guardstream.stages.redact import RuleSet
 from guardstream.stages.rules import Rule
@@ -73,6 +75,7 @@ def main() -> None:
     counts: Counter[tuple[str, str]] = Counter()
     held: dict[str, list[int]] = {"exact": [], "words": []}
     shown = options.show
+    chat, by_rule = Guard.load("guardstream/chat"), Counter[str]()
     for kind, text in texts(folders, options.most):
         counts[kind, "characters"] += len(text)
         spans = {}
@@ -80,11 +83,14 @@ def main() -> None:
             spans[name], waits = found(rules, text)
             held[name] += waits
             counts[kind, name] += len(spans[name])
+        by_rule.update(each.rule for each in chat.check(text).findings if each.action != "monitor")
         for start, end in sorted({*spans["words"]} - {*spans["exact"]})[:shown]:
             print(repr(text[max(start - 20, 0) : end + 20]))
             shown -= 1
     for (kind, name), count in sorted(counts.items()):
         print(f"{kind:8} {name:12} {count}")
+    for rule, count in by_rule.most_common():
+        print(f"chat     {rule:12} {count}")
     for name, waits in held.items():
         print(f"held by {name}: {sum(waits) / len(waits):.3f} on average, {max(waits)} at most")
 

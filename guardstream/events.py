@@ -13,6 +13,7 @@ __all__ = [
     "FindingKind",
     "Finish",
     "FinishReason",
+    "Region",
     "Severity",
     "Stage",
     "Text",
@@ -91,6 +92,59 @@ def match_found(rule: str, start: int, end: int, action: Action, severity: Sever
     made.__class__ = Finding
     finding: Finding = made
     return finding
+
+
+@dataclass(frozen=True, slots=True)
+class Region:
+    """Text that masks cover together: one value, however many rules have found it.
+
+    `finding` is that of the most severe of them, the first among equals, `findings` are all.
+    `start` and `end` are the region's. Regions are told apart by choice, channel and path; of
+    several tool calls in a choice, those that have a mask at the same place count as one.
+    """
+
+    finding: Finding
+    start: int
+    end: int
+    findings: tuple[Finding, ...]
+
+
+_SEVERE = ("low", "medium", "high", "critical")
+
+
+def _place(finding: Finding) -> tuple[int, str, str]:
+    return finding.choice, finding.channel, finding.path
+
+
+def regions(findings: Iterable[Finding]) -> tuple[Region, ...]:
+    """Return the regions of the findings that mask, in text order by choice, channel and path."""
+    masks = [each for each in findings if each.action == "mask" and each.kind in _COVERING]
+    masks.sort(key=lambda each: (_place(each), each.start, each.end))
+    grouped: list[list[Finding]] = []
+    last, end = None, 0
+    for each in masks:
+        if _place(each) == last and each.start < end:
+            grouped[-1].append(each)
+            end = max(end, each.end)
+        else:
+            grouped.append([each])
+            last, end = _place(each), each.end
+    return tuple(map(_region, grouped))
+
+
+_COVERING = frozenset(("match", "overflow"))
+
+
+def _region(found: list[Finding]) -> Region:
+    worst = max(found, key=lambda each: _SEVERE.index(each.severity))
+    return Region(worst, found[0].start, max(each.end for each in found), tuple(found))
+
+
+def counted(findings: Iterable[Finding]) -> list[Finding]:
+    """Return the findings that count: of each region one, and all that do not mask."""
+    findings = tuple(findings)
+    rest = [each for each in findings if each.action != "mask" or each.kind not in _COVERING]
+    return [*(region.finding for region in regions(findings)), *rest]
 
 
 @dataclass(frozen=True, slots=True)

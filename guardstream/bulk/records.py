@@ -158,8 +158,7 @@ class Redactor:
             return text
         self.report.characters += len(text)
         result = self._guard.check(text, channel)
-        for finding in result.findings:
-            self.report.found(finding)
+        self.report.found(result.findings)
         self._blocked = self._blocked or result.finish == "content_filter"
         return text if result.text == text else result.text
 
@@ -186,6 +185,10 @@ class Pieces(Protocol):
         ...
 
 
+_FEW, _LAST = 1_000, 100
+"""How many findings of a text wait to be counted, and how many of them go on waiting."""
+
+
 class _Guarded:
     """One text, as a stream."""
 
@@ -196,6 +199,7 @@ class _Guarded:
         self._report = report
         self._blocked = self._masked = False
         self._last_text = ""
+        self._found: list[Finding] = []
 
     def feed(self, text: str) -> str:
         if self.over:
@@ -206,6 +210,7 @@ class _Guarded:
     def finish(self) -> str:
         rest = "" if self.over else self._shown(self._stage.finish())
         report = self._report
+        report.found(self._found)
         report.records += 1
         report.changed += self._masked or self._blocked
         report.blocked += self._blocked
@@ -217,11 +222,15 @@ class _Guarded:
             if isinstance(event, Text):
                 text += event.text
             elif isinstance(event, Finding):
-                self._report.found(event)
+                self._found.append(event)
                 self._masked = self._masked or event.action == "mask"
             elif isinstance(event, Finish):
                 self.over = True
                 self._blocked = event.reason == "content_filter"
+        if len(self._found) > _FEW:
+            # Of the last ones, more may be found that overlap.
+            self._report.found(self._found[:-_LAST])
+            del self._found[:-_LAST]
         self._last_text = text or self._last_text
         return text + following(self._last_text, self._message) if self._blocked else text
 

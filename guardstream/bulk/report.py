@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from guardstream.errors import GuardstreamError
-from guardstream.events import Finding
+from guardstream.events import Finding, counted
 
 PLACES = 100
 """How many places of changes are kept; the rest is only counted."""
@@ -43,9 +43,10 @@ class Report:
     before: Counter[tuple[str, str]] = field(default_factory=Counter)
     places: list[str] = field(default_factory=list)
 
-    def found(self, finding: Finding) -> None:
-        """Count a finding."""
-        self.findings[finding.rule, finding.action] += 1
+    def found(self, findings: Iterable[Finding]) -> None:
+        """Count the findings of a text: of those that overlap and mask, one."""
+        for finding in counted(findings):
+            self.findings[finding.rule, finding.action] += 1
 
     def add(self, other: Report) -> None:
         """Add the counts of another report."""

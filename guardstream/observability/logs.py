@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 
+from guardstream.events import counted
 from guardstream.observability.record import as_dict, start_as_dict
 from guardstream.stream.observers import StreamRecord, StreamStart
 
@@ -32,7 +33,7 @@ class LogObserver:
             record.start.id,
             record.finish,
             f" by {record.blocked_by}" if record.blocked_by is not None else "",
-            len(record.findings),
+            len(counted(record.findings)),
             record.stats.characters_out,
             record.stats.seconds * 1000,
             extra={"stream": as_dict(record)},

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from guardstream.events import counted
 from guardstream.observability.record import HELD_CHARACTERS, TOKENS_PER_SECOND
 from guardstream.stream.observers import StreamRecord, StreamStart
 
@@ -107,7 +108,7 @@ class OpenTelemetry:
     def _measure(self, record: StreamRecord, attributes: dict[str, Any]) -> None:
         stats, policy = record.stats, _policy(record.start)
         self._streams.add(1, attributes)
-        for finding in record.findings:
+        for finding in counted(record.findings):
             about = {"guardstream.rule": finding.rule, "guardstream.action": finding.action}
             self._findings.add(1, {**policy, **about})
         self._duration.record(stats.seconds, attributes)

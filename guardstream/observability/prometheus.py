@@ -13,6 +13,7 @@ from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
+from guardstream.events import counted
 from guardstream.observability.record import HELD_CHARACTERS, TOKENS_PER_SECOND
 from guardstream.stream.observers import StreamRecord, StreamStart
 
@@ -85,7 +86,7 @@ class Prometheus:
             self._blocks.labels(*policy, record.blocked_by).inc()
         if record.error is not None:
             self._errors.labels(*policy, record.error).inc()
-        for finding in record.findings:
+        for finding in counted(record.findings):
             self._findings.labels(*policy, finding.rule, finding.action).inc()
         self._characters.labels(*policy, "in").inc(stats.characters_in)
         self._characters.labels(*policy, "out").inc(stats.characters_out)

@@ -10,6 +10,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from guardstream.events import Action, Finding, FindingKind, Severity, counted
 from guardstream.observability.audit import Torn, read_audit
 
 _MEASURED = ("seconds", "first_received", "first_released", "held_max", "held_seconds")
@@ -20,7 +21,17 @@ _SUMMED = ("characters_in", "characters_out", "input_tokens", "output_tokens")
 
 class _Finding(BaseModel):
     rule: str
-    action: str
+    action: Action
+    severity: Severity = "medium"
+    kind: FindingKind = "match"
+    channel: str = "text"
+    choice: int = 0
+    path: str = ""
+    start: int = 0
+    end: int = 0
+
+    def finding(self) -> Finding:
+        return Finding(**self.model_dump())
 
 
 class _Stream(BaseModel):
@@ -77,14 +88,15 @@ class Report:
         self.streams += 1
         self.finishes[stream.finish] += 1
         self.policies[f"{stream.policy or '-'}@{stream.fingerprint}"] += 1
-        self.findings.update(f"{found.rule} ({found.action})" for found in stream.findings)
+        found = counted(each.finding() for each in stream.findings)
+        self.findings.update(f"{each.rule} ({each.action})" for each in found)
         if stream.blocked_by:
             self.blocks[stream.blocked_by] += 1
         if stream.error:
             self.errors[stream.error] += 1
         day = self.days.setdefault(stream.started[:10] or "-", Counter())
         day["streams"] += 1
-        day["findings"] += len(stream.findings)
+        day["findings"] += len(found)
         day["blocked"] += stream.finish == "content_filter"
         for name in _SUMMED:
             setattr(self, name, getattr(self, name) + (getattr(stream, name) or 0))

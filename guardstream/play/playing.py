@@ -9,7 +9,7 @@ from time import perf_counter
 from typing import Any, Literal, TypeAlias
 
 from guardstream.consumers.recording import timed
-from guardstream.events import Finding
+from guardstream.events import Finding, counted
 from guardstream.guard import Guard
 from guardstream.observability.timeline import Timeline
 from guardstream.play.places import Place, Places
@@ -197,7 +197,7 @@ def outcome(guard: Guard, chunks: Sequence[Timed]) -> Event:
     clock = Clock()
     stream = wrapped(guard, clock.timing(chunks), clock, text=is_text(chunks))
     text = stream.text()
-    found = Counter(finding.rule for finding in stream.findings)
+    found = Counter(finding.rule for finding in counted(stream.findings))
     return {"text": text, "finish": stream.finish, "findings": dict(found)}
 
 

@@ -13,12 +13,13 @@ from typing import Any, get_args
 from guardstream.errors import PolicyError
 from guardstream.events import UNKNOWN, Channel
 from guardstream.hints import hint, nearest
-from guardstream.policy import checks, json_section, limits_section, packs
+from guardstream.policy import checks, json_section, limits_section, packs, public, yielding
 from guardstream.policy.limits_section import Limited
 from guardstream.policy.model import (
     OPERATIONAL,
     KeywordsFile,
     PolicyFile,
+    PublicFile,
     ReplacementFile,
     RuleFile,
     WordFile,
@@ -139,16 +140,26 @@ class _Checked:
         )
 
 
-def _checked(loader: Loader, merged: MergedPolicy) -> _Checked:
-    """Check everything that can be checked before rules are compiled; the loader records errors."""
-    inner = _checked(loader, _input(merged, merged.input)) if merged.input else None
+def _checked(
+    loader: Loader, merged: MergedPolicy, shown: Collection[public.Kind] | None = None
+) -> _Checked:
+    """Check everything that can be checked before rules are compiled; the loader records errors.
+
+    `shown` are the kinds of what is public that are shown, if the policy does not decide.
+    """
+    if shown is None:
+        shown = _shown(merged.file.public or PublicFile())
+    inner = _checked(loader, _input(merged, merged.input), ()) if merged.input else None
     for placed in merged.rules.values():
         _check_rule(merged, placed)
     enabled = [placed for placed in merged.rules.values() if placed.rule.enabled]
+    yielding.check(merged)
     return _Checked(
         merged=merged,
         file=merged.file,
-        rules=[(placed, _rule(loader, placed)) for placed in enabled if _searches(placed.rule)],
+        rules=[
+            (placed, _rule(loader, placed, shown)) for placed in enabled if _searches(placed.rule)
+        ],
         json=json_section.compiled(loader, merged),
         limited=limits_section.compiled(loader, merged),
         plans=limits_section.plans(loader, merged),
@@ -240,7 +251,12 @@ def _empty_message(merged: MergedPolicy, rule: RuleFile, origin: Origin) -> str:
 # From the file's rules to the engine's rules
 
 
-def _rule(loader: Loader, placed: PlacedRule) -> Rule:
+def _shown(file: PublicFile) -> frozenset[public.Kind]:
+    """Return the kinds of public values that are shown."""
+    return frozenset(kind for kind in public.CHECKS if getattr(file, kind) == "show")
+
+
+def _rule(loader: Loader, placed: PlacedRule, shown: Collection[public.Kind]) -> Rule:
     rule = placed.rule
     keywords = rule.keywords
     within = keywords.within if isinstance(keywords, KeywordsFile) else 50
@@ -261,6 +277,7 @@ def _rule(loader: Loader, placed: PlacedRule) -> Rule:
         allow_patterns=tuple(rule.allow.patterns),
         allow_after=tuple(rule.allow.after),
         validators=_validators(loader, placed),
+        public=tuple(public.CHECKS[kind] for kind in rule.public or () if kind in shown),
         keywords=tuple(named),
         keyword_distance=within,
     )
@@ -343,7 +360,7 @@ def _rulesets(loader: Loader, file: PolicyFile, rules: _Rules) -> Mapping[str, R
     compiled: dict[tuple[str, ...], RuleSet] = {}
     result: dict[str, RuleSet] = {}
     for channel in (*CHANNELS, UNKNOWN):
-        wanted = [pair for pair in rules if applies(pair[0].rule, channel)]
+        wanted = yielding.resolved(file, [pair for pair in rules if applies(pair[0].rule, channel)])
         ids = tuple(rule.id for _, rule in wanted)
         if wanted and ids not in compiled:
             compiled[ids] = _ruleset(loader, file, wanted)

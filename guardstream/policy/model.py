@@ -34,6 +34,7 @@ from guardstream.policy.operational import (
     RetryFile,
     VaultFile,
 )
+from guardstream.policy.public import Kind
 from guardstream.policy.sections import (
     CacheFile,
     GateFile,
@@ -189,6 +190,7 @@ class CaseFile(Model):
     """A text in which the rule finds nothing."""
 
 
+Shown: TypeAlias = Literal["show", "mask"]
 Words: TypeAlias = Annotated[
     Annotated[list[Text], Tag("plain")] | Annotated[WordFile, Tag("mapping")],
     Discriminator(plain_or_mapping),
@@ -206,6 +208,19 @@ Keywords: TypeAlias = Annotated[
     | Annotated[KeywordsFile, Tag("mapping")],
     Discriminator(plain_or_mapping),
 ]
+
+
+class PublicFile(Model):
+    """What becomes of matches that are no one's own; in prompts, all of them are masked."""
+
+    help_lines: Shown = "show"
+    """Telephone numbers that anyone may call: help lines, free and shared numbers of companies."""
+    reserved_names: Shown = "mask"
+    """Names and addresses of documentation (RFC 2606, 6761, 5737, 3849): `ann@example.com`."""
+    test_cards: Shown = "mask"
+    """Numbers of payment cards that are published for tests."""
+    documentation_tokens: Shown = "mask"
+    """Keys and tokens that the documentation of AWS and of JSON web tokens shows."""
 
 
 class RuleFile(Model):
@@ -241,6 +256,10 @@ class RuleFile(Model):
     """Words, one of which must precede the match."""
     allow: AllowFile = AllowFile()
     """Exceptions that do not count as a match."""
+    public: Annotated[list[Kind] | None, BeforeValidator(_listed), _OneOrMore()] = None
+    """Of which kinds of what is public matches may be; the policy's `public` says which show."""
+    yields: list[Text] = Field(default=[])
+    """Ids of rules whose masks are kept: a match in which one lies, or begins, does not count."""
     action: Action = "mask"
     """What happens to a match."""
     replacement: Replacement | None = None
@@ -342,6 +361,8 @@ class PolicyFile(Model):
         default={}, json_schema_extra={"additionalProperties": False}
     )
     """Parts of patterns by name; the patterns of this file call them as `(?&name)`."""
+    public: PublicFile | None = None
+    """Which matches are shown, since they are no one's own."""
     rules: list[RuleFile] = Field(default=[])
     """What to look for and what to do about it, in order."""
     formats: dict[Text, FormatFile] = Field(default={})
@@ -376,7 +397,7 @@ class PolicyFile(Model):
 
 SETTINGS = (
     "mode", "on_error", "max_holdback", "on_overflow", "block_message", "unknown", "json_",
-    "limits", "stages", "input", "formats",
+    "limits", "stages", "input", "formats", "public",
 )  # fmt: skip
 """The fields that a policy inherits from those it extends, unless it sets them itself."""
 
@@ -386,7 +407,7 @@ OPERATIONAL = (
 )  # fmt: skip
 """What only counts in the named file: an extended file must not have it."""
 
-SECTIONS: tuple[Literal["limits", "input"], ...] = ("limits", "input")
+SECTIONS: tuple[Literal["limits", "input", "public"], ...] = ("limits", "input", "public")
 """The sections that a policy inherits key by key."""
 
 MODELS: dict[str, type[Model]] = {
@@ -396,6 +417,7 @@ MODELS: dict[str, type[Model]] = {
     "keep": KeepFile,
     "pseudonym": PseudonymFile,
     "allow": AllowFile,
+    "public": PublicFile,
     "validate": EntropyFile,
     "keywords": KeywordsFile,
     "tests": CaseFile,

@@ -271,6 +271,27 @@ def _ascends(codes: Sequence[int]) -> bool:
     return bytes([1] * 5) in follows
 
 
+def password(text: str) -> bool:
+    """Looks made up: often of another kind than the character before, or with a mark inside.
+
+    The kinds are digits, small letters, capitals, and each mark. Of characters drawn from all of
+    them five in six differ in kind from the one before, in names and sentences one or two in ten:
+    two in five are enough. What has white space, or begins with a quote, has only this to go by;
+    else a mark that no name, number or path has may stand among letters and digits.
+    """
+    kinds = [_kind(char) or char for char in text if not char.isspace()]
+    changes = sum(map(str.__ne__, kinds, kinds[1:]))
+    if 5 * changes >= 2 * (len(kinds) - 1) and len(set(kinds)) > 2 and len(kinds) > 7:
+        return True
+    whole = len(kinds) == len(text) and text[:1] not in _QUOTES
+    return whole and mixed(text) and not _STRONG.isdisjoint(text[1:-1])
+
+
+_QUOTES = "\"'`"
+_STRONG = frozenset("!#$%&()*+;<>?[]^{|}~,") | frozenset(_QUOTES)
+"""Marks that no word, name, number or path has between its letters."""
+
+
 def basic_credentials(text: str) -> bool:
     """RFC 7617: base64 of a user name, a colon and a password, all of them printable."""
     try:
@@ -324,7 +345,7 @@ NAMED: Mapping[str, Validator] = MappingProxyType(
             check.__name__: check
             for check in (
                 *(luhn, iban, mod11, aba, uscc, ssn, nhs, verhoeff, bitcoin, phone, ip),
-                *(mixed, varied, random, basic_credentials),
+                *(mixed, varied, random, password, basic_credentials),
             )
         },
     }

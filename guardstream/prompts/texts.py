@@ -11,6 +11,7 @@ from typing import NamedTuple, TypeAlias
 from guardstream.errors import AdapterError, StageError
 from guardstream.events import Event, Finding, Finish, text_of
 from guardstream.policy import Policy
+from guardstream.prompts.readings import readings
 from guardstream.prompts.roles import NO_ROLE, SHARED
 from guardstream.stages.pipeline import Pipeline, all_events
 from guardstream.vault.masking import masking
@@ -72,6 +73,7 @@ class Texts:
         self.signed = False
         self.vault = vault
         self._rules = rules
+        self._blocks = any(rule.action == "block" for rule in rules.built.rules)
         self._roles = frozenset(roles)
         self._masking: dict[tuple[bool, bool, bool, bool], Policy] = {}
 
@@ -104,8 +106,23 @@ class Texts:
                 self.findings.append(MessageFinding(self.message, place.role, place.path, event))
         if events[-1] == Finish("content_filter"):
             raise MessagesBlockedError
+        if judged and self.judges(place.role):
+            self._judge_readings(text, channel, place)
         shown = text_of(events)
         return text if shown == text else shown
+
+    def _judge_readings(self, text: str, channel: str, place: Place) -> None:
+        """Block a message that a rule blocks in another reading."""
+        if not self._blocks:
+            return
+        for reading in readings(text):
+            for event in _events(self._rules, reading.text, channel):
+                if isinstance(event, Finding) and event.action == "block":
+                    found = replace(event, start=reading.start, end=reading.end)
+                    self.findings.append(
+                        MessageFinding(self.message, place.role, place.path, found)
+                    )
+                    raise MessagesBlockedError
 
     def _guard_escaped(self, text: str, channel: str, place: Place, *, judged: bool) -> str:
         """Guard the decoded JSON strings in a text: `\\u738b` may be part of a name."""

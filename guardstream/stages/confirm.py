@@ -28,7 +28,7 @@ from guardstream.scan.words.normalize import (
     whole_by_default,
 )
 from guardstream.stages.exceptions import HIDDEN, After, Allowed
-from guardstream.stages.rules import Rule, RuleError
+from guardstream.stages.rules import PUBLIC_REACH, YIELDS_REACH, Rule, RuleError
 
 _ADDED = frozenset((CANONICAL, EXACT))
 
@@ -99,10 +99,12 @@ class _Judge:
         "_after",
         "_allowed",
         "_fold",
+        "_public",
         "_reading",
         "_spaces",
         "_validators",
         "_words",
+        "_yields",
         "keywords",
         "reach",
     )
@@ -117,9 +119,13 @@ class _Judge:
         self._allowed = Allowed(rule) if rule.allow_patterns else None
         self._after = After(rule, reading.hidden) if rule.allow_after else None
         self._validators = tuple(rule.validators)
+        self._public = rule.public
+        self._yields = tuple(map(_Preferred, rule.yields))
         self.keywords = _Keywords(rule, reading) if rule.keywords else None
         asking = (self.keywords, self._after)
-        self.reach = max([0, *(each.reach for each in asking if each is not None)])
+        public = PUBLIC_REACH + reading.hidden if rule.public else 0
+        yields = YIELDS_REACH + reading.hidden if rule.yields else 0
+        self.reach = max([public, yields, *(each.reach for each in asking if each is not None)])
 
     def __call__(self, text: str, before: str) -> bool:
         if self.keywords is not None and not self.keywords.stand_before(before):
@@ -132,10 +138,16 @@ class _Judge:
             return False
         if self._allowed is not None and self._allowed.match(text):
             return False
-        for validator in self._validators:  # noqa: SIM110 - each match is judged: no generator
+        for validator in self._validators:
             if not validator(text):
                 return False
-        return True
+        if self._public and self._is_public(text, before):
+            return False
+        return not any(rule.claims(text, before) for rule in self._yields)
+
+    def _is_public(self, text: str, before: str) -> bool:
+        before = self._reading.seen(before[-PUBLIC_REACH - self._reading.hidden :])[-PUBLIC_REACH:]
+        return any(check(text, before) for check in self._public)
 
     def of_word(self, text: str, before: str) -> bool:
         """Judge a match in text that is not translated."""
@@ -143,6 +155,44 @@ class _Judge:
 
     def _spaced(self, text: str) -> str:
         return text if self._spaces is None else self._spaces.sub(" ", text)
+
+
+class _Preferred:
+    """A rule to which others yield: it claims a match if one of its own lies in it or covers its
+    beginning. Both read the text up to the match's end."""
+
+    __slots__ = ("_confirm", "_group", "_patterns", "_reading")
+
+    def __init__(self, rule: Rule) -> None:
+        self._reading = _Reading(rule, HIDDEN if "zero_width" in rule.normalize else 0)
+        self._patterns = [regex.compile(pattern, regex.V0) for pattern in rule.patterns]
+        self._group = rule.group or 0
+        confirmation = confirmation_of(rule)
+        self._confirm = confirmation and confirmation.of_patterns.judge
+
+    def claims(self, text: str, before: str) -> bool:
+        """Return whether it claims a match; TimeoutError if a pattern takes too long."""
+        before = self._reading.translated(before[-YIELDS_REACH:])
+        whole = before + self._reading.translated(text)
+        return any(self._claims(pattern, whole, len(before)) for pattern in self._patterns)
+
+    def _claims(self, pattern: regex.Pattern[str], whole: str, begin: int) -> bool:
+        at = 0
+        while found := pattern.search(whole, at, timeout=PATIENCE):
+            spans = [span for span in found.spans(self._group) if self._stands(whole, *span)]
+            if any(begin <= start or begin < end for start, end in spans):
+                return True
+            at = found.end() if spans else found.start() + 1
+        return False
+
+    def _stands(self, whole: str, start: int, end: int) -> bool:
+        if start >= end:
+            return False
+        return self._confirm is None or self._confirm(whole[start:end], whole[:start])
+
+
+PATIENCE = 1.0
+"""Seconds that a pattern may search the text before a match."""
 
 
 # Where the next word of a name in code begins: `homePhone`, `SSNNumber`.

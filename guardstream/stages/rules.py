@@ -13,6 +13,13 @@ from guardstream.events import Action, Severity
 OnOverflow: TypeAlias = Literal["mask", "block", "release"]
 OnError: TypeAlias = Literal["block", "allow"]
 Validator: TypeAlias = Callable[[str], bool]
+Public: TypeAlias = Callable[[str, str], bool]
+
+PUBLIC_REACH = 80
+"""How many code points before a match tell whether it is public."""
+
+YIELDS_REACH = 512
+"""How many code points before a match are searched for one to which it yields."""
 
 SEVERITIES: tuple[Severity, ...] = ("low", "medium", "high", "critical")
 
@@ -71,6 +78,10 @@ class Rule:
       it, if it equals one of the words (ignoring case if `ignore_case`), or if one of the patterns
       matches it in full. With a `group`, this applies to the group's text.
     - `allow_after`: nor if it begins right after what one of these patterns matches.
+    - `public`: nor if one of these says, by the match and the text before it, that it is no one's
+      own. They read `PUBLIC_REACH` code points.
+    - `yields`: nor if a confirmed match of a pattern of these rules, as the text up to the match's
+      end shows it, lies in the match or covers its beginning. They read `YIELDS_REACH`.
     - `keywords`: if there are any, one of them must occur, ignoring case, in the `keyword_distance`
       code points before the match.
     """
@@ -90,6 +101,8 @@ class Rule:
     allow_patterns: tuple[str, ...] = ()
     allow_after: tuple[str, ...] = ()
     validators: tuple[Validator, ...] = ()
+    public: tuple[Public, ...] = ()
+    yields: tuple[Rule, ...] = ()
     keywords: tuple[str, ...] = ()
     keyword_distance: int = 50
 
@@ -97,7 +110,7 @@ class Rule:
     def has_checks(self) -> bool:
         """Whether what the rule looks for may not count where it is found."""
         allowed = self.allow_words or self.allow_patterns or self.allow_after
-        return bool(allowed or self.validators or self.keywords)
+        return bool(allowed or self.validators or self.public or self.yields or self.keywords)
 
 
 class RuleError(PatternError):

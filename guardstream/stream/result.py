@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field
 from time import monotonic
 from typing import Any
 
-from guardstream.events import Finding, FinishReason
+from guardstream.events import Finding, FinishReason, Region, regions
 from guardstream.providers.toolkit.fields import fields_of
 
 _INPUT = (
@@ -121,6 +121,11 @@ class Result:
     tool_calls: Sequence[ToolCall] = ()
     usage: Any = None
     blocked_by: str | None = None
+
+    @property
+    def regions(self) -> tuple[Region, ...]:
+        """The masked values: findings that overlap are one, whichever rules have found it."""
+        return regions(self.findings)
 
     @property
     def thinking(self) -> str:

@@ -287,7 +287,7 @@ CASES = {
     "directory, did you mean the pack 'guardstream/chat'?",
     "rules: [5]": "p:1:9: expected a mapping, known keys: id, description, severity, channels, "
     "words, pattern, group, ignore_case, whole_word, normalize, exact, validate, keywords, allow, "
-    "action, replacement, reversible, tests, enabled",
+    "public, yields, action, replacement, reversible, tests, enabled",
     "rules: [{id: a b, words: [x]}]": "p:1:14: an id is made of letters, digits, '_', '-' and '.'",
     "rules: [{id: a}]": "p:1:9: rule 'a' looks for nothing: give it words or a pattern",
     "rules: [{id: a, words: []}]": "p:1:24: rule 'a' looks for nothing: give it words or a pattern",

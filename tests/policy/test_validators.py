@@ -32,6 +32,7 @@ GOOD = {
     "ip": ["192.168.0.1", "10.0.0.0/8", "2001:db8::1", "::ffff:10.0.0.1"],
     "mixed": ["a1"],
     "varied": ["abcdef"],
+    "password": ["Sommer(2024)", "k9(Lm2xQ7vRt", "sKq!Xb~wPf?z", "R{8 w?;K1m$~vE0:4(t@zD"],
     "random": ["k3JvQ81mZr5Lw0Xc", "5e884898da28047151d0e56f8dc62927", "d29h5oiwoht8mw49n"],
     "basic_credentials": ["Ym9iOmszSnZRODFt"],
 }
@@ -66,6 +67,14 @@ BAD = {
     "ip": ["300.1.1.1", "10.0.0.0/99", "std::cout"],
     "mixed": ["ab", "12"],
     "varied": ["aaaaab-----"],
+    "password": [
+        "hunter2xy9",
+        "required",
+        "User.Password",
+        "Must be 8 characters long, with 1 digit!",
+        "'Summers(2024)",
+        "connect timeout(30)",
+    ],
     "random": [
         "000102030405060708090A0B0C0D0E0F",
         "00112233445566778899aabbccddeeff",

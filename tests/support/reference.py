@@ -19,7 +19,7 @@ from typing import TypeAlias
 import regex
 
 from guardstream.events import Event, Finding, Finish, Text
-from guardstream.stages.rules import SEVERITIES, Keep, OnError, OnOverflow, Rule
+from guardstream.stages.rules import PUBLIC_REACH, SEVERITIES, Keep, OnError, OnOverflow, Rule
 
 from .patterns import END, Matched, Rest, Thread, Tree
 
@@ -81,10 +81,20 @@ def is_confirmed(rule: Rule, text: str, start: int, end: int, *, word: bool) -> 
         return False
     if any(stands_before(context, before, matched) for context in rule.allow_after):
         return False
+    if any(claims(other, text[:end], start) for other in rule.yields):
+        return False
+    if any(public(matched, before[-PUBLIC_REACH:]) for public in rule.public):
+        return False
     try:
         return all(validator(matched) for validator in rule.validators)
     except Exception as error:
         raise RuleFailedError from error
+
+
+def claims(rule: Rule, text: str, start: int) -> bool:
+    """Whether a match of the rule lies in the text from `start` on, or covers that place."""
+    spans = [span for pattern in rule.patterns for span in pattern_spans(rule, pattern, text)]
+    return any(start <= begin or begin <= start < end for begin, end in spans if begin < end)
 
 
 def stands_before(context: str, before: str, matched: str) -> bool:
@@ -106,7 +116,7 @@ def has_confirmed(rule: Rule, text: str, spans: Sequence[Span]) -> bool:
 def can_refuse(rule: Rule) -> bool:
     """Whether a match of the rule may be refused."""
     allowed = rule.allow_words or rule.allow_patterns or rule.allow_after
-    return bool(rule.validators or allowed)
+    return bool(rule.validators or allowed or rule.public or rule.yields)
 
 
 # The whole text
