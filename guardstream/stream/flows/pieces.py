@@ -107,6 +107,7 @@ class PieceFlow(Generic[C]):
         self._waiting: list[Incoming[C]] = []
         self._doubted: set[int] = set()  # choices whose text went on after a sign of its end
         self._signed: set[tuple[int, str]] = set()  # choices and channels that a sign has ended
+        self._unasked: set[Slot] = set()  # calls that have had no arguments yet
         self._unattributed: list[Part] = []  # went out before it was known to be new text
         self._read_by(adapter)
 
@@ -138,6 +139,8 @@ class PieceFlow(Generic[C]):
         if self._failed:
             self._lanes.drop()
         sent: list[Sent[C]] = []
+        if self._unasked and self.hooks.ends_with_source and not self._failed:
+            self._ask_nothing([*self._unasked], None)
         if self.waits_for_proof:
             sent = self._believed()
         sent += [] if self.ended else self._settle(self._lanes.open())
@@ -209,6 +212,9 @@ class PieceFlow(Generic[C]):
     def _admit_first(self, incoming: Incoming[C]) -> list[Sent[C]]:
         """Settle the slots that the chunk closes, release what waited for them, then process it."""
         reading = incoming.reading
+        if self._unasked:
+            self._unasked.difference_update(piece.slot for piece in reading.pieces)
+            self._ask_nothing(_completed(reading, self._unasked), incoming.model)
         sent = self._resolve(incoming) if reading.again or reading.doubtful else []
         if not self.ended and (reading.closed or self._waiting):
             lanes = [*self._lanes.of(reading.closed), *self._left_behind(reading)]
@@ -228,6 +234,14 @@ class PieceFlow(Generic[C]):
             return sent
         processed = self._process(incoming)
         return sent + processed if sent else processed
+
+    def _ask_nothing(self, slots: Iterable[Slot], model: Any) -> None:
+        """Let calls that end without arguments be judged as clients run them, by an empty text."""
+        for slot in slots:
+            self._unasked.discard(slot)
+            call = self.calls.get(slot)
+            if call is not None and call.name and self._goes_on(slot.choice):
+                self._lanes.feed(slot, "", model)
 
     def _join(self, reading: Reading) -> None:
         """Let texts that begin in a chunk continue earlier ones; a copy alone begins no text."""
@@ -255,6 +269,8 @@ class PieceFlow(Generic[C]):
         known = {**self.calls}
         for slot, call in calls.items():
             before = known.get(slot)
+            if before is None or call.id not in (None, before.id):
+                self._unasked.add(slot)
             if before is None or before.name == call.name or call.id not in (None, before.id):
                 known[slot] = call
             elif self._lanes.get(slot) is not None:
