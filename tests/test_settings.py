@@ -326,6 +326,7 @@ SETTINGS: Mapping[str, Mapping[str, str]] = {
             )
         },
         "close": "json.repair",
+        "is_call": "json.tools",
         **_code("a stage by hand", "redact", "rule", "restore"),
     },
     "guardstream.stages.limits.limits.LimitSet": {

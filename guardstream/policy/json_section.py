@@ -222,7 +222,15 @@ def _of(file: PolicyFile, section: JsonFile, channel: str, schema: Checks | None
     if after != "text":
         after = "ignore" if section.fences else "refuse"
     keys = section.redact_keys is not False
-    return replace(settings, after=after, redact_keys=keys, is_call=section.documents == "one")
+    return replace(
+        settings,
+        after=after,
+        redact_keys=keys,
+        is_call=section.documents == "one",
+        # A client might run what a cut left open.
+        repair=settings.repair - {"truncated"},
+        close=False,
+    )
 
 
 def _tools(

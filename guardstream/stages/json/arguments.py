@@ -1,7 +1,7 @@
 """The beginning of a call's arguments: clients run a call without any with an empty object.
 
-Some gateways send `{}`, `null` or `""` first and the real arguments after it; so what means an empty
-object is held until it is certain that nothing follows.
+Some gateways send `{}`, `null` or `""` first and the real arguments after it; so what means an
+empty object is held until it is certain that nothing follows.
 """
 
 from __future__ import annotations

@@ -31,8 +31,8 @@ class Settings:
       only documents in code fences count.
     - `documents`: "one"; "many", such as JSON lines; or "last", the last of many, at the stream's
       end. `last_max` code points may wait for that; more block. `after` says what follows a single
-      document: "stop" ends the stream, "ignore" drops the rest, "text" releases it as text, "refuse"
-      takes anything but white space and models' end tokens as a violation.
+      document: "stop" ends the stream, "ignore" drops the rest, "text" releases it as text,
+      "refuse" takes anything but white space and models' end tokens as a violation.
     - `on_violation`: "block" and "stop" end the stream there, as `content_filter` and as `stop`;
       "monitor" reports and changes nothing; "text" does not even report: what is not JSON is text,
       from its beginning if that has no bracket or quote.
