@@ -114,7 +114,7 @@ async def test_a_stage_that_fails_is_not_tried_again() -> None:
     stream = retrying(broken_guard(), provider, **AT_ONCE)
     with pytest.raises(StageError):
         await drain(stream)
-    assert (provider.opened, stream.finish, provider.closed) == (1, "content_filter", [1])
+    assert (provider.opened, stream.finish, provider.closed) == (1, "error", [1])
 
 
 async def test_a_block_is_not_tried_again() -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import anyio
 
 from guardstream.errors import GuardstreamError
-from guardstream.events import FinishReason
+from guardstream.events import FinishReason, is_refused
 from guardstream.guard import Guard
 from guardstream.http.headers import why_unreadable
 from guardstream.http.media import (
@@ -335,9 +335,10 @@ class Answering:
             finally:
                 usage, characters = stream.result.usage, stream.stats.characters_in
                 self.spend(budgets.of_stream(self.info.weight, usage, characters))
-            fails = guard.on_block == "error" and stream.finish == "content_filter"
+            refused = is_refused(stream.finish, stream.blocked_by)
+            fails = guard.on_block == "error" and refused
             if not fails:  # otherwise the stream has said so
-                await self._conclude(stream.finish, _provider(stream))
+                await self._conclude(stream.finish, _provider(stream), is_refused=refused)
             self.outcome.finish, self.outcome.blocked_by = stream.finish, stream.blocked_by
         if not self._breaks_off(blocked=fails, provider=_provider(stream)):
             await self.reply.send(b"", more=False)
@@ -350,14 +351,16 @@ class Answering:
         reports = self.match.endpoint.provider or self.reply.kind in WITH_ERRORS
         return self.outcome.error is not None and not reports
 
-    async def _conclude(self, finish: FinishReason | None, provider: str | None) -> None:
+    async def _conclude(
+        self, finish: FinishReason | None, provider: str | None, *, is_refused: bool
+    ) -> None:
         """Report that the guard ended a stream, unless the stream's format, `provider`, has done
         so."""
         if self.outcome.error is not None:  # already reported
             return
         # Before the first chunk, and in unknown formats, nothing in the stream has reported it.
         unreported = not self.reply.begun or provider in _WITHOUT_END
-        if finish == "content_filter" and unreported and self.reply.kind in WITH_ERRORS:
+        if is_refused and unreported and self.reply.kind in WITH_ERRORS:
             await self.reply.fail(502, "content_filter", "the policy blocked the answer")
         if finish == "timeout":
             self.reply.stream(provider)

@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Any, TypeAlias, TypeVar
 
 from guardstream.errors import AdapterError, StageError
-from guardstream.events import Finding, FinishReason
+from guardstream.events import GUARD, Finding, FinishReason, is_refused
 from guardstream.framing.frames.event import EventFrames
 from guardstream.framing.frames.frame import UNNAMED, Frame, Frames
 from guardstream.framing.frames.text import MessageFrames
@@ -99,6 +99,8 @@ class FrameFlow:
 
     @property
     def blocked_by(self) -> str | None:
+        if self.error is not None:
+            return GUARD
         return next((flow.blocked_by for flow in self._flows if flow.blocked_by), None)
 
     @property
@@ -143,7 +145,7 @@ class FrameFlow:
         except (AdapterError, StageError) as error:
             if not sent:
                 raise
-            self.error, self.ended = error, "content_filter"
+            self.error, self.ended = error, "error"
         return sent
 
     def _with_fields(self, sent: list[Sent[bytes]], frame: Frame) -> list[Sent[bytes]]:
@@ -436,7 +438,7 @@ class FrameFlow:
 
     def _block_by_others(self) -> list[Sent[bytes]]:
         """End the stream as blocked by a frame that is neither a chunk nor text."""
-        self.ended, rule = "content_filter", self._others.flow.blocked_by
+        self.ended, rule = self._others.flow.ended, self._others.flow.blocked_by
         sent: list[Sent[bytes]] = []
         if self._chunks is not None:
             sent = self._written(self._chunks.block(rule), self._last)
@@ -461,13 +463,13 @@ class FrameFlow:
         sent: list[Sent[bytes]] = []
         if self._text is not None:
             sent += self._text.finish(self._last)
-            sent += self._waiting.release() if self._text.flow.ended != "content_filter" else []
+            sent += self._waiting.release() if not _is_closed(self._text.flow) else []
         if self._chunks is not None:
             sent += self._written(self._chunks.finish(), self._last)
         ended_by_source = self._chunks is not None and self._chunks.ended_by_source
-        blocked = any(flow.ended == "content_filter" for flow in self._flows)
-        if blocked and (self._block_error is not None or not ended_by_source):
-            self.ended = "content_filter"
+        closed = next((flow.ended for flow in self._flows if _is_closed(flow)), None)
+        if closed and (self._block_error is not None or not ended_by_source):
+            self.ended = closed
             # An array that an error ends still gets its closing bracket.
             keeps = self._block_error is not None and self._frames_are_array
             last = self._close() + last if keeps else self._close() or last
@@ -480,10 +482,10 @@ class FrameFlow:
     def _close(self) -> list[Sent[bytes]]:
         """Return the frame that ends the stream, if its format has one and the guard ends it."""
         assert self._frames is not None
-        if self._block_error is not None and self.ended == "content_filter":
+        if self._block_error is not None and is_refused(self.ended, self.blocked_by):
             return self._blocked_frames(self._block_error(self.blocked_by))
         mark = self._chunks.hooks.sse_end if self._chunks else ""
-        end = self._frames.close("" if self.ended == "error" else mark)
+        end = self._frames.close("" if self.ended == "error" and self.blocked_by != GUARD else mark)
         return [Sent(end)] if end else []
 
     def _blocked_frames(self, message: str) -> list[Sent[bytes]]:
@@ -528,6 +530,10 @@ class FrameFlow:
         if name and named:
             return name(chunk)
         return self._text_event_name if has_text and not _names_itself(chunk) else ""
+
+
+def _is_closed(flow: ChunkFlow[Any] | TextFlow) -> bool:
+    return is_refused(flow.ended, flow.blocked_by)
 
 
 def _names_itself(chunk: Any) -> bool:

@@ -19,6 +19,7 @@ from typing import Any, Generic, TypeVar
 
 from guardstream.errors import AdapterError
 from guardstream.events import (
+    CLOSED,
     Event,
     Finding,
     Finish,
@@ -399,7 +400,7 @@ class Lanes:
 def _rest(stage: Stage) -> Sequence[Event]:
     """Settle a whole text. That does not end the stream, unless a rule does."""
     rest = _run(stage.finish)
-    is_over = rest and isinstance(rest[-1], Finish) and rest[-1].reason != "content_filter"
+    is_over = rest and isinstance(rest[-1], Finish) and rest[-1].reason not in CLOSED
     return rest[:-1] if is_over and not ends_by_rule(rest) else rest
 
 
