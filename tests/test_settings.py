@@ -244,7 +244,7 @@ SETTINGS: Mapping[str, Mapping[str, str]] = {
     "guardstream.providers.JSONFormat": {
         **{
             name: f"formats.*.{name}"
-            for name in ("thinking", "tool_args", "by", "copies", "done", "harmless")
+            for name in ("thinking", "tool_args", "by", "copies", "done", "end", "harmless")
         },
         "unknown": "unknown",
     },

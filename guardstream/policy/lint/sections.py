@@ -22,6 +22,7 @@ def find(built: CompiledPolicy) -> Iterator[Problem]:
     yield from find_missing_keys(built)
     yield from _arguments(built)
     yield from _unused_subpatterns(built)
+    yield from _endless(built)
 
 
 def _nothing(built: CompiledPolicy) -> Iterator[Problem]:
@@ -32,6 +33,17 @@ def _nothing(built: CompiledPolicy) -> Iterator[Problem]:
         what = "section 'input'" if source.prefix else "policy"
         hint = "give it 'rules', or name a policy that has some under 'extends'"
         yield Problem(source.document.key_mark(source.prefix), f"the {what} does nothing: {hint}")
+
+
+def _endless(built: CompiledPolicy) -> Iterator[Problem]:
+    """Warn of formats that do not say how they end."""
+    for name, file in (built.file.formats or {}).items():
+        if not (file.done or file.end) and name in (built.source.file.formats or {}):
+            mark = built.source.document.key_mark(("formats", name))
+            hint = (
+                "a stream that the guard ends just closes: name its last event by 'done' or 'end'"
+            )
+            yield Problem(mark, f"the format {name!r} has no end: {hint}")
 
 
 def _unused_subpatterns(built: CompiledPolicy) -> Iterator[Problem]:

@@ -362,6 +362,15 @@ class ChunkFlow(PieceFlow[C]):
         except Exception as error:
             fail_closed(error, self.provider)
 
+    def settle_texts(self) -> Sequence[Sent[C]]:
+        """Take the end of all texts, before the source's last chunks; return what was held."""
+        self._fast_path = None
+        try:
+            self._read_last()
+            return self._settle(self._lanes.open()) if self.ended is None else ()
+        except Exception as error:
+            fail_closed(error, self.provider)
+
     def block(self, rule: str | None) -> Sequence[Sent[C]]:
         """End the stream as blocked by something outside its chunks; return its last chunks."""
         self.ended = "error" if rule == GUARD else "content_filter"
