@@ -43,7 +43,7 @@ def _code(reason: str, *names: str) -> dict[str, str]:
 
 RETRY = {
     name: f"retry.{name}"
-    for name in ("attempts", "timeout", "wait_initial", "wait_max", "max_retry_after")
+    for name in ("attempts", "timeout", "wait_initial", "wait_max", "max_retry_after", "on")
 }
 REPLAY = {
     name: f"serve.replay.{name}"

@@ -429,6 +429,7 @@ MODELS: dict[str, type[Model]] = {
     "input": InputFile,
     "unknown": UnknownFile,
     "formats": FormatFile,
+    "end": EndFile,
     "retry": RetryFile,
     "concurrency": ConcurrencyFile,
     "per_key": PerKeyFile,

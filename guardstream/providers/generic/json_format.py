@@ -23,6 +23,7 @@ from guardstream.providers.spec import SpecAdapter
 from guardstream.providers.toolkit.fields import BYTES, fields_of, is_record
 from guardstream.providers.toolkit.nodes import ABOUT, END, META, PASSED, Leaf, Path, Spec
 from guardstream.providers.toolkit.paths import Steps, rebuilt
+from guardstream.providers.toolkit.reasons import reason_of
 
 _TEXTS = 4096
 """The most texts of a stream that are told apart."""
@@ -195,7 +196,7 @@ class JSONFormat(SpecAdapter):
 
     def meaning(self, chunk: Any, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:
         ends = self._ends_in(chunk, event)
-        reason = _REASONS.get(str(ends[0]), "stop") if ends else "stop"
+        reason = reason_of(_REASONS, str(ends[0])) if ends else "stop"
         return Reading(pieces, (0,), {0: reason} if ends else {})
 
     def _ends_in(self, chunk: Any, event: Mapping[str, Any]) -> list[Any]:

@@ -22,6 +22,7 @@ from guardstream.providers.langchain.spec import JSON_SPEC, SPEC
 from guardstream.providers.spec import Leaf, Path, Spec, VariedSpecAdapter, sibling
 from guardstream.providers.toolkit.fields import fields_of, only, replaced
 from guardstream.providers.toolkit.parsed import same_value
+from guardstream.providers.toolkit.reasons import reason_of
 from guardstream.providers.toolkit.reused import Reused
 from guardstream.providers.toolkit.runs import Runs
 from guardstream.providers.toolkit.streamed import Streamed
@@ -311,7 +312,7 @@ class Messages(VariedSpecAdapter):
         last = event.get("chunk_position") == "last" or event.get("type") in _ENDED
         if reason is None and not last:
             return None
-        ended = _REASONS.get(str(reason), "stop")
+        ended = reason_of(_REASONS, str(reason))
         return "tool_calls" if ended == "stop" and key in self._called else ended
 
     def _arguments(self, fields: Mapping[str, Any], slot: Slot, text: str) -> dict[str, Any]:

@@ -72,9 +72,10 @@ class Choices(Generic[C]):
         self.open = {at: chunk if each is last else each for at, each in self.open.items()}
 
     def end(self, choice: int, reason: FinishReason) -> None:
-        """Take note that the source has ended a choice."""
+        """Take note that the source has ended a choice; a filter or a failure counts later, too."""
         self.open.pop(choice, None)
-        self.reasons.setdefault(choice, reason)
+        if choice not in self.reasons or (reason in CLOSED and choice not in self.cut):
+            self.reasons[choice] = reason
 
     def cut_all(self, choices: Iterable[int], reason: FinishReason) -> None:
         """Take note that the guard ends these choices."""
