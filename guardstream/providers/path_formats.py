@@ -202,3 +202,4 @@ class CohereV1(_PathFormat):
         "done": "$.finish_reason",
         "harmless": ["$.event_type", "$.generation_id", "$.response.generation_id"],
     }
+    beside: ClassVar[dict[str, Spec]] = {"$.is_finished": NUMBER}

@@ -147,6 +147,7 @@ class Messages(VariedSpecAdapter):
         self._reused = Reused()
         self._indices: list[Any] = []
         self._live: dict[Hashable, set[Slot]] = {}  # the slots of each open message
+        self._used: dict[Hashable, dict[str, Any]] = {}
         self._said: dict[Hashable, Streamed] = {}  # the streamed text of messages with ids
         self._called: set[Hashable] = set()
 
@@ -182,9 +183,17 @@ class Messages(VariedSpecAdapter):
             finished,
             closed=[*closed, *again],
             calls=calls | block_calls,
-            usage=event.get("usage_metadata"),
+            usage=self._usage(key, event),
             complete=(*complete, *whole),
         )
+
+    def _usage(self, key: Hashable, event: Mapping[str, Any]) -> Any:
+        """Return the usage of a message so far: its chunks are added, as LangChain adds them."""
+        usage = event.get("usage_metadata")
+        if usage is None or event.get("type") != "AIMessageChunk":
+            return usage
+        self._used[key] = usage = _added(self._used.get(key, {}), fields_of(usage))
+        return usage
 
     @property
     def open_messages(self) -> Collection[Hashable]:
@@ -409,3 +418,17 @@ def _without_end(message: Any) -> Any:
     metadata = fields_of(message).get("response_metadata") or {}
     kept = {name: value for name, value in metadata.items() if name not in _ENDS}
     return replaced(message, {"response_metadata": kept, "chunk_position": None})
+
+
+def _added(before: Mapping[str, Any], usage: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the sums of counts, and of those in their details."""
+    made = {**before}
+    for name, count in usage.items():
+        earlier = made.get(name)
+        if isinstance(count, Mapping):
+            made[name] = _added(fields_of(earlier) if earlier else {}, count)
+        elif isinstance(count, (int, float)) and isinstance(earlier, (int, float)):
+            made[name] = earlier + count
+        elif count is not None:
+            made[name] = count
+    return made
