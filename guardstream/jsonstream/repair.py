@@ -172,6 +172,7 @@ class Repairer:
         self._quote = ""  # of the open string
         self._is_key = False
         self._in_word = False  # the string's last character is a letter or digit
+        self._opened = False  # a quote in the open string has no partner yet
         self._sign = ""  # the last character of the open string that is not white space
         self._start = 0  # the start of the open comment or name
         self._was_colon = False  # a value must follow
@@ -221,9 +222,9 @@ class Repairer:
 
     def _state(self) -> _State:
         return (
-            self._step, self._next, self._quote, self._is_key, self._in_word, self._sign,
-            self._was_colon, self._start, self._made, len(self._out), self.origins.count,
-            len(self.repairs),
+            self._step, self._next, self._quote, self._is_key, self._in_word, self._opened,
+            self._sign, self._was_colon, self._start, self._made, len(self._out),
+            self.origins.count, len(self.repairs),
         )  # fmt: skip
 
     def _settle(self, index: int) -> None:
@@ -236,8 +237,8 @@ class Repairer:
     def _back(self) -> None:
         """Return to the mark."""
         (
-            self._step, self._next, self._quote, self._is_key, self._in_word, self._sign,
-            self._was_colon, self._start, self._made, out, edits, repairs,
+            self._step, self._next, self._quote, self._is_key, self._in_word, self._opened,
+            self._sign, self._was_colon, self._start, self._made, out, edits, repairs,
         ) = self._back_at  # fmt: skip
         del self._out[out:], self.repairs[repairs:]
         self.origins.forget(edits)
@@ -512,7 +513,7 @@ class Repairer:
     def _begin_string(self, text: str, index: int, *, is_key: bool) -> int:
         self._quote = text[index]
         self._is_key = is_key
-        self._in_word = False
+        self._in_word = self._opened = False
         self._sign = ""
         self._step = self._string
         self._unsure = is_key and self._holds
@@ -549,6 +550,7 @@ class Repairer:
             return self._put('"', index, index + 1)
         if not ends:
             self._in_word = False
+            self._opened = not self._opened
             self._sign = text[index]
             if self._quote != '"':
                 return self._put(text[index], index, index + 1)
@@ -562,36 +564,44 @@ class Repairer:
         return self._put('"', index, index + 1)
 
     def _ends_string(self, text: str, index: int, final: bool) -> bool | Literal["unclear"] | None:
-        """Return whether a quote of the string's kind ends it; None if that is not known yet.
-
-        It is unclear for a quote that may as well begin a string of code, of JSON, or of the next
-        member: at the beginning, after `{`, `[`, `(`, `,`, `:`, before `:`, `+`, or within a word.
-        """
+        """Return whether a quote of the string's kind ends it; None if that is not known yet."""
         if "inner_quotes" in self._kinds and self._path:
-            most = index + _LONGEST
-            after = _first(text, index + 1, most, final)
-            if not after:
-                return None if after is None else True
-            if self._is_key:
-                return after == ":" or self._begins_comment(after) or "unclear"
-            if after in ",}])" or self._begins_comment(after):
-                return True
-            if text[index + 1] == text[index]:
-                # In `"say "hi""`, the second of the last two ends the string.
-                after_both = _first(text, index + 2, most, final)
-                if after_both is None or after_both in ",}])":
-                    return None if after_both is None else False
-            if "missing_commas" in self._kinds and self._begins(after) and not after.isalnum():
-                return True
-            within = self._in_word and text[index + 1 : index + 2].isalnum() and self._quote == '"'
-            unclear = within or after in ":+" or self._sign in _OPENS
-            return "unclear" if unclear else False
+            return self._ends_or_quotes(text, index, final)
         if self._quote != '"' and self._in_word:
             # An apostrophe between letters does not end a string.
             if index + 1 == len(text) and not final:
                 return None
             return not text[index + 1 : index + 2].isalnum()
         return True
+
+    def _ends_or_quotes(
+        self, text: str, index: int, final: bool
+    ) -> bool | Literal["unclear"] | None:
+        """Return the same where a string may have quotes.
+
+        It is unclear for a quote too many, and for one that may as well begin a string of code, of
+        JSON, or of the next member: at the beginning, after `{`, `[`, `(`, `,`, `:`, before `:`,
+        `+`, or within a word.
+        """
+        most = index + _LONGEST
+        after = _first(text, index + 1, most, final)
+        if not after:
+            return None if after is None else True
+        if self._is_key:
+            return after == ":" or self._begins_comment(after) or "unclear"
+        if after in ",}])" or self._begins_comment(after):
+            return True
+        if text[index + 1] == text[index]:
+            # In `"say "hi""`, the second of the last two ends the string.
+            after_both = _first(text, index + 2, most, final)
+            if after_both is None:
+                return None
+            if after_both in ",}])":
+                return False if self._opened else "unclear"
+        if "missing_commas" in self._kinds and self._begins(after) and not after.isalnum():
+            return True
+        within = self._in_word and text[index + 1 : index + 2].isalnum() and self._quote == '"'
+        return "unclear" if within or after in ":+" or self._sign in _OPENS else False
 
     def _backslash(self, text: str, index: int) -> int | None:
         rest = text[index : index + 12]
@@ -657,6 +667,8 @@ class Repairer:
             after = _first(text, end + 1, end + _LONGEST, final)
             if after is None:
                 return None
+            if after in _ENDS and self._as_json(word)[1] != "unquoted_values":
+                return self._as_it_is(text, index, final)
             end += after in _ENDS
         made, kind = self._as_json(word)
         if not made:
@@ -760,4 +772,4 @@ def _python(word: str) -> str:
 
 
 _Step: TypeAlias = Callable[[str, int, bool], int | None]
-_State: TypeAlias = tuple[_Step, _Step, str, bool, bool, str, bool, int, int, int, int, int]
+_State: TypeAlias = tuple[_Step, _Step, str, bool, bool, bool, str, bool, int, int, int, int, int]
