@@ -170,10 +170,13 @@ class Answering:
             await self._begun(guard, response, media)
 
     async def _of_model(self, guard: Guard, response: Incoming, media: str) -> None:
-        """Guard a model's answer; if its type is not specific, its beginning decides."""
-        if self.match.endpoint.answer == "model" and kind_of(media) in ("unspecified", "text"):
-            response, found = await self._beginning(guard, response, media)
-            media = _JSON if found == WHOLE else found
+        """Guard a model's answer; if its type is not specific, its beginning decides, and so for
+        JSON: some upstreams declare their events as that."""
+        declared = "text/plain" if kind_of(media) == "json" else media
+        unsure = kind_of(declared) in ("unspecified", "text") and not self._streams(media)
+        if self.match.endpoint.answer == "model" and unsure:
+            response, found = await self._beginning(guard, response, declared)
+            media = _JSON if found == WHOLE else media if found == declared else found
         if self._streams(media):
             await self._stream(guard, response, media)
         else:
