@@ -84,7 +84,10 @@ class StreamState(Generic[C]):
         """The id of the rule that blocked the stream, or the guarded stream that it reads."""
         if self._known_at_failure is not None:
             return None
-        return (self.flow.blocked_by if self.flow else None) or self._rule_before
+        flow = self.flow
+        if flow is None or (self.callback_error is not None and flow.error is not None):
+            return self._rule_before  # a callback failed before the flow's error was due
+        return flow.blocked_by or self._rule_before
 
     @property
     def ended(self) -> FinishReason | None:
