@@ -90,7 +90,7 @@ bench-others:
 			|| echo "$$rival does not install" >&2; done
 
 # What guards against the next version of a dependency, and the long runs; each part goes on where it was stopped.
-weekly: weekly-ray weekly-kosong weekly-long weekly-fuzz weekly-charts
+weekly: weekly-ray weekly-kosong weekly-long weekly-fuzz weekly-charts weekly-repairs
 
 # Each in an environment of its own: Ray does not start where there is grpcio, Kosong wants an older openai.
 weekly-ray weekly-kosong: weekly-%:
@@ -102,6 +102,14 @@ weekly-ray weekly-kosong: weekly-%:
 
 weekly-long weekly-fuzz: weekly-%: $(FULL)
 	$(BIN)/python -m tests.weekly $*
+
+# Whether others read almost-JSON as the recorded table says.
+weekly-repairs:
+	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed" >&2; exit 1; }
+	test -x $(WEEKLY)/repairs/bin/python || $(PYTHON) -m venv $(WEEKLY)/repairs
+	$(WEEKLY)/repairs/bin/python -m pip install --quiet json_repair
+	npm install --silent --no-save --prefix $(WEEKLY)/repairs jsonrepair
+	NODE_PATH=$(WEEKLY)/repairs/node_modules $(WEEKLY)/repairs/bin/python -m tests.jsonstream.repairs
 
 weekly-charts: bench-others
 	$(BENCH)/bin/python -m tests.weekly charts

@@ -65,7 +65,7 @@ class AdapterError(GuardstreamError):
 
 
 class StageError(GuardstreamError):
-    """A stage failed, and the stream ended as blocked. `__cause__` is the stage's exception."""
+    """A stage failed, and the stream ended as `error`. `__cause__` is the stage's exception."""
 
 
 class DeliveredResult(Protocol):

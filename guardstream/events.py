@@ -33,6 +33,12 @@ FinishReason: TypeAlias = Literal[
     "incomplete",
 ]
 
+CLOSED: frozenset[FinishReason] = frozenset(("content_filter", "error"))
+"""The reasons with which a stage ends a stream closed: a rule blocked it, or the guard failed."""
+
+GUARD = "guard"
+"""What `blocked_by` says of a stream that ended because the guard failed."""
+
 Channel: TypeAlias = Literal["text", "thinking", "tool_args", "refusal"]
 """The kinds of text in a model's answer, each guarded as a text of its own."""
 
@@ -161,6 +167,12 @@ class Finish:
 
 
 Event: TypeAlias = Text | Finding | Finish
+
+
+def is_refused(finish: FinishReason | None, blocked_by: str | None) -> bool:
+    """Return whether a stream ended closed, by a filter or because the guard failed; the error of
+    a source is none."""
+    return finish == "content_filter" or blocked_by == GUARD
 
 
 def text_of(events: Iterable[Event]) -> str:

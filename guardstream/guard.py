@@ -293,7 +293,7 @@ class Guard:
         `retry` if the stream is already open, for one with `concurrency` by a missing attribute,
         and for callbacks beside a `gate` that may block. Iterating raises the source's exceptions,
         LimiterError if the limits admit no further stream, and AdapterError or StageError, with
-        which the stream ends as blocked.
+        which the stream ends closed, as `error`.
         """
         policy = self._policy_with(words)
         check_framing(framing)
@@ -358,7 +358,7 @@ class Guard:
         single chunk, for a coroutine function as a callback, and for an unknown argument;
         AdapterError for an unknown `provider`; PolicyError for words of an unknown rule, and for a
         policy with `gate`, `retry` or `concurrency`, which need an event loop. Iterating raises the
-        source's exceptions, and AdapterError or StageError, with which the stream ends as blocked.
+        source's exceptions, and AdapterError or StageError, with which the stream ends as `error`.
         """
         check_sync(stream)
         policy = self._policy_with(words)

@@ -354,7 +354,7 @@ async def test_a_stream_that_fails_to_end_releases_nothing_more(
             await anext(stream)
         with pytest.raises(StageError):
             next(other)
-        assert (stream.finish, other.finish) == ("content_filter", "content_filter")
+        assert (stream.finish, other.finish) == ("error", "error")
 
 
 async def test_rules_apply_to_their_channels_only() -> None:
@@ -384,7 +384,7 @@ async def test_a_chunk_of_another_type_ends_the_stream() -> None:
     assert await anext(stream) == "text"
     with pytest.raises(AdapterError, match="'int' in a stream of text"):
         await anext(stream)
-    assert (stream.finish, source.closed) == ("content_filter", 1)
+    assert (stream.finish, source.closed) == ("error", 1)
 
 
 async def test_an_unknown_first_chunk_names_its_type_and_what_to_do() -> None:

@@ -44,7 +44,7 @@ def _code(reason: str, *names: str) -> dict[str, str]:
 
 RETRY = {
     name: f"retry.{name}"
-    for name in ("attempts", "timeout", "wait_initial", "wait_max", "max_retry_after")
+    for name in ("attempts", "timeout", "wait_initial", "wait_max", "max_retry_after", "on")
 }
 REPLAY = {
     name: f"serve.replay.{name}"
@@ -245,7 +245,7 @@ SETTINGS: Mapping[str, Mapping[str, str]] = {
     "guardstream.providers.JSONFormat": {
         **{
             name: f"formats.*.{name}"
-            for name in ("thinking", "tool_args", "by", "copies", "done", "harmless")
+            for name in ("thinking", "tool_args", "by", "copies", "done", "end", "harmless")
         },
         "unknown": "unknown",
     },
@@ -327,6 +327,7 @@ SETTINGS: Mapping[str, Mapping[str, str]] = {
             )
         },
         "close": "json.repair",
+        "is_call": "json.tools",
         **_code("a stage by hand", "redact", "rule", "restore"),
     },
     "guardstream.stages.limits.limits.LimitSet": {

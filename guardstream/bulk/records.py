@@ -15,7 +15,7 @@ from typing import Any, Protocol
 from uuid import UUID
 
 from guardstream.bulk.report import BulkError, Report
-from guardstream.events import Finding, Finish, Text
+from guardstream.events import CLOSED, Finding, Finish, Text, is_refused
 from guardstream.guard import Guard
 from guardstream.stream.flows.flow import following
 
@@ -159,7 +159,7 @@ class Redactor:
         self.report.characters += len(text)
         result = self._guard.check(text, channel)
         self.report.found(result.findings)
-        self._blocked = self._blocked or result.finish == "content_filter"
+        self._blocked = self._blocked or is_refused(result.finish, result.blocked_by)
         return text if result.text == text else result.text
 
     def pieces(self) -> Pieces:
@@ -226,7 +226,7 @@ class _Guarded:
                 self._masked = self._masked or event.action == "mask"
             elif isinstance(event, Finish):
                 self.over = True
-                self._blocked = event.reason == "content_filter"
+                self._blocked = event.reason in CLOSED
         if len(self._found) > _FEW:
             # Of the last ones, more may be found that overlap.
             self._report.found(self._found[:-_LAST])

@@ -17,6 +17,7 @@ import anyio.to_thread
 from guardstream.cli.chunks import cut, opened
 from guardstream.cli.output import naming, note
 from guardstream.errors import AdapterError, GuardstreamError
+from guardstream.events import is_refused
 from guardstream.guard import ONLY_BY_WRAP, Guard
 from guardstream.observability.timeline import Timeline
 from guardstream.stream.flows.choosing import check_text, own_formats
@@ -61,7 +62,7 @@ def run(
     if drawn is not None and timeline is not None:
         with naming(timeline):
             drawn.save(timeline)
-    if stream.finish == "content_filter":
+    if is_refused(stream.finish, stream.blocked_by):
         note(f"guardstream: blocked by rule {stream.blocked_by!r}")
         return BLOCKED
     return CLEAN

@@ -13,7 +13,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 
 from guardstream.errors import BlockedError
-from guardstream.events import Finding, FinishReason
+from guardstream.events import Finding, FinishReason, is_refused
 from guardstream.gate.queue import Passed, Queue
 from guardstream.gate.tasks import Options, Tasks
 from guardstream.gate.verdict import Check
@@ -222,7 +222,7 @@ class GatedStream(AsyncContext, Generic[C]):
     def _nothing_more(self) -> Exception:
         """Return what ends the iteration: BlockedError, once, if `raise_on_block` asks for it."""
         rule = self.blocked_by
-        if not self._raises or rule is None or self._finish != "content_filter":
+        if not self._raises or rule is None or not is_refused(self._finish, rule):
             return StopAsyncIteration()
         self._raises = False
         return BlockedError(rule, result=self.result)

@@ -9,6 +9,7 @@ from typing import Any, Protocol, TypeVar, Unpack
 import anyio
 
 from guardstream.errors import AdapterError, BlockedError
+from guardstream.events import is_refused
 from guardstream.guard import Guard
 from guardstream.hints import hint
 from guardstream.operations import check_callbacks, gated, joined
@@ -179,7 +180,7 @@ def checked_text(guard: Guard, text: str) -> str:
     policy = guard.policy
     whole = well_formed(text) == text
     result = guard.check(text) if whole else checked(policy, text, policy.block_message)
-    if guard.on_block == "error" and result.finish == "content_filter":
+    if guard.on_block == "error" and is_refused(result.finish, result.blocked_by):
         raise BlockedError(result.blocked_by or "content_filter", "answer")
     return result.text
 

@@ -11,6 +11,7 @@ from functools import cache
 from typing import Any
 
 from guardstream.errors import AdapterError, BlockedError
+from guardstream.events import is_refused
 from guardstream.http.sniffing import Sniffer
 
 _CODINGS = frozenset({"br", "compress", "dcb", "dcz", "deflate", "exi", "gzip", "pack200-gzip"})
@@ -143,7 +144,7 @@ def whole_body(response: Any, body: bytes) -> Any:
 
 
 def _check_passed(stream: Any) -> None:
-    if stream.finish == "content_filter":
+    if is_refused(stream.finish, stream.blocked_by):
         raise BlockedError(stream.blocked_by or "content_filter", result=stream.result)
 
 

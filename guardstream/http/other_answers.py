@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
 from guardstream.errors import AdapterError
+from guardstream.events import CLOSED, is_refused
 from guardstream.framing.json import json_line, json_start
 from guardstream.framing.sniffing import sniffed_text
 from guardstream.guard import Guard
@@ -77,7 +78,7 @@ def guarded_in(
     changed = body if found.body == plain else found.body.decode().encode(charset, "replace")
     again = AsUTF8(guard)
     shown = again.feed(changed) + again.finish()
-    if again.ended == "content_filter":
+    if again.ended in CLOSED:
         raise RefusedError(502, "content_filter", _BLOCKED)
     return found._replace(body=shown)
 
@@ -150,7 +151,7 @@ def _guarded_text(guard: Guard, body: bytes, text: str, attributes: Mapping[str,
     if sniffed_text(body) not in ("text", None):  # as for a text that streams
         return _guarded_stream(guard, body, attributes, "text")
     result = guard.check(text)
-    if guard.on_block == "error" and result.finish == "content_filter":
+    if guard.on_block == "error" and is_refused(result.finish, result.blocked_by):
         raise RefusedError(502, "content_filter", _BLOCKED, result.blocked_by)
     start = json_start(result.text)
     if start and _through(guard, start, attributes)[0] != start:
@@ -177,5 +178,5 @@ def _through(
 
 def _check_passed(stream: SyncGuardedStream[Any]) -> None:
     """Raise RefusedError for a stream that was blocked."""
-    if stream.finish == "content_filter":
+    if is_refused(stream.finish, stream.blocked_by):
         raise RefusedError(502, "content_filter", _BLOCKED, stream.blocked_by)

@@ -3,7 +3,9 @@
 Models write commas before a bracket, comments, other kinds of quotes, Python's literals, raw line
 breaks in strings and keys without quotes, and stop in the middle. `Repairer` takes such text and
 returns JSON for it as it arrives, with a map from each character to its source. It never changes
-valid JSON, and passes on unchanged what it cannot repair, so that the lexer refuses it.
+valid JSON, and passes on unchanged what it cannot repair, so that the lexer refuses it. A repair
+never invents a member, a value or a key: what readers of almost-JSON read in different ways is left
+to be refused.
 """
 
 from __future__ import annotations
@@ -30,6 +32,8 @@ Kind: TypeAlias = Literal[
     "missing_commas",
     "missing_values",
     "brackets",
+    "full_width",
+    "odd_spaces",
     "truncated",
 ]
 
@@ -58,7 +62,9 @@ with each chunk."""
 _QUOTES = {"'": "'", "`": "`", "‘": "’", "“": "”"}
 _LITERALS = {"true": "true", "false": "false", "none": "null", "null": "null"}
 _ENDS = frozenset(",}]")
-_SPACE = frozenset(" \t\n\r")
+_ODD = "\u00a0\u2000-\u200b\u202f\u205f\u2060\u3000\ufeff"
+_SPACE = re.compile(rf"[ \t\n\r{_ODD}]").match
+_WIDE = {"：": ":", "，": ",", "｛": "{", "｝": "}", "［": "[", "］": "]"}
 _COMMENTS = frozenset("/#")
 _CLOSERS = {"{": "}", "[": "]", "(": "]", "s": "]", "g": ""}
 """The closing bracket of each open one: also Python's tuples and sets (`s`), and mere groups
@@ -66,7 +72,9 @@ _CLOSERS = {"{": "}", "[": "]", "(": "]", "s": "]", "g": ""}
 
 _CLOSING = {"}": "{s", "]": "[", ")": "(g"}
 
-_space = re.compile(r"[ \t\n\r]*").match
+_space = re.compile(rf"[ \t\n\r{_ODD}]*").match
+_BLANK = " \t\u00a0\u200b\u2060\u3000\ufeff" + "".join(map(chr, range(0x2000, 0x200B)))
+_odd = re.compile(f"[{_ODD}]")
 _run = {
     quote: re.compile(rf'[^"\\\x00-\x1f{closing}]*').match
     for quote, closing in {'"': "", **_QUOTES}.items()
@@ -107,15 +115,22 @@ _group = re.compile(
 """A single value in round brackets, which only group it and are not a tuple."""
 
 _item = re.compile(r"[,()\[\]{}]").search
+_OPENS = frozenset(("", *"{[(,:"))
 _DOTS = frozenset(".…")
 _ellipsis = re.compile(r"(\.\.\.|…)[ \t\n\r]*,?").match
 _json_scalar = re.compile(
     r"(?:-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?|true|false|null)"
 ).fullmatch
-_python_number = re.compile(
-    r"([-+]?)(?:(0[xX][0-9a-fA-F_]+)|([0-9][0-9_]*)?(?:(\.)([0-9_]*))?([eE][-+]?[0-9]+)?)"
+_python_number = re.compile(r"([-+]?)([0-9][0-9_]*)?(?:(\.)([0-9_]*))?([eE][-+]?[0-9]+)?").fullmatch
+_name = re.compile(rf"[^\s\x00-\x1f\"'`‘’“”:,{{}}\[\]()/#\\：，｛｝［］{_ODD}]*").match
+_wide_end = re.compile("[，｝］]").search
+_meant = re.compile(
+    r"(?!(?:undefined|NaN|Infinity)\Z|(?:true|false|null|none)\b.)"
+    r"(?:[^\W\d_²³¹¼-¾⅐-↉][^\\/+'`‘’“”]*|[a-z]+://[^\\+'`‘’“”]*|(?![0-9.]+e?\Z)[0-9]+[-.\w]*|[0-9]+(?:[.][0-9]+){2,})(?<![：，；])",
+    re.DOTALL | re.IGNORECASE,
 ).fullmatch
-_name = re.compile(r"[^\s\x00-\x1f\"'`‘’“”:,{}\[\]()/#\\]*").match
+"""A word that can only be meant as a string. What begins like a number or a literal and goes on as
+text may as well be several values, and signs may be code."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,6 +172,8 @@ class Repairer:
         self._quote = ""  # of the open string
         self._is_key = False
         self._in_word = False  # the string's last character is a letter or digit
+        self._opened = False  # a quote in the open string has no partner yet
+        self._sign = ""  # the last character of the open string that is not white space
         self._start = 0  # the start of the open comment or name
         self._was_colon = False  # a value must follow
         self._comma = False  # a comma that may have to be dropped
@@ -205,8 +222,9 @@ class Repairer:
 
     def _state(self) -> _State:
         return (
-            self._step, self._next, self._quote, self._is_key, self._in_word, self._was_colon,
-            self._start, self._made, len(self._out), self.origins.count, len(self.repairs),
+            self._step, self._next, self._quote, self._is_key, self._in_word, self._opened,
+            self._sign, self._was_colon, self._start, self._made, len(self._out),
+            self.origins.count, len(self.repairs),
         )  # fmt: skip
 
     def _settle(self, index: int) -> None:
@@ -219,8 +237,8 @@ class Repairer:
     def _back(self) -> None:
         """Return to the mark."""
         (
-            self._step, self._next, self._quote, self._is_key, self._in_word, self._was_colon,
-            self._start, self._made, out, edits, repairs,
+            self._step, self._next, self._quote, self._is_key, self._in_word, self._opened,
+            self._sign, self._was_colon, self._start, self._made, out, edits, repairs,
         ) = self._back_at  # fmt: skip
         del self._out[out:], self.repairs[repairs:]
         self.origins.forget(edits)
@@ -265,19 +283,24 @@ class Repairer:
         del final
         if self.begun is None:
             self.begun = self._base + index
+        self._refuse()
+        return self._put(text[index:], index, len(text))
+
+    def _refuse(self) -> None:
+        """Repair nothing from here on, and report no repair of what is refused with it."""
+        self.repairs.clear()
         self._step = self._as_it_is
         self._unsure = False
-        return self._put(text[index:], index, len(text))
 
     def _value(self, text: str, index: int, final: bool) -> int | None:
         beside = self._beside(text, index, final)
         if beside != index:
             return beside
-        char = text[index]
+        char = self._plain(text[index])
         if char in _CLOSING:
             return self._close(text, index, final)
-        if char == "," and self._path and "missing_values" in self._kinds:
-            return self._null(index) if self._was_colon else self._drop_comma(index)
+        if char == "," and self._path and not self._was_colon and "missing_values" in self._kinds:
+            return self._drop_comma(index)
         self._sure()
         if self.begun is None:
             self.begun = self._base + index
@@ -292,7 +315,7 @@ class Repairer:
         return self._word(text, index, final)
 
     def _open(self, text: str, index: int, final: bool) -> int | None:
-        char = opened = text[index]
+        char = opened = self._plain(text[index])
         python = "python_literals" in self._kinds
         if char == "{" and python:
             ahead = text[index : index + _LONGEST]
@@ -313,12 +336,13 @@ class Repairer:
         self._unsure = self._was_colon = False
         if opened not in "{[":
             self._record("python_literals", index, index + 1)
+        self._note_wide(text, index)
         return self._put({"{": "{", "g": ""}.get(opened, "["), index, index + 1)
 
     def _beside(self, text: str, index: int, final: bool) -> int | None:
         """Take white space, or the beginning of a comment; return `index` if there is neither."""
         char = text[index]
-        if char in _SPACE:
+        if _SPACE(char):
             return self._spaces(text, index)
         if self._begins_comment(char):
             return self._comment(text, index, final)
@@ -347,7 +371,7 @@ class Repairer:
         beside = self._beside(text, index, final)
         if beside != index:
             return beside
-        char = text[index]
+        char = self._plain(text[index])
         if char in _CLOSING:
             return self._close(text, index, final)
         if char == "," and "missing_values" in self._kinds:
@@ -356,35 +380,46 @@ class Repairer:
         self._unsure = self._holds
         if self._is_quote(char):
             return self._begin_string(text, index, is_key=True)
-        if _name(text, index, index + 1).end() > index and "unquoted_keys" in self._kinds:  # type: ignore[union-attr]
-            self._start = self._base + index
-            self._step = self._in_name
-            self._put('"', index, index)
-            return index
+        if "unquoted_keys" in self._kinds:
+            return self._named(text, index, final)
         return self._as_it_is(text, index, final)
 
+    def _named(self, text: str, index: int, final: bool) -> int | None:
+        """Take a key without quotes, which is one only if its colon follows."""
+        most = index + _LONGEST
+        end = found = _name(text, index, most).end()  # type: ignore[union-attr]
+        end += text[end : end + 1] == '"'  # a quote that was never opened
+        after = _first(text, end, most, final and not self._holds)
+        if after is None and found < most:
+            return None
+        if found == index or not after or not (after == ":" or self._begins_comment(after)):
+            return self._as_it_is(text, index, final)
+        self._record("unquoted_keys", index, end)
+        self._step = self._colon
+        self._put('"', index, index)
+        self._put(text[index:found], index, found)
+        return self._put('"', found, end)
+
     def _colon(self, text: str, index: int, final: bool) -> int | None:
-        char = text[index]
-        if char in _SPACE:
+        char = self._plain(text[index])
+        if _SPACE(char):
             return self._spaces(text, index)
         if char == ":":
             self._step = self._value
             self._was_colon = True
+            self._note_wide(text, index)
             return self._put(char, index, index + 1)
         if self._begins_comment(char):
             return self._comment(text, index, final)
-        if char in ",}" and "missing_values" in self._kinds:
-            self._step = self._value  # inserts null
-            self._was_colon = True
-            return self._put(":", index, index)
         return self._as_it_is(text, index, final)
 
     def _after(self, text: str, index: int, final: bool) -> int | None:
         beside = self._beside(text, index, final)
         if beside != index:
             return beside
-        char = text[index]
+        char = self._plain(text[index])
         if char == ",":
+            self._note_wide(text, index)
             self._comma = "trailing_commas" in self._kinds
             self._unsure = self._comma or self._holds
             self._step = self._key if self._path[-1] == "{" else self._value
@@ -409,9 +444,23 @@ class Repairer:
     def _begins_comment(self, char: str) -> bool:
         return char in _COMMENTS and "comments" in self._kinds
 
+    def _plain(self, char: str) -> str:
+        """Return the punctuation that a full-width character stands for."""
+        return _WIDE.get(char, char) if "full_width" in self._kinds else char
+
+    def _note_wide(self, text: str, index: int) -> None:
+        if text[index] in _WIDE:
+            self._record("full_width", index, index + 1)
+
     def _spaces(self, text: str, index: int) -> int:
+        """Take white space; JSON has none but four characters."""
         end = _space(text, index, self._bound(text)).end()  # type: ignore[union-attr]
-        return self._put(text[index:end], index, end)
+        plain = _odd.sub("", text[index:end])
+        if len(plain) < end - index:
+            if "odd_spaces" not in self._kinds:
+                return self._as_it_is(text, index, False)
+            self._record("odd_spaces", index, end)
+        return self._put(plain, index, end)
 
     def _bound(self, text: str) -> int:
         """Return up to which index a step may read: how much is held depends on the text alone."""
@@ -423,15 +472,13 @@ class Repairer:
         self._unsure &= self._holds
 
     def _close(self, text: str, index: int, final: bool) -> int:
-        char = text[index]
+        char = self._plain(text[index])
         if self._comma:
             self._back()
             comma = self._mark
             self._record("trailing_commas", comma, comma + 1)
             return self._put("", comma, comma + 1)
         opened = _CLOSING[char]
-        if self._was_colon and "missing_values" in self._kinds:
-            return self._null(index)
         if not self._path or self._was_colon:
             return self._as_it_is(text, index, final)
         self._unsure = False
@@ -446,15 +493,9 @@ class Repairer:
             self._step = self._after
             return self._put(_CLOSERS[inner], index, index)
         closing = _CLOSERS[self._path.pop()]
+        self._note_wide(text, index)
         self._end_value()
         return self._put(closing, index, index + 1)
-
-    def _null(self, index: int) -> int:
-        """Insert null for a member without a value."""
-        self._record("missing_values", index, index)
-        self._unsure = False
-        self._end_value()
-        return self._put("null", index, index)
 
     def _drop_comma(self, index: int) -> int:
         """Drop a comma with nothing before it; a value must still follow an earlier one."""
@@ -472,7 +513,8 @@ class Repairer:
     def _begin_string(self, text: str, index: int, *, is_key: bool) -> int:
         self._quote = text[index]
         self._is_key = is_key
-        self._in_word = False
+        self._in_word = self._opened = False
+        self._sign = ""
         self._step = self._string
         self._unsure = is_key and self._holds
         if self._quote != '"':
@@ -483,6 +525,7 @@ class Repairer:
         end = _run[self._quote](text, index, self._bound(text)).end()  # type: ignore[union-attr]
         if end > index:
             self._in_word = text[end - 1].isalnum()
+            self._sign = text[index:end].rstrip()[-1:] or self._sign
             return self._put(text[index:end], index, end)
         char = text[index]
         if char == _QUOTES.get(self._quote, self._quote):
@@ -502,8 +545,13 @@ class Repairer:
         ends = self._ends_string(text, index, final)
         if ends is None:
             return None
+        if ends == "unclear":  # ends the string, which the lexer refuses before what follows
+            self._refuse()
+            return self._put('"', index, index + 1)
         if not ends:
             self._in_word = False
+            self._opened = not self._opened
+            self._sign = text[index]
             if self._quote != '"':
                 return self._put(text[index], index, index + 1)
             self._record("inner_quotes", index, index + 1)
@@ -515,29 +563,45 @@ class Repairer:
             self._end_value()
         return self._put('"', index, index + 1)
 
-    def _ends_string(self, text: str, index: int, final: bool) -> bool | None:
+    def _ends_string(self, text: str, index: int, final: bool) -> bool | Literal["unclear"] | None:
         """Return whether a quote of the string's kind ends it; None if that is not known yet."""
         if "inner_quotes" in self._kinds and self._path:
-            most = index + _LONGEST
-            after = _first(text, index + 1, most, final)
-            if not after:
-                return None if after is None else True
-            if self._is_key:
-                return after in ":,}" or self._begins_comment(after)
-            if after in ",}])" or self._begins_comment(after):
-                return True
-            if text[index + 1] == text[index]:
-                # In `"say "hi""`, the second of the last two ends the string.
-                after_both = _first(text, index + 2, most, final)
-                if after_both is None or after_both in ",}])":
-                    return None if after_both is None else False
-            return "missing_commas" in self._kinds and self._begins(after) and not after.isalnum()
+            return self._ends_or_quotes(text, index, final)
         if self._quote != '"' and self._in_word:
             # An apostrophe between letters does not end a string.
             if index + 1 == len(text) and not final:
                 return None
             return not text[index + 1 : index + 2].isalnum()
         return True
+
+    def _ends_or_quotes(
+        self, text: str, index: int, final: bool
+    ) -> bool | Literal["unclear"] | None:
+        """Return the same where a string may have quotes.
+
+        It is unclear for a quote too many, and for one that may as well begin a string of code, of
+        JSON, or of the next member: at the beginning, after `{`, `[`, `(`, `,`, `:`, before `:`,
+        `+`, or within a word.
+        """
+        most = index + _LONGEST
+        after = _first(text, index + 1, most, final)
+        if not after:
+            return None if after is None else True
+        if self._is_key:
+            return after == ":" or self._begins_comment(after) or "unclear"
+        if after in ",}])" or self._begins_comment(after):
+            return True
+        if text[index + 1] == text[index]:
+            # In `"say "hi""`, the second of the last two ends the string.
+            after_both = _first(text, index + 2, most, final)
+            if after_both is None:
+                return None
+            if after_both in ",}])":
+                return False if self._opened else "unclear"
+        if "missing_commas" in self._kinds and self._begins(after) and not after.isalnum():
+            return True
+        within = self._in_word and text[index + 1 : index + 2].isalnum() and self._quote == '"'
+        return "unclear" if within or after in ":+" or self._sign in _OPENS else False
 
     def _backslash(self, text: str, index: int) -> int | None:
         rest = text[index : index + 12]
@@ -546,6 +610,7 @@ class Repairer:
         if rest == "\\" or (whole and begins_escape(rest)):
             return None
         self._in_word = False
+        self._sign = "\\"
         self._work += 1
         char = rest[1]
         if (char in _QUOTES or char in _QUOTES.values()) and "single_quotes" in self._kinds:
@@ -559,21 +624,15 @@ class Repairer:
         return self._put(text[index:end], index, end)
 
     def _repair_escape(self, rest: str, index: int) -> int:
-        """Replace half of a surrogate pair; take any other wrong backslash as a character."""
+        """Replace half of a surrogate pair; take any other wrong backslash as a character, but
+        that of Markdown before an underscore."""
+        if rest[1] == "_":
+            self._record("bad_escapes", index, index + 2)
+            return self._put("_", index, index + 2)
         half = _half_pair(rest)
         end = index + (half.end() if half else 1)
         self._record("bad_escapes", index, end)
         return self._put("\\ufffd" if half else "\\\\", index, end)
-
-    def _in_name(self, text: str, index: int, final: bool) -> int:
-        del final
-        end = _name(text, index, self._bound(text)).end()  # type: ignore[union-attr]
-        if end > index:
-            return self._put(text[index:end], index, end)
-        end += text[index] == '"'  # a quote that was never opened
-        self._step = self._colon
-        self.repairs.append(Repair("unquoted_keys", self._start, self._base + end))
-        return self._put('"', index, end)
 
     # Numbers and literals
 
@@ -601,14 +660,16 @@ class Repairer:
             return index
         if end == len(text) and (self._holds or not final):
             return None
-        word = text[index:end].rstrip(" \t")
+        word = text[index : self._before_wide(text, index, end)].rstrip(_BLANK)
         end = index + len(word)
-        if loose and text[end : end + 1] == '"':
+        if loose and text[end : end + 1] == '"' and self._path[-1] == "{":
             # A quote that was never opened, unless it begins the next value.
-            after = _space(text, end + 1, end + _LONGEST).end()  # type: ignore[union-attr]
-            if after == len(text) and not final:
+            after = _first(text, end + 1, end + _LONGEST, final)
+            if after is None:
                 return None
-            end += text[after : after + 1] in _ENDS
+            if after in _ENDS and self._as_json(word)[1] != "unquoted_values":
+                return self._as_it_is(text, index, final)
+            end += after in _ENDS
         made, kind = self._as_json(word)
         if not made:
             return self._as_it_is(text, index, final)
@@ -619,6 +680,14 @@ class Repairer:
         self._unsure = False
         self._end_value()
         return self._put(made, index, end)
+
+    def _before_wide(self, text: str, index: int, end: int) -> int:
+        """Return where the full-width punctuation begins that follows a number or a literal."""
+        found = _wide_end(text, index, end) if "full_width" in self._kinds else None
+        made, kind = (
+            self._as_json(text[index : found.start()].rstrip(_BLANK)) if found else ("", None)
+        )
+        return found.start() if found and made and kind != "unquoted_values" else end
 
     def _before_comment(self, text: str, index: int, end: int) -> int:
         """Return where the comment begins that directly follows a number or a literal; `end` if
@@ -635,7 +704,7 @@ class Repairer:
             made = _LITERALS.get(word.lower()) or _python(word)
             if made:
                 return made, "python_literals"
-        loose = "unquoted_values" in self._kinds and word
+        loose = "unquoted_values" in self._kinds and _meant(word)
         return (json.dumps(word, ensure_ascii=False), "unquoted_values") if loose else ("", None)
 
     # Comments
@@ -685,23 +754,22 @@ def _first(text: str, index: int, most: int, final: bool) -> str | None:
     end = _space(text, index, most).end()  # type: ignore[union-attr]
     if end == len(text) and not final:
         return None
-    return text[end:most][:1]
+    char = text[end:most][:1]
+    return _WIDE.get(char, char)
 
 
 def _python(word: str) -> str:
     """Return the JSON for a number in the syntax of Python or JSON5; "" if it is not one."""
     found = _python_number(word)
-    if not found or not (found[2] or found[3] or found[5]) or "__" in word or word[-1] == "_":
+    if not found or not (found[2] or found[4]) or "__" in word or word[-1] == "_":
         return ""
     sign = "-" if found[1] == "-" else ""
-    if found[2]:
-        return sign + str(int(found[2], 16))
-    whole = (found[3] or "0").replace("_", "")
+    whole = (found[2] or "0").replace("_", "")
     if len(whole) > 1 and whole[0] == "0":
         return ""
-    fraction = "." + ((found[5] or "0").replace("_", "")) if found[4] else ""
-    return sign + whole + fraction + (found[6] or "")
+    fraction = "." + ((found[4] or "0").replace("_", "")) if found[3] else ""
+    return sign + whole + fraction + (found[5] or "")
 
 
 _Step: TypeAlias = Callable[[str, int, bool], int | None]
-_State: TypeAlias = tuple[_Step, _Step, str, bool, bool, bool, int, int, int, int, int]
+_State: TypeAlias = tuple[_Step, _Step, str, bool, bool, bool, str, bool, int, int, int, int, int]

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from guardstream.events import counted
+from guardstream.events import GUARD, counted
 from guardstream.observability.record import HELD_CHARACTERS, TOKENS_PER_SECOND
 from guardstream.stream.observers import StreamRecord, StreamStart
 
@@ -56,6 +56,7 @@ class OpenTelemetry:
         meter = metrics.get_meter(_NAME, meter_provider=meter_provider)
         self._spans: dict[str, Span] = {}
         self._streams = meter.create_counter("guardstream.streams", "{stream}")
+        self._failures = meter.create_counter("guardstream.guard.failures", "{stream}")
         self._findings = meter.create_counter("guardstream.findings", "{finding}")
 
         def histogram(name: str, unit: str, buckets: Sequence[float]) -> metrics.Histogram:
@@ -108,6 +109,8 @@ class OpenTelemetry:
     def _measure(self, record: StreamRecord, attributes: dict[str, Any]) -> None:
         stats, policy = record.stats, _policy(record.start)
         self._streams.add(1, attributes)
+        if record.blocked_by == GUARD:
+            self._failures.add(1, policy)
         for finding in counted(record.findings):
             about = {"guardstream.rule": finding.rule, "guardstream.action": finding.action}
             self._findings.add(1, {**policy, **about})

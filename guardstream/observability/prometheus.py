@@ -13,7 +13,7 @@ from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
-from guardstream.events import counted
+from guardstream.events import GUARD, counted
 from guardstream.observability.record import HELD_CHARACTERS, TOKENS_PER_SECOND
 from guardstream.stream.observers import StreamRecord, StreamStart
 
@@ -55,6 +55,7 @@ class Prometheus:
         )
         self._streams = self._counter("streams", "Streams that ended", "finish")
         self._blocks = self._counter("blocks", "Streams that a rule blocked", "rule")
+        self._failures = self._counter("guard_failures", "Streams that ended as the guard failed")
         self._findings = self._counter("findings", "Findings", "rule", "action")
         self._errors = self._counter("errors", "Streams that an exception ended", "error")
         self._characters = self._counter("characters", "Characters", "direction")
@@ -82,7 +83,9 @@ class Prometheus:
         stats = record.stats
         self._open.dec()
         self._streams.labels(*policy, record.finish).inc()
-        if record.blocked_by is not None:
+        if record.blocked_by == GUARD:
+            self._failures.labels(*policy).inc()
+        elif record.blocked_by is not None:
             self._blocks.labels(*policy, record.blocked_by).inc()
         if record.error is not None:
             self._errors.labels(*policy, record.error).inc()

@@ -218,8 +218,19 @@ def _of(file: PolicyFile, section: JsonFile, channel: str, schema: Checks | None
     if channel != ARGUMENTS:
         return settings
     # The end of its document ends a call, but not the stream: other calls continue.
-    after = "ignore" if settings.after == "stop" else settings.after
-    return replace(settings, after=after, redact_keys=section.redact_keys is not False)
+    after = settings.after
+    if after != "text":
+        after = "ignore" if section.fences else "refuse"
+    keys = section.redact_keys is not False
+    return replace(
+        settings,
+        after=after,
+        redact_keys=keys,
+        is_call=section.documents == "one",
+        # A client might run what a cut left open.
+        repair=settings.repair - {"truncated"},
+        close=False,
+    )
 
 
 def _tools(

@@ -282,6 +282,15 @@ class UnknownFile(Model):
 _Paths = Annotated[list[PathText] | None, BeforeValidator(_listed), _OneOrMore()]
 
 
+class EndFile(Model):
+    """The event that ends a stream which the guard ends."""
+
+    event: Annotated[str, Field(min_length=1)] | None = None
+    """Its name."""
+    data: Annotated[str, Field(min_length=1)]
+    """Its data, in which `{finish}` is the reason."""
+
+
 class FormatFile(Model):
     """A JSON format of your own, by the paths in its chunks."""
 
@@ -297,14 +306,23 @@ class FormatFile(Model):
     """The path of the whole answer so far."""
     done: PathText | None = None
     """The path of a value in the last chunk that is neither false, empty nor zero."""
+    end: Annotated[str, Field(min_length=1)] | EndFile | None = None
+    """The event that ends a stream which the guard ends: its data, such as `[DONE]`, or more."""
     harmless: _Paths = None
     """The paths of strings that are not text: ids, types, names."""
+
+    @property
+    def last(self) -> str | dict[str, str] | None:
+        """The event that ends a stream, as a JSONFormat takes it."""
+        end = self.end
+        return end.model_dump(exclude_none=True) if isinstance(end, EndFile) else end
 
     @model_validator(mode="after")
     def _apart(self) -> FormatFile:
         lists = (self.text, self.thinking, self.tool_args, self.copies)
         texts = [path for each in lists for path in each or ()]
-        paths = [*texts, *(self.harmless or ()), self.by or "", self.done or ""]
+        done = "" if self.done in (self.copies or ()) else self.done or ""
+        paths = [*texts, *(self.harmless or ()), self.by or "", done]
         twice = sorted({path for path in paths if path and paths.count(path) > 1})
         if twice:
             raise ValueError(f"the path {twice[0]!r} is used for two things")
@@ -433,6 +451,7 @@ MODELS: dict[str, type[Model]] = {
     "input": InputFile,
     "unknown": UnknownFile,
     "formats": FormatFile,
+    "end": EndFile,
     "retry": RetryFile,
     "concurrency": ConcurrencyFile,
     "per_key": PerKeyFile,

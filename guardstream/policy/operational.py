@@ -126,6 +126,8 @@ class RetryFile(Model):
     """The longest wait between attempts."""
     max_retry_after: Duration = 60.0
     """The longest `Retry-After` that is respected; a longer one is an error."""
+    on: list[Literal["incomplete"]] = Field(default=[])
+    """Ends before anything was released that count as failures: a stream that breaks off."""
 
     @model_validator(mode="after")
     def _waits(self) -> RetryFile:

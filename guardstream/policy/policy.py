@@ -20,6 +20,7 @@ from guardstream.policy.shadow import Shadow
 from guardstream.policy.sources import Loader
 from guardstream.policy.veiled import Veiled
 from guardstream.stages.custom import CustomStage, Position, StagePlan, planned
+from guardstream.stages.json.arguments import Arguments
 from guardstream.stages.json.structure import Structure
 from guardstream.stages.passthrough import Passthrough
 from guardstream.stages.pipeline import Pipeline
@@ -301,9 +302,9 @@ class Policy:
                 json = self._built.json.settings(channel, tool, form)
             if json is None:
                 return [over(ruleset.stage() if ruleset else Passthrough(), ())]
-            return [Structure(replace(json, redact=json.redact or Passthrough, restore=over))]
+            json = replace(json, redact=json.redact or Passthrough, restore=over)
         if json is not None:
-            return [Structure(json)]
+            return [Arguments(json) if json.is_call else Structure(json)]
         return [ruleset.stage()] if ruleset is not None else []
 
     def _custom(self, channel: str, position: Position) -> list[Stage]:

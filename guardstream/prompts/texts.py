@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple, TypeAlias
 
 from guardstream.errors import AdapterError, StageError
-from guardstream.events import Event, Finding, Finish, text_of
+from guardstream.events import CLOSED, Event, Finding, text_of
 from guardstream.policy import Policy
 from guardstream.prompts.readings import readings
 from guardstream.prompts.roles import NO_ROLE, SHARED
@@ -104,7 +104,7 @@ class Texts:
         for event in events:
             if isinstance(event, Finding):
                 self.findings.append(MessageFinding(self.message, place.role, place.path, event))
-        if events[-1] == Finish("content_filter"):
+        if getattr(events[-1], "reason", None) in CLOSED:
             raise MessagesBlockedError
         if judged and self.judges(place.role):
             self._judge_readings(text, channel, place)

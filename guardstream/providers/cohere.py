@@ -28,6 +28,7 @@ from guardstream.providers.spec import (
     sibling,
 )
 from guardstream.providers.toolkit.fields import fields_of, index_in
+from guardstream.providers.toolkit.reasons import reason_of
 
 CITATION = Tree(
     Leaf("whole", "text", "citation"),
@@ -124,7 +125,7 @@ class Cohere(SpecAdapter):
             return Reading(pieces, (0,), closed=(slot,) if slot else ())
         elif kind == "message-end":
             delta = fields_of(event.get("delta"))
-            reason = REASONS.get(str(delta.get("finish_reason")), "stop")
+            reason = reason_of(REASONS, str(delta.get("finish_reason")))
             return Reading(pieces, (0,), {0: reason}, closed=self._over(), usage=delta.get("usage"))
         return Reading(pieces, (0,))
 

@@ -57,7 +57,13 @@ class Hooks(Generic[C]):
     """Returns whether a block's message may continue the text of a slot, because no event has ended
     it; otherwise the message is a text of its own."""
     sse_end: str = ""
-    """The data of the event that ends a stream of server-sent events, such as `[DONE]`."""
+    """The data of the event that ends a stream of server-sent events, such as `[DONE]`; `{finish}`
+    in it is the reason."""
+    sse_end_name: str = ""
+    """The name of that event."""
+    speaks: Callable[[Any], bool] | None = None
+    """Returns whether a chunk has text or an end. An event that has neither, and another name than
+    those of text, may end the text: it waits for what is held."""
 
     judge_marks: Callable[[Passes], None] = _nothing
     """Called before the first chunk with a pure function: `passes(steps, mark)` returns whether a

@@ -25,6 +25,7 @@ from guardstream.providers.spec import (
     SpecAdapter,
 )
 from guardstream.providers.toolkit.fields import fields_of, only, replaced
+from guardstream.providers.toolkit.reasons import reason_of
 from guardstream.providers.toolkit.runs import Runs
 
 _TIMES = ("total_duration", "load_duration", "prompt_eval_duration", "eval_duration")
@@ -152,7 +153,7 @@ class Ollama(SpecAdapter):
         return numbered, calls
 
     def _reason(self, event: Mapping[str, Any]) -> FinishReason:
-        reason = REASONS.get(event.get("done_reason") or "", "stop")
+        reason = reason_of(REASONS, event.get("done_reason") or "")
         return "tool_calls" if reason == "stop" and self._calls else reason
 
     def _copies(self) -> list[tuple[Slot, str]]:

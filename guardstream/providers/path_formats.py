@@ -38,6 +38,7 @@ class _PathFormat(JSONFormat):
     paths: ClassVar[dict[str, Any]]
     sse_end = ""
     apart_by_name = False
+    end_has_text = True
     harmless = META
     marks = ()
 
@@ -47,6 +48,10 @@ class _PathFormat(JSONFormat):
     def meaning(self, chunk: Any, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:
         reading = super().meaning(chunk, event, pieces)
         return reading._replace(failed=bool(event.get("error") or event.get("errors")))
+
+    @property
+    def speaks(self) -> None:
+        """Their events have no names."""
 
     def done_as(self, reason: FinishReason) -> Any:
         return reason
@@ -197,3 +202,4 @@ class CohereV1(_PathFormat):
         "done": "$.finish_reason",
         "harmless": ["$.event_type", "$.generation_id", "$.response.generation_id"],
     }
+    beside: ClassVar[dict[str, Spec]] = {"$.is_finished": NUMBER}

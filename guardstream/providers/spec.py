@@ -18,6 +18,7 @@ from guardstream.errors import AdapterError
 from guardstream.events import UNKNOWN as UNKNOWN_CHANNEL
 from guardstream.events import FinishReason
 from guardstream.providers.adapter import (
+    NEW,
     NONE,
     Beside,
     Kind,
@@ -235,6 +236,8 @@ class SpecAdapter:
         self._last = None  # a source may change the object that it gave last, and give it again
         event = fields_of(chunk)
         reading = self.meaning(chunk, event, self.pieces(chunk, event))
+        if event.get("error") and _is_bare_error(event, reading):
+            reading = reading._replace(failed=True)
         beside = self._told_by(chunk)
         if beside:
             reading = reading._replace(beside=beside)
@@ -595,6 +598,14 @@ def _without_marks(make: Callable[..., Sequence[Any]]) -> Callable[..., Sequence
         return [self._bare(chunk) for chunk in make(self, *args, **named)]
 
     return made
+
+
+def _is_bare_error(event: Mapping[str, Any], reading: Reading) -> bool:
+    """Return whether an event reports an error and nothing else: gateways put theirs into streams
+    of any format. An answer to a call of JSON-RPC is not its stream's error."""
+    if event.get("type") is not None or "jsonrpc" in event:
+        return False
+    return not any(piece.kind in NEW for piece in reading.pieces)
 
 
 def _is_key(steps: Steps) -> bool:

@@ -12,6 +12,7 @@ from guardstream.events import FinishReason
 from guardstream.providers.adapter import Piece, Reading, Released, Slot
 from guardstream.providers.spec import ABOUT, END, META, NUMBER, Leaf, Path, Spec, SpecAdapter, Tree
 from guardstream.providers.toolkit.fields import fields_of, replaced
+from guardstream.providers.toolkit.reasons import reason_of
 
 _SPEC: Spec = {
     **dict.fromkeys(("model_id", "model_version", "created_at", "project_id"), META),
@@ -55,7 +56,7 @@ class Watsonx(SpecAdapter):
         for choice, result in enumerate(results):
             reason = str(result.get("stop_reason") or _OPEN).lower()
             if reason != _OPEN:
-                finished[choice] = REASONS.get(reason, "stop")
+                finished[choice] = reason_of(REASONS, reason)
         return Reading(pieces, range(len(results)), finished, failed=bool(event.get("errors")))
 
     def write(self, chunk: Any, texts: Sequence[str], *, ends: bool = True) -> Any | None:

@@ -38,6 +38,7 @@ from guardstream.providers.toolkit.objects import (
     message_like,
 )
 from guardstream.providers.toolkit.protobuf import is_message, known_alone
+from guardstream.providers.toolkit.reasons import reason_of
 
 _CALL: Spec = {
     "id": NAME,
@@ -158,7 +159,7 @@ class Chunks(SpecAdapter):
                 closed += self._ends(self._latest)
                 self._latest = index
             if reason is not None and (self.answers or index == self._latest):
-                finished[self._choice(index)] = _REASONS.get(reason, "stop")
+                finished[self._choice(index)] = reason_of(_REASONS, reason)
             elif reason is not None:
                 complete += self._ends(index)
         found, calls = self._in_calls(outputs, pieces)

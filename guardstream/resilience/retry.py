@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeAlias, TypeVar, Unpack
+from typing import TYPE_CHECKING, Any, Generic, Literal, Protocol, TypeAlias, TypeVar, Unpack
 
 import anyio
 
@@ -68,6 +68,7 @@ def retrying(
     wait_initial: float = 0.1,
     wait_max: float = 5.0,
     max_retry_after: float = 60.0,
+    on: Sequence[Literal["incomplete"]] = (),
     on_retry: OnRetry | None = None,
     **options: Unpack[Delivering],
 ) -> RetryingStream[C]:
@@ -79,6 +80,7 @@ def retrying(
     - `attempts`: for each source, within `timeout` seconds in total.
     - `wait_initial`, `wait_max`: waits in seconds grow from one to the other, with jitter. A
       server's `Retry-After` counts instead, up to `max_retry_after` seconds.
+    - `on`: ends before anything was released that are worth another attempt: "incomplete".
     - `fallbacks`: functions that are tried in order after that, each with the same number of
       attempts.
     - `worth`: returns whether an error is worth another attempt. A policy's deadline that passes
@@ -96,7 +98,7 @@ def retrying(
     if not hasattr(guard, "wrap"):
         given = type(guard).__qualname__
         raise TypeError(f"retrying() needs a Guard, such as Guard.load(path), not {given!r}")
-    retry = Retry(attempts, timeout, wait_initial, wait_max, max_retry_after)
+    retry = Retry(attempts, timeout, wait_initial, wait_max, max_retry_after, on)
     stream: RetryingStream[C] = guard.wrap(
         open_stream,
         retry=retry,
@@ -358,6 +360,8 @@ class RetryingStream(AsyncContext, Generic[C]):
         self._late = stream.finish == "timeout" and not _released(stream)
         if self._late:
             raise TimeoutError("nothing was released before the deadline")
+        if stream.finish in self._retry.on and not _released(stream):
+            raise ConnectionError("the stream broke off before anything was released")
         self._ready = True
 
     async def _announce(self) -> None:

@@ -17,6 +17,7 @@ import anyio.lowlevel
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from guardstream.errors import BlockedError, GuardstreamError
+from guardstream.events import is_refused
 from guardstream.framing.frames.frame import Media
 from guardstream.http.body import in_thread
 from guardstream.http.endpoints import provider_at
@@ -368,12 +369,13 @@ class Exchange:
             await self._fail("guard_error", error, frames)
         if body.error is not None:
             await self._fail("guard_error", body.error, frames)
+        refused = is_refused(body.ended, body.blocked_by)
         if self._media == "sse":
             self._note_end(frames)
-            reason = body.ended if cut or body.ended == "content_filter" else None
+            reason = body.ended if cut or refused else None
             if reason is not None and not self._says_its_end:
                 frames.append(ending(reason))
-        if body.ended == "content_filter" and self._fails_on_block and not self._raised(body):
+        if refused and self._fails_on_block and not self._raised(body):
             await self._cut_off(frames, BlockedError(body.blocked_by or BLOCKED_CODE))
         if cut:
             self._stop(frames)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple, Protocol, TypeAlias
 
 from guardstream.errors import AdapterError
-from guardstream.events import FinishReason
+from guardstream.events import FinishReason, is_refused
 from guardstream.framing.json import BOM, json_bytes, json_data, json_start
 from guardstream.framing.packets import split_packet
 from guardstream.guard import Guard
@@ -96,8 +96,8 @@ class WholeMessage:
 
     def _checked(self, text: str) -> str:
         result = self._guard.check(text)
-        if result.finish == "content_filter":
-            self.ended = result.finish
+        if is_refused(result.finish, result.blocked_by):
+            self.ended = "content_filter"
         return result.text
 
 
@@ -218,15 +218,16 @@ class TextMessages:
         if self._wire is None:
             self._wire = wire_of(self._route, "messages")
         out = _texts(self._wire.feed(text.encode()))
-        self.ended = self._wire.ended
+        refused = is_refused(self._wire.ended, self._wire.blocked_by)
+        self.ended = "content_filter" if refused else self._wire.ended
         return out
 
     def _rest(self) -> list[str]:
         if self._wire is None:
             return []
         out = _texts(self._wire.finish())
-        if self._wire.ended == "content_filter":
-            self.ended = self._wire.ended
+        if is_refused(self._wire.ended, self._wire.blocked_by):
+            self.ended = "content_filter"
         return out
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 
 from guardstream.errors import GuardstreamError
-from guardstream.events import UNKNOWN, FinishReason
+from guardstream.events import CLOSED, UNKNOWN, FinishReason, is_refused
 from guardstream.guard import Guard
 from guardstream.http.charsets import AsUTF8, labelled
 from guardstream.http.media import EVENTS
@@ -115,14 +115,14 @@ class WholeBody:
         """Guard a text in another charset again, as clients that assume UTF-8 would read it."""
         again = AsUTF8(self._guard)
         shown = again.feed(body) + again.finish()
-        if again.ended == "content_filter":
-            self._end(again.ended)
+        if again.ended in CLOSED:
+            self._end("content_filter")
         return shown
 
     def _end(self, finish: FinishReason | None, rule: str | None = None) -> None:
         """Record how a text ended. BodyError for a blocked one, unless it may end early."""
         self.finish = finish
-        if finish == "content_filter" and not self._may_end_early:
+        if is_refused(finish, rule) and not self._may_end_early:
             raise self._error(
                 "the policy blocked the response: give pages and files of your own a route without "
                 "a guard",

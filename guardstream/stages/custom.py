@@ -2,7 +2,7 @@
 
 A stage is any object with `feed(text)` and `finish()`, which return the events that are settled by
 then. They must not depend on how the text is chunked; `guardstream.testing.check_stage` checks
-that. If a stage breaks the contract, the stream ends as blocked.
+that. If a stage breaks the contract, the stream ends closed, as `error`.
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Literal, TypeAlias
 
-from guardstream.events import Event, Finding, Finish, Stage, Text
+from guardstream.events import CLOSED, Event, Finding, Finish, Stage, Text
 from guardstream.stages.units import Paragraphs, Sentences, Units, Whole
 
 Mode: TypeAlias = Literal["sentence", "paragraph", "complete"]
@@ -59,7 +59,7 @@ class Release:
             if isinstance(event, Text):
                 self._add(event.text, out)
             elif isinstance(event, Finish):
-                if event.reason != "content_filter":
+                if event.reason not in CLOSED:
                     self._release(out)
                 self._finished = True
                 out.append(event)

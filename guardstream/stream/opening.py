@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, Literal, TypeAlias, TypeVar
 
 from guardstream.amounts import check_seconds
 from guardstream.stream.arguments import described_kind
@@ -35,6 +35,8 @@ class Retry:
     - `wait_initial`, `wait_max`: the wait before the second attempt, and the longest wait; waits
       double, with jitter.
     - `max_retry_after`: the longest `Retry-After` of a server that is respected.
+    - `on`: ends before anything was released that count as failures: "incomplete", a stream that
+      breaks off without its format's end.
 
     Raises TypeError or ValueError for invalid values.
     """
@@ -44,8 +46,11 @@ class Retry:
     wait_initial: float = 0.1
     wait_max: float = 5.0
     max_retry_after: float = 60.0
+    on: Sequence[Literal["incomplete"]] = ()
 
     def __post_init__(self) -> None:
+        if isinstance(self.on, str) or not set(self.on) <= {"incomplete"}:
+            raise ValueError('on= needs a list of ends: ["incomplete"]')
         if isinstance(self.attempts, bool) or not isinstance(self.attempts, int):
             given = type(self.attempts).__qualname__
             raise TypeError(f"attempts= needs a whole number, not {given!r}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, get_args
 
-from guardstream.events import Finding, FinishReason
+from guardstream.events import Finding, FinishReason, is_refused
 from guardstream.stream.context import Shown
 from guardstream.stream.result import Result, Stats
 from guardstream.stream.state import StreamState
@@ -83,9 +83,11 @@ def reason_at_end(ended: FinishReason | None, sources: Iterable[object]) -> Fini
 
 def rule_at_end(sources: Iterable[object]) -> str | None:
     """Return the rule that blocked a source which is a guarded stream; None if none did."""
-    filtered = (each for each in sources if getattr(each, "finish", None) == "content_filter")
-    given: Iterator[Any] = (getattr(source, "blocked_by", None) for source in filtered)
-    return next((each for each in given if isinstance(each, str)), None)
+    for each in sources:
+        rule = getattr(each, "blocked_by", None)
+        if isinstance(rule, str) and is_refused(getattr(each, "finish", None), rule):
+            return rule
+    return None
 
 
 class RelayedOutcome:

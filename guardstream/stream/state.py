@@ -13,7 +13,7 @@ from dataclasses import replace
 from typing import Any, Generic, TypeAlias, TypeVar
 
 from guardstream.errors import AdapterError, BlockedError, StageError
-from guardstream.events import Finding, FinishReason
+from guardstream.events import GUARD, Finding, FinishReason
 from guardstream.providers.adapter import NONE
 from guardstream.stream.callbacks import Callbacks, Due
 from guardstream.stream.context import check_kept
@@ -84,7 +84,10 @@ class StreamState(Generic[C]):
         """The id of the rule that blocked the stream, or the guarded stream that it reads."""
         if self._known_at_failure is not None:
             return None
-        return (self.flow.blocked_by if self.flow else None) or self._rule_before
+        flow = self.flow
+        if flow is None or (self.callback_error is not None and flow.error is not None):
+            return self._rule_before  # a callback failed before the flow's error was due
+        return flow.blocked_by or self._rule_before
 
     @property
     def ended(self) -> FinishReason | None:
@@ -252,6 +255,8 @@ class StreamState(Generic[C]):
             self._rule_before, self._error_raised = error.rule, True
             # The error's own result may have text that this stream held back.
             error.result = replace(self.result, finish=reason_of(error))
+        if isinstance(error, (AdapterError, StageError)):
+            self._rule_before = self._rule_before or GUARD
         if isinstance(error, Exception) and not isinstance(error, StopRequestedError):
             self._error = self._error or type(error).__name__
 
@@ -331,6 +336,6 @@ def reason_of(error: BaseException) -> FinishReason:
     """Return the finish reason of a stream that `error` ended."""
     if isinstance(error, StopRequestedError):
         return error.reason
-    if isinstance(error, (AdapterError, BlockedError, StageError)):
+    if isinstance(error, BlockedError):
         return "content_filter"
     return "error" if isinstance(error, Exception) else "cancelled"

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from guardstream.events import Finding, Finish, FinishReason, Form, Stage, text_of
+from guardstream.events import CLOSED, Finding, Finish, FinishReason, Form, Stage, text_of
 from guardstream.stages.passthrough import Passthrough
 from guardstream.stages.pipeline import Pipeline, all_events
 from guardstream.stream.flows.flow import blocking, following, stage_error
@@ -35,7 +35,7 @@ def guards(policy: Policy, channel: str) -> bool:
 def is_harmless(policy: Policy, text: str) -> bool:
     """Return whether `policy` leaves a text unchanged. StageError if a stage fails."""
     result = checked(policy, text)
-    return result.text == text and result.finish != "content_filter"
+    return result.text == text and result.finish not in CLOSED
 
 
 def findings_in(policy: Policy, text: str) -> Sequence[Finding]:
@@ -61,7 +61,7 @@ def result_of(stage: Stage, text: str, channel: str, message: str) -> Result:
     finish: FinishReason = getattr(events[-1], "reason", "stop")
     last = events[-1]
     rule = blocking(last, found) if isinstance(last, Finish) else None
-    if finish == "content_filter" and channel == "text":
+    if finish in CLOSED and channel == "text":
         text += following(text, message)
     channels = {(0, channel): text} if text else {}
     return Result(text, tuple(found), finish, channels, blocked_by=rule)

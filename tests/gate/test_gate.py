@@ -482,7 +482,7 @@ async def test_an_unknown_chunk_is_refused_if_asked() -> None:
     stream = gate(Source(chunks), Judge(), unknown="refuse")
     with pytest.raises(Exception, match="whisper"):
         await collected(stream)
-    assert stream.finish == "content_filter"
+    assert stream.finish == "error"
 
 
 @pytest.mark.parametrize(

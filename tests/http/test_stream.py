@@ -249,7 +249,7 @@ def test_an_adapter_that_fails_to_end_a_blocked_stream_does_so_in_every_cut() ->
         with suppress(AdapterError):
             for at in range(0, len(data), size):
                 out += b"".join(wire.feed(data[at : at + size]))
-        assert (out, wire.ended) == (good, "content_filter")
+        assert (out, wire.ended) == (good, "error")
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from guardstream import AdapterError
+from guardstream import AdapterError, Guard, Policy
 from guardstream.framing import aws
 from guardstream.providers import detect
 from tests.providers.laws import GUARD, cuttings, in_any_cut, left_raw, unchanged
@@ -176,3 +176,15 @@ def test_bytes_that_are_no_event_are_refused() -> None:
     for data in (b"\xff", "????", "é"):
         with pytest.raises(AdapterError, match="not a JSON object"):
             list(GUARD.wrap_sync([{"chunk": {"bytes": data}}], provider="bedrock_invoke"))
+
+
+def test_commands_answer_is_one_text() -> None:
+    said = [{"is_finished": False, "text": text} for text in (" The", " blue", "bird")]
+    events = [*said, {"is_finished": True, "finish_reason": "MAX_TOKENS"}]
+    chunks = [{"chunk": {"bytes": json.dumps(each).encode()}} for each in events]
+    guard = Guard(Policy.parse("rules: [{id: w, words: [bluebird]}]"))
+    stream = guard.wrap_sync(chunks)
+    out = [json.loads(each["chunk"]["bytes"]) for each in stream]
+    assert "".join(each.get("text", "") for each in out) == stream.result.text == " The [w]"
+    assert all("is_finished" in each for each in out)
+    assert stream.finish == "length"

@@ -204,7 +204,7 @@ def test_other_text_is_guarded_by_its_path() -> None:
     assert list(DECLARED.wrap_sync(source)) == [{"token": "x", "note": "a *********"}]
 
 
-def test_on_the_wire_events_keep_their_names_and_done_follows_a_block() -> None:
+def test_on_the_wire_events_keep_their_names_and_no_foreign_end_follows_a_block() -> None:
     def wire(*payloads: Any, name: str = "") -> bytes:
         head = f"event: {name}\n".encode() if name else b""
         return b"".join(head + b"data: " + json.dumps(each).encode() + b"\n\n" for each in payloads)
@@ -215,7 +215,7 @@ def test_on_the_wire_events_keep_their_names_and_done_follows_a_block() -> None:
     out = through(wire(*told("the blue ", "bird ")))
     assert b"event:" not in out
     out = through(wire(*told("a red fish")))
-    assert out.endswith(b'"end":true}\n\ndata: [DONE]\n\n')
+    assert out.endswith(b'"end":true}\n\n')
 
 
 def through(data: bytes) -> bytes:
@@ -364,8 +364,7 @@ def test_text_that_was_held_comes_under_the_name_of_text(done: str) -> None:
     found = [each for each in Decoder().feed(body) if isinstance(each, Event)]
     said = [each.event for each in found if "content" in json.loads(each.data)]
     assert said == ["content", "content"]
-    last = ["content", "complete"] if done else ["complete", "content"]
-    assert [each.event for each in found[-2:]] == last
+    assert [each.event for each in found[-2:]] == ["content", "complete"]
 
 
 def test_a_chunk_of_a_class_needs_the_formats_name() -> None:

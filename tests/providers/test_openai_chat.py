@@ -524,7 +524,7 @@ def test_a_stage_that_raises_blocks_wherever_it_does(make: Make) -> None:
         broken = broken_guard().wrap_sync(source)
         with pytest.raises(StageError):
             list(broken)
-        assert broken.finish == "content_filter"
+        assert broken.finish == "error"
     for last in (chunk(finish="stop"), whole([])):
         broken = broken_guard(finishes=False).wrap_sync([make(chunk({"content": "x"})), make(last)])
         assert plain([next(broken)]) == [chunk({"content": "x"})]
@@ -581,7 +581,7 @@ def test_an_adapter_that_fails_at_the_end_blocks() -> None:
     out = Guard(Policy.parse(POLICY)).wrap_sync([chunk({"content": "sec"})], provider=Broken())
     with pytest.raises(AdapterError, match="LookupError"):
         list(out)
-    assert out.finish == "content_filter"
+    assert out.finish == "error"
 
 
 def test_an_error_event_fails_the_stream_and_drops_held_text() -> None:

@@ -399,7 +399,7 @@ def test_too_many_paths_block(monkeypatch: pytest.MonkeyPatch) -> None:
     stream = GUARD.wrap_sync(chunks)
     with pytest.raises(AdapterError, match="256 paths"):
         list(stream)
-    assert stream.finish == "content_filter"
+    assert stream.finish == "error"
 
 
 def test_refusing_names_every_path_in_one_order() -> None:
@@ -617,7 +617,7 @@ def test_what_cannot_be_looked_into_ends_the_stream(value: Any) -> None:
     stream = GUARD.wrap_sync(with_text("openai_chat", value))
     with pytest.raises(AdapterError, match=r"at \$\.dreams cannot be read: it is a '"):
         next(stream)
-    assert stream.finish == "content_filter"
+    assert stream.finish == "error"
 
 
 def test_without_rules_any_number_of_paths_passes() -> None:

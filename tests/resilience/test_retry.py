@@ -114,7 +114,22 @@ async def test_a_stage_that_fails_is_not_tried_again() -> None:
     stream = retrying(broken_guard(), provider, **AT_ONCE)
     with pytest.raises(StageError):
         await drain(stream)
-    assert (provider.opened, stream.finish, provider.closed) == (1, "content_filter", [1])
+    assert (provider.opened, stream.finish, provider.closed) == (1, "error", [1])
+
+
+async def test_a_stream_that_breaks_off_before_its_first_text_is_tried_again_if_asked() -> None:
+    cut, whole = (
+        [chunk({"role": "assistant"})],
+        [chunk({"content": "hi"}), chunk({}, finish="stop")],
+    )
+    for on, expected in (((), ("", "incomplete", 1)), (("incomplete",), ("hi", "stop", 2))):
+        provider = Provider(Source(cut), Source(whole))
+        stream = retrying(guard(), provider, on=on, **AT_ONCE)
+        text = await stream.text()
+        assert (text, stream.finish, provider.opened) == expected
+    provider = Provider(Source([chunk({"content": "so "})]), Source(whole))
+    stream = retrying(guard(), provider, on=("incomplete",), **AT_ONCE)
+    assert (await stream.text(), stream.finish) == ("so ", "incomplete")
 
 
 async def test_a_block_is_not_tried_again() -> None:

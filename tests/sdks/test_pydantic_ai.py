@@ -237,7 +237,7 @@ def test_a_name_that_goes_on_after_arguments_have_begun_is_refused() -> None:
     stream = GUARD.wrap_sync([part(tool_name=""), begun, more("ret")])
     with pytest.raises(AdapterError, match="has another name after its arguments began"):
         list(stream)
-    assert stream.finish == "content_filter"
+    assert stream.finish == "error"
 
 
 def test_a_call_has_the_name_and_the_id_that_its_deltas_complete() -> None:

@@ -191,7 +191,7 @@ def test_a_stage_that_raises_ends_the_stream_as_blocked() -> None:
     stream = guard(Raises).wrap_sync(["a", "b"])
     with pytest.raises(StageError) as caught:
         list(stream)
-    assert stream.finish == "content_filter"
+    assert stream.finish == "error"
     assert stream.result.text == ""
     assert isinstance(caught.value.__cause__, ValueError)
 
@@ -237,4 +237,4 @@ def test_a_stage_that_fails_beside_the_text_blocks_the_stream(source: list[Any])
     with pytest.raises(StageError, match="ValueError") as raised:
         list(stream)
     assert "secret" not in str(raised.value)
-    assert stream.finish == "content_filter"
+    assert stream.finish == "error"

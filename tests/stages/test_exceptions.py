@@ -220,7 +220,7 @@ def test_a_rule_fails_whose_exception_takes_too_many_steps(on_error: OnError) ->
     stage = RuleSet([rule], on_error=on_error).stage()
     events = [*stage.feed("x" + "a" * 200 + " "), *stage.finish()]
     assert [event.kind for event in events if isinstance(event, Finding)] == ["rule_error"]
-    ends = "content_filter" if on_error == "block" else "stop"
+    ends = "error" if on_error == "block" else "stop"
     assert isinstance(events[-1], Finish)
     assert events[-1].reason == ends
 

@@ -77,7 +77,7 @@ def test_a_pattern_of_too_many_threads_blocks_by_name_after_what_came_before() -
     events = alike(rules, text, on_error="block")
     assert joined(events) == "first <> "
     assert [name for name, kind, *_ in kinds(events) if kind == "rule_error"] == ["large"]
-    assert events[-1] == Finish("content_filter")
+    assert events[-1] == Finish("error")
 
 
 def test_a_pattern_of_too_many_threads_is_disabled_where_rules_may_fail() -> None:

@@ -320,7 +320,7 @@ def test_a_counter_that_fails_blocks_where_it_fails(chunk: int) -> None:
     stage = LimitSet(tokens=TokenLimit(99, fails)).stage()
     events = play(stage, [text[at : at + chunk] for at in range(0, len(text), chunk)])
     finding = Finding("limits.tokens", 13, 13, "block", kind="rule_error")
-    assert events == [Text("one two three"), finding, Finish("content_filter")]
+    assert events == [Text("one two three"), finding, Finish("error")]
 
 
 @pytest.mark.parametrize(("min_chars", "times"), [(0, 3), (1, 2)])

@@ -374,7 +374,7 @@ def test_a_rule_that_fails_at_a_stop_fails_as_elsewhere(letters: str) -> None:
     blocked = events_of("abc no", *rules)
     assert joined(blocked) == "a"
     assert blocked[-2].kind == "rule_error"  # type: ignore[union-attr]
-    assert blocked[-1] == Finish("content_filter")
+    assert blocked[-1] == Finish("error")
     assert events_of("abc no", *rules, on_error="allow") == [
         Text("abc "),
         Finding("p", 6, 6, "mask", kind="rule_error"),
@@ -470,7 +470,7 @@ def test_a_failing_validator_blocks() -> None:
     events = events_of("x ab y", pattern("ab", validators=(failing,)))
     assert joined(events) == "x "
     assert [e.kind for e in events if isinstance(e, Finding)] == ["rule_error"]
-    assert events[-1] == Finish("content_filter")
+    assert events[-1] == Finish("error")
 
 
 def test_a_failing_rule_can_be_disabled_and_the_others_go_on() -> None:

@@ -181,7 +181,7 @@ def test_an_adapter_that_writes_no_chunk_for_text_is_told_so() -> None:
     stream = STOPPING.wrap_sync(source, provider=Silent())
     with pytest.raises(AdapterError, match="writes no chunk for text"):
         list(stream)
-    assert (stream.finish, stream.result.text) == ("content_filter", "so ")
+    assert (stream.finish, stream.result.text) == ("error", "so ")
 
 
 class Failing(OpenAIChat):
@@ -214,7 +214,7 @@ def test_whatever_fails_in_an_adapter_its_stream_is_blocked(
     said = "no place" if isinstance(error, AdapterError) else "malformed"
     with pytest.raises(AdapterError, match=said):
         list(stream)
-    assert stream.finish == "content_filter"
+    assert stream.finish == "error"
 
 
 @pytest.mark.anyio

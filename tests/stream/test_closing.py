@@ -129,7 +129,7 @@ async def test_a_stage_that_raises_blocks_and_keeps_its_cause() -> None:
     with pytest.raises(StageError) as caught:
         await anext(stream)
     assert isinstance(caught.value.__cause__, ZeroDivisionError)
-    assert (stream.result.text, stream.finish, source.closed) == ("fine ", "content_filter", 1)
+    assert (stream.result.text, stream.finish, source.closed) == ("fine ", "error", 1)
 
 
 async def test_a_stage_that_raises_at_the_end_blocks() -> None:
@@ -137,7 +137,7 @@ async def test_a_stage_that_raises_at_the_end_blocks() -> None:
     stream = broken_guard(finishes=False).wrap(source)
     with pytest.raises(StageError):
         await drain(stream)
-    assert (stream.finish, source.closed) == ("content_filter", 1)
+    assert (stream.finish, source.closed) == ("error", 1)
 
 
 async def test_an_error_while_closing_does_not_hide_the_end() -> None:

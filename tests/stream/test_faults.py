@@ -133,7 +133,7 @@ async def test_a_stage_that_fails(chunks: Sequence[Any]) -> None:
             await run.read()
         except Exception as error:
             assert type(error).__name__ == "StageError"  # noqa: PT017
-            assert run.stream.finish == "content_filter"
+            assert run.stream.finish == "error"
             assert run.seen.record.error == "StageError"
         run.check()
         if calls[0] >= 0:

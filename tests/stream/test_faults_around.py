@@ -45,7 +45,7 @@ def test_a_body_that_cannot_be_guarded_from_some_frame_on(at: int) -> None:
         except Exception as error:
             assert "secret" not in str(error)  # noqa: PT017
     body.close()
-    assert (body.ended, seen.record.finish) == ("content_filter", "content_filter")
+    assert (body.ended, seen.record.finish) == ("error", "error")
     assert seen.record.error == "AdapterError"
     assert said(got) == body.result.text
 
@@ -65,7 +65,7 @@ def test_a_body_whose_stage_fails(at: int) -> None:
         assert type(error).__name__ == "StageError"  # noqa: PT017
     body.close()
     failed = calls[0] < 0
-    assert seen.record.finish == body.ended == ("content_filter" if failed else "tool_calls")
+    assert seen.record.finish == body.ended == ("error" if failed else "tool_calls")
     assert seen.record.error == ("StageError" if failed else None)
     assert said(got) == body.result.text
 

@@ -114,7 +114,7 @@ async def test_a_stage_that_fails_has_a_record() -> None:
     )
     with pytest.raises(StageError):
         await drain(stream)
-    assert (seen.record.finish, seen.record.error) == ("content_filter", "StageError")
+    assert (seen.record.finish, seen.record.error) == ("error", "StageError")
     assert seen.record.stats.characters_out == 5
 
 

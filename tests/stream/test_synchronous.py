@@ -113,7 +113,7 @@ def test_a_stage_that_raises_blocks(finishes: bool) -> None:
     )
     with pytest.raises(StageError):
         list(stream)
-    assert stream.finish == "content_filter"
+    assert stream.finish == "error"
     assert log == ["closed"]
 
 

@@ -23,12 +23,17 @@ def find(built: CompiledPolicy) -> Iterator[Problem]:
     yield from _arguments(built)
     yield from _unused_subpatterns(built)
     yield from _small_budgets(built)
+    yield from _beginnings(built)
+    yield from _endless(built)
+
+
+def _beginnings(built: CompiledPolicy) -> Iterator[Problem]:
+    """Warn of `starts: false` where beginnings are logged all the same."""
     audit = built.file.audit
     if audit is not None and audit.starts is False and audit.has_starts:
         mark = built.source.document.mark(("audit", "starts"))
-        yield Problem(
-            mark, "beginnings are logged: 'errors: raise' allows no text without a record"
-        )
+        why = "beginnings are logged: 'errors: raise' allows no text without a record"
+        yield Problem(mark, why)
 
 
 def _small_budgets(built: CompiledPolicy) -> Iterator[Problem]:
@@ -53,6 +58,17 @@ def _nothing(built: CompiledPolicy) -> Iterator[Problem]:
         what = "section 'input'" if source.prefix else "policy"
         hint = "give it 'rules', or name a policy that has some under 'extends'"
         yield Problem(source.document.key_mark(source.prefix), f"the {what} does nothing: {hint}")
+
+
+def _endless(built: CompiledPolicy) -> Iterator[Problem]:
+    """Warn of formats that do not say how they end."""
+    for name, file in (built.file.formats or {}).items():
+        if not (file.done or file.end) and name in (built.source.file.formats or {}):
+            mark = built.source.document.key_mark(("formats", name))
+            hint = (
+                "a stream that the guard ends just closes: name its last event by 'done' or 'end'"
+            )
+            yield Problem(mark, f"the format {name!r} has no end: {hint}")
 
 
 def _unused_subpatterns(built: CompiledPolicy) -> Iterator[Problem]:

@@ -26,6 +26,7 @@ from guardstream.providers.spec import END, KEEP, META, Arguments, Leaf, OneOf, 
 from guardstream.providers.toolkit.fields import fields_of, index_in
 from guardstream.providers.toolkit.objects import rpc_error
 from guardstream.providers.toolkit.parsed import is_json
+from guardstream.providers.toolkit.reasons import reason_of
 
 Answer = dict[str, Any]
 
@@ -90,7 +91,7 @@ class GeminiBody(Body):
                 if call.get("name"):
                     slot = Slot(choice, "tool_args", "args", place)
                     calls[slot] = Call(call["name"], call.get("id"))
-            reason = REASONS.get(str(get(candidate, "finish_reason")), "stop")
+            reason = reason_of(REASONS, str(get(candidate, "finish_reason")))
             called = reason == "stop" and any(slot.choice == choice for slot in calls)
             finished[choice] = "tool_calls" if called else reason
         usage = get(event, "usage_metadata")
@@ -123,7 +124,7 @@ class OllamaBody(OneAnswer):
 
     def reason(self, event: Mapping[str, Any]) -> FinishReason:
         called = bool(self.calls(event))
-        reason = ollama.REASONS.get(event.get("done_reason") or "", "stop")
+        reason = reason_of(ollama.REASONS, event.get("done_reason") or "")
         return "tool_calls" if called and reason == "stop" else reason
 
     def calls(self, event: Mapping[str, Any]) -> Mapping[int, Call]:
@@ -173,7 +174,7 @@ class CohereBody(OneAnswer):
     }
 
     def reason(self, event: Mapping[str, Any]) -> FinishReason:
-        return cohere.REASONS.get(str(event.get("finish_reason")), "stop")
+        return reason_of(cohere.REASONS, str(event.get("finish_reason")))
 
     def calls(self, event: Mapping[str, Any]) -> Mapping[int, Call]:
         found = map(fields_of, fields_of(event.get("message")).get("tool_calls") or ())
@@ -250,7 +251,7 @@ class BedrockBody(OneAnswer):
         return slot._replace(number=_run_at(path[0], content, ("text", "citationsContent")))
 
     def reason(self, event: Mapping[str, Any]) -> FinishReason:
-        return bedrock.REASONS.get(str(event.get("stopReason")), "stop")
+        return reason_of(bedrock.REASONS, str(event.get("stopReason")))
 
     def calls(self, event: Mapping[str, Any]) -> Mapping[int, Call]:
         content = fields_of(fields_of(event.get("output")).get("message")).get("content") or ()
@@ -287,7 +288,7 @@ class DashScopeBody(OneAnswer):
     def meaning(self, chunk: Any, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:
         output = fields_of(event.get("output"))
         ended = [fields_of(each).get("finish_reason") for each in output.get("choices") or [output]]
-        ends = {place: CHAT_REASONS.get(str(each), "stop") for place, each in enumerate(ended)}
+        ends = {place: reason_of(CHAT_REASONS, str(each)) for place, each in enumerate(ended)}
         calls = {
             Slot(choice, "tool_args", self.arguments, place): call
             for choice, place, call in calls_in(event)
@@ -328,7 +329,7 @@ class WatsonxBody(Body):
             str(fields_of(result).get("stop_reason")).lower()
             for result in event.get("results") or ()
         ]
-        ends = {place: watsonx.REASONS.get(each, "stop") for place, each in enumerate(reasons)}
+        ends = {place: reason_of(watsonx.REASONS, each) for place, each in enumerate(reasons)}
         return Reading(pieces, tuple(ends), ends)
 
     def completed(self, body: Answer, source: Answer) -> Answer:

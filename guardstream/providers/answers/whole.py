@@ -25,6 +25,7 @@ from guardstream.providers.spec import Leaf, Path, Spec, SpecAdapter
 from guardstream.providers.toolkit.fields import fields_of, index_in
 from guardstream.providers.toolkit.parsed import is_json
 from guardstream.providers.toolkit.paths import rebuilt
+from guardstream.providers.toolkit.reasons import reason_of
 
 SAID: dict[str, Any] = {}
 """A placeholder for a message that is inserted into the body later: it counts as a chunk."""
@@ -148,7 +149,7 @@ class ChatBody(Body):
         finished: dict[int, FinishReason] = {}
         for at, choice in enumerate(event.get("choices") or ()):
             reason = str(fields_of(choice).get("finish_reason"))
-            finished[index_in(choice, at)] = CHAT_REASONS.get(reason, "stop")
+            finished[index_in(choice, at)] = reason_of(CHAT_REASONS, reason)
         usage = event.get("usage")
         return Reading(pieces, tuple(finished), finished, calls=_chat_calls(event), usage=usage)
 
@@ -225,7 +226,7 @@ class MessageBody(Body):
             if "input" in fields and fields.get("name"):
                 slot = Slot(0, "tool_args", "input", number)
                 calls[slot] = Call(fields["name"], fields.get("id"))
-        reason = MESSAGE_REASONS.get(str(event.get("stop_reason")), "stop")
+        reason = reason_of(MESSAGE_REASONS, str(event.get("stop_reason")))
         return Reading(pieces, (0,), {0: reason}, calls=calls, usage=event.get("usage"))
 
     def completed(self, body: dict[str, Any], source: dict[str, Any]) -> dict[str, Any]:

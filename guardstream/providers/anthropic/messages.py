@@ -17,6 +17,7 @@ from guardstream.providers.anthropic.ending import TURN, Ending
 from guardstream.providers.anthropic.spec import SPEC
 from guardstream.providers.spec import Leaf, Path, SpecAdapter
 from guardstream.providers.toolkit.fields import fields_of, index_in, replaced
+from guardstream.providers.toolkit.reasons import reason_of
 
 _HELPER = ("text", "thinking", "input_json", "citation", "signature", "compaction")
 """The types of events that the helper adds after raw ones."""
@@ -142,7 +143,7 @@ class Anthropic(SpecAdapter):
         closed = () if self._text is None else (self._text,)
         self._text = None
         reason = fields_of(event.get("delta")).get("stop_reason")
-        finished = {0: REASONS.get(reason, "stop")} if reason else {}
+        finished = {0: reason_of(REASONS, reason)} if reason else {}
         if event.get("usage") is not None:
             self._usage = _merged(self._usage, event["usage"])
         return Reading(pieces, (0,), finished, closed=closed, usage=self._usage)

@@ -31,6 +31,7 @@ from guardstream.providers.spec import (
 )
 from guardstream.providers.toolkit.fields import fields_of, index_in
 from guardstream.providers.toolkit.package_objects import constructed
+from guardstream.providers.toolkit.reasons import reason_of
 
 PARTS = 1000
 """A slot's number is its event's number times this, plus the index of the entry in the event's
@@ -259,7 +260,7 @@ class AnthropicSessions(SpecAdapter):
         """Read the end of a request or the session, which ends previews whose message did not
         come."""
         slots = [slot for previewed in self._previews.values() for slot in previewed]
-        finished = {0: REASONS.get(fields_of(event.get("stop_reason")).get("type"), "stop")}
+        finished = {0: reason_of(REASONS, fields_of(event.get("stop_reason")).get("type"))}
         return Reading(pieces, (0,), {} if kind == REQUESTED else finished, closed=slots)
 
     def passed(self, chunk: Any) -> None:

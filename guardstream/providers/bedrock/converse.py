@@ -28,6 +28,7 @@ from guardstream.providers.spec import (
     Tree,
 )
 from guardstream.providers.toolkit.fields import fields_of, index_in
+from guardstream.providers.toolkit.reasons import reason_of
 
 _POSITIONS = frozenset({"start", "end", "documentIndex", "searchResultIndex"})
 CITATION = Tree(Leaf("whole", "text", "citation"), _POSITIONS)
@@ -176,7 +177,7 @@ class Bedrock(SpecAdapter):
         if "messageStop" not in event:
             return Reading(pieces, (0,), failed=True)
         reason = str(fields_of(event["messageStop"]).get("stopReason"))
-        return Reading(pieces, (0,), {0: REASONS.get(reason, "stop")}, closed=over)
+        return Reading(pieces, (0,), {0: reason_of(REASONS, reason)}, closed=over)
 
     def _over(self, slot: Slot | None) -> list[Slot]:
         """Return the blocks that end when `slot` begins; a text block continues another one."""

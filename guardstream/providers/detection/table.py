@@ -207,6 +207,7 @@ ROWS: tuple[Row, ...] = (
     row("koboldcpp", is_dict, only("token", "finish_reason"), is_a("token", str)),
     row("workers_ai", is_dict, has("response", "p")),
     row("cohere_v1", is_dict, has("event_type", "is_finished")),
+    row("cohere_v1", is_dict, only("is_finished", "text")),  # Command's models on Bedrock
     row("bedrock_llama", has("generation", "stop_reason")),
     row("bedrock_mistral", counts("outputs", 1), each("outputs", only("text", "stop_reason"))),
     row("bedrock_titan", has("outputText"), some("index", "completionReason")),

@@ -27,6 +27,7 @@ from guardstream.providers.spec import (
 from guardstream.providers.toolkit.blocks import Block, Blocks
 from guardstream.providers.toolkit.fields import fields_of
 from guardstream.providers.toolkit.objects import Event, Objects, model_like
+from guardstream.providers.toolkit.reasons import reason_of
 from guardstream.providers.toolkit.streamed import Streamed
 
 _TOLD = Leaf("copy", "text", "message")
@@ -202,7 +203,7 @@ class Events(Blocks):
         return event.get("type") == self.finished and self._reason(event) == "error"
 
     def _reason(self, event: Mapping[str, Any]) -> FinishReason:
-        return _REASONS.get(str(event.get("finished_reason")), "stop")
+        return reason_of(_REASONS, str(event.get("finished_reason")))
 
     def extra(self, chunk: Any, slot: Slot, text: str, released: Released) -> Sequence[Any]:
         """Return an event with only `text`, in its reply."""

@@ -41,6 +41,7 @@ from guardstream.providers.spec import (
 )
 from guardstream.providers.toolkit.fields import fields_of, replaced
 from guardstream.providers.toolkit.nested import Nested
+from guardstream.providers.toolkit.reasons import reason_of
 from guardstream.providers.toolkit.streamed import Streamed
 
 _TYPES = "claude_agent_sdk.types"
@@ -153,7 +154,7 @@ class _Messages(VariedSpecAdapter):
         self._streamed.note(found)
         new = [piece.slot for piece in found if piece.kind == "delta"]
         if kind == "result":
-            reason = REASONS.get(str(event.get("stop_reason")), "stop")
+            reason = reason_of(REASONS, str(event.get("stop_reason")))
             ended: dict[int, FinishReason] = {0: "error" if event.get("is_error") else reason}
             return Reading(found, (0,), ended, usage=event.get("usage"), complete=new)
         message = fields_of(event.get("message")) or event

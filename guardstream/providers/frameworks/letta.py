@@ -29,6 +29,7 @@ from guardstream.providers.spec import (
     sibling,
 )
 from guardstream.providers.toolkit.fields import fields_of, replaced
+from guardstream.providers.toolkit.reasons import reason_of
 
 _IDS = ("id", "otid", "run_id", "step_id", "sender_id")
 _MARKS: dict[str, Spec] = {
@@ -157,7 +158,7 @@ class Letta(SpecAdapter):
                 calls[slot] = Call(str(call["name"]), call.get("tool_call_id"))
         self._open |= dict.fromkeys(piece.slot for piece in pieces if piece.kind == "delta")
         kind, why = event.get("message_type"), event.get("stop_reason")
-        finished = {0: _REASONS.get(str(why), "stop")} if kind == "stop_reason" else {}
+        finished = {0: reason_of(_REASONS, str(why))} if kind == "stop_reason" else {}
         usage = chunk if kind == "usage_statistics" else None
         failed = kind == "error_message"
         return Reading(pieces, (0,), finished, failed, calls=calls, usage=usage)

@@ -31,6 +31,7 @@ from guardstream.providers.spec import (
     VariedSpecAdapter,
 )
 from guardstream.providers.toolkit.fields import LISTS, as_text, fields_of, listed, replaced
+from guardstream.providers.toolkit.reasons import reason_of
 from guardstream.providers.toolkit.streamed import Streamed
 
 _COPY = Leaf("copy", "text", "value")
@@ -227,7 +228,7 @@ class MicrosoftAgents(VariedSpecAdapter):
         self._streamed.note(found)
         finished: dict[int, FinishReason] = {}
         if reason := update.get("finish_reason"):
-            finished = {run.choice: _REASONS.get(as_text(reason), "stop")}
+            finished = {run.choice: reason_of(_REASONS, as_text(reason))}
             here = {piece.slot for piece in found}
             closed += [slot for slot in self._over(run) if slot not in here]
         usage = [each["usage_details"] for each in contents if each.get("usage_details")]

@@ -23,6 +23,7 @@ from guardstream.providers.spec import SpecAdapter
 from guardstream.providers.toolkit.fields import BYTES, fields_of, is_record
 from guardstream.providers.toolkit.nodes import ABOUT, END, META, PASSED, Leaf, Path, Spec
 from guardstream.providers.toolkit.paths import Steps, rebuilt
+from guardstream.providers.toolkit.reasons import reason_of
 
 _TEXTS = 4096
 """The most texts of a stream that are told apart."""
@@ -48,6 +49,8 @@ class JSONFormat(SpecAdapter):
       there is one text.
     - `copies`: the path of the whole text so far, which is replaced by the released text.
     - `done`: the path of a value in the last chunk that is neither false, empty nor zero.
+    - `end`: the data of the event that ends a stream which the guard ends, such as `[DONE]`, or a
+      mapping of its `event` (its name) and `data`. `{finish}` in it is the reason.
     - `harmless`: the paths of strings that are not text: ids, types, names.
     - `unknown`: how text at other paths is handled, as for `Guard.wrap`.
 
@@ -55,7 +58,8 @@ class JSONFormat(SpecAdapter):
     path, one given twice, or a `by` with several values for one text; TypeError for no path.
     """
 
-    sse_end = "[DONE]"
+    sse_end = ""
+    sse_end_name = ""
     steady = True
     signs_thinking = False
     harmless: ClassVar[Leaf] = PASSED
@@ -64,6 +68,8 @@ class JSONFormat(SpecAdapter):
     marks: ClassVar[Sequence[str]] = ("id", "type", "event", "kind", "role")
     """Fields beside and around a text by which clients tell chunks apart. They are marks, unless a
     path says otherwise, and chunks that the guard adds have them, too."""
+    end_has_text: ClassVar[bool] = False
+    """Whether the last chunk has the fields of text, which are then empty."""
     taken: Callable[[Any], Any] | None = None
     """Copies chunks whose producer may keep changing them."""
 
@@ -77,6 +83,7 @@ class JSONFormat(SpecAdapter):
         by: str | None = None,
         copies: str | Sequence[str] = (),
         done: str | None = None,
+        end: str | Mapping[str, str] | None = None,
         harmless: str | Sequence[str] = (),
         unknown: Unknown = "guard",
     ) -> None:
@@ -87,7 +94,8 @@ class JSONFormat(SpecAdapter):
             ("tool_args", tool_args, Leaf("delta", "tool_args", "arguments")),
             ("by", () if by is None else [by], META),
             ("copies", copies, Leaf("copy", "text", "text")),
-            ("done", () if done is None else [done], END),
+            # One value may end the stream and have all its text.
+            ("done", () if done is None or done in _paths(name, "copies", copies) else [done], END),
             ("harmless", harmless, self.harmless),
         ):
             for path in _paths(name, argument, paths):
@@ -110,6 +118,10 @@ class JSONFormat(SpecAdapter):
         self.spec = _with_marks(spec, self.marks)  # type: ignore[misc]
         self.repeats = bool(copies)
         self._done = steps_of(done) if done else None
+        self._texts = {tuple(steps_of(path)) for path in texts}
+        if end is not None:
+            last = {"data": end} if isinstance(end, str) else end
+            self.sse_end, self.sse_end_name = last["data"], last.get("event", "")
         self._by, self._by_path = steps_of(by) if by else (), by
         self._numbers: dict[Hashable, int] = {}  # of texts, by what tells them apart
         super().__init__(unknown=unknown)
@@ -130,6 +142,11 @@ class JSONFormat(SpecAdapter):
         found = self._read(chunk, fields_of(chunk)).found
         self._last = None
         return any(each.leaf.kind in ("delta", "end") for each in found)
+
+    @property
+    def speaks(self) -> Callable[[Any], bool] | None:
+        """Return what tells whether a chunk has text, or the end."""
+        return self.accepts
 
     def slot(self, leaf: Leaf, event: Mapping[str, Any], path: Path) -> Slot:
         """Return the slot of a text; AdapterError if the value at `by` is not a single one, or if
@@ -178,9 +195,18 @@ class JSONFormat(SpecAdapter):
         return own or {steps for steps, value in of_channel if value == ""}
 
     def meaning(self, chunk: Any, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:
-        ends = [each.value for each in self._read(chunk, event).found if each.leaf is END]
-        reason = _REASONS.get(str(ends[0]), "stop") if ends else "stop"
+        ends = self._ends_in(chunk, event)
+        reason = reason_of(_REASONS, str(ends[0])) if ends else "stop"
         return Reading(pieces, (0,), {0: reason} if ends else {})
+
+    def _ends_in(self, chunk: Any, event: Mapping[str, Any]) -> list[Any]:
+        """Return what says in a chunk that it is the last."""
+        found, done = self._read(chunk, event).found, ((), *(self._done or ()))
+        return [
+            each.value
+            for each in found
+            if each.leaf is END or (each.leaf.kind == "copy" and each.steps == done)
+        ]
 
     def extra(self, chunk: Any, slot: Slot, text: str, released: Released) -> Sequence[Any]:
         """Return a chunk like the last one with such text, which has only `text`."""
@@ -210,6 +236,10 @@ class JSONFormat(SpecAdapter):
             if leaf.kind in ("delta", "copy"):
                 updates[steps] = ""
         quiet = rebuilt(chunk, updates | self._without_about(chunk))
+        if (
+            isinstance(quiet, dict) and not self.end_has_text
+        ):  # a text that is left out is no empty text
+            quiet = {key: each for key, each in quiet.items() if each or (key,) not in self._texts}
         return [_with(quiet, self._done, self.done_as(reason))]
 
     def _without_about(self, chunk: Any) -> dict[Steps, Any]:

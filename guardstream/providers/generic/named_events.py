@@ -38,6 +38,11 @@ class NamedEvents(SpecAdapter):
         """Return the name of the event that carries `chunk`."""
         return next((name for field, name in _NAMES.items() if field in chunk), "message")
 
+    @staticmethod
+    def speaks(chunk: Any) -> bool:
+        """Return whether a chunk has text or an end."""
+        return isinstance(chunk, dict) and not chunk.keys().isdisjoint(("text", "finish", "code"))
+
     def meaning(self, chunk: Any, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:
         finish = event.get("finish")
         reason: FinishReason = finish if finish in _REASONS else "stop"

@@ -26,6 +26,7 @@ from guardstream.providers.google.gemini_spec import BESIDE, SPEC
 from guardstream.providers.google.written import TYPES, named_like, object_like
 from guardstream.providers.spec import Leaf, Path, SpecAdapter, sibling
 from guardstream.providers.toolkit.fields import as_text, fields_of, index_in, only
+from guardstream.providers.toolkit.reasons import reason_of
 from guardstream.providers.toolkit.runs import Runs
 
 REASONS: dict[str, FinishReason] = {
@@ -116,7 +117,7 @@ class Gemini(SpecAdapter):
             return None
         if type(reason) is int:
             reason = _NUMBERED.get(reason, "STOP")
-        ended = REASONS.get(as_text(reason), "stop")
+        ended = reason_of(REASONS, as_text(reason))
         return "tool_calls" if ended == "stop" and choice in self._called else ended
 
     def extra(self, chunk: Any, slot: Slot, text: str, released: Released) -> Sequence[Any]:

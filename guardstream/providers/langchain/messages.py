@@ -22,6 +22,7 @@ from guardstream.providers.langchain.spec import JSON_SPEC, SPEC
 from guardstream.providers.spec import Leaf, Path, Spec, VariedSpecAdapter, sibling
 from guardstream.providers.toolkit.fields import fields_of, only, replaced
 from guardstream.providers.toolkit.parsed import same_value
+from guardstream.providers.toolkit.reasons import reason_of
 from guardstream.providers.toolkit.reused import Reused
 from guardstream.providers.toolkit.runs import Runs
 from guardstream.providers.toolkit.streamed import Streamed
@@ -146,6 +147,7 @@ class Messages(VariedSpecAdapter):
         self._reused = Reused()
         self._indices: list[Any] = []
         self._live: dict[Hashable, set[Slot]] = {}  # the slots of each open message
+        self._used: dict[Hashable, dict[str, Any]] = {}
         self._said: dict[Hashable, Streamed] = {}  # the streamed text of messages with ids
         self._called: set[Hashable] = set()
 
@@ -181,9 +183,17 @@ class Messages(VariedSpecAdapter):
             finished,
             closed=[*closed, *again],
             calls=calls | block_calls,
-            usage=event.get("usage_metadata"),
+            usage=self._usage(key, event),
             complete=(*complete, *whole),
         )
+
+    def _usage(self, key: Hashable, event: Mapping[str, Any]) -> Any:
+        """Return the usage of a message so far: its chunks are added, as LangChain adds them."""
+        usage = event.get("usage_metadata")
+        if usage is None or event.get("type") != "AIMessageChunk":
+            return usage
+        self._used[key] = usage = _added(self._used.get(key, {}), fields_of(usage))
+        return usage
 
     @property
     def open_messages(self) -> Collection[Hashable]:
@@ -311,7 +321,7 @@ class Messages(VariedSpecAdapter):
         last = event.get("chunk_position") == "last" or event.get("type") in _ENDED
         if reason is None and not last:
             return None
-        ended = _REASONS.get(str(reason), "stop")
+        ended = reason_of(_REASONS, str(reason))
         return "tool_calls" if ended == "stop" and key in self._called else ended
 
     def _arguments(self, fields: Mapping[str, Any], slot: Slot, text: str) -> dict[str, Any]:
@@ -408,3 +418,17 @@ def _without_end(message: Any) -> Any:
     metadata = fields_of(message).get("response_metadata") or {}
     kept = {name: value for name, value in metadata.items() if name not in _ENDS}
     return replaced(message, {"response_metadata": kept, "chunk_position": None})
+
+
+def _added(before: Mapping[str, Any], usage: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the sums of counts, and of those in their details."""
+    made = {**before}
+    for name, count in usage.items():
+        earlier = made.get(name)
+        if isinstance(count, Mapping):
+            made[name] = _added(fields_of(earlier) if earlier else {}, count)
+        elif isinstance(count, (int, float)) and isinstance(earlier, (int, float)):
+            made[name] = earlier + count
+        elif count is not None:
+            made[name] = count
+    return made

@@ -19,6 +19,7 @@ from guardstream.providers.openai.chat_chunk_spec import ASIDE, BESIDE, CHUNK, P
 from guardstream.providers.spec import UNKNOWN, Leaf, Path, Spec, SpecAdapter
 from guardstream.providers.toolkit.fields import fields_of, index_in, only, replaced
 from guardstream.providers.toolkit.readers import Found
+from guardstream.providers.toolkit.reasons import reason_of
 from guardstream.providers.toolkit.reused import Reused
 
 PART_TEXT = {
@@ -248,7 +249,7 @@ class OpenAIChat(SpecAdapter):
             indices.append(index)
             reason = values.get("finish_reason")
             if reason:
-                finished[index] = REASONS.get(str(reason), "stop")
+                finished[index] = reason_of(REASONS, str(reason))
             said = fields_of(values.get("delta")).get
             marked = marked or any(map(said, _MARKS))
         usage = event.get("usage")

@@ -27,6 +27,7 @@ from guardstream.providers.spec import (
     SpecAdapter,
 )
 from guardstream.providers.toolkit.fields import fields_of, index_in, replaced
+from guardstream.providers.toolkit.reasons import reason_of
 
 _CHOICE: Spec = {
     "index": NUMBER,
@@ -90,7 +91,7 @@ class OpenAICompletions(SpecAdapter):
         for place, choice in enumerate(choices):
             reason = fields_of(choice).get("finish_reason") or event.get("finish_reason")
             if reason:
-                finished[index_in(choice, place)] = REASONS.get(reason, "stop")
+                finished[index_in(choice, place)] = reason_of(REASONS, reason)
         indices = [index_in(choice, place) for place, choice in enumerate(choices)]
         return Reading(pieces, indices, finished, usage=event.get("usage"))
 

@@ -27,6 +27,7 @@ from guardstream.providers.openai.responses_spec import (
 )
 from guardstream.providers.spec import Leaf, Path, SpecAdapter
 from guardstream.providers.toolkit.fields import fields_of, kind_of
+from guardstream.providers.toolkit.reasons import reason_of
 
 CALLS = {
     "function_call": "arguments",
@@ -300,6 +301,6 @@ def finish_of(response: Mapping[str, Any]) -> FinishReason:
         return "error"
     if response.get("status") == "incomplete":
         why = fields_of(response.get("incomplete_details")).get("reason")
-        return REASONS.get(why, "stop")
+        return reason_of(REASONS, why)
     items = [fields_of(item).get("type") for item in response.get("output") or ()]
     return "tool_calls" if any(kind in _CLIENT for kind in items) else "stop"

@@ -39,6 +39,7 @@ from guardstream.providers.toolkit.objects import (
     rpc_error,
     with_changes,
 )
+from guardstream.providers.toolkit.reasons import reason_of
 
 _BLOCK_MARKS = frozenset({"type", "mimeType", "data", "blob", "uri", "audience", "terminalId"})
 _TOLD = Tree(APART, _BLOCK_MARKS | {"path"})
@@ -185,7 +186,7 @@ class Updates(SpecAdapter):
     def meaning(self, chunk: Any, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:
         reason = fields_of(event.get("result")).get("stopReason")
         if reason is not None:
-            return self._ended(pieces, _REASONS.get(str(reason), "stop"))
+            return self._ended(pieces, reason_of(_REASONS, str(reason)))
         update = _update_in(event)
         choice = self._choice(event)
         kind = update.get("sessionUpdate")

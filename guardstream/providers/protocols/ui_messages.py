@@ -31,6 +31,7 @@ from guardstream.providers.spec import (
 )
 from guardstream.providers.toolkit.blocks import Block, Blocks
 from guardstream.providers.toolkit.fields import fields_of
+from guardstream.providers.toolkit.reasons import reason_of
 from guardstream.providers.toolkit.runs import Runs
 
 _RESULT = Tree(Leaf("whole", "text", "tool_result"))
@@ -192,7 +193,7 @@ class UIMessages(Blocks):
 
     def _reason(self, event: Mapping[str, Any]) -> FinishReason:
         said = event.get("finishReason")
-        return _REASONS.get(str(fields_of(said).get("unified", said)), "stop")
+        return reason_of(_REASONS, str(fields_of(said).get("unified", said)))
 
     def _ending(self, reason: FinishReason) -> Mapping[str, Any]:
         """Return why the answer is not complete. Versions of the client before 5.0.92 refuse it."""
@@ -280,7 +281,7 @@ class DataStream(SpecAdapter):
         finished: dict[int, FinishReason] = {}
         last = fields_of(event.get("d"))
         if last:
-            finished[0] = _REASONS.get(str(last.get("finishReason")), "stop")
+            finished[0] = reason_of(_REASONS, str(last.get("finishReason")))
         return Reading(
             found,
             (0,),

@@ -17,6 +17,7 @@ from guardstream.providers.toolkit.delta_or_cumulative import DeltaOrCumulative
 from guardstream.providers.toolkit.fields import as_text, fields_of
 from guardstream.providers.toolkit.paths import Steps, rebuilt
 from guardstream.providers.toolkit.readers import Found
+from guardstream.providers.toolkit.reasons import reason_of
 from guardstream.providers.toolkit.streamed import Streamed
 
 _TURN = 1_000_000
@@ -359,7 +360,7 @@ class Repeating(Growing):
 
 def _reason(value: Any) -> FinishReason:
     """Return the finish reason of a value, which may be a member of an Enum."""
-    return _REASONS.get(as_text(value), "stop")
+    return reason_of(_REASONS, as_text(value))
 
 
 def _is_end(found: Found) -> bool:

@@ -11,7 +11,7 @@ from typing import Any
 import anyio
 
 from guardstream.errors import GuardstreamError
-from guardstream.events import FinishReason
+from guardstream.events import FinishReason, is_refused
 from guardstream.guard import Guard
 from guardstream.http.headers import why_unreadable
 from guardstream.http.media import (
@@ -170,10 +170,13 @@ class Answering:
             await self._begun(guard, response, media)
 
     async def _of_model(self, guard: Guard, response: Incoming, media: str) -> None:
-        """Guard a model's answer; if its type is not specific, its beginning decides."""
-        if self.match.endpoint.answer == "model" and kind_of(media) in ("unspecified", "text"):
-            response, found = await self._beginning(guard, response, media)
-            media = _JSON if found == WHOLE else found
+        """Guard a model's answer; if its type is not specific, its beginning decides, and so for
+        JSON: some upstreams declare their events as that."""
+        declared = "text/plain" if kind_of(media) == "json" else media
+        unsure = kind_of(declared) in ("unspecified", "text") and not self._streams(media)
+        if self.match.endpoint.answer == "model" and unsure:
+            response, found = await self._beginning(guard, response, declared)
+            media = _JSON if found == WHOLE else media if found == declared else found
         if self._streams(media):
             await self._stream(guard, response, media)
         else:
@@ -335,9 +338,10 @@ class Answering:
             finally:
                 usage, characters = stream.result.usage, stream.stats.characters_in
                 self.spend(budgets.of_stream(self.info.weight, usage, characters))
-            fails = guard.on_block == "error" and stream.finish == "content_filter"
+            refused = is_refused(stream.finish, stream.blocked_by)
+            fails = guard.on_block == "error" and refused
             if not fails:  # otherwise the stream has said so
-                await self._conclude(stream.finish, _provider(stream))
+                await self._conclude(stream.finish, _provider(stream), is_refused=refused)
             self.outcome.finish, self.outcome.blocked_by = stream.finish, stream.blocked_by
         if not self._breaks_off(blocked=fails, provider=_provider(stream)):
             await self.reply.send(b"", more=False)
@@ -350,14 +354,16 @@ class Answering:
         reports = self.match.endpoint.provider or self.reply.kind in WITH_ERRORS
         return self.outcome.error is not None and not reports
 
-    async def _conclude(self, finish: FinishReason | None, provider: str | None) -> None:
+    async def _conclude(
+        self, finish: FinishReason | None, provider: str | None, *, is_refused: bool
+    ) -> None:
         """Report that the guard ended a stream, unless the stream's format, `provider`, has done
         so."""
         if self.outcome.error is not None:  # already reported
             return
         # Before the first chunk, and in unknown formats, nothing in the stream has reported it.
         unreported = not self.reply.begun or provider in _WITHOUT_END
-        if finish == "content_filter" and unreported and self.reply.kind in WITH_ERRORS:
+        if is_refused and unreported and self.reply.kind in WITH_ERRORS:
             await self.reply.fail(502, "content_filter", "the policy blocked the answer")
         if finish == "timeout":
             self.reply.stream(provider)

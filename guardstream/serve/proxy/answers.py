@@ -8,6 +8,7 @@ from functools import partial
 from typing import Any, TypeVar
 
 from guardstream.errors import AdapterError, BlockedError, GuardstreamError
+from guardstream.events import is_refused
 from guardstream.framing.json import BOM, json_bytes, json_object
 from guardstream.gate.tasks import Delivery
 from guardstream.guard import Guard
@@ -122,7 +123,7 @@ async def _judged(
     stream = guard.wrap(line, provider=provider, keep_text=False, attributes=attributes)
     async with stream:
         out = b"".join([frame async for frame in stream])
-        if guard.on_block == "error" and stream.finish == "content_filter":
+        if guard.on_block == "error" and is_refused(stream.finish, stream.blocked_by):
             return Guarded(_NOTHING, stream.result)
         return Guarded(_only_line(out), stream.result)
 
@@ -145,7 +146,7 @@ async def _through_gates(guard: Guard, chunk: Any, adapter: Callable[[], Any]) -
     through = gated(_each([chunk]), guard.gates, Delivery(lambda _: adapter()), None, whole=True)
     async with through as stream:
         judged = [each async for each in stream]
-    if stream.finish == "content_filter":
+    if is_refused(stream.finish, stream.blocked_by):
         why = "the policy's gate blocked the answer"
         raise UpstreamError(502, BLOCKED_CODE, why, rule=stream.blocked_by)
     return judged
@@ -220,7 +221,7 @@ def _of_model(guard: Guard, provider: str, body: bytes, attributes: Mapping[str,
         guard, media="ndjson", provider=provider, keep_text=False, attributes=attributes
     )
     out = b"".join([*wire.feed(json_bytes(value) + b"\n"), *wire.finish()])
-    if guard.on_block == "error" and wire.ended == "content_filter" and wire.error is None:
+    if guard.on_block == "error" and is_refused(wire.ended, wire.blocked_by) and wire.error is None:
         return Guarded(_NOTHING, wire.result)
     if wire.error is not None:
         raise AdapterError("the upstream's answer does not match its format")

@@ -13,7 +13,7 @@ from guardstream.jsonstream.lexer.lexer import Limits
 from guardstream.jsonstream.repair import Kind
 
 OnViolation: TypeAlias = Literal["block", "stop", "monitor", "text"]
-After: TypeAlias = Literal["stop", "ignore", "text"]
+After: TypeAlias = Literal["stop", "ignore", "text", "refuse"]
 Numbers: TypeAlias = Literal["string", "null", "zero"]
 MakeStage: TypeAlias = Callable[[], Stage]
 Place: TypeAlias = tuple[str, ...]
@@ -31,7 +31,8 @@ class Settings:
       only documents in code fences count.
     - `documents`: "one"; "many", such as JSON lines; or "last", the last of many, at the stream's
       end. `last_max` code points may wait for that; more block. `after` says what follows a single
-      document: "stop" ends the stream, "ignore" drops the rest, "text" releases it as text.
+      document: "stop" ends the stream, "ignore" drops the rest, "text" releases it as text,
+      "refuse" takes anything but white space and models' end tokens as a violation.
     - `on_violation`: "block" and "stop" end the stream there, as `content_filter` and as `stop`;
       "monitor" reports and changes nothing; "text" does not even report: what is not JSON is text,
       from its beginning if that has no bracket or quote.
@@ -44,6 +45,7 @@ class Settings:
       that it changes becomes a string, null, or 0.
     - `restore` gets the stage of each string value and the value's path, and returns the stage that
       replaces it; outside of documents the path is `()`.
+    - `is_call` says that the text is the arguments of a call: none are an empty object.
     - `rule` and `severity` are those of findings about violations.
     """
 
@@ -61,6 +63,7 @@ class Settings:
     numbers: Numbers | None = "string"
     limits: Limits = field(default_factory=Limits)
     duplicates: bool = False
+    is_call: bool = False
     rule: str = "json"
     severity: Severity = "medium"
 

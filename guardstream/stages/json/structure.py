@@ -19,6 +19,7 @@ from guardstream.jsonstream.repair import Repair
 from guardstream.jsonstream.repaired import DocumentOptions
 from guardstream.jsonstream.strings import Spans
 from guardstream.stages.halves import Halves
+from guardstream.stages.json.ending import Ending, Rest
 from guardstream.stages.json.last import Last
 from guardstream.stages.json.output import Ended, Output, settled, shifted
 from guardstream.stages.json.passage import Passage
@@ -54,6 +55,7 @@ class Structure:
         self._passage = Passage(settings, self._output, 0)
         self._prose: Stage | None = None  # guards the text around documents
         self._prose_at = 0
+        self._ending: Ending | None = None  # reads what follows the document of a call
         self._halves = Halves()
 
     @property
@@ -70,6 +72,8 @@ class Structure:
         if self._last and self._last.kept and self._document:
             return self._fed - self._document.start
         held = self._finder.held
+        if self._ending:
+            held += self._ending.held
         if self._prose:
             return held + self._prose.held
         document = self._document
@@ -169,6 +173,8 @@ class Structure:
         if not self._document and settings.fences != "keep" and settings.on_violation != "text":
             place = self._fed, *self._finder.position
             self._violate(JSONSyntaxError("no document in the text", *place, ""))
+        if self._ending:
+            self._follow(self._ending.take("", final=True))
         self._settle()
         raise Ended(Finish("stop"))
 
@@ -176,6 +182,9 @@ class Structure:
 
     def _between(self, piece: Prose | Mark) -> None:
         if self._over and self._settings.after == "ignore":
+            return
+        if self._ending:
+            self._follow(self._ending.take(piece.text))
             return
         if self._last and not self._broken:
             return
@@ -186,6 +195,19 @@ class Structure:
             self._output.text(piece.text.removeprefix(BOM), piece.start)
         elif through or self._settings.on_violation == "text":
             self._add_prose(piece.text, piece.start)
+
+    def _follow(self, rests: Iterator[Rest]) -> None:
+        """Take what follows the document of a call: what its clients do not read is left out."""
+        monitored = self._settings.on_violation == "monitor"
+        for kind, text, offset, line, column in rests:
+            if kind == "token":
+                self._note("end_token", offset, offset + len(text))
+            if kind == "other":
+                self._ending = None
+                self._violate(JSONSyntaxError("more than one value", offset, line, column, ""))
+                self._add_prose(text, offset)
+            elif kind == "space" or monitored:
+                self._output.text(text, offset)
 
     def _add_prose(self, text: str, start: int) -> None:
         redact = self._settings.redact
@@ -231,7 +253,7 @@ class Structure:
             if isinstance(document.error, JSONSyntaxError):
                 self._break(document)
         elif document.done:
-            self._finish_document()
+            self._finish_document(document)
 
     def _begin(self, document: Document, at: int) -> None:
         self._end_prose()
@@ -243,7 +265,7 @@ class Structure:
         self._output.begin()
         self._passage = Passage(self._settings, self._output, at, document.source)
 
-    def _finish_document(self) -> None:
+    def _finish_document(self, document: Document) -> None:
         self._output.inside = False
         if self._last:
             self._output.events[:] = self._last.take(self._output.events)
@@ -254,10 +276,15 @@ class Structure:
             raise Ended(Finish("stop", "choice", by_rule=True))
         self._over = True
         self._finder.close()
+        if self._settings.after == "refuse":
+            self._ending = Ending(document.accepted, *self._finder.position)
 
     def _report(self, repair: Repair) -> None:
-        rule, severity = f"{self._settings.rule}.{repair.kind}", self._settings.severity
-        finding = Finding(rule, repair.start, repair.end, "monitor", severity, "repair")
+        self._note(repair.kind, repair.start, repair.end)
+
+    def _note(self, kind: str, start: int, end: int) -> None:
+        rule, severity = f"{self._settings.rule}.{kind}", self._settings.severity
+        finding = Finding(rule, start, end, "monitor", severity, "repair")
         self._output.emit(finding, self._passage.at)
 
     def _drop_last(self, last: Last) -> None:

@@ -102,7 +102,7 @@ class Tokens:
             try:
                 self._left -= index(self._count(found[0]))
             except Exception:
-                return _end("tokens", begin + at)._replace(reason="content_filter", failed=True)
+                return _end("tokens", begin + at)._replace(reason="error", failed=True)
             if self._left <= 0:
                 return _end("tokens", begin + at)
         self._open = waiting[at:]

@@ -428,7 +428,7 @@ class Redact:
         failures = [match for match in found if match.failed]
         if failures:
             match = min(failures, key=lambda match: (match.rule, match.start))
-            return _End(match, "rule_error", Finish("content_filter"))
+            return _End(match, "rule_error", Finish("error"))
         endings = [m for m in found if self._rules[m.rule].action in ENDING and m.judged]
         if not endings:
             return None

@@ -15,7 +15,7 @@ from hashlib import blake2b
 from typing import TypeAlias
 
 from guardstream.errors import AdapterError
-from guardstream.events import Event, Finding, Finish, Text, text_of
+from guardstream.events import CLOSED, Event, Finding, Finish, Text, text_of
 from guardstream.providers.adapter import Piece, Slot
 from guardstream.providers.toolkit.paths import spoken
 
@@ -306,7 +306,7 @@ class EventNames:
         across = matches_across(self._check(joined), border, joined, len(tail)) if border else None
         if across is None or across.end is None:
             return across
-        return across if across.end.reason == "content_filter" else None
+        return across if across.end.reason in CLOSED else None
 
 
 _MOST_ASIDES = 4096

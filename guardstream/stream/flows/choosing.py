@@ -221,6 +221,7 @@ def own_formats(policy: Policy, unknown: Unknown) -> Mapping[str, JSONFormat]:
             by=file.by,
             copies=file.copies or (),
             done=file.done,
+            end=file.last,
             harmless=file.harmless or (),
             unknown=unknown,
         )

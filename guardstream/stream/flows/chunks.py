@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from guardstream.errors import AdapterError
-from guardstream.events import Event
+from guardstream.events import CLOSED, GUARD, Event
 from guardstream.providers.adapter import NEW, Adapter, Piece, Reading, Slot
 from guardstream.stream.flows.fast_path import FastPath
 from guardstream.stream.flows.flow import MakeStage, Part, Sent, fail_closed
@@ -320,7 +320,7 @@ class ChunkFlow(PieceFlow[C]):
 
     def _end_after_text(self) -> list[Sent[C]]:
         """End what a chunk with a single text has ended."""
-        if self.ended == "content_filter":
+        if self.ended in CLOSED:
             return self._end_stream()
         return self._end_cut_choices() if self._choices.cut else []
 
@@ -362,9 +362,19 @@ class ChunkFlow(PieceFlow[C]):
         except Exception as error:
             fail_closed(error, self.provider)
 
+    def settle_texts(self) -> Sequence[Sent[C]]:
+        """Take the end of all texts, before the source's last chunks; return what was held."""
+        self._fast_path = None
+        try:
+            self._read_last()
+            return self._settle(self._lanes.open()) if self.ended is None else ()
+        except Exception as error:
+            fail_closed(error, self.provider)
+
     def block(self, rule: str | None) -> Sequence[Sent[C]]:
         """End the stream as blocked by something outside its chunks; return its last chunks."""
-        self.ended, self.blocked_by, self._fast_path = "content_filter", rule, None
+        self.ended = "error" if rule == GUARD else "content_filter"
+        self.blocked_by, self._fast_path = rule, None
         try:
             self._read_last()
             return self._end_stream()

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Generic, NamedTuple, NoReturn, Protocol, TypeAlias, TypeVar
 
 from guardstream.errors import AdapterError, StageError
-from guardstream.events import Event, Finding, Finish, FinishReason, Form, Stage
+from guardstream.events import GUARD, Event, Finding, Finish, FinishReason, Form, Stage
 from guardstream.providers.adapter import Call, Slot
 from guardstream.stages.pipeline import Readable
 
@@ -148,7 +148,10 @@ def _events(_: str, events: Sequence[Event]) -> Sequence[Event]:
 
 
 def blocking(finish: Finish, findings: Sequence[Finding]) -> str | None:
-    """Return the rule that caused a finish: the finding of a block directly precedes it."""
+    """Return the rule that caused a finish, whose finding directly precedes it; GUARD for a
+    failure."""
+    if finish.reason == "error":
+        return GUARD
     return findings[-1].rule if finish.reason == "content_filter" and findings else None
 
 
@@ -165,7 +168,7 @@ def following(text: str, message: str) -> str:
 
 def stage_error(error: Exception) -> StageError:
     """Return the error of a stage that raised `error`."""
-    return StageError(f"a stage failed ({type(error).__name__}): the stream was blocked")
+    return StageError(f"a stage failed ({type(error).__name__}): the stream was closed")
 
 
 def fail_closed(error: Exception, provider: str) -> NoReturn:
@@ -178,5 +181,5 @@ def fail_closed(error: Exception, provider: str) -> NoReturn:
         raise error
     name = type(error).__name__
     raise AdapterError(
-        f"malformed chunk for the format {provider!r} ({name}): the stream was blocked"
+        f"malformed chunk for the format {provider!r} ({name}): the stream was closed"
     ) from error

@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Any, TypeAlias, TypeVar
 
 from guardstream.errors import AdapterError, StageError
-from guardstream.events import Finding, FinishReason
+from guardstream.events import GUARD, Finding, FinishReason, is_refused
 from guardstream.framing.frames.event import EventFrames
 from guardstream.framing.frames.frame import UNNAMED, Frame, Frames
 from guardstream.framing.frames.text import MessageFrames
@@ -42,6 +42,9 @@ _TEXTS = ("text", "string")
 
 _PINGS = ("ping", "heartbeat", "keepalive", "keep-alive")
 """The names of events that only signal that the stream is alive."""
+
+_MOST_LATE = 64
+"""How many events may wait for held text."""
 
 LONG_EVENT = 64 * 1024
 """An event of more bytes, or of more characters of data, is long.
@@ -89,6 +92,7 @@ class FrameFlow:
         self._last: Frame | None = None
         self._ends = b""  # events that say that the stream is done, and wait for a proof
         self._waiting = WaitingEvents()
+        self._late: list[Frame] = []  # events of other names, which wait for held text
         self._fields = EventFields()
 
     @property
@@ -99,6 +103,8 @@ class FrameFlow:
 
     @property
     def blocked_by(self) -> str | None:
+        if self.error is not None:
+            return GUARD
         return next((flow.blocked_by for flow in self._flows if flow.blocked_by), None)
 
     @property
@@ -143,7 +149,7 @@ class FrameFlow:
         except (AdapterError, StageError) as error:
             if not sent:
                 raise
-            self.error, self.ended = error, "content_filter"
+            self.error, self.ended = error, "error"
         return sent
 
     def _with_fields(self, sent: list[Sent[bytes]], frame: Frame) -> list[Sent[bytes]]:
@@ -158,10 +164,13 @@ class FrameFlow:
     def _with_id(self, sent: list[Sent[bytes]]) -> list[Sent[bytes]]:
         if not self._fields.waits:
             return sent
-        held = bool(self.ended is not None or self.held or self._waiting)
+        held = bool(self.ended is not None or self.held or self._waiting or self._late)
         return self._fields.placed(sent, held=held)
 
     def _guard_frame(self, frame: Frame) -> list[Sent[bytes]]:
+        return self._queued(frame) if self._late or self._must_wait(frame) else self._now(frame)
+
+    def _now(self, frame: Frame) -> list[Sent[bytes]]:
         if frame.note and not self._check(frame.note):
             return []
         if frame.unread and not self._may_show(frame.unread):
@@ -230,6 +239,33 @@ class FrameFlow:
             sent += self._waiting.note_text(len(str(frame.value)), self._held_text)
         return sent
 
+    def _must_wait(self, frame: Frame) -> bool:
+        """Return whether an event may end the text that is held, because it has another name than
+        the events of text."""
+        chunks = self._chunks
+        if chunks is None or chunks.hooks.speaks is None or not chunks.held:
+            return False
+        if frame.name in (*UNNAMED, *_PINGS) or frame.name == self._text_event_name:
+            return False
+        return frame.form != "alike" and not chunks.hooks.speaks(frame.value)
+
+    def _queued(self, frame: Frame) -> list[Sent[bytes]]:
+        """Let an event wait for held text: until what follows has shown what becomes of that, or
+        the source ends."""
+        assert self._chunks is not None
+        is_text = not frame.done and frame.name in (*UNNAMED, self._text_event_name)
+        if not is_text and len(self._late) < _MOST_LATE:
+            self._late.append(frame)
+            return []
+        sent = [] if is_text else self._released_late()
+        sent += self._now(frame)
+        over = self._chunks.held <= len(str(frame.value))
+        return sent + self._released_late() if over else sent
+
+    def _released_late(self) -> list[Sent[bytes]]:
+        late, self._late = self._late, []
+        return [sent for frame in late if self.ended is None for sent in self._now(frame)]
+
     def _after_held_text(self, sent: list[Sent[bytes]], frame: Frame) -> list[Sent[bytes]]:
         """Let an event wait for the held text before it."""
         if not self._held_text or frame.name in (*UNNAMED, *_PINGS):
@@ -285,6 +321,8 @@ class FrameFlow:
         """Guard a chunk, and remember the event's name if it had text."""
         chunks.enter("" if self._by_event else name_beside(frame))
         if frame.name in UNNAMED or self._by_event or _names_itself(frame.value):
+            if isinstance(self._frames, EventFrames) and chunks.hooks.speaks is not None:
+                self._text_event_name = self._text_event_name or "message"
             return chunks.feed(frame.value, frame)
         before = chunks.held
         sent = chunks.feed(frame.value, frame)
@@ -328,9 +366,12 @@ class FrameFlow:
     def _is_known(self, value: Any) -> bool:
         """Return whether a JSON object among text is a chunk of a known format."""
         try:
-            return type(self._choose(value)) not in (PlainText, AnyJSON)
+            adapter = self._choose(value)
         except AdapterError:
             return False
+        # A format of one's own may begin with any event, but not in the middle of a text.
+        speaks = hooks_of(adapter).speaks
+        return type(adapter) not in (PlainText, AnyJSON) and (speaks is None or speaks(value))
 
     def _begin_events(self, frame: Frame) -> None:
         """Create the flow for events with their names, if the format has such chunks."""
@@ -436,7 +477,7 @@ class FrameFlow:
 
     def _block_by_others(self) -> list[Sent[bytes]]:
         """End the stream as blocked by a frame that is neither a chunk nor text."""
-        self.ended, rule = "content_filter", self._others.flow.blocked_by
+        self.ended, rule = self._others.flow.ended, self._others.flow.blocked_by
         sent: list[Sent[bytes]] = []
         if self._chunks is not None:
             sent = self._written(self._chunks.block(rule), self._last)
@@ -459,15 +500,18 @@ class FrameFlow:
         if not self._flows:
             return last
         sent: list[Sent[bytes]] = []
+        if self._late and self._chunks is not None:
+            sent += self._written(self._chunks.settle_texts(), self._last)
+            sent += self._released_late()
         if self._text is not None:
             sent += self._text.finish(self._last)
-            sent += self._waiting.release() if self._text.flow.ended != "content_filter" else []
+            sent += self._waiting.release() if not _is_closed(self._text.flow) else []
         if self._chunks is not None:
             sent += self._written(self._chunks.finish(), self._last)
         ended_by_source = self._chunks is not None and self._chunks.ended_by_source
-        blocked = any(flow.ended == "content_filter" for flow in self._flows)
-        if blocked and (self._block_error is not None or not ended_by_source):
-            self.ended = "content_filter"
+        closed = next((flow.ended for flow in self._flows if _is_closed(flow)), None)
+        if closed and (self._block_error is not None or not ended_by_source):
+            self.ended = closed
             # An array that an error ends still gets its closing bracket.
             keeps = self._block_error is not None and self._frames_are_array
             last = self._close() + last if keeps else self._close() or last
@@ -480,10 +524,15 @@ class FrameFlow:
     def _close(self) -> list[Sent[bytes]]:
         """Return the frame that ends the stream, if its format has one and the guard ends it."""
         assert self._frames is not None
-        if self._block_error is not None and self.ended == "content_filter":
+        if self._block_error is not None and is_refused(self.ended, self.blocked_by):
             return self._blocked_frames(self._block_error(self.blocked_by))
-        mark = self._chunks.hooks.sse_end if self._chunks else ""
-        end = self._frames.close("" if self.ended == "error" else mark)
+        hooks = self._chunks.hooks if self._chunks else None
+        failed = self.ended == "error" and self.blocked_by != GUARD
+        if hooks is None or failed or not isinstance(self._frames, EventFrames):
+            end = self._frames.close("" if hooks is None or failed else hooks.sse_end)
+            return [Sent(end)] if end else []
+        mark, name = hooks.sse_end.replace("{finish}", self.ended or "stop"), hooks.sse_end_name
+        end = self._frames.write(mark, None, keep_id=False, name=name) if mark else b""
         return [Sent(end)] if end else []
 
     def _blocked_frames(self, message: str) -> list[Sent[bytes]]:
@@ -525,9 +574,13 @@ class FrameFlow:
             return str(chunk["event"])
         named = self._other is not None and self._other.knows_names
         name = self._chunks.hooks.event_name if self._chunks else None
-        if name and named:
+        if name and named and not has_text:
             return name(chunk)
         return self._text_event_name if has_text and not _names_itself(chunk) else ""
+
+
+def _is_closed(flow: ChunkFlow[Any] | TextFlow) -> bool:
+    return is_refused(flow.ended, flow.blocked_by)
 
 
 def _names_itself(chunk: Any) -> bool:

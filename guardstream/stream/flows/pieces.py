@@ -13,7 +13,7 @@ from itertools import accumulate
 from typing import Any, Generic, TypeVar
 
 from guardstream.errors import AdapterError
-from guardstream.events import UNKNOWN, Event, Finding, Finish, FinishReason, Text
+from guardstream.events import CLOSED, UNKNOWN, Event, Finding, Finish, FinishReason, Text
 from guardstream.providers.adapter import NEW, NONE, Adapter, Beside, Call, Piece, Reading, Slot
 from guardstream.providers.hooks import hooks_of, model_of
 from guardstream.stages.passthrough import Passthrough
@@ -107,6 +107,7 @@ class PieceFlow(Generic[C]):
         self._waiting: list[Incoming[C]] = []
         self._doubted: set[int] = set()  # choices whose text went on after a sign of its end
         self._signed: set[tuple[int, str]] = set()  # choices and channels that a sign has ended
+        self._unasked: set[Slot] = set()  # calls that have had no arguments yet
         self._unattributed: list[Part] = []  # went out before it was known to be new text
         self._read_by(adapter)
 
@@ -138,6 +139,8 @@ class PieceFlow(Generic[C]):
         if self._failed:
             self._lanes.drop()
         sent: list[Sent[C]] = []
+        if self._unasked and self.hooks.ends_with_source and not self._failed:
+            self._ask_nothing([*self._unasked], None)
         if self.waits_for_proof:
             sent = self._believed()
         sent += [] if self.ended else self._settle(self._lanes.open())
@@ -209,6 +212,9 @@ class PieceFlow(Generic[C]):
     def _admit_first(self, incoming: Incoming[C]) -> list[Sent[C]]:
         """Settle the slots that the chunk closes, release what waited for them, then process it."""
         reading = incoming.reading
+        if self._unasked:
+            self._unasked.difference_update(piece.slot for piece in reading.pieces)
+            self._ask_nothing(_completed(reading, self._unasked), incoming.model)
         sent = self._resolve(incoming) if reading.again or reading.doubtful else []
         if not self.ended and (reading.closed or self._waiting):
             lanes = [*self._lanes.of(reading.closed), *self._left_behind(reading)]
@@ -228,6 +234,14 @@ class PieceFlow(Generic[C]):
             return sent
         processed = self._process(incoming)
         return sent + processed if sent else processed
+
+    def _ask_nothing(self, slots: Iterable[Slot], model: Any) -> None:
+        """Let calls that end without arguments be judged as clients run them, by an empty text."""
+        for slot in slots:
+            self._unasked.discard(slot)
+            call = self.calls.get(slot)
+            if call is not None and call.name and self._goes_on(slot.choice):
+                self._lanes.feed(slot, "", model)
 
     def _join(self, reading: Reading) -> None:
         """Let texts that begin in a chunk continue earlier ones; a copy alone begins no text."""
@@ -255,6 +269,8 @@ class PieceFlow(Generic[C]):
         known = {**self.calls}
         for slot, call in calls.items():
             before = known.get(slot)
+            if before is None or call.id not in (None, before.id):
+                self._unasked.add(slot)
             if before is None or before.name == call.name or call.id not in (None, before.id):
                 known[slot] = call
             elif self._lanes.get(slot) is not None:
@@ -287,7 +303,7 @@ class PieceFlow(Generic[C]):
         reading = incoming.reading
         if self.ended is None:
             return self._stop_before(incoming)
-        if self._breaks_off and self.ended == "content_filter":
+        if self._breaks_off and self.ended in CLOSED:
             return self._end_stream()
         ends_call = any(slot.channel == "tool_args" for slot in reading.closed)
         if reading.pieces or reading.finished or reading.calls or ends_call:
@@ -433,14 +449,14 @@ class PieceFlow(Generic[C]):
         """Return what goes out for a chunk whose texts are guarded."""
         reading = incoming.reading
         sent = [] if self.ended else self._settle_finished(incoming)
-        left_out = self._breaks_off and self.ended == "content_filter" and not _is_open(reading)
+        left_out = self._breaks_off and self.ended in CLOSED and not _is_open(reading)
         if not left_out:
             self._fill_repeats(incoming)
             left_out = not ended_before and self._must_leave_out(incoming)
         sent += self._released_of_left_out(incoming) if left_out else self._rebuilt(incoming)
         if ended_before:
             return sent
-        if self.ended == "content_filter":
+        if self.ended in CLOSED:
             if reading.calls:
                 self._clear_names(reading.calls)
             return sent + self._end_stream()
@@ -713,7 +729,7 @@ class PieceFlow(Generic[C]):
                 answer += text
             elif text:
                 parts.append(Part(slot, text))
-        if self.calls and self.ended != "content_filter":
+        if self.calls and self.ended not in CLOSED:
             parts += [
                 self._completed_call(slot)
                 for slot in _completed(reading, self.calls)
@@ -811,7 +827,7 @@ class PieceFlow(Generic[C]):
                 if (event.channel, event.choice) != (slot.channel, slot.choice):
                     event = replace(event, channel=slot.channel, choice=slot.choice)
                 self.findings.append(event)
-            elif event.reason == "content_filter":
+            elif event.reason in CLOSED:
                 self.ended = event.reason
                 self.blocked_by = blocking(event, self.findings)
             elif finished is not None and (event.by_rule or not over):
@@ -862,15 +878,16 @@ class PieceFlow(Generic[C]):
         """Return the chunks that end every open choice, and drop what is held."""
         assert self.ended is not None
         self._lanes.drop()
-        if self._breaks_off and self.ended == "content_filter":
+        if self._breaks_off and self.ended in CLOSED:
             self._waiting.clear()
             self._choices.open.clear()
             return []
         sent = self._release_waiting()
-        if self.ended == "content_filter" and self._block_message:
+        if self.ended in CLOSED and self._block_message:
             sent += self._added.messages(self._block_message, self._choices.open)
+        reason = "content_filter" if self.ended == "error" else self.ended  # the guard has failed
         for choice, chunk in self._choices.open.items():
-            sent += self._added.end(chunk, choice, self.ended)
+            sent += self._added.end(chunk, choice, reason)
         self._choices.open.clear()
         return sent
 

@@ -19,6 +19,7 @@ from typing import Any, Generic, TypeVar
 
 from guardstream.errors import AdapterError
 from guardstream.events import (
+    CLOSED,
     Event,
     Finding,
     Finish,
@@ -71,9 +72,10 @@ class Choices(Generic[C]):
         self.open = {at: chunk if each is last else each for at, each in self.open.items()}
 
     def end(self, choice: int, reason: FinishReason) -> None:
-        """Take note that the source has ended a choice."""
+        """Take note that the source has ended a choice; a filter or a failure counts later, too."""
         self.open.pop(choice, None)
-        self.reasons.setdefault(choice, reason)
+        if choice not in self.reasons or (reason in CLOSED and choice not in self.cut):
+            self.reasons[choice] = reason
 
     def cut_all(self, choices: Iterable[int], reason: FinishReason) -> None:
         """Take note that the guard ends these choices."""
@@ -405,7 +407,7 @@ class Lanes:
 def _rest(stage: Stage) -> Sequence[Event]:
     """Settle a whole text. That does not end the stream, unless a rule does."""
     rest = _run(stage.finish)
-    is_over = rest and isinstance(rest[-1], Finish) and rest[-1].reason != "content_filter"
+    is_over = rest and isinstance(rest[-1], Finish) and rest[-1].reason not in CLOSED
     return rest[:-1] if is_over and not ends_by_rule(rest) else rest
 
 

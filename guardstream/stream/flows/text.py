@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from guardstream.errors import AdapterError
-from guardstream.events import Event, Finding, FinishReason, Stage, Text
+from guardstream.events import CLOSED, GUARD, Event, Finding, FinishReason, Stage, Text
 from guardstream.providers.adapter import Call, Slot
 from guardstream.stream.flows.flow import Sent, blocking, feeding, following, stage_error
 from guardstream.stream.result import Meter
@@ -115,7 +115,8 @@ class TextFlow:
 
     def block(self, rule: str | None) -> Sequence[Sent[str]]:
         """End the stream as blocked by something outside its text; return its last chunks."""
-        self.ended, self.blocked_by = "content_filter", rule
+        self.ended = "error" if rule == GUARD else "content_filter"
+        self.blocked_by = rule
         return self._message()
 
     def _sort(self, events: Sequence[Event], origin: Any = None) -> Sequence[Sent[str]]:
@@ -130,7 +131,7 @@ class TextFlow:
                 self.blocked_by = blocking(event, self.findings)
         self.last_released = text or self.last_released
         sent = [Sent(text, text, len(text), (), origin)] if text else []
-        return sent + self._message() if self.ended == "content_filter" else sent
+        return sent + self._message() if self.ended in CLOSED else sent
 
     def _message(self) -> list[Sent[str]]:
         message = following(self.last_released, self._block_message)
