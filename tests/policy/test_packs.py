@@ -31,6 +31,7 @@ OVERFLOWING = {
     "onepassword-secret",
     "paseto-token",
     "private-key",
+    "workato-token",
 }
 """Rules for values that are longer than anyone would hold back; they overflow into a mask."""
 
