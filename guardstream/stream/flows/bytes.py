@@ -135,6 +135,10 @@ class WireFlow(FrameFlow):
         self._frames = self._beginning.take(data)
         return self._guard_frames(self._beginning.read())
 
+    def believe(self) -> Sequence[Sent[bytes]]:
+        self._read_compared()
+        return super().believe()
+
     def finish(self) -> Sequence[Sent[bytes]]:
         self._read_compared()
         if self._frames is None:
@@ -192,8 +196,23 @@ class LineFlow:
     def held(self) -> int:
         return self._wire.held
 
+    @property
+    def has_timer(self) -> bool:
+        return self._wire.has_timer
+
+    @has_timer.setter
+    def has_timer(self, value: bool) -> None:
+        self._wire.has_timer = value
+
+    @property
+    def awaits_silence(self) -> bool:
+        return self._wire.awaits_silence
+
     def feed(self, chunk: str) -> Sequence[Sent[str]]:
         return self._decoded(self._wire.feed(self._text.encode(chunk)))
+
+    def believe(self) -> Sequence[Sent[str]]:
+        return self._decoded(self._wire.believe())
 
     def finish(self) -> Sequence[Sent[str]]:
         return self._decoded(self._wire.finish())

@@ -40,17 +40,24 @@ class Choices(Generic[C]):
     """Keeps the last chunk of each choice that is `open`, the finish `reasons` of those that have
     ended, and those of the choices that the guard has `cut`."""
 
-    __slots__ = ("cut", "open", "reasons")
+    __slots__ = ("_said", "cut", "open", "reasons")
 
     def __init__(self) -> None:
         self.open: dict[int, C] = {}
         self.reasons: dict[int, FinishReason] = {}
         self.cut: dict[int, FinishReason] = {}
+        self._said: dict[int, FinishReason] = {}  # of those whose text went on
 
     @property
     def reason(self) -> FinishReason:
         """The finish reason of the stream: that of its first choice."""
-        return self.reasons.get(min(self.reasons, default=0), "stop")
+        said = {**self._said, **self.reasons}
+        return said.get(min(said, default=0), "stop")
+
+    @property
+    def all_signed(self) -> bool:
+        """Whether the source has said of each choice that it ends, even if its text went on."""
+        return self.open.keys() <= self._said.keys()
 
     @property
     def all_cut(self) -> bool:
@@ -63,7 +70,8 @@ class Choices(Generic[C]):
         for choice in reading.choices:
             if choice in self.reasons and (choice in self.cut or not _has_new_text(reading)):
                 continue
-            self.reasons.pop(choice, None)
+            if choice in self.reasons:
+                self._said[choice] = self.reasons.pop(choice)
             self.open[choice] = chunk
 
     def replace(self, last: C, chunk: C) -> None:
