@@ -28,6 +28,10 @@ class Event:
         name = f"event: {self.name}\n" if self.name else ""
         return f"{name}data: {text}\n\n".encode()
 
+    def line(self) -> bytes:
+        """The event as a line of JSON."""
+        return json.dumps(self.data).encode() + b"\n"
+
 
 @dataclass(frozen=True)
 class Recording:
@@ -52,7 +56,7 @@ def wire(recording: Recording, events: tuple[Event, ...] | None = None) -> bytes
     events = recording.events if events is None else events
     if recording.is_sse:
         return b"".join(event.sse() for event in events)
-    return b"".join(json.dumps(event.data).encode() + b"\n" for event in events)
+    return b"".join(event.line() for event in events)
 
 
 def texts(events: tuple[Event, ...] | list[Event], shape: Shape) -> dict[Any, str]:

@@ -29,6 +29,7 @@ C = TypeVar("C")
 MAX_WAITING = 256
 """So many chunks may wait for the proof of an end: a server may send empty ones for ever."""
 
+
 @dataclass(slots=True, eq=False)
 class Incoming(Generic[C]):
     """A chunk in progress: its reading, its origin, and the guarded texts of its pieces.
@@ -37,8 +38,8 @@ class Incoming(Generic[C]):
     text for each piece of the reading; `fresh` are the indices of pieces with new text. `matched`
     are slots whose ambiguous text had a match: nothing of them goes out in this chunk. `ended_at`
     is the index of the piece that ended the stream or its choice, if one did. `is_sign` says that
-    it waits for a proof of the end that it tells of, its texts being guarded, `is_proved` that there
-    is one.
+    its texts are guarded and it waits for a proof of the end that it tells of, `is_proved` that
+    there is one.
     """
 
     chunk: C
@@ -395,14 +396,24 @@ class PieceFlow(Generic[C]):
             finished |= each.reading.finished
         # The text that the end of a block waits for goes out before that.
         waits = [each.reading.waits for each in self._waiting if each.reading.waits is not None]
-        done = self._lanes.open() if self._signs.is_done else ()
-        lanes = dict.fromkeys([*self._lanes.of(waits), *done])
-        slots = [lane.track.slot for lane in lanes]
+        sent = self._settle_believed(self._lanes.of(waits), finished)
+        if not self.ended:
+            sent += self._release_waiting()
+        if self._signs.is_done and not self.ended:
+            sent += self._settle_believed(self._lanes.open(), finished)
+        return sent
+
+    def _settle_believed(
+        self, lanes: Iterable[Lane], finished: Mapping[int, FinishReason]
+    ) -> list[Sent[C]]:
+        """Settle pipelines whose end is only believed."""
+        ending = dict.fromkeys(lanes)
+        slots = [lane.track.slot for lane in ending]
         self._signs.note_believed([(slot.choice, slot.channel) for slot in slots])
-        sent = self._settle(lanes, finished)
+        sent = self._settle(ending, finished)
         if self.ended or self._choices.newly_cut():
-            return sent + (self._end_stream() if self.ended else self._end_cut_choices())
-        return sent + self._release_waiting()
+            sent += self._end_stream() if self.ended else self._end_cut_choices()
+        return sent
 
     def _needs_proof(self, reading: Reading) -> bool:
         """Return whether the end that a chunk tells of would release held text without a proof."""

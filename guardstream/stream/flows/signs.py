@@ -27,8 +27,11 @@ class Verdict(NamedTuple):
 
 
 class Signs:
-    """The signs of one stream. `has_timer` says that its driver notices silence, `has_done` that the
-    framing has said that the stream is done, `is_done` that this is the last that was said."""
+    """The signs of one stream.
+
+    `has_timer` says that its driver notices silence, `has_done` that the framing has said that the
+    stream is done, `is_done` that neither text nor a call has followed that.
+    """
 
     def __init__(self) -> None:
         self.has_timer = False
