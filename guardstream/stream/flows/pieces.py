@@ -113,7 +113,8 @@ class PieceFlow(Generic[C]):
         hooks.judge_marks(self._marks.passes)
         if hooks.steady and hooks.judge_keys:
             hooks.judge_keys(self._unknown.is_harmless)
-        self._keeps = hooks.in_turn or hooks.kept is not None  # no chunk of it can wait
+        # What an adapter keeps itself cannot wait: it writes only the last chunk that it has read.
+        self._keeps = hooks.in_turn or hooks.kept is not None
         self._added = Added(adapter, hooks, self._lanes)
 
     @property
@@ -419,8 +420,19 @@ class PieceFlow(Generic[C]):
         """Return whether the end that a chunk tells of would release held text without a proof."""
         if not reading.finished:
             return False
-        unproved = self._signs.needs_proof(reading, is_kept=self._keeps)
+        if self._keeps or any(map(self._proves_end, reading.pieces)):
+            return False
+        unproved = self._signs.needs_proof(reading)
         return any(lane.stage.held for choice in unproved for lane in self._texts_of(choice))
+
+    def _proves_end(self, piece: Piece) -> bool:
+        """Return whether a piece has all of a text, as it was streamed: only an end has that, but
+        for formats that have it in every chunk."""
+        if piece.kind != "copy":
+            return piece.kind in WHOLE
+        track = self._lanes.get(piece.slot)
+        is_equal = track is None or "".join(track.source) == piece.text
+        return is_equal and self._signs.believes(piece.slot.choice)
 
     def _texts_of(self, choice: int) -> Iterator[Lane]:
         """Yield the open lanes of a choice that are no arguments of calls."""

@@ -51,19 +51,14 @@ class Signs:
         """Whether there was a sign of which what follows may show that it was wrong."""
         return self.is_done or bool(self._believed)
 
-    def needs_proof(self, reading: Reading, *, is_kept: bool) -> Collection[int]:
-        """Return the choices whose end, as a chunk tells of it, is still to be proved.
-
-        What an adapter keeps itself (`is_kept`) cannot wait: it writes only the last chunk that it
-        has read.
-        """
+    def needs_proof(self, reading: Reading) -> Collection[int]:
+        """Return the choices whose end, as a chunk without a proof tells of it, cannot be believed
+        yet."""
         ended = reading.finished.keys() - self._worked
-        if is_kept or reading.calls or reading.failed or not ended:
+        if reading.calls or reading.failed or not ended:
             return ()
-        unproved = ended & self._wrong
-        if not any(piece.kind in WHOLE for piece in reading.pieces):
-            said = {piece.slot.choice for piece in reading.pieces if goes_on(piece)}
-            unproved |= ended if self.has_timer else ended & said
+        said = {piece.slot.choice for piece in reading.pieces if goes_on(piece)}
+        unproved = ended if self.has_timer else ended & (said | self._wrong)
         return [choice for choice in unproved if reading.finished[choice] != "error"]
 
     def believes(self, choice: int) -> bool:
