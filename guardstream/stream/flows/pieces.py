@@ -19,6 +19,8 @@ from guardstream.providers.hooks import hooks_of, model_of
 from guardstream.stages.passthrough import Passthrough
 from guardstream.stream.flows.checks import Asides, CachedCheck, EventNames, Marks, Names
 from guardstream.stream.flows.flow import MakeStage, Part, Sent, blocking, fail_closed
+from guardstream.stream.flows.identities import OneText
+from guardstream.stream.flows.identities import Part as Came
 from guardstream.stream.flows.signs import WHOLE, Signs, goes_on
 from guardstream.stream.flows.slots import Added, Choices, Lane, Lanes, Track, repeated
 from guardstream.stream.flows.unknown import UnknownTexts
@@ -39,7 +41,7 @@ class Incoming(Generic[C]):
     are slots whose ambiguous text had a match: nothing of them goes out in this chunk. `ended_at`
     is the index of the piece that ended the stream or its choice, if one did. `is_sign` says that
     its texts are guarded and it waits for a proof of the end that it tells of, `is_proved` that
-    there is one.
+    there is one. `early` goes out before it: text that was held, of indexes that are no identities.
     """
 
     chunk: C
@@ -52,6 +54,7 @@ class Incoming(Generic[C]):
     ended_at: int | None = None
     is_sign: bool = False
     is_proved: bool = False
+    early: list[Sent[C]] = field(default_factory=list)
 
     def note_end(self, index: int) -> None:
         """Note that the stream or its choice has ended at a piece, if that is the first."""
@@ -103,6 +106,8 @@ class PieceFlow(Generic[C]):
         self._failed = False  # whether the source reported an error, whatever follows
         self._waiting: list[Incoming[C]] = []
         self._signs = Signs()
+        self._one: OneText | None = None  # the texts, if their indexes are no identities
+        self._unsure: Collection[int] = ()  # choices that may be none
         self._unattributed: list[Part] = []  # went out before it was known to be new text
         self._read_by(adapter)
 
@@ -130,7 +135,7 @@ class PieceFlow(Generic[C]):
         """Whether more than the text of a chunk needs processing."""
         choices = self._choices
         waits = self._waiting or self._signs.is_done
-        return bool(waits or choices.cut or choices.reasons or self.calls)
+        return bool(waits or choices.cut or choices.reasons or self.calls or self._one)
 
     def _finish(self) -> list[Sent[C]]:
         """Take the source's end; return the rest and set `ended`."""
@@ -146,7 +151,8 @@ class PieceFlow(Generic[C]):
         if self._failed:
             self.ended = "error"
             return sent
-        is_signed = self._signs.has_done or not self.hooks.signs_end or self._choices.all_signed
+        needs_none = self._signs.has_done or not self.hooks.signs_end
+        is_signed = needs_none or self._choices.all_signed(self._unsure)
         self.ended = self._choices.reason if is_signed else "incomplete"
         self.ended_by_source = True
         if self.calls and self.hooks.ends_with_source:
@@ -472,8 +478,8 @@ class PieceFlow(Generic[C]):
 
     def _sent_of(self, incoming: Incoming[C], *, ended_before: bool) -> list[Sent[C]]:
         """Return what goes out for a chunk whose texts are guarded."""
-        reading = incoming.reading
-        sent = [] if self.ended else self._settle_finished(incoming)
+        reading, sent = incoming.reading, incoming.early
+        sent += [] if self.ended else self._settle_finished(incoming)
         left_out = self._breaks_off and self.ended == "content_filter" and not _is_open(reading)
         if not left_out:
             self._fill_repeats(incoming)
@@ -510,11 +516,11 @@ class PieceFlow(Generic[C]):
 
     def _guard_pieces(self, incoming: Incoming[C]) -> None:
         """Guard each new piece; repeated text is filled in later, once everything is known."""
-        lanes, pieces, cut = self._lanes, incoming.reading.pieces, self._choices.cut
+        pieces, cut = incoming.reading.pieces, self._choices.cut
         texts = incoming.texts = [""] * len(pieces)
         told = incoming.reading.beside
         beside = {slot: iter(each) for slot, each in told.items()} if told else NONE
-        for index, (slot, text, kind) in enumerate(pieces):
+        for index, (slot, _, kind) in enumerate(pieces):
             if self.ended or (cut and self._choices.all_cut):
                 self._keep_keys(incoming, index)
                 break
@@ -522,13 +528,7 @@ class PieceFlow(Generic[C]):
             if left_out or slot in incoming.matched:
                 continue
             if kind in ("delta", "last"):
-                track, events = self._feed_slot(slot, text, incoming.model)
-                track.last_delta = texts[index] = released = self._apply_events(slot, events)
-                lanes.note_released(track, released)
-                if kind == "last" and self._goes_on(slot.choice):
-                    finished = {**incoming.reading.finished}
-                    finished.pop(slot.choice, None)  # it goes on
-                    texts[index] += self._settle_lane(track.lane, finished)
+                texts[index] = self._guard_delta(incoming, pieces[index])
             elif kind in ("unknown", "name"):
                 others = next(beside.get(slot._replace(name=""), iter(())), ())
                 texts[index] = self._guard_unknown(pieces[index], others)
@@ -539,6 +539,33 @@ class PieceFlow(Generic[C]):
         if self._names.may_continue:
             over = any(piece.slot.channel == "tool_args" for piece in pieces)
             self._names.end_chunk(over=over)
+
+    def _guard_delta(self, incoming: Incoming[C], piece: Piece) -> str:
+        """Guard more of a text, which may be the last of it."""
+        slot, text, kind = piece
+        track, events = self._feed_slot(slot, text, incoming.model)
+        track.last_delta = released = self._apply_events(slot, events)
+        self._lanes.note_released(track, released)
+        if self._one is not None:
+            released = self._placed(incoming, self._one, track, text)
+        if kind == "last" and self._goes_on(slot.choice):
+            finished = {**incoming.reading.finished}
+            finished.pop(slot.choice, None)  # it goes on
+            released += self._settle_lane(track.lane, finished)
+        return released
+
+    def _placed(self, incoming: Incoming[C], one: OneText, track: Track, text: str) -> str:
+        """Return what goes out with a text whose index is no identity; what was held of earlier
+        ones goes out before it."""
+        came = Came(incoming.model, track.slot, text)
+        early, rest = one.placed(came, track.last_delta, track.lane.stage.held)
+        incoming.early += self._early(track, early)
+        return rest
+
+    def _early(self, track: Track, parts: Iterable[Came]) -> list[Sent[C]]:
+        """Return text that was held, each part in the slot that it came in."""
+        texts = (self._added.text(each.chunk, track.slot, each.text, each.slot) for each in parts)
+        return [each for sent in texts for each in sent]
 
     def _guard_whole(self, piece: Piece) -> str:
         """Guard a text of its own, which may be repeated later."""
@@ -639,8 +666,8 @@ class PieceFlow(Generic[C]):
             text = self._settle_lane(lane, reading.finished)
             if track.slot in indices:
                 texts[indices[track.slot]] += text
-            elif text:
-                before += self._added.text(track.chunk, track.slot, text)
+            else:
+                before += self._rest(track, text)
             if cut is None and not self._goes_on(track.slot.choice):
                 self._leave_out_calls_after(incoming, indices.get(track.slot, -1))
         return before
@@ -797,11 +824,19 @@ class PieceFlow(Generic[C]):
         for lane in lanes:
             track = lane.track
             text = self._settle_lane(lane, finished)
-            if text:
-                sent += self._added.text(track.chunk, track.slot, text)
+            sent += self._rest(track, text)
             if self.ended or (finished is not None and not self._goes_on(track.slot.choice)):
                 break
         return sent
+
+    def _rest(self, track: Track, text: str) -> list[Sent[C]]:
+        """Return what a pipeline has held, in chunks of its own."""
+        sent: list[Sent[C]] = []
+        if self._one is not None:
+            came = Came(track.chunk, track.slot, "")
+            early, text = self._one.placed(came, text, 0)
+            sent += self._early(track, early)
+        return sent + self._added.text(track.chunk, track.slot, text) if text else sent
 
     def _settle_lane(self, lane: Lane, finished: Mapping[int, FinishReason] | None) -> str:
         """Settle a pipeline at its text's end. The choices in `finished` end with it, None for

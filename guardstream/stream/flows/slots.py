@@ -11,7 +11,7 @@ masked or blocked.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from itertools import takewhile
@@ -32,6 +32,7 @@ from guardstream.events import (
 from guardstream.providers.adapter import NEW, NONE, Adapter, Call, Piece, Reading, Slot
 from guardstream.providers.hooks import Hooks
 from guardstream.stream.flows.flow import MakeStage, Part, Sent, following, stage_error
+from guardstream.stream.flows.identities import OneText
 
 C = TypeVar("C")
 
@@ -54,10 +55,11 @@ class Choices(Generic[C]):
         said = {**self._said, **self.reasons}
         return said.get(min(said, default=0), "stop")
 
-    @property
-    def all_signed(self) -> bool:
-        """Whether the source has said of each choice that it ends, even if its text went on."""
-        return self.open.keys() <= self._said.keys()
+    def all_signed(self, but: Collection[int]) -> bool:
+        """Return whether the source has said of each choice that it ends, even if its text went on;
+        of some (`but`) it need not, if it has of any."""
+        unsigned = self.open.keys() - self._said.keys()
+        return not unsigned or (bool(self.reasons or self._said) and unsigned <= {*but})
 
     @property
     def all_cut(self) -> bool:
@@ -461,15 +463,18 @@ class Added(Generic[C]):
         self._lanes = lanes
         judges_keys = hooks.steady and hooks.judge_keys is not None
         self._takes_more = hooks.takes_more
+        self.one: OneText | None = None  # texts whose indexes are no identities
         self._bare: Callable[[C], C] = hooks.without_unknown if judges_keys else _itself
 
-    def chunks(self, chunk: C, slot: Slot, text: str) -> Sequence[C]:
-        """Return chunks like `chunk` that carry only a text."""
-        return self._adapter.extra(self._bare(chunk), slot, text, self._lanes.released)
+    def chunks(self, chunk: C, slot: Slot, text: str, came_in: Slot | None = None) -> Sequence[C]:
+        """Return chunks like `chunk` that carry only a text. The source names its slot `came_in`,
+        or as it did last."""
+        real = came_in or (slot if self.one is None else self.one.last.get(slot, slot))
+        return self._adapter.extra(self._bare(chunk), real, text, self._lanes.released)
 
-    def text(self, chunk: C, slot: Slot, text: str) -> list[Sent[C]]:
+    def text(self, chunk: C, slot: Slot, text: str, came_in: Slot | None = None) -> list[Sent[C]]:
         """Return those chunks as `Sent`; the text is counted with the first of them."""
-        sent: list[Sent[C]] = [Sent(each) for each in self.chunks(chunk, slot, text)]
+        sent: list[Sent[C]] = [Sent(each) for each in self.chunks(chunk, slot, text, came_in)]
         if sent:
             first = sent[0]
             first.characters, first.name = len(text), slot.name
@@ -481,7 +486,8 @@ class Added(Generic[C]):
 
     def end(self, chunk: C, choice: int, reason: FinishReason) -> list[Sent[C]]:
         """Return the chunks that end a choice."""
-        ends = self._adapter.end(self._bare(chunk), choice, reason, self._lanes.released)
+        real = choice if self.one is None else self.one.last_choice
+        ends = self._adapter.end(self._bare(chunk), real, reason, self._lanes.released)
         return [Sent(each) for each in ends]
 
     def messages(self, message: str, choices: Mapping[int, C]) -> list[Sent[C]]:
