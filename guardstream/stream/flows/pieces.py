@@ -428,7 +428,7 @@ class PieceFlow(Generic[C]):
             return False
         if self._keeps or any(map(self._proves_end, reading.pieces)):
             return False
-        unproved = self._signs.needs_proof(reading)
+        unproved = filter(self._goes_on, self._signs.needs_proof(reading))
         return any(lane.stage.held for choice in unproved for lane in self._texts_of(choice))
 
     def _proves_end(self, piece: Piece) -> bool:
@@ -437,7 +437,8 @@ class PieceFlow(Generic[C]):
         if piece.kind != "copy":
             return piece.kind in WHOLE
         track = self._lanes.get(piece.slot)
-        is_equal = track is None or "".join(track.source) == piece.text
+        texts = () if track is None else (track.said(whole=False)[0], track.said(whole=True)[0])
+        is_equal = track is None or piece.text in texts
         return is_equal and self._signs.believes(piece.slot.choice)
 
     def _texts_of(self, choice: int) -> Iterator[Lane]:

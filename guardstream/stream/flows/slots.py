@@ -188,10 +188,17 @@ class Track:
     released: list[str] = field(default_factory=list)
     last_delta: str = ""
     last_released: str = ""
+    before: tuple[str, str] = ("", "")  # the texts up to an end after which the slot went on
     is_answer: bool = field(init=False)
 
     def __post_init__(self) -> None:
         self.is_answer = self.slot.is_answer
+
+    def said(self, *, whole: bool) -> tuple[str, str]:
+        """Return its text before and after the guard; the `whole` text, or that since its last
+        end."""
+        source, released = "".join(self.source), "".join(self.released)
+        return (self.before[0] + source, self.before[1] + released) if whole else (source, released)
 
 
 class Lanes:
@@ -291,7 +298,10 @@ class Lanes:
         """Return a new track; its text may continue a match that began in the `rest` of another."""
         stage = self._stage(slot)
         lane = Lane(Continued(stage, rest) if rest else stage)
-        lane.track = self._tracks[slot] = Track(slot, chunk, lane)
+        before, track = self._tracks.get(slot), Track(slot, chunk, lane)
+        if before is not None:
+            track.before = before.said(whole=True)
+        lane.track = self._tracks[slot] = track
         for alone in [*self._lanes] if len(self._lanes) == 1 else ():
             self._note_held(alone, alone.stage.held)
         self._lanes[lane] = None
@@ -436,7 +446,7 @@ def repeated(lanes: Lanes, piece: Piece, over: Slot | None, *, ended: bool) -> s
         if track.source and track.source[-1] == piece.text:
             return track.last_delta
     else:
-        source, released = "".join(track.source), "".join(track.released)
+        source, released = track.said(whole=False)
         if piece.kind == "parsed":
             from guardstream.providers.toolkit.parsed import same_value  # imports pydantic
 
@@ -444,6 +454,8 @@ def repeated(lanes: Lanes, piece: Piece, over: Slot | None, *, ended: bool) -> s
                 return piece.text if released == source else released
         if source == piece.text:
             return released
+        if track.before[0] and track.said(whole=True)[0] == piece.text:
+            return track.said(whole=True)[1]
     if not track.lane.done and track.lane.track is track and piece.slot != over:
         if ended and piece.kind == "copy":  # the stream ended before the new part of it
             return "".join(track.released)
