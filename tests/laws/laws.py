@@ -16,7 +16,7 @@ from guardstream import Deadlines, Guard, Policy
 from guardstream.events import FinishReason
 from guardstream.http import WireGuard
 from tests.laws.changes import changed, rule_of
-from tests.laws.recordings import Recording, parsed, texts
+from tests.laws.recordings import Recording, lasts, parsed, texts
 
 EMPTY = Guard(Policy.parse("version: 1"))
 
@@ -124,13 +124,24 @@ def what_is_masked_is_what_check_masks(run: Run) -> str:
 def a_planted_block_shows_nothing_of_the_match(run: Run) -> str:
     """Each text ends before the match."""
     out, ended = run.awaited(_policy(run.needle, "block"))
-    shown = texts(parsed(out), run.recording.shape)
-    for key, text in run.source.items():
+    read = lasts if run.change == "cumulative" else texts
+    shown = read(parsed(out), run.recording.shape)
+    for key, text in read(parsed(run.data), run.recording.shape).items():
         limit = text.find(run.needle)
         if limit >= 0 and not text[:limit].startswith(shown.get(key, "")):
             return "more than what stands before the match is shown"
     inside = any(run.needle in text for text in run.source.values())
     return "the stream is not blocked" if inside and ended != "content_filter" else ""
+
+
+def cumulative_text_stays_the_text_so_far(run: Run) -> str:
+    """What a client shows in the end is what `check` makes of the last values."""
+    if run.change != "cumulative":
+        return ""
+    guard, shape = _policy(run.needle, "mask"), run.recording.shape
+    out, _ = run.guarded(guard)
+    wanted = {key: guard.check(text).text for key, text in lasts(parsed(run.data), shape).items()}
+    return "" if lasts(parsed(out), shape) == wanted else "the last values are others"
 
 
 def held_text_goes_out(run: Run) -> str:
@@ -173,6 +184,7 @@ LAWS: dict[str, Callable[[Run], str]] = {
         a_rule_that_matches_nothing_changes_no_text,
         a_masked_match_is_in_no_text,
         what_is_masked_is_what_check_masks,
+        cumulative_text_stays_the_text_so_far,
         a_planted_block_shows_nothing_of_the_match,
         held_text_goes_out,
         chunks_do_not_matter,

@@ -69,6 +69,16 @@ def texts(events: tuple[Event, ...] | list[Event], shape: Shape) -> dict[Any, st
     return found
 
 
+def lasts(events: list[Event], shape: Shape) -> dict[Any, str]:
+    """The last value of each text, as a client shows the text so far."""
+    found: dict[Any, str] = {}
+    for event in events:
+        for place, text in said(event.data, shape):
+            if text:
+                found[number(event.data, place, shape)] = text
+    return found
+
+
 def parsed(data: bytes) -> list[Event]:
     """The events of a body, as the most tolerant of clients reads them."""
     return [*_parsed(data.decode("utf-8", "replace").removeprefix("\ufeff"))]

@@ -10,7 +10,7 @@ from guardstream.events import Event, Finding
 from guardstream.providers.adapter import NEW, Adapter, Piece, Reading, Slot
 from guardstream.stream.flows.fast_path import FastPath
 from guardstream.stream.flows.flow import MakeStage, Part, Sent, fail_closed
-from guardstream.stream.flows.identities import Identities, OneText, Waiting, lies_across
+from guardstream.stream.flows.identities import Identities, OneText, Waiting, lies_across, size_of
 from guardstream.stream.flows.identities import Part as Came
 from guardstream.stream.flows.pieces import PieceFlow
 from guardstream.stream.flows.slots import Track
@@ -155,7 +155,7 @@ class ChunkFlow(PieceFlow[C]):
                     self._latest = None
                     return self.feed(chunk, origin)
             self._single_text = None
-            self._lanes.remember = self.adapter.repeats
+            self._lanes.remember = self.adapter.repeats or bool(self._growths.last)
             if self._identities is not None:
                 return self._identify(Waiting(chunk, reading, origin), self._identities)
             return self._take(chunk, reading, origin)
@@ -163,18 +163,51 @@ class ChunkFlow(PieceFlow[C]):
             fail_closed(error, self.provider)
 
     def _take(self, chunk: C, reading: Reading, origin: Any) -> Sequence[Sent[C]]:
-        """Take a chunk that was read."""
+        """Take a chunk that was read; it waits while its texts may be cumulative."""
         if self._one is not None:
-            reading = self._one.read(reading)
+            return self._handle(chunk, self._one.read(reading), origin)
+        if self._keeps:
+            return self._handle(chunk, reading, origin)
+        verdict = self._growths.take(reading)
+        if verdict == "pass":
+            return self._handle(chunk, reading, origin)
+        self._growths.waiting.append(Waiting(chunk, reading, origin))
+        return self._told() if verdict == "told" else ()
+
+    def _handle(self, chunk: C, reading: Reading, origin: Any) -> Sequence[Sent[C]]:
+        """Guard a chunk whose texts are understood."""
+        if self._growths.last:
+            reading = self._growths.read(reading)
         alone = reading.only_text and len(reading.pieces) == 1
         if alone and not (self._is_busy or self._marks.found):
-            self._single_text = reading
-            text = reading.pieces[0].text
+            slot, text, _ = reading.pieces[0]
+            self._single_text = None if self._growths.is_open(slot) else reading
             return self._feed_text(chunk, reading, text, origin, chunk, self._write)
         sent = self._admit(chunk, reading, origin)
         characters = sum([len(p.text) for p in reading.pieces if p.kind in NEW])
         self._meter.received(characters, self.held)
         return sent
+
+    # The text so far in place of deltas
+
+    def _told(self) -> list[Sent[C]]:
+        """Take the chunks that waited, now that their texts are understood."""
+        growths, sent = self._growths, list[Sent[C]]()
+        waiting = growths.decide(self._changes)
+        for slot, first in growths.last.items():
+            track = self._lanes.get(slot)
+            if track is not None and not self._lanes.remember:
+                track.source, track.released = [first], [track.last_delta]
+        self._lanes.remember = self.adapter.repeats or bool(growths.last)
+        for each in waiting:
+            if self.ended is None:
+                sent += self._handle(*each)
+        return sent
+
+    def _changes(self, slot: Slot, text: str) -> bool:
+        """Return whether a rule changes a text, read by itself."""
+        events = self._lanes.check(slot.channel, text, slot)
+        return any(isinstance(each, Finding) and each.action != "monitor" for each in events)
 
     # Indexes that may count chunks
 
@@ -205,6 +238,11 @@ class ChunkFlow(PieceFlow[C]):
         for each in identities.release():
             sent += self._take_all([each]) + self._settle_all(over)
         return sent
+
+    def _take_waiting(self) -> list[Sent[C]]:
+        """Take all chunks that wait, because nothing more comes."""
+        sent = self._decide()
+        return sent + self._told() if self._growths.waiting else sent
 
     def _settle_all(self, slots: Sequence[Slot]) -> list[Sent[C]]:
         return [] if self.ended else self._settle_believed(self._lanes.of(slots), {})
@@ -244,17 +282,21 @@ class ChunkFlow(PieceFlow[C]):
         return False
 
     @property
+    def _undecided(self) -> Sequence[Waiting]:
+        """The chunks that wait because their texts may be one, or cumulative."""
+        found = [] if self._identities is None else self._identities.waiting
+        return [*self._growths.waiting, *found]
+
+    @property
     def held(self) -> int:
-        waits = 0 if self._identities is None else self._identities.held
-        return super().held + waits
+        return super().held + size_of(self._undecided)
 
     @property
     def awaits_silence(self) -> bool:
-        waits = self._identities is not None and bool(self._identities.waiting)
-        return super().awaits_silence or (self.has_timer and waits)
+        return super().awaits_silence or (self.has_timer and bool(self._undecided))
 
     def _believed(self) -> list[Sent[C]]:
-        sent = self._decide()
+        sent = self._take_waiting()
         return sent if self.ended else sent + super()._believed()
 
     def _taken(self, chunk: C) -> C:
@@ -453,7 +495,7 @@ class ChunkFlow(PieceFlow[C]):
         try:
             self._read_last()
             kept = self.hooks.kept() if self.hooks.kept else None
-            sent = self._decide() if kept is None else self.feed(kept)
+            sent = self._take_waiting() if kept is None else self.feed(kept)
             return sent if self.ended else [*sent, *self._finish()]
         except Exception as error:
             fail_closed(error, self.provider)

@@ -69,11 +69,6 @@ class Identities:
         self.unsure: set[int] = set()
         """Choices that may be none: each has come in one chunk, and no match lies across them."""
 
-    @property
-    def held(self) -> int:
-        """How many code points of text wait."""
-        return sum(len(p.text) for each in self.waiting for p in _texts(each.reading))
-
     def note_recurring(self, slot: Slot) -> None:
         """Take note that a slot has had text in more than one chunk."""
         kind = (slot.channel, slot.field)
@@ -191,6 +186,11 @@ def _cut(parts: Sequence[Part], start: int, end: int | None) -> Iterator[Part]:
         if text:
             yield part._replace(text=text)
         at += size
+
+
+def size_of(waiting: Iterable[Waiting]) -> int:
+    """Return how many code points of text wait."""
+    return sum(len(piece.text) for each in waiting for piece in _texts(each.reading))
 
 
 def lies_across(findings: Sequence[Finding], texts: Sequence[str]) -> bool:

@@ -19,6 +19,7 @@ from guardstream.providers.hooks import hooks_of, model_of
 from guardstream.stages.passthrough import Passthrough
 from guardstream.stream.flows.checks import Asides, CachedCheck, EventNames, Marks, Names
 from guardstream.stream.flows.flow import MakeStage, Part, Sent, blocking, fail_closed
+from guardstream.stream.flows.growth import Growths
 from guardstream.stream.flows.identities import OneText
 from guardstream.stream.flows.identities import Part as Came
 from guardstream.stream.flows.signs import WHOLE, Signs, goes_on
@@ -106,6 +107,7 @@ class PieceFlow(Generic[C]):
         self._failed = False  # whether the source reported an error, whatever follows
         self._waiting: list[Incoming[C]] = []
         self._signs = Signs()
+        self._growths = Growths()
         self._one: OneText | None = None  # the texts, if their indexes are no identities
         self._unsure: Collection[int] = ()  # choices that may be none
         self._unattributed: list[Part] = []  # went out before it was known to be new text
@@ -120,7 +122,7 @@ class PieceFlow(Generic[C]):
             hooks.judge_keys(self._unknown.is_harmless)
         # What an adapter keeps itself cannot wait: it writes only the last chunk that it has read.
         self._keeps = hooks.in_turn or hooks.kept is not None
-        self._added = Added(adapter, hooks, self._lanes)
+        self._added = Added(adapter, hooks, self._lanes, self._growths.last)
 
     @property
     def held(self) -> int:
@@ -763,7 +765,8 @@ class PieceFlow(Generic[C]):
         written: C | None = chunk
         same = texts == [piece.text for piece in reading.pieces]
         if not same or cut or (reading.finished and not ends):
-            written = self.adapter.write(chunk, texts, ends=ends)
+            own = self._growths.own_texts(reading.pieces, texts)
+            written = self.adapter.write(chunk, own, ends=ends)
         if written is None:
             return []
         if self.hooks.passed:

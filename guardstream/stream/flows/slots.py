@@ -470,8 +470,12 @@ class Added(Generic[C]):
     """Builds such chunks with the adapter, modelled on a chunk of the source without its unknown
     text."""
 
-    def __init__(self, adapter: Adapter[C], hooks: Hooks[C], lanes: Lanes) -> None:
+    def __init__(
+        self, adapter: Adapter[C], hooks: Hooks[C], lanes: Lanes, cumulative: Collection[Slot]
+    ) -> None:
+        """`cumulative` are the slots of which the source sends the text so far."""
         self._adapter = adapter
+        self._cumulative = cumulative
         self._lanes = lanes
         judges_keys = hooks.steady and hooks.judge_keys is not None
         self._takes_more = hooks.takes_more
@@ -482,7 +486,8 @@ class Added(Generic[C]):
         """Return chunks like `chunk` that carry only a text. The source names its slot `came_in`,
         or as it did last."""
         real = came_in or (slot if self.one is None else self.one.last.get(slot, slot))
-        return self._adapter.extra(self._bare(chunk), real, text, self._lanes.released)
+        said = self._lanes.released(slot) if slot in self._cumulative else text
+        return self._adapter.extra(self._bare(chunk), real, said, self._lanes.released)
 
     def text(self, chunk: C, slot: Slot, text: str, came_in: Slot | None = None) -> list[Sent[C]]:
         """Return those chunks as `Sent`; the text is counted with the first of them."""
