@@ -275,6 +275,8 @@ class ChunkFlow(PieceFlow[C]):
     def _is_one(self, identities: Identities) -> bool:
         """Return whether a match lies across texts, so that they must be read as one."""
         for family in identities.families():
+            if not family.may_be_one:
+                continue
             texts = [*family.slots.values()]
             found = self._lanes.check(family.first.channel, "".join(texts), family.first)
             if lies_across([each for each in found if isinstance(each, Finding)], texts):

@@ -21,6 +21,9 @@ TIMES = 2
 LOOKED_AT = 256
 """How many code points of a value are searched for a text that repeats."""
 
+LONG = 16 * 1024
+"""A text does not begin to grow by more code points at once; they are not kept."""
+
 MAX_WAITING = 256
 """So many chunks may wait: a text may begin with the same word again and again."""
 
@@ -44,7 +47,7 @@ class Growth:
             return "first"
         if not value.startswith(last):
             return "deltas"
-        if len(value) > len(last) and not repeats_itself(value):
+        if len(value) > len(last) and not (repeats_itself(value) or repeats_itself(last)):
             self._times += 1
             self._repeated += len(last)
         is_certain = self._times >= TIMES and self._repeated >= REPEATED
@@ -122,6 +125,9 @@ class Growths:
         if slot in self._deltas or slot in self.last:
             return "first"
         growth = self._open.setdefault(slot, Growth())
+        if len(piece.text) > LONG:
+            self._close(slot, growth, is_cumulative=False)
+            return "deltas"
         verdict = growth.take(piece.text)
         if verdict in ("deltas", "cumulative"):
             self._close(slot, growth, is_cumulative=verdict == "cumulative")

@@ -20,8 +20,11 @@ ENOUGH = 16
 """So many indexes of which none recurs are no identities: hardly anyone asks for more answers."""
 
 FEW = 2
-"""So many choices of one chunk each are answers of which the rest is missing; if there are more,
-their index counts chunks, and none of them has an end of its own."""
+"""So many texts of one chunk each are common: messages, or answers of which the rest is missing. If
+there are more, their index may count chunks, and then none of them has an end of its own."""
+
+LONG = 16 * 1024
+"""A chunk of more code points is no part of a text that an index cuts; it is not kept."""
 
 MAX_WAITING = 256
 """So many chunks may wait: a server may send empty ones for ever."""
@@ -58,6 +61,12 @@ class Family:
         """The slot of the first text."""
         return next(iter(self.slots))
 
+    @property
+    def may_be_one(self) -> bool:
+        """Whether its texts may be one: not two messages of the same choice."""
+        choices = {slot.choice for slot in self.slots}
+        return len(self.slots) > FEW or len(choices) == len(self.slots) > 1
+
 
 class Identities:
     """The texts of one stream while each of a kind has come in one chunk."""
@@ -77,16 +86,21 @@ class Identities:
 
     def take(self, reading: Reading) -> Verdict:
         """Take a chunk's reading; return what to do."""
+        if reading.closed or reading.joined or reading.waits or reading.message:
+            # The format says itself where a text begins or ends.
+            if self.waiting:
+                return "either"
+            self._families.clear()
+            return "pass"
         found = [self._take(piece) for piece in _texts(reading)]
         for verdict in _CERTAIN:
             if verdict in found:
                 return verdict
         waits = bool(self.waiting) or "wait" in found
         ends = reading.finished or reading.failed or reading.calls or reading.complete
-        begins = reading.closed or reading.joined or reading.waits or reading.message
-        if waits and (ends or begins or len(self.waiting) >= MAX_WAITING):
+        if waits and (ends or len(self.waiting) >= MAX_WAITING):
             return "either"
-        if ends or begins:  # the source says itself where a text begins or ends
+        if ends:
             self._families.clear()
         return "wait" if waits else "pass"
 
@@ -109,6 +123,9 @@ class Identities:
     def _take(self, piece: Piece) -> Verdict:
         kind = (piece.slot.channel, piece.slot.field)
         if kind in self._apart:
+            return "pass"
+        if len(piece.text) > LONG:
+            self.note_recurring(piece.slot)
             return "pass"
         verdict = self._families.setdefault(kind, Family()).take(piece)
         if verdict == "apart":
@@ -210,4 +227,5 @@ def _texts(reading: Reading) -> list[Piece]:
 def _is_text(piece: Piece) -> bool:
     """Return whether a piece is a delta of an answer or of thinking: a call begins with its name,
     so its index is never in doubt."""
-    return piece.kind == "delta" and piece.slot.channel in ("text", "thinking")
+    is_named = bool(piece.slot.name)  # names of events are told apart elsewhere
+    return piece.kind == "delta" and piece.slot.channel in ("text", "thinking") and not is_named
