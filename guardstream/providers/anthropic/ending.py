@@ -61,7 +61,7 @@ class Ending:
         self._over: list[_Block] = []
         self._echoes: dict[str, Any] = {}
         self._own: dict[Slot, str] = {}
-        self._reopened: set[int] = set()  # blocks that go on after their end
+        self._reopened: set[int] = set()  # blocks with text while they are not open
         self._output_tokens = 0
 
     def saw(self, helper: bool, chunk: Any) -> None:
@@ -71,7 +71,7 @@ class Ending:
         self._delta = fields_of(fields_of(chunk).get("delta")).get("type") in _DELTAS.values()
 
     def reopen(self, number: int) -> None:
-        """Note that the source continues a block after its end."""
+        """Note that the source adds to a block that is not open."""
         self._reopened.add(number)
 
     def passed(self, chunk: Any) -> None:

@@ -108,8 +108,9 @@ class Anthropic(SpecAdapter):
         signed = fields_of(event.get("delta")).get("type") == "signature_delta"
         if signed and self._open is not None:
             return Reading(pieces, (0,), closed=(self._open,))
-        if self._open is None:
-            self._ending.reopen(self._turn * TURN + index_in(event, self._index))
+        number = self._turn * TURN + index_in(event, self._index)
+        if self._open is None or self._open.number != number:
+            self._ending.reopen(number)
         return Reading(pieces, (0,))
 
     def _message(self, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:

@@ -196,7 +196,7 @@ class ChunkFlow(PieceFlow[C]):
         waiting = growths.decide(self._changes)
         for slot, first in growths.last.items():
             track = self._lanes.get(slot)
-            if track is not None and not self._lanes.remember:
+            if track is not None and not track.source:
                 track.source, track.released = [first], [track.last_delta]
         self._lanes.remember = self.adapter.repeats or bool(growths.last)
         for each in waiting:

@@ -18,6 +18,9 @@ REPEATED = 16
 TIMES = 2
 """How often a value has grown by then."""
 
+SHORT = 4
+"""Deltas repeat fewer code points by chance: a line may begin like the first character of a text."""
+
 LOOKED_AT = 256
 """How many code points of a value are searched for a text that repeats."""
 
@@ -36,6 +39,7 @@ class Growth:
     def __init__(self) -> None:
         self.first = ""
         self.last = ""
+        self.is_unsure = False  # whether a value came that may be either
         self._repeated = 0
         self._times = 0
 
@@ -48,9 +52,10 @@ class Growth:
         if not value.startswith(last):
             return "deltas"
         if len(value) > len(last) and not (repeats_itself(value) or repeats_itself(last)):
-            self._times += 1
+            self._times += len(last) >= SHORT
             self._repeated += len(last)
         is_certain = self._times >= TIMES and self._repeated >= REPEATED
+        self.is_unsure = not is_certain
         return "cumulative" if is_certain else "either"
 
 
@@ -69,10 +74,10 @@ class Growths:
     def take(self, reading: Reading) -> Literal["pass", "wait", "told"]:
         """Take a chunk's reading; return whether it waits, or what waited is understood."""
         found = {self._take(piece) for piece in _texts(reading)}
-        if self.waiting and found & {"deltas", "cumulative"}:
-            return "told"
         if not self.waiting and "either" not in found:
-            return "pass"
+            return "told" if "cumulative" in found else "pass"
+        if not any(growth.is_unsure for growth in self._open.values()):
+            return "told"
         ends = reading.finished or reading.failed or reading.calls or reading.complete
         begins = reading.closed or reading.joined or reading.waits
         is_over = ends or begins or len(self.waiting) >= MAX_WAITING
@@ -98,7 +103,7 @@ class Growths:
         """Return the chunks that waited. A text that may be either is cumulative if a rule
         `changes` its last value, which clients may show as it is."""
         for slot, growth in [*self._open.items()]:
-            if growth.last != growth.first:
+            if growth.is_unsure:
                 self._close(slot, growth, is_cumulative=changes(slot, growth.last))
         waiting, self.waiting = self.waiting, []
         return waiting
