@@ -19,7 +19,7 @@ TIMES = 2
 """How often a value has grown by then."""
 
 SHORT = 4
-"""Deltas repeat fewer code points by chance: a line may begin like the first character of a text."""
+"""Deltas repeat fewer code points by chance: many lines begin with the same character."""
 
 LOOKED_AT = 256
 """How many code points of a value are searched for a text that repeats."""
@@ -51,7 +51,9 @@ class Growth:
             return "first"
         if not value.startswith(last):
             return "deltas"
-        if len(value) > len(last) and not (repeats_itself(value) or repeats_itself(last)):
+        # Not where one short text is repeated, or was and goes on before something else comes.
+        begun = value[: len(last) + 1]
+        if len(value) > len(last) and not (repeats_itself(value) or repeats_itself(begun)):
             self._times += len(last) >= SHORT
             self._repeated += len(last)
         is_certain = self._times >= TIMES and self._repeated >= REPEATED
