@@ -76,14 +76,16 @@ class Growths:
     def take(self, reading: Reading) -> Literal["pass", "wait", "told"]:
         """Take a chunk's reading; return whether it waits, or what waited is understood."""
         found = {self._take(piece) for piece in _texts(reading)}
+        ends = reading.finished or reading.failed or reading.calls or reading.complete
+        begins = reading.closed or reading.joined or reading.waits
         if not self.waiting and "either" not in found:
+            if ends or begins:  # what comes next is another text
+                self._deltas.update(self._open)
+                self._open.clear()
             return "told" if "cumulative" in found else "pass"
         if not any(growth.is_unsure for growth in self._open.values()):
             return "told"
-        ends = reading.finished or reading.failed or reading.calls or reading.complete
-        begins = reading.closed or reading.joined or reading.waits
-        is_over = ends or begins or len(self.waiting) >= MAX_WAITING
-        return "told" if is_over else "wait"
+        return "told" if ends or begins or len(self.waiting) >= MAX_WAITING else "wait"
 
     def is_open(self, slot: Slot) -> bool:
         """Return whether a text may still be cumulative."""
@@ -106,7 +108,9 @@ class Growths:
         `changes` its last value, which clients may show as it is."""
         for slot, growth in [*self._open.items()]:
             if growth.is_unsure:
-                self._close(slot, growth, is_cumulative=changes(slot, growth.last))
+                has_grown = len(growth.last) > len(growth.first)
+                is_shown = has_grown and changes(slot, growth.last)
+                self._close(slot, growth, is_cumulative=is_shown)
         waiting, self.waiting = self.waiting, []
         return waiting
 
