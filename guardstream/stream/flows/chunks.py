@@ -139,7 +139,7 @@ class ChunkFlow(PieceFlow[C]):
                 self._read_last()
             if self._alike is not None and self._single_text is not None and not self._is_busy:
                 text = self._alike(chunk)
-                if text is not None:
+                if text is not None and not self._may_grow(self._single_text, text):
                     self._was_alike = self._recurs = True
                     return self._feed_text(
                         chunk, self._single_text, text, origin, chunk, self._write
@@ -172,6 +172,7 @@ class ChunkFlow(PieceFlow[C]):
         if verdict == "pass":
             return self._handle(chunk, reading, origin)
         self._growths.waiting.append(Waiting(chunk, reading, origin))
+        self._single_text = None  # the next chunk is compared with this one, which was not guarded
         return self._told() if verdict == "told" else ()
 
     def _handle(self, chunk: C, reading: Reading, origin: Any) -> Sequence[Sent[C]]:
@@ -180,8 +181,7 @@ class ChunkFlow(PieceFlow[C]):
             reading = self._growths.read(reading)
         alone = reading.only_text and len(reading.pieces) == 1
         if alone and not (self._is_busy or self._marks.found):
-            slot, text, _ = reading.pieces[0]
-            self._single_text = None if self._growths.is_open(slot) else reading
+            self._single_text, text = reading, reading.pieces[0].text
             return self._feed_text(chunk, reading, text, origin, chunk, self._write)
         sent = self._admit(chunk, reading, origin)
         characters = sum([len(p.text) for p in reading.pieces if p.kind in NEW])
@@ -204,6 +204,19 @@ class ChunkFlow(PieceFlow[C]):
                 sent += self._handle(*each)
         return sent
 
+    @property
+    def is_watched(self) -> bool:
+        """Whether a text may still be cumulative."""
+        return bool(self._growths.open)
+
+    def may_grow(self, text: str) -> bool:
+        """Return whether the next text, like the last, may be cumulative."""
+        return self._single_text is not None and self._may_grow(self._single_text, text)
+
+    def _may_grow(self, like: Reading, text: str) -> bool:
+        """Return whether the text of a chunk like the last one may be cumulative."""
+        return bool(self._growths.open) and self._growths.may_grow(like.pieces[0].slot, text)
+
     def _changes(self, slot: Slot, text: str) -> bool:
         """Return whether a rule changes a text, read by itself."""
         events = self._lanes.check(slot.channel, text, slot)
@@ -216,6 +229,7 @@ class ChunkFlow(PieceFlow[C]):
         verdict = "apart" if self._keeps else identities.take(taken.reading)
         if verdict == "wait":
             identities.waiting.append(taken)
+            self._single_text = None
             return ()
         if verdict == "pass":
             return self._take(*taken)
@@ -367,7 +381,7 @@ class ChunkFlow(PieceFlow[C]):
         otherwise it is written by `write`. `whole` returns the chunk itself, if others have to be
         modelled on it.
         """
-        if self._single_text is None or self._is_busy:
+        if self._single_text is None or self._is_busy or self._may_grow(self._single_text, text):
             return None
         self._unread, self._recurs = (model, whole), True
         try:

@@ -70,7 +70,8 @@ class Growths:
         """The last values of the texts that are cumulative."""
         self.ever: set[Slot] = set()
         """The texts that are cumulative, or were."""
-        self._open: dict[Slot, Growth] = {}
+        self.open: dict[Slot, Growth] = {}
+        """The texts that may still be cumulative."""
         self._deltas: set[Slot] = set()
 
     def take(self, reading: Reading) -> Literal["pass", "wait", "told"]:
@@ -80,16 +81,23 @@ class Growths:
         begins = reading.closed or reading.joined or reading.waits
         if not self.waiting and "either" not in found:
             if ends or begins:  # what comes next is another text
-                self._deltas.update(self._open)
-                self._open.clear()
+                self._deltas.update(self.open)
+                self.open.clear()
             return "told" if "cumulative" in found else "pass"
-        if not any(growth.is_unsure for growth in self._open.values()):
+        if not any(growth.is_unsure for growth in self.open.values()):
             return "told"
         return "told" if ends or begins or len(self.waiting) >= MAX_WAITING else "wait"
 
-    def is_open(self, slot: Slot) -> bool:
-        """Return whether a text may still be cumulative."""
-        return slot in self._open
+    def may_grow(self, slot: Slot, text: str) -> bool:
+        """Return whether the next value of a text may be cumulative; it is watched no more
+        otherwise."""
+        growth = self.open.get(slot)
+        if growth is None:
+            return False
+        if text.startswith(growth.last):
+            return True
+        self._close(slot, growth, is_cumulative=False)
+        return False
 
     def own_texts(self, pieces: Sequence[Piece], texts: Sequence[str]) -> Sequence[str]:
         """Return the texts of the pieces that an adapter has read: of a cumulative value all."""
@@ -106,7 +114,7 @@ class Growths:
     def decide(self, changes: Callable[[Slot, str], bool]) -> list[Waiting]:
         """Return the chunks that waited. A text that may be either is cumulative if a rule
         `changes` its last value, which clients may show as it is."""
-        for slot, growth in [*self._open.items()]:
+        for slot, growth in [*self.open.items()]:
             if growth.is_unsure:
                 has_grown = len(growth.last) > len(growth.first)
                 is_shown = has_grown and changes(slot, growth.last)
@@ -135,7 +143,7 @@ class Growths:
         slot = piece.slot
         if slot in self._deltas or slot in self.last:
             return "first"
-        growth = self._open.setdefault(slot, Growth())
+        growth = self.open.setdefault(slot, Growth())
         if len(piece.text) > LONG:
             self._close(slot, growth, is_cumulative=False)
             return "deltas"
@@ -145,7 +153,7 @@ class Growths:
         return verdict
 
     def _close(self, slot: Slot, growth: Growth, *, is_cumulative: bool) -> None:
-        del self._open[slot]
+        del self.open[slot]
         if is_cumulative:
             self.last[slot] = growth.first
             self.ever.add(slot)
