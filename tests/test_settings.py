@@ -126,7 +126,9 @@ PROXY = {
 }
 
 SETTINGS: Mapping[str, Mapping[str, str]] = {
-    "guardstream.Deadlines": {name: f"limits.{name}" for name in ("first_token", "idle", "total")},
+    "guardstream.Deadlines": {
+        name: f"limits.{name}" for name in ("first_token", "idle", "total", "settle")
+    },
     "guardstream.Guard": {
         "stages": "stages",
         **_code(OBJECT, "observers"),

@@ -101,6 +101,23 @@ class Blank:
 
 Item: TypeAlias = Event | Comment | Blank
 
+_LEADING = (b"event:", b"id:", b"retry:")
+"""The fields that an event may begin with."""
+
+
+@dataclass(slots=True)
+class _Next:
+    """The fields after an event's data, which may be those of the next one.
+
+    `start` is where they begin in the buffer, `given` what was set before them, `unread` how many
+    lines had set nothing.
+    """
+
+    start: int
+    given: tuple[str | None, str | None, int | None, bool, str]
+    unread: int
+    lines: list[bytes] = field(default_factory=list)
+
 
 class Decoder:
     """Bytes of one stream in, items out.
@@ -204,8 +221,8 @@ class Decoder:
                 self._plain = True
                 items.append(Comment(text, self._raw(after)))
             else:
-                if self._apart and self._data and line.startswith(b"data:"):
-                    self._part(items)
+                if self._apart and self._data:
+                    self._part(items, line)
                 self._field(line)
             self._line = after
             while self._one_line(items):
@@ -284,10 +301,13 @@ class Decoder:
         self._retry: int | None = None
         self._plain = True
         self._unread: list[bytes] = []
+        self._leads = False  # whether a name or an id came before the data
+        self._next: _Next | None = None
 
     def _field(self, line: bytes) -> None:
         """Take a line of a block; one that is overridden later is only in `raw`."""
         self._in_block = True
+        self._leads = self._leads or (not self._data and line.startswith(_LEADING))
         name, _, value = line.partition(b":")
         if value[:1] == b" ":
             value = value[1:]
@@ -306,12 +326,30 @@ class Decoder:
             self._plain = False
             self._unread.append(line)
 
-    def _part(self, items: list[Item]) -> None:
-        """End an event before another line of data, if what it has is an object of JSON."""
-        if len(self._data) == 1 and json_object(self._data[0]) is not None:
-            name = self._event
+    def _part(self, items: list[Item], line: bytes) -> None:
+        """End an event before another line of data, if what it has is an object of JSON.
+
+        Fields between the two are those of the next event, if this one began with fields.
+        """
+        if len(self._data) != 1 or json_object(self._data[0]) is None:
+            return
+        if not line.startswith(b"data:"):
+            if self._leads and self._next is None and line.startswith(_LEADING):
+                given = self._event, self._id, self._retry, self._plain, self.last_id
+                self._next = _Next(self._line, given, len(self._unread))
+            if self._next is not None:
+                self._next.lines.append(line)
+            return
+        following, name = self._next, self._event
+        if following is None:
             items.append(self._dispatch(self._line))
             self._in_block, self._event = True, name
+            return
+        self._event, self._id, self._retry, self._plain, self.last_id = following.given
+        del self._unread[following.unread :]
+        items.append(self._dispatch(following.start))
+        for each in following.lines:
+            self._field(each)
 
     def _dispatch(self, after: int) -> Event | Blank:
         raw = self._raw(after)
@@ -357,6 +395,8 @@ class Decoder:
             self._start = 0
             self._line -= start
             self._searched -= start
+            if self._next is not None:
+                self._next.start -= start
 
 
 def encode(item: Item) -> bytes:

@@ -19,7 +19,7 @@ from guardstream.providers.generic.text import PlainText
 from guardstream.providers.hooks import Hooks, hooks_of
 from guardstream.stream.flows.choosing import Choose, beginning_of
 from guardstream.stream.flows.flow_maker import Framing
-from guardstream.stream.flows.str_streams import Growth
+from guardstream.stream.flows.str_streams import Grown
 
 
 class Chunks(Protocol):
@@ -98,7 +98,7 @@ class _Text(_Unframed):
 
     def __init__(self, choose: Choose) -> None:
         super().__init__(choose)
-        self._growth: Growth | None = Growth(if_new="provider='text'")
+        self._growth: Grown | None = Grown(if_new="provider='text'")
 
     def cut(self, chunk: Any) -> Sequence[Any]:
         growth = self._growth if isinstance(chunk, str) else None

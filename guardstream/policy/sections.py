@@ -273,6 +273,8 @@ class LimitsFile(Model):
     """The longest wait between two chunks."""
     total: Duration | None = None
     """The longest time a stream may take."""
+    settle: Duration | None = None
+    """How long text may be held after the source has said that it ends; 500ms if absent."""
 
 
 def _no_secrets(options: dict[str, Any]) -> dict[str, Any]:

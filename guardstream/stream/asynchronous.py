@@ -11,11 +11,14 @@ from __future__ import annotations
 import asyncio
 import weakref
 from collections.abc import AsyncIterable, Awaitable, Callable, Sequence
+from functools import partial
+from math import inf
 from typing import Any, TypeVar, cast, get_args
 
 import anyio
 
 from guardstream.events import FinishReason
+from guardstream.stream.ahead import Ahead
 from guardstream.stream.callbacks import Due
 from guardstream.stream.context import AsyncContext, TextStream, hide, log
 from guardstream.stream.loops import (
@@ -34,6 +37,10 @@ from guardstream.stream.state import MakeFlow, StopRequestedError, StreamState, 
 C = TypeVar("C")
 
 
+class _SilenceError(Exception):
+    """Nothing has come, which proves that a text has ended."""
+
+
 class GuardedStream(Outcome[C], AsyncContext):
     """An async iterator of guarded chunks, of the same type as the source's.
 
@@ -47,7 +54,9 @@ class GuardedStream(Outcome[C], AsyncContext):
         self._next = cast("Callable[[], Awaitable[C]]", iterator.__anext__)
         self.run_step: Callable[[StreamState[C], C], Awaitable[C | None]] | None = None
         """Calls the state's `step`, for example in a thread; by default it is called directly."""
+        self.state.has_timer = True
         self._loop: Loop | None = None
+        self._ahead: Ahead[C] | None = None  # the next read, while a sign of an end waits
         self._watchful = True  # whether each wait for the source needs extra work
         self._scoped = False
         self._native: asyncio.AbstractEventLoop | None = None
@@ -83,7 +92,7 @@ class GuardedStream(Outcome[C], AsyncContext):
             try:
                 if self._watchful:
                     self._prepare()
-                if self._scoped:
+                if self._ahead is not None or self._scoped:
                     chunk = await self._receive_scoped()
                 else:
                     self._reader = asyncio.current_task(self._native)
@@ -93,9 +102,8 @@ class GuardedStream(Outcome[C], AsyncContext):
                 ready = state.step(chunk) if run_step is None else await run_step(state, chunk)
                 if ready is not None:
                     return ready
-                flow = state.flow
-                if flow is not None and flow.ended is not None:
-                    await self._close(flow.ended)
+                if state.ended is not None or state.awaits_silence:
+                    await self._heed_end()
             except BaseException as error:
                 await self._after_error(error)
             finally:
@@ -158,8 +166,7 @@ class GuardedStream(Outcome[C], AsyncContext):
         if loop is None:
             return
         if self.state.finish is None:
-            sources = self._sources
-            loop.spawn(lambda: aclose_source(*sources))
+            loop.spawn(partial(_aclose, self._ahead, self._sources))
         notify = self.state.unreported()
         # Not here: observers use locks, and a finaliser may run anywhere, even in an observer.
         if notify is not None and not loop.call(notify):
@@ -191,21 +198,48 @@ class GuardedStream(Outcome[C], AsyncContext):
         self.state.open()
 
     async def _receive_scoped(self) -> C:
-        """Wait for the source in a cancel scope, which `stop` cancels and a deadline ends."""
-        state = self.state
-        limit = anyio.current_time() + state.watch.remaining() if state.watch else float("inf")
-        with anyio.CancelScope(deadline=limit) as scope:
+        """Wait for the source in a cancel scope, which `stop` cancels and a deadline ends.
+
+        While a sign of an end waits, silence ends it, too.
+        """
+        state, ahead = self.state, self._ahead
+        if ahead is not None and not (ahead.is_reading or state.awaits_silence):
+            ahead = self._ahead = None
+        limit = anyio.current_time() + state.watch.remaining() if state.watch else inf
+        until = inf if ahead is None else ahead.until
+        with anyio.CancelScope(deadline=min(limit, until)) as scope:
             self._reader = scope
-            return await self._next()
+            if ahead is None:
+                return await self._next()
+            await ahead.wait(self._loop or running_loop())
+        if ahead is not None and ahead.has_come:
+            return ahead.take()
+        if ahead is not None and anyio.current_time() >= until and not state.stopping:
+            await self._believe_silence(ahead)
+            raise _SilenceError
         state.expired = state.expired or not state.stopping
         raise state.stop_error()
+
+    async def _heed_end(self) -> None:
+        """Close the source if the stream has ended; if a sign of that waits, read ahead."""
+        if self.state.ended is not None:
+            await self._close(self.state.ended)
+        elif self._ahead is None:
+            self._ahead = Ahead(self._next, self.state.settle_seconds)
+
+    async def _believe_silence(self, ahead: Ahead[C]) -> None:
+        """Release what waits, because nothing has come since the sign of its end."""
+        ahead.until = inf
+        self.state.believe()
+        if self.state.ended is not None:
+            await self._close(self.state.ended)
 
     def _schedule_deadline(self) -> None:
         """Set the timer for the next deadline; one timer serves all chunks of the stream."""
         assert self.state.watch is not None
         assert self._native is not None
         remaining = self.state.watch.remaining()
-        if remaining < float("inf"):
+        if remaining < inf:
             # The timer must not keep a stream alive that its consumer has dropped.
             check = weakref.WeakMethod(self._check_deadline)
             self._timer = self._native.call_later(max(remaining, 0.0), _call_if_alive, check)
@@ -265,6 +299,8 @@ class GuardedStream(Outcome[C], AsyncContext):
 
     async def _after_error(self, error: BaseException) -> None:
         """Close the source after `error`; return if it is the stream's end, otherwise raise."""
+        if isinstance(error, _SilenceError):
+            return
         if self._take_back_cancel() and isinstance(error, asyncio.CancelledError):
             error = self.state.stop_error()
         elif isinstance(error, StopAsyncIteration) and (self.state.stopping or self.state.expired):
@@ -305,6 +341,8 @@ class GuardedStream(Outcome[C], AsyncContext):
     async def _fail(self, error: BaseException) -> None:
         """End the stream because of `error`, which is about to be raised."""
         self.state.note_error(error)
+        if reason_of(error) == "timeout":
+            self.state.lapse()
         try:
             await self._close(reason_of(error))
         except BaseException:
@@ -321,7 +359,7 @@ class GuardedStream(Outcome[C], AsyncContext):
         if self._timer is not None:
             self._timer.cancel()
         try:
-            await aclose_source(*self._sources)
+            await _aclose(self._ahead, self._sources)
         finally:
             self._closed = True
             if self._source_closed is not None:
@@ -416,6 +454,13 @@ class GuardedStream(Outcome[C], AsyncContext):
             except Exception as error:
                 if self.state.callbacks is None or not self.state.callbacks.failed(error):
                     raise
+
+
+async def _aclose(ahead: Ahead[Any] | None, sources: tuple[object, ...]) -> None:
+    """Close the sources of a stream, once a read of them has been left."""
+    if ahead is not None:
+        await ahead.cancel()
+    await aclose_source(*sources)
 
 
 def _loop_here() -> Loop | None:

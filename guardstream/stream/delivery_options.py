@@ -10,7 +10,7 @@ from guardstream.stream.arguments import check_attributes, check_flag
 from guardstream.stream.callbacks import Handlers
 from guardstream.stream.flows.choosing import own_formats
 from guardstream.stream.observers import Observing
-from guardstream.stream.options import Deadlines, Delivering, Options
+from guardstream.stream.options import SETTLE, Deadlines, Delivering, Options
 
 if TYPE_CHECKING:
     from guardstream.policy import Policy
@@ -76,4 +76,5 @@ def _deadlines(policy: Policy) -> Deadlines:
     limits = policy.file.limits
     if limits is None or policy.shadow:
         return Deadlines()
-    return Deadlines(limits.first_token, limits.idle, limits.total)
+    settle = SETTLE if limits.settle is None else limits.settle
+    return Deadlines(limits.first_token, limits.idle, limits.total, settle)

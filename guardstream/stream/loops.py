@@ -9,7 +9,7 @@ import asyncio
 import sys
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager, suppress
-from contextvars import copy_context
+from contextvars import Context, copy_context
 from inspect import isasyncgenfunction
 from types import AsyncGeneratorType, GeneratorType
 from typing import Any, Protocol
@@ -39,6 +39,10 @@ class Loop(Protocol):
         """
         ...
 
+    def spawn_within(self, function: Callable[[], Awaitable[object]]) -> None:
+        """Run `function` soon in a task of its own that shares the context of this one."""
+        ...
+
     def is_current(self) -> bool:
         """Return whether the caller runs in this loop."""
         ...
@@ -60,20 +64,28 @@ class AsyncioLoop:
     def spawn(self, function: Callable[[], Awaitable[object]]) -> None:
         self.call(lambda: self._start(function))
 
+    def spawn_within(self, function: Callable[[], Awaitable[object]]) -> None:
+        task: Any = asyncio.current_task()
+        shared = getattr(task, "get_context", None)  # from Python 3.12 on
+        context = shared() if shared is not None else copy_context()
+        self.call(lambda: self._start(function, context))
+
     def is_current(self) -> bool:
         try:
             return asyncio.get_running_loop() is self.native
         except RuntimeError:
             return False
 
-    def _start(self, function: Callable[[], Awaitable[object]]) -> None:
+    def _start(
+        self, function: Callable[[], Awaitable[object]], context: Context | None = None
+    ) -> None:
         async def run() -> object:
             return await function()
 
         for left in _closing.copy():
             if left.get_loop().is_closed():  # it never ends, and would keep its source for ever
                 _closing.discard(left)
-        task = self.native.create_task(run())
+        task = self.native.create_task(run(), context=context)
         _closing.add(task)
         task.add_done_callback(_closing.discard)
 
@@ -95,8 +107,12 @@ class TrioLoop:
         return True
 
     def spawn(self, function: Callable[[], Awaitable[object]]) -> None:
-        context = copy_context()
+        self._spawn(function, copy_context())
 
+    def spawn_within(self, function: Callable[[], Awaitable[object]]) -> None:
+        self._spawn(function, self._lowlevel.current_task().context)
+
+    def _spawn(self, function: Callable[[], Awaitable[object]], context: Context) -> None:
         def start() -> None:
             with suppress(RuntimeError):  # the main task has ended, so no new task can begin
                 self._lowlevel.spawn_system_task(function, context=context)

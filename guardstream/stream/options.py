@@ -21,13 +21,19 @@ if TYPE_CHECKING:
 __all__ = ["Deadlines", "Delivering"]
 
 
+SETTLE = 0.5
+"""After so many seconds of silence a sign of an end is believed. Chunks of one answer come some
+milliseconds apart, and nobody notices that its last word is late by half a second."""
+
+
 @dataclass(frozen=True, slots=True)
 class Deadlines:
     """Time limits in seconds, None for no limit.
 
     `first_token` is the longest time from the first read of the stream to the first chunk with
     text, `idle` the longest wait for a chunk, `total` the longest time in total. A stream that
-    exceeds one ends with the finish reason `timeout`, and held text is dropped.
+    exceeds one ends with the finish reason `timeout`, and held text is dropped, unless its source
+    has said that it ends. `settle` is how long text may be held after that.
 
     Raises TypeError for a value that is not a number, ValueError for one that is not positive.
     """
@@ -35,10 +41,12 @@ class Deadlines:
     first_token: float | None = None
     idle: float | None = None
     total: float | None = None
+    settle: float = SETTLE
 
     def __post_init__(self) -> None:
         for name in ("first_token", "idle", "total"):
             check_seconds(name, getattr(self, name), none="no limit")
+        check_seconds("settle", self.settle)
 
     def __bool__(self) -> bool:
         return not (self.first_token is None and self.idle is None and self.total is None)

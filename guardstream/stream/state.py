@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any, Generic, TypeAlias, TypeVar
 
@@ -57,6 +58,8 @@ class StreamState(Generic[C]):
         self.callback_error: BaseException | None = None
         self.callbacks = Callbacks(options.handlers) if options.handlers else None
         self.watch = Watch(options.deadlines, options.clock) if options.deadlines else None
+        self.settle_seconds = options.deadlines.settle
+        self.has_timer = False  # whether the driver notices silence
         self.extraction = options.extraction
         self.policy = options.policy
         self._observed = Observation(options.observing) if options.observing else None
@@ -127,6 +130,7 @@ class StreamState(Generic[C]):
     def begin(self, chunk: C | None) -> Flow[C]:
         """Create the flow for a stream that begins with this chunk."""
         flow = self.flow = self._make_flow(chunk, self._meter)
+        flow.has_timer = self.has_timer
         if not (self.callbacks or self._observed or self.watch) and hasattr(flow, "feed_chunk"):
             self._direct_flow = flow
         return flow
@@ -190,6 +194,28 @@ class StreamState(Generic[C]):
         if self.watch is not None and self._meter.characters_in:
             self.watch.begun = True
         return sent
+
+    @property
+    def awaits_silence(self) -> bool:
+        """Whether text is held after a sign of its end, which silence would prove."""
+        return self.flow is not None and self.flow.awaits_silence
+
+    def believe(self) -> None:
+        """Take silence as the proof of the ends that wait for one; what goes out is in `queue`."""
+        self._check_not_failed()
+        assert self.flow is not None
+        try:
+            self.queue.extend(self.flow.believe())
+        except BaseException:
+            self._failed = True
+            raise
+
+    def lapse(self) -> None:
+        """Settle what is held after a sign of its end, because a deadline has passed; if that
+        fails, it is dropped."""
+        if self.flow is not None and not self._failed:
+            with suppress(Exception):
+                self.believe()
 
     def forget(self) -> None:
         """Drop the last chunk's text, which was long and has been delivered."""

@@ -139,6 +139,8 @@ class SyncGuardedStream(Outcome[C], SyncContext):
             self._exhausted()
             return None
         except StopRequestedError as stop:
+            if stop.reason == "timeout":
+                state.lapse()
             self._close(stop.reason)
             return None
         except BaseException as error:

@@ -21,11 +21,14 @@ Change = Callable[[Recording], bytes | None]
 @dataclass(frozen=True)
 class Rule:
     """A change of events. `finish` is what the stream must end with, None if with its own end;
-    `shows` tells whether a client still reads the same text in the same places."""
+    `shows` tells whether a client still reads the same text in the same places, `begins` that a
+    driver without a timer may show the beginning of a match: it believes a sign in an event of its
+    own. What is exact is then measured with one, and without it no match is shown whole."""
 
     change: Callable[[Events, Shape], Events | None]
     finish: str | None = None
     shows: bool = True
+    begins: bool = False
 
 
 def _each(events: Events, change: Callable[[Any, int], Any]) -> Events:
@@ -61,7 +64,11 @@ def end_in_every_chunk(events: Events, shape: Shape) -> Events | None:
     """The sign of an end in each event with text; in a format of kinds, after each of them."""
     if shape.of_end:
         return end_after_every_chunk(events, shape)
-    return _each(events, lambda data, _: _with_end(data, shape) if said(data, shape) else data)
+
+    def change(data: Any, _: int) -> Any:
+        return _with_end(data, shape) if said(data, shape) and not ends(data, shape) else data
+
+    return _each(events, change)
 
 
 def end_after_every_chunk(events: Events, shape: Shape) -> Events | None:
@@ -227,7 +234,7 @@ RULES: dict[str, Rule] = {
     "invented field": Rule(invented_field),
     "renamed text": Rule(renamed_text, shows=False),
     "two in turn": Rule(two_in_turn),
-    "text after done": Rule(text_after_done),
+    "text after done": Rule(text_after_done, begins=True),
     "done in every event": Rule(done_in_every_event),
     "[DONE] with a space": Rule(_done("[DONE] ")),
     "[done]": Rule(_done("[done]")),

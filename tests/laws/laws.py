@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
 from random import Random
 from typing import Any
 
-from guardstream import Guard, Policy
+from guardstream import Deadlines, Guard, Policy
+from guardstream.events import FinishReason
 from guardstream.http import WireGuard
 from tests.laws.changes import changed, rule_of
-from tests.laws.recordings import Recording, parsed, texts
+from tests.laws.recordings import Recording, lasts, parsed, texts
 
 EMPTY = Guard(Policy.parse("version: 1"))
 
@@ -44,17 +46,34 @@ class Run:
         needle = found[0] if found else answer[middle : middle + 10]
         return needle if answer.find(needle) >= 8 else answer[8:18]
 
-    def guarded(self, guard: Guard, cuts: Iterable[int] = ()) -> tuple[bytes, WireGuard]:
-        """The guarded bytes of the stream, cut at some places."""
+    def guarded(self, guard: Guard, cuts: Iterable[int] = ()) -> tuple[bytes, FinishReason | None]:
+        """The guarded bytes of the stream, cut at some places, and how it ended; by a driver
+        without a timer."""
         wire = WireGuard(guard)
         out: list[bytes] = []
         for start, end in pairwise([0, *sorted({*cuts}), len(self.data)]):
             out += wire.feed(self.data[start:end])
-        return b"".join(out + wire.finish()), wire
+        return b"".join(out + wire.finish()), wire.ended
+
+    def awaited(self, guard: Guard) -> tuple[bytes, FinishReason | None]:
+        """The same by a driver with a timer, if one without it may show the beginning of a match;
+        all events come before the time is over."""
+        if not rule_of(self.change).begins:
+            return self.guarded(guard)
+
+        async def source() -> AsyncIterator[bytes]:
+            for event in self.data.splitlines(keepends=True):
+                yield event
+
+        async def main() -> tuple[bytes, FinishReason | None]:
+            stream = guard.wrap(source(), deadlines=Deadlines(settle=60))
+            return b"".join([chunk async for chunk in stream]), stream.finish
+
+        return asyncio.run(main())
 
     def shown(self, guard: Guard) -> dict[Any, str]:
         """What a client reads of the guarded stream."""
-        return texts(parsed(self.guarded(guard)[0]), self.recording.shape)
+        return texts(parsed(self.awaited(guard)[0]), self.recording.shape)
 
 
 def run_of(recording: Recording, change: str) -> Run | None:
@@ -104,14 +123,25 @@ def what_is_masked_is_what_check_masks(run: Run) -> str:
 
 def a_planted_block_shows_nothing_of_the_match(run: Run) -> str:
     """Each text ends before the match."""
-    out, wire = run.guarded(_policy(run.needle, "block"))
-    shown = texts(parsed(out), run.recording.shape)
-    for key, text in run.source.items():
+    out, ended = run.awaited(_policy(run.needle, "block"))
+    read = lasts if run.change == "cumulative" else texts
+    shown = read(parsed(out), run.recording.shape)
+    for key, text in read(parsed(run.data), run.recording.shape).items():
         limit = text.find(run.needle)
         if limit >= 0 and not text[:limit].startswith(shown.get(key, "")):
             return "more than what stands before the match is shown"
     inside = any(run.needle in text for text in run.source.values())
-    return "the stream is not blocked" if inside and wire.ended != "content_filter" else ""
+    return "the stream is not blocked" if inside and ended != "content_filter" else ""
+
+
+def cumulative_text_stays_the_text_so_far(run: Run) -> str:
+    """What a client shows in the end is what `check` makes of the last values."""
+    if run.change != "cumulative":
+        return ""
+    guard, shape = _policy(run.needle, "mask"), run.recording.shape
+    out, _ = run.guarded(guard)
+    wanted = {key: guard.check(text).text for key, text in lasts(parsed(run.data), shape).items()}
+    return "" if lasts(parsed(out), shape) == wanted else "the last values are others"
 
 
 def held_text_goes_out(run: Run) -> str:
@@ -138,14 +168,13 @@ def chunks_do_not_matter(run: Run) -> str:
 
 def it_ends_as_its_source_ended(run: Run) -> str:
     """A stream that is whole ends as the recording, a broken one as `incomplete` or `error`."""
-    _, wire = run.guarded(EMPTY)
-    wanted = rule_of(run.change).finish
+    _, ended = run.guarded(EMPTY)
+    wanted: str | None = rule_of(run.change).finish
     if wanted is None:
         plain = run_of(run.recording, "none")
         assert plain is not None
-        _, other = plain.guarded(EMPTY)
-        wanted = other.ended
-    return "" if wire.ended == wanted else f"it ended as {wire.ended!r}, not {wanted!r}"
+        _, wanted = plain.guarded(EMPTY)
+    return "" if ended == wanted else f"it ended as {ended!r}, not {wanted!r}"
 
 
 LAWS: dict[str, Callable[[Run], str]] = {
@@ -155,6 +184,7 @@ LAWS: dict[str, Callable[[Run], str]] = {
         a_rule_that_matches_nothing_changes_no_text,
         a_masked_match_is_in_no_text,
         what_is_masked_is_what_check_masks,
+        cumulative_text_stays_the_text_so_far,
         a_planted_block_shows_nothing_of_the_match,
         held_text_goes_out,
         chunks_do_not_matter,

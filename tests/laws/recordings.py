@@ -28,6 +28,10 @@ class Event:
         name = f"event: {self.name}\n" if self.name else ""
         return f"{name}data: {text}\n\n".encode()
 
+    def line(self) -> bytes:
+        """The event as a line of JSON."""
+        return json.dumps(self.data).encode() + b"\n"
+
 
 @dataclass(frozen=True)
 class Recording:
@@ -52,7 +56,7 @@ def wire(recording: Recording, events: tuple[Event, ...] | None = None) -> bytes
     events = recording.events if events is None else events
     if recording.is_sse:
         return b"".join(event.sse() for event in events)
-    return b"".join(json.dumps(event.data).encode() + b"\n" for event in events)
+    return b"".join(event.line() for event in events)
 
 
 def texts(events: tuple[Event, ...] | list[Event], shape: Shape) -> dict[Any, str]:
@@ -62,6 +66,16 @@ def texts(events: tuple[Event, ...] | list[Event], shape: Shape) -> dict[Any, st
         for place, text in said(event.data, shape):
             key = number(event.data, place, shape)
             found[key] = found.get(key, "") + text
+    return found
+
+
+def lasts(events: list[Event], shape: Shape) -> dict[Any, str]:
+    """The last value of each text, as a client shows the text so far."""
+    found: dict[Any, str] = {}
+    for event in events:
+        for place, text in said(event.data, shape):
+            if text:
+                found[number(event.data, place, shape)] = text
     return found
 
 

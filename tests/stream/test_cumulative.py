@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 
 from guardstream.errors import AdapterError
-from guardstream.stream.flows.str_streams import Growth
+from guardstream.stream.flows.str_streams import Grown
 
 
 def test_text_that_grows_after_it_has_stood_still_is_refused() -> None:
-    growth = Growth()
+    growth = Grown()
     assert all(growth.may_be_cumulative("Thinking about it …") for _ in range(100_000))
     assert growth.may_be_cumulative("Thinking about it … The")
     with pytest.raises(AdapterError, match="cumulative_text"):
@@ -18,5 +18,5 @@ def test_text_that_grows_after_it_has_stood_still_is_refused() -> None:
 
 @pytest.mark.parametrize("chunk", ["abcd", "\n"])
 def test_the_same_chunk_again_and_again_is_a_delta_in_the_end(chunk: str) -> None:
-    growth = Growth()
+    growth = Grown()
     assert not all(growth.may_be_cumulative(chunk) for _ in range(200_000))

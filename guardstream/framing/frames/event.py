@@ -45,6 +45,8 @@ class EventFrames(PlainFrames):
         self.template: Template | None = None  # matches most events, once known
         self.named = "message"  # the name of those events
         self._has_events = False
+        self._lacking = b""  # what the last event lacks at its end, if it goes out as it came
+        self._unended: Frame | None = None
         self._has_unread = False  # whether lines without any field came before the first event
 
     def feed(self, data: bytes) -> Iterator[Frame]:
@@ -93,11 +95,18 @@ class EventFrames(PlainFrames):
         data = value if isinstance(value, str) else json_bytes(value).decode()
         return sse.encode(sse.Event(data, name, id=like.id if like and keep_id else None))
 
+    def between(self, source: Frame | None) -> bytes:
+        """End the last event, if it has gone out without its end."""
+        lead, self._lacking = self._lacking, b""
+        if source is not None and source is self._unended:
+            self._lacking = b"\n" if source.raw.endswith((b"\n", b"\r")) else b"\n\n"
+        return lead
+
     def close(self, mark: str) -> bytes:
         return self.write(mark, None, keep_id=False) if mark else b""
 
     def _last(self, rest: bytes) -> Frame:
-        """Return the last event, with the blank line that it lacks, which is common."""
+        """Return the last event, which lacks the blank line at its end: that is common."""
         try:
             items = sse.Decoder(strict=True).feed(rest + b"\n\n")
         except SSEError as error:
@@ -105,11 +114,18 @@ class EventFrames(PlainFrames):
         for item in items:
             data = item.data if isinstance(item, sse.Event) else getattr(item, "unread", "")
             if _is_done(data) or json_object(data):
-                return self._frame(item)
+                return self._without_end(self._frame(item), rest)
         hint = "" if _BEGUN.match(rest) else _AS_UNFRAMED
         if _JOINED.search(rest):
             hint = _AS_LINES
         raise AdapterError("the stream ends inside a server-sent event" + hint)
+
+    def _without_end(self, frame: Frame, rest: bytes) -> Frame:
+        """Return the last frame as it came, if nothing in it is changed."""
+        if frame.raw not in (rest + b"\n", rest + b"\n\n"):
+            return frame
+        self._unended = replace(frame, raw=rest)
+        return self._unended
 
     def _frame(self, item: sse.Item) -> Frame:
         if isinstance(item, sse.Comment):

@@ -61,6 +61,7 @@ class Ending:
         self._over: list[_Block] = []
         self._echoes: dict[str, Any] = {}
         self._own: dict[Slot, str] = {}
+        self._reopened: set[int] = set()  # blocks with text while they are not open
         self._output_tokens = 0
 
     def saw(self, helper: bool, chunk: Any) -> None:
@@ -68,6 +69,10 @@ class Ending:
         if helper or self._delta:
             self.helper = helper
         self._delta = fields_of(fields_of(chunk).get("delta")).get("type") in _DELTAS.values()
+
+    def reopen(self, number: int) -> None:
+        """Note that the source adds to a block that is not open."""
+        self._reopened.add(number)
 
     def passed(self, chunk: Any) -> None:
         """Record an event that goes out."""
@@ -103,7 +108,7 @@ class Ending:
 
     def extra(self, chunk: Any, slot: Slot, text: str, released: Released) -> Sequence[Any]:
         """Return events with `text` for a slot; in a new block if the slot's is over."""
-        if self._open is None or self._open.number != slot.number or slot.field not in _DELTAS:
+        if not self._goes_on(slot):
             if slot.channel != "text":
                 raise AdapterError(f"no open block for text of field {slot.field!r}")
             made = self._close(chunk, released)
@@ -111,6 +116,11 @@ class Ending:
             self._own[slot] = text
             return [*made, self._start(chunk, slot.number), *self._say(chunk, slot, text, text)]
         return self._say(chunk, slot, text, self._text_in(slot, released))
+
+    def _goes_on(self, slot: Slot) -> bool:
+        """Return whether a slot's block is open, or has been opened again."""
+        is_open = self._open is not None and self._open.number == slot.number
+        return slot.field in _DELTAS and (is_open or slot.number in self._reopened)
 
     def end(self, chunk: Any, reason: FinishReason, released: Released) -> list[Any]:
         """Return the events that end the message."""

@@ -60,6 +60,7 @@ class Anthropic(SpecAdapter):
         self._index = 0
         self._open: Slot | None = None
         self._text: Slot | None = None  # the last block, if it was text
+        self._has_ended = False  # whether the message has given its reason to stop
         self._usage: Any = None
         self._ending = Ending()
 
@@ -108,11 +109,15 @@ class Anthropic(SpecAdapter):
         signed = fields_of(event.get("delta")).get("type") == "signature_delta"
         if signed and self._open is not None:
             return Reading(pieces, (0,), closed=(self._open,))
+        number = self._turn * TURN + index_in(event, self._index)
+        if self._open is None or self._open.number != number:
+            self._ending.reopen(number)
         return Reading(pieces, (0,))
 
     def _message(self, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:
         closed = [slot for slot in (self._text, self._open) if slot is not None]
         self._text = self._open = None
+        self._has_ended = False
         self._usage = fields_of(event.get("message")).get("usage")
         return Reading(pieces, (0,), closed=closed, usage=self._usage)
 
@@ -140,10 +145,10 @@ class Anthropic(SpecAdapter):
         return Reading(pieces, (0,), closed=(slot,))
 
     def _ended(self, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:
-        closed = () if self._text is None else (self._text,)
-        self._text = None
         reason = fields_of(event.get("delta")).get("stop_reason")
         finished = {0: reason_of(REASONS, reason)} if reason else {}
+        self._has_ended = self._has_ended or bool(reason)
+        closed = () if self._text is None or self._has_ended else (self._text,)
         if event.get("usage") is not None:
             self._usage = _merged(self._usage, event["usage"])
         return Reading(pieces, (0,), finished, closed=closed, usage=self._usage)

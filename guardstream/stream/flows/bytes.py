@@ -21,6 +21,7 @@ from guardstream.framing.lines import EventText
 from guardstream.framing.templates import EncodedTemplate
 from guardstream.providers.adapter import Call, Slot, Unknown
 from guardstream.stream.flows.choosing import Choose, beginning_of
+from guardstream.stream.flows.chunks import ChunkFlow
 from guardstream.stream.flows.fast_path import FastPath
 from guardstream.stream.flows.flow import Part, Sent
 from guardstream.stream.flows.frames import LONG_EVENT, Check, FrameFlow, Make
@@ -47,7 +48,9 @@ class WireFlow(FrameFlow):
         super().__init__(self._beginning.frames, choose, make, check, unknown, block_error)
         self.last_released = ""
         self.sent: Sequence[Sent[bytes]] = ()
-        self._around: EncodedTemplate | None = None  # what unread events are compared with
+        self._around: EncodedTemplate | _Watched | None = (
+            None  # what unread events are compared with
+        )
         self._fast_path: FastPath | None = None  # the path of their text
         self._compared_bytes = 0  # the size of the events that were not parsed
         self._raw = b""  # the last event that was not parsed
@@ -83,8 +86,10 @@ class WireFlow(FrameFlow):
             return
         if self._fields.waits:
             return
-        self._around = frames.around(frame)
-        if self._around is not None:
+        self._around = around = frames.around(frame)
+        if around is not None:
+            if chunks.is_watched:
+                self._around = _Watched(self, around, chunks)
             same = self._templates.still_holds(chunks)
             self._fast_path = chunks.fast_path if same else None
 
@@ -135,6 +140,10 @@ class WireFlow(FrameFlow):
         self._frames = self._beginning.take(data)
         return self._guard_frames(self._beginning.read())
 
+    def believe(self) -> Sequence[Sent[bytes]]:
+        self._read_compared()
+        return super().believe()
+
     def finish(self) -> Sequence[Sent[bytes]]:
         self._read_compared()
         if self._frames is None:
@@ -147,6 +156,25 @@ class WireFlow(FrameFlow):
             ended = (flow.ended for flow in self._flows)
             self.ended = self.ended or next((reason for reason in ended if reason), "stop")
         return sent
+
+
+class _Watched:
+    """A template whose next text may be the text so far, which must be read."""
+
+    def __init__(self, flow: WireFlow, around: EncodedTemplate, chunks: ChunkFlow[Any]) -> None:
+        self._flow = flow
+        self._around = around
+        self._chunks = chunks
+        self.with_text = around.with_text
+        self.data = around.data
+
+    def text(self, chunk: bytes) -> str | None:
+        """Return the text of an event like the last; None if it must be read."""
+        text = self._around.text(chunk)
+        if text is None or self._chunks.may_grow(text):
+            return None
+        self._flow._around = self._around
+        return text
 
 
 class LineFlow:
@@ -192,8 +220,23 @@ class LineFlow:
     def held(self) -> int:
         return self._wire.held
 
+    @property
+    def has_timer(self) -> bool:
+        return self._wire.has_timer
+
+    @has_timer.setter
+    def has_timer(self, value: bool) -> None:
+        self._wire.has_timer = value
+
+    @property
+    def awaits_silence(self) -> bool:
+        return self._wire.awaits_silence
+
     def feed(self, chunk: str) -> Sequence[Sent[str]]:
         return self._decoded(self._wire.feed(self._text.encode(chunk)))
+
+    def believe(self) -> Sequence[Sent[str]]:
+        return self._decoded(self._wire.believe())
 
     def finish(self) -> Sequence[Sent[str]]:
         return self._decoded(self._wire.finish())

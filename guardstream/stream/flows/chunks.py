@@ -6,10 +6,12 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from guardstream.errors import AdapterError
-from guardstream.events import CLOSED, GUARD, Event
+from guardstream.events import CLOSED, GUARD, Event, Finding
 from guardstream.providers.adapter import NEW, Adapter, Piece, Reading, Slot
 from guardstream.stream.flows.fast_path import FastPath
 from guardstream.stream.flows.flow import MakeStage, Part, Sent, fail_closed
+from guardstream.stream.flows.identities import Identities, OneText, Waiting, lies_across, size_of
+from guardstream.stream.flows.identities import Part as Came
 from guardstream.stream.flows.pieces import PieceFlow
 from guardstream.stream.flows.slots import Track
 from guardstream.stream.result import Meter
@@ -50,9 +52,12 @@ class ChunkFlow(PieceFlow[C]):
         self._fast_path: FastPath | None = None
         self._unread: tuple[C, Callable[[], C]] | None = None  # the last chunk that was not read
         self._latest: C | None = None  # the last chunk that was read
+        self._recurs = False  # whether the slot of the last single text had more than one
         self.event_name = ""  # that of the next chunk's event, unless the chunk itself has it
         self._unreported: Callable[[], C] | None = None  # what `passed` has yet to see
         super().__init__(adapter, make_stage, meter, block_message, memory, breaks_off=breaks_off)
+        self._identities: Identities | None = Identities()  # None once texts are one
+        self._unsure = self._identities.unsure
 
     def _read_by(self, adapter: Adapter[C]) -> None:
         super()._read_by(adapter)
@@ -134,13 +139,15 @@ class ChunkFlow(PieceFlow[C]):
                 self._read_last()
             if self._alike is not None and self._single_text is not None and not self._is_busy:
                 text = self._alike(chunk)
-                if text is not None:
-                    self._was_alike = True
+                if text is not None and not self._may_grow(self._single_text, text):
+                    self._was_alike = self._recurs = True
                     return self._feed_text(
                         chunk, self._single_text, text, origin, chunk, self._write
                     )
             chunk = self._taken(chunk)
             reading = self._named(self.adapter.read(chunk))
+            if self._recurs:
+                self._note_recurring()
             if self.hooks.recognised is not None:
                 known = self.hooks.recognised(chunk, reading)
                 if known is not None:
@@ -148,18 +155,165 @@ class ChunkFlow(PieceFlow[C]):
                     self._latest = None
                     return self.feed(chunk, origin)
             self._single_text = None
-            self._lanes.remember = self.adapter.repeats
-            alone = reading.only_text and len(reading.pieces) == 1
-            if alone and not (self._is_busy or self._marks.found):
-                self._single_text = reading
-                text = reading.pieces[0].text
-                return self._feed_text(chunk, reading, text, origin, chunk, self._write)
-            sent = self._admit(chunk, reading, origin)
+            self._lanes.remember = self.adapter.repeats or bool(self._growths.last)
+            if self._identities is not None:
+                return self._identify(Waiting(chunk, reading, origin), self._identities)
+            return self._take(chunk, reading, origin)
         except Exception as error:
             fail_closed(error, self.provider)
+
+    def _take(self, chunk: C, reading: Reading, origin: Any) -> Sequence[Sent[C]]:
+        """Take a chunk that was read; it waits while its texts may be cumulative."""
+        if self._one is not None:
+            return self._handle(chunk, self._one.read(reading), origin)
+        if self._keeps:
+            return self._handle(chunk, reading, origin)
+        verdict = self._growths.take(reading)
+        if verdict == "pass":
+            return self._handle(chunk, reading, origin)
+        self._growths.waiting.append(Waiting(chunk, reading, origin))
+        self._single_text = None  # the next chunk is compared with this one, which was not guarded
+        return self._told() if verdict == "told" else ()
+
+    def _handle(self, chunk: C, reading: Reading, origin: Any) -> Sequence[Sent[C]]:
+        """Guard a chunk whose texts are understood."""
+        if self._growths.last:
+            reading = self._growths.read(reading)
+        alone = reading.only_text and len(reading.pieces) == 1
+        if alone and not (self._is_busy or self._marks.found):
+            self._single_text, text = reading, reading.pieces[0].text
+            return self._feed_text(chunk, reading, text, origin, chunk, self._write)
+        sent = self._admit(chunk, reading, origin)
         characters = sum([len(p.text) for p in reading.pieces if p.kind in NEW])
         self._meter.received(characters, self.held)
         return sent
+
+    # The text so far in place of deltas
+
+    def _told(self) -> list[Sent[C]]:
+        """Take the chunks that waited, now that their texts are understood."""
+        growths, sent = self._growths, list[Sent[C]]()
+        waiting = growths.decide(self._changes)
+        for slot, first in growths.last.items():
+            track = self._lanes.get(slot)
+            if track is not None and not track.source:
+                track.source, track.released = [first], [track.last_delta]
+        self._lanes.remember = self.adapter.repeats or bool(growths.last)
+        for each in waiting:
+            if self.ended is None:
+                sent += self._handle(*each)
+        return sent
+
+    @property
+    def is_watched(self) -> bool:
+        """Whether a text may still be cumulative."""
+        return bool(self._growths.open)
+
+    def may_grow(self, text: str) -> bool:
+        """Return whether the next text, like the last, may be cumulative."""
+        return self._single_text is not None and self._may_grow(self._single_text, text)
+
+    def _may_grow(self, like: Reading, text: str) -> bool:
+        """Return whether the text of a chunk like the last one may be cumulative."""
+        return bool(self._growths.open) and self._growths.may_grow(like.pieces[0].slot, text)
+
+    def _changes(self, slot: Slot, text: str) -> bool:
+        """Return whether a rule changes a text, read by itself."""
+        events = self._lanes.check(slot.channel, text, slot)
+        return any(isinstance(each, Finding) and each.action != "monitor" for each in events)
+
+    # Indexes that may count chunks
+
+    def _identify(self, taken: Waiting, identities: Identities) -> Sequence[Sent[C]]:
+        """Take a chunk while each text has come in one chunk."""
+        verdict = "apart" if self._keeps else identities.take(taken.reading)
+        if verdict == "wait":
+            identities.waiting.append(taken)
+            self._single_text = None
+            return ()
+        if verdict == "pass":
+            return self._take(*taken)
+        if verdict == "either":
+            return [*self._decide(), *self._take_all([taken])]
+        if verdict == "one":
+            self._make_one(identities)
+        return self._take_all([*identities.release(), taken])
+
+    def _decide(self) -> list[Sent[C]]:
+        """Take the chunks that wait; if no match lies across their texts, each is over."""
+        identities = self._identities
+        if identities is None:
+            return []
+        if self._is_one(identities):
+            self._make_one(identities)
+            return self._take_all(identities.release())
+        over = identities.slots_of_many()
+        sent = self._settle_all(over) if identities.waiting else []
+        for each in identities.release():
+            sent += self._take_all([each]) + self._settle_all(over)
+        return sent
+
+    def _take_waiting(self) -> list[Sent[C]]:
+        """Take all chunks that wait, because nothing more comes."""
+        sent = self._decide()
+        return sent + self._told() if self._growths.waiting else sent
+
+    def _settle_all(self, slots: Sequence[Slot]) -> list[Sent[C]]:
+        return [] if self.ended else self._settle_believed(self._lanes.of(slots), {})
+
+    def _make_one(self, identities: Identities) -> None:
+        """Read the texts of all indexes as one from here on."""
+        families = identities.families()
+        held = [
+            Came(track.chunk, family.first, family.slots[family.first][-size:])
+            for family in families
+            if (track := self._lanes.get(family.first)) and (size := track.lane.stage.held)
+        ]
+        self._one = self._added.one = OneText(families, held)
+        self._identities = None
+
+    def _take_all(self, waiting: Sequence[Waiting]) -> list[Sent[C]]:
+        """Take chunks that waited, until one ends the stream."""
+        sent: list[Sent[C]] = []
+        for each in waiting:
+            if self.ended is None:
+                sent += self._take(*each)
+        return sent
+
+    def _note_recurring(self) -> None:
+        """Take note that the slot of the last chunk, and of those like it, recurs."""
+        self._recurs = False
+        if self._single_text is not None and self._identities is not None:
+            self._identities.note_recurring(self._single_text.pieces[0].slot)
+
+    def _is_one(self, identities: Identities) -> bool:
+        """Return whether a match lies across texts, so that they must be read as one."""
+        for family in identities.families():
+            if not family.may_be_one:
+                continue
+            texts = [*family.slots.values()]
+            found = self._lanes.check(family.first.channel, "".join(texts), family.first)
+            if lies_across([each for each in found if isinstance(each, Finding)], texts):
+                return True
+        return False
+
+    @property
+    def _undecided(self) -> Sequence[Waiting]:
+        """The chunks that wait because their texts may be one, or cumulative."""
+        found = [] if self._identities is None else self._identities.waiting
+        return [*self._growths.waiting, *found]
+
+    @property
+    def held(self) -> int:
+        return super().held + size_of(self._undecided)
+
+    @property
+    def awaits_silence(self) -> bool:
+        return super().awaits_silence or (self.has_timer and bool(self._undecided))
+
+    def _believed(self) -> list[Sent[C]]:
+        sent = self._take_waiting()
+        return sent if self.ended else sent + super()._believed()
 
     def _taken(self, chunk: C) -> C:
         """Return a chunk, or a copy of it if it is the same object as the last one.
@@ -227,9 +381,9 @@ class ChunkFlow(PieceFlow[C]):
         otherwise it is written by `write`. `whole` returns the chunk itself, if others have to be
         modelled on it.
         """
-        if self._single_text is None or self._is_busy:
+        if self._single_text is None or self._is_busy or self._may_grow(self._single_text, text):
             return None
-        self._unread = model, whole
+        self._unread, self._recurs = (model, whole), True
         try:
             return self._feed_text(
                 origin.value, self._single_text, text, origin, model, write, whole
@@ -357,7 +511,7 @@ class ChunkFlow(PieceFlow[C]):
         try:
             self._read_last()
             kept = self.hooks.kept() if self.hooks.kept else None
-            sent = [] if kept is None else self.feed(kept)
+            sent = self._take_waiting() if kept is None else self.feed(kept)
             return sent if self.ended else [*sent, *self._finish()]
         except Exception as error:
             fail_closed(error, self.provider)

@@ -93,8 +93,10 @@ class Flow(Protocol[C]):
     are the tool calls announced so far, by the slot of their arguments; the mapping is replaced,
     never changed. `usage` is the provider's, `provider` the adapter's name. `error` is raised after
     the last chunk, by a flow that takes several chunks at once. `ending` is what the source's end
-    completes, if no chunk is left to carry it.
+    completes, if no chunk is left to carry it. A driver that notices silence sets `has_timer`.
     """
+
+    has_timer: bool
 
     @property
     def findings(self) -> list[Finding]: ...
@@ -121,6 +123,15 @@ class Flow(Protocol[C]):
 
     def feed(self, chunk: C) -> Sequence[Sent[C]]:
         """Take a chunk; return the chunks that may go out now."""
+        ...
+
+    @property
+    def awaits_silence(self) -> bool:
+        """Whether text is held after a sign of its end, which silence would prove."""
+        ...
+
+    def believe(self) -> Sequence[Sent[C]]:
+        """Take silence as the proof of the ends that wait for one; return what may go out."""
         ...
 
     def finish(self) -> Sequence[Sent[C]]:

@@ -22,7 +22,7 @@ from guardstream.stream.flows.choosing import (
 )
 from guardstream.stream.flows.chunks import ChunkFlow
 from guardstream.stream.flows.flow import Around, Flow, MakeStage
-from guardstream.stream.flows.str_streams import EventLines, Growth, JSONLines
+from guardstream.stream.flows.str_streams import EventLines, Grown, JSONLines
 from guardstream.stream.flows.text import TextFlow
 from guardstream.stream.on_block import OnBlock, blocked_message
 from guardstream.stream.result import Meter
@@ -80,7 +80,7 @@ class FlowMaker:
         check_text(chunk, own_formats(self.policy, self.unknown))
         flow = make(self.choose(chunk))
         if isinstance(flow, TextFlow):
-            inspections = [EventLines().may_be_events, Growth().may_be_cumulative]
+            inspections = [EventLines().may_be_events, Grown().may_be_cumulative]
             if self.policy.file.json_ is None and self.policy.file.mode != "shadow":
                 find = partial(findings_in, self.policy)
                 inspections.append(JSONLines(find, self.policy.file.max_holdback).may_be_lines)

@@ -77,6 +77,7 @@ class FrameFlow:
         self.ended: FinishReason | None = None
         self.error: Exception | None = None
         self.failure: bytes | None = None  # the frame that says that a rule blocked the stream
+        self.has_timer = False
         self._frames = frames
         self._choose = choose
         self._make = make
@@ -183,12 +184,7 @@ class FrameFlow:
             return self._note_done(frame)
         if not frame.value and not self._is_text(frame):
             return self._after_held_text([Sent(frame.raw)], frame)
-        sent = self._ordered(frame)
-        if self._ends and not self._awaits_proof:
-            sent.append(Sent(self._ends))
-            self._ends = b""
-        if self.ended is None:
-            sent += self._note_end()
+        sent = self._with_ends(self._ordered(frame))
         if len(frame.raw) > LONG_EVENT and self.ended is None:
             self._forget()
         return sent
@@ -197,11 +193,35 @@ class FrameFlow:
         """Take the event that says that the stream is done; it proves nothing. It waits for what
         waits for a proof, and for held text."""
         if self._chunks is not None:
-            self._chunks.has_done = True
+            self._chunks.note_done()
         if self._ends or (self._awaits_proof and not self._is_by_path):
             self._ends += frame.raw
             return []
         return [Sent(frame.raw)]
+
+    def _with_ends(self, sent: list[Sent[bytes]]) -> list[Sent[bytes]]:
+        """Return what goes out, with the source's own end if that has nothing more to wait for, or
+        with the guard's."""
+        if self._ends and not self._awaits_proof:
+            sent.append(Sent(self._ends))
+            self._ends = b""
+        return sent + self._note_end() if self.ended is None else sent
+
+    @property
+    def awaits_silence(self) -> bool:
+        return self._chunks is not None and bool(self._late or self._chunks.awaits_silence)
+
+    def believe(self) -> Sequence[Sent[bytes]]:
+        if self._chunks is None:
+            return ()
+        sent = self._written(self._chunks.believe(), self._last)
+        if self._late and self.ended is None:
+            sent += self._before_late(self._chunks)
+        return self._with_id(self._with_ends(sent))
+
+    def _before_late(self, chunks: ChunkFlow[Any]) -> list[Sent[bytes]]:
+        """Return the held text, and then the events of other names that wait for it."""
+        return [*self._written(chunks.settle_texts(), self._last), *self._released_late()]
 
     @property
     def _awaits_proof(self) -> bool:
@@ -385,6 +405,7 @@ class FrameFlow:
         """Create the flow for a provider's chunks, or for text if the caller asked for that."""
         adapter = self._choose(value)
         flow = self._shared(self._make(adapter))
+        flow.has_timer = self.has_timer
         if isinstance(flow, ChunkFlow):
             self._chunks = flow
         else:
@@ -501,8 +522,7 @@ class FrameFlow:
             return last
         sent: list[Sent[bytes]] = []
         if self._late and self._chunks is not None:
-            sent += self._written(self._chunks.settle_texts(), self._last)
-            sent += self._released_late()
+            sent += self._before_late(self._chunks)
         if self._text is not None:
             sent += self._text.finish(self._last)
             sent += self._waiting.release() if not _is_closed(self._text.flow) else []

@@ -18,7 +18,11 @@ from guardstream.providers.adapter import NEW, NONE, Adapter, Beside, Call, Piec
 from guardstream.providers.hooks import hooks_of, model_of
 from guardstream.stages.passthrough import Passthrough
 from guardstream.stream.flows.checks import Asides, CachedCheck, EventNames, Marks, Names
-from guardstream.stream.flows.flow import MakeStage, Part, Sent, blocking
+from guardstream.stream.flows.flow import MakeStage, Part, Sent, blocking, fail_closed
+from guardstream.stream.flows.growth import Growths
+from guardstream.stream.flows.identities import OneText
+from guardstream.stream.flows.identities import Part as Came
+from guardstream.stream.flows.signs import WHOLE, Signs, goes_on
 from guardstream.stream.flows.slots import Added, Choices, Lane, Lanes, Track, repeated
 from guardstream.stream.flows.unknown import UnknownTexts
 from guardstream.stream.result import Meter
@@ -28,9 +32,6 @@ C = TypeVar("C")
 MAX_WAITING = 256
 """So many chunks may wait for the proof of an end: a server may send empty ones for ever."""
 
-_WHOLE = ("whole", "copy", "parsed")
-"""Kinds of pieces that have all of a text."""
-
 
 @dataclass(slots=True, eq=False)
 class Incoming(Generic[C]):
@@ -39,9 +40,9 @@ class Incoming(Generic[C]):
     `model` is the chunk without unknown text, on which the guard models added chunks. `texts` has a
     text for each piece of the reading; `fresh` are the indices of pieces with new text. `matched`
     are slots whose ambiguous text had a match: nothing of them goes out in this chunk. `ended_at`
-    is the index of the piece that ended the stream or its choice, if one did. `is_guarded` says
-    that its texts are done and it waits for a proof of the end that it tells of, `is_proved` that
-    there is one.
+    is the index of the piece that ended the stream or its choice, if one did. `is_sign` says that
+    its texts are guarded and it waits for a proof of the end that it tells of, `is_proved` that
+    there is one. `early` goes out before it: text that was held, of indexes that are no identities.
     """
 
     chunk: C
@@ -52,8 +53,9 @@ class Incoming(Generic[C]):
     fresh: list[int] = field(default_factory=list)
     matched: set[Slot] = field(default_factory=set)
     ended_at: int | None = None
-    is_guarded: bool = False
+    is_sign: bool = False
     is_proved: bool = False
+    early: list[Sent[C]] = field(default_factory=list)
 
     def note_end(self, index: int) -> None:
         """Note that the stream or its choice has ended at a piece, if that is the first."""
@@ -84,7 +86,6 @@ class PieceFlow(Generic[C]):
     ) -> None:
         self.findings: list[Finding] = []
         self.ended: FinishReason | None = None
-        self.has_done = False  # whether the framing has said that the stream is done
         self.ended_by_source = False  # whether the source has ended it, rather than the guard
         self.blocked_by: str | None = None
         self.error: Exception | None = None
@@ -105,8 +106,10 @@ class PieceFlow(Generic[C]):
         self._choices: Choices[C] = Choices()
         self._failed = False  # whether the source reported an error, whatever follows
         self._waiting: list[Incoming[C]] = []
-        self._doubted: set[int] = set()  # choices whose text went on after a sign of its end
-        self._signed: set[tuple[int, str]] = set()  # choices and channels that a sign has ended
+        self._signs = Signs()
+        self._growths = Growths()
+        self._one: OneText | None = None  # the texts, if their indexes are no identities
+        self._unsure: Collection[int] = ()  # choices that may be none
         self._unasked: set[Slot] = set()  # calls that have had no arguments yet
         self._unattributed: list[Part] = []  # went out before it was known to be new text
         self._read_by(adapter)
@@ -118,7 +121,9 @@ class PieceFlow(Generic[C]):
         hooks.judge_marks(self._marks.passes)
         if hooks.steady and hooks.judge_keys:
             hooks.judge_keys(self._unknown.is_harmless)
-        self._added = Added(adapter, hooks, self._lanes)
+        # What an adapter keeps itself cannot wait: it writes only the last chunk that it has read.
+        self._keeps = hooks.in_turn or hooks.kept is not None
+        self._added = Added(adapter, hooks, self._lanes, self._growths.last)
 
     @property
     def held(self) -> int:
@@ -132,7 +137,8 @@ class PieceFlow(Generic[C]):
     def _is_busy(self) -> bool:
         """Whether more than the text of a chunk needs processing."""
         choices = self._choices
-        return bool(self._waiting or choices.cut or choices.reasons or self.calls)
+        waits = self._waiting or self._signs.is_done
+        return bool(waits or choices.cut or choices.reasons or self.calls or self._one)
 
     def _finish(self) -> list[Sent[C]]:
         """Take the source's end; return the rest and set `ended`."""
@@ -150,8 +156,9 @@ class PieceFlow(Generic[C]):
         if self._failed:
             self.ended = "error"
             return sent
-        is_signed = self.has_done or not self.hooks.signs_end
-        self.ended = self._choices.reason if is_signed or not self._choices.open else "incomplete"
+        needs_none = self._signs.has_done or not self.hooks.signs_end
+        is_signed = needs_none or self._choices.all_signed(self._unsure)
+        self.ended = self._choices.reason if is_signed else "incomplete"
         self.ended_by_source = True
         if self.calls and self.hooks.ends_with_source:
             self._complete_calls(sent)
@@ -196,7 +203,9 @@ class PieceFlow(Generic[C]):
             self.usage = reading.usage
         if reading.calls:
             self._announce(reading.calls)
-        sent = self._weigh(reading) if self._signed or self.waits_for_proof else []
+        if self.calls:
+            self._signs.note_work(reading)
+        sent = self._weigh(reading) if self._signs.is_open or self.waits_for_proof else []
         if self.ended:
             return sent
         if self._waiting and self._waits_behind(reading):
@@ -215,6 +224,8 @@ class PieceFlow(Generic[C]):
         if self._unasked:
             self._unasked.difference_update(piece.slot for piece in reading.pieces)
             self._ask_nothing(_completed(reading, self._unasked), incoming.model)
+        if not any(map(goes_on, reading.pieces)) and self._needs_proof(reading):
+            return self._process(incoming)  # it waits, and so does what it closes
         sent = self._resolve(incoming) if reading.again or reading.doubtful else []
         if not self.ended and (reading.closed or self._waiting):
             lanes = [*self._lanes.of(reading.closed), *self._left_behind(reading)]
@@ -359,50 +370,94 @@ class PieceFlow(Generic[C]):
     def _process(self, incoming: Incoming[C]) -> list[Sent[C]]:
         """Guard the texts of a chunk; return what goes out for it, including the chunk."""
         ended_before = self.ended is not None
-        if incoming.is_guarded:
+        if incoming.is_sign:
             return self._sent_of(incoming, ended_before=ended_before)
         if self._marks.found:
             self._report_marks()
         self._guard_pieces(incoming)
-        if not self.ended and incoming.reading.finished:
-            incoming.is_proved = self._proves_itself(incoming.reading)
         if not self.ended and not incoming.is_proved and self._needs_proof(incoming.reading):
-            incoming.is_guarded = True
+            incoming.is_sign = True
             self._waiting.append(incoming)
             return []
         return self._sent_of(incoming, ended_before=ended_before)
 
-    # Signs of an end, which prove nothing: some gateways send one with every chunk
+    # Signs of an end, which wait for a proof
 
     @property
     def waits_for_proof(self) -> bool:
-        """Whether a sign of an end waits until the source's end, or what follows, proves it."""
-        return any(each.is_guarded for each in self._waiting)
+        """Whether a sign of an end waits for a proof."""
+        return any(each.is_sign for each in self._waiting)
 
-    def _proves_itself(self, reading: Reading) -> bool:
-        """Return whether a chunk proves the end that it tells of: a call begins in it, or it has a
-        copy of the text up to here.
+    @property
+    def awaits_silence(self) -> bool:
+        """Whether text is held that silence would prove to have ended."""
+        signs = self._signs
+        return bool(self._waiting or signs.is_done) and signs.trusts_silence and self.held > 0
 
-        What an adapter keeps itself cannot wait: it writes only the last chunk that it has read.
-        """
-        repeats = any(piece.kind in _WHOLE for piece in reading.pieces)
-        return bool(reading.calls or repeats or self.hooks.kept)
+    @property
+    def has_timer(self) -> bool:
+        return self._signs.has_timer
+
+    @has_timer.setter
+    def has_timer(self, value: bool) -> None:
+        self._signs.has_timer = value
+
+    def note_done(self) -> None:
+        """Take note that the framing says that the stream is done, which is a sign, too."""
+        self._signs.has_done = self._signs.is_done = True
+
+    def believe(self) -> Sequence[Sent[C]]:
+        """Take the silence after what waits as the proof of its ends; return what goes out."""
+        try:
+            return self._believed()
+        except Exception as error:
+            fail_closed(error, self.provider)
 
     def _believed(self) -> list[Sent[C]]:
         """Release what waits, the ends that it tells of being true."""
+        finished: dict[int, FinishReason] = {}
         for each in self._waiting:
             each.is_proved = True
-        return self._release_waiting()
+            finished |= each.reading.finished
+        # The text that the end of a block waits for goes out before that.
+        waits = [each.reading.waits for each in self._waiting if each.reading.waits is not None]
+        sent = self._settle_believed(self._lanes.of(waits), finished)
+        if not self.ended:
+            sent += self._release_waiting()
+        if self._signs.is_done and not self.ended:
+            sent += self._settle_believed(self._lanes.open(), finished)
+        return sent
+
+    def _settle_believed(
+        self, lanes: Iterable[Lane], finished: Mapping[int, FinishReason]
+    ) -> list[Sent[C]]:
+        """Settle pipelines whose end is only believed."""
+        ending = dict.fromkeys(lanes)
+        slots = [lane.track.slot for lane in ending]
+        self._signs.note_believed([(slot.choice, slot.channel) for slot in slots])
+        sent = self._settle(ending, finished)
+        if self.ended or self._choices.newly_cut():
+            sent += self._end_stream() if self.ended else self._end_cut_choices()
+        return sent
 
     def _needs_proof(self, reading: Reading) -> bool:
-        """Return whether the end that a chunk tells of would release held text without a proof.
-
-        A sign beside the text's last piece proves nothing, nor does any in a choice in which one
-        was wrong.
-        """
-        said = {piece.slot.choice for piece in reading.pieces if _goes_on(piece)}
-        unproved = reading.finished.keys() & (said | self._doubted)
+        """Return whether the end that a chunk tells of would release held text without a proof."""
+        if not reading.finished:
+            return False
+        if self._keeps or any(map(self._proves_end, reading.pieces)):
+            return False
+        unproved = filter(self._goes_on, self._signs.needs_proof(reading))
         return any(lane.stage.held for choice in unproved for lane in self._texts_of(choice))
+
+    def _proves_end(self, piece: Piece) -> bool:
+        """Return whether a piece has all of a text, as it was streamed: only an end has that, but
+        for formats that have it in every chunk."""
+        if piece.kind != "copy":
+            return piece.kind in WHOLE
+        track = self._lanes.get(piece.slot)
+        texts = () if track is None else (track.said(whole=False)[0], track.said(whole=True)[0])
+        is_equal = track is None or piece.text in texts
+        return is_equal and self._signs.believes(piece.slot.choice)
 
     def _texts_of(self, choice: int) -> Iterator[Lane]:
         """Yield the open lanes of a choice that are no arguments of calls."""
@@ -411,28 +466,23 @@ class PieceFlow(Generic[C]):
                 yield lane
 
     def _weigh(self, reading: Reading) -> list[Sent[C]]:
-        """Weigh what a chunk says of the ends before it: that a text goes on shows that its end was
-        none; other work of the same choice proves it."""
-        texts = {(each.slot.choice, each.slot.channel) for each in reading.pieces if _goes_on(each)}
-        worked = {slot.choice for slot in reading.calls}
-        worked |= {piece.slot.choice for piece in reading.pieces if _is_work(piece)}
+        """Weigh what a chunk shows of the signs before it; return what it releases of those that
+        wait."""
         awaited = self._awaited
-        went_on = texts & (self._signed | awaited)
-        wrong = {choice for choice, _ in went_on} - worked
-        worked |= {choice for choice, _ in texts} - wrong
-        self._doubted |= wrong
-        self._signed = {each for each in self._signed if each[0] not in worked | wrong}
-        if (wrong | worked).isdisjoint(choice for choice, _ in awaited):
+        wrong, proved = self._signs.weigh(reading, awaited)
+        if {*wrong, *proved}.isdisjoint(choice for choice, _ in awaited):
             return []
         for each in self._waiting:
-            each.is_proved = each.is_guarded and wrong.isdisjoint(each.reading.finished)
+            each.is_proved = each.is_sign and each.reading.finished.keys().isdisjoint(wrong)
         return self._release_waiting(reading)
 
     @property
     def _awaited(self) -> set[tuple[int, str]]:
         """The choices whose end waits for a proof, and the channels of what they hold."""
-        guarded = [each.reading for each in self._waiting if each.is_guarded]
-        choices = {choice for reading in guarded for choice in reading.finished}
+        signs = [each.reading for each in self._waiting if each.is_sign]
+        choices = {choice for reading in signs for choice in reading.finished}
+        if self._signs.is_done:
+            choices |= self._choices.open.keys()
         held = [lane.track.slot for choice in choices for lane in self._texts_of(choice)]
         return {(slot.choice, slot.channel) for slot in held}
 
@@ -443,12 +493,12 @@ class PieceFlow(Generic[C]):
             return True
         ends = reading.finished.keys()
         awaited = {choice for choice, _ in self._awaited}
-        return bool(ends) and ends <= awaited and not any(map(_goes_on, reading.pieces))
+        return bool(ends) and ends <= awaited and not any(map(goes_on, reading.pieces))
 
     def _sent_of(self, incoming: Incoming[C], *, ended_before: bool) -> list[Sent[C]]:
         """Return what goes out for a chunk whose texts are guarded."""
-        reading = incoming.reading
-        sent = [] if self.ended else self._settle_finished(incoming)
+        reading, sent = incoming.reading, incoming.early
+        sent += [] if self.ended else self._settle_finished(incoming)
         left_out = self._breaks_off and self.ended in CLOSED and not _is_open(reading)
         if not left_out:
             self._fill_repeats(incoming)
@@ -485,11 +535,11 @@ class PieceFlow(Generic[C]):
 
     def _guard_pieces(self, incoming: Incoming[C]) -> None:
         """Guard each new piece; repeated text is filled in later, once everything is known."""
-        lanes, pieces, cut = self._lanes, incoming.reading.pieces, self._choices.cut
+        pieces, cut = incoming.reading.pieces, self._choices.cut
         texts = incoming.texts = [""] * len(pieces)
         told = incoming.reading.beside
         beside = {slot: iter(each) for slot, each in told.items()} if told else NONE
-        for index, (slot, text, kind) in enumerate(pieces):
+        for index, (slot, _, kind) in enumerate(pieces):
             if self.ended or (cut and self._choices.all_cut):
                 self._keep_keys(incoming, index)
                 break
@@ -497,13 +547,7 @@ class PieceFlow(Generic[C]):
             if left_out or slot in incoming.matched:
                 continue
             if kind in ("delta", "last"):
-                track, events = self._feed_slot(slot, text, incoming.model)
-                track.last_delta = texts[index] = released = self._apply_events(slot, events)
-                lanes.note_released(track, released)
-                if kind == "last" and self._goes_on(slot.choice):
-                    finished = {**incoming.reading.finished}
-                    finished.pop(slot.choice, None)  # it goes on
-                    texts[index] += self._settle_lane(track.lane, finished)
+                texts[index] = self._guard_delta(incoming, pieces[index])
             elif kind in ("unknown", "name"):
                 others = next(beside.get(slot._replace(name=""), iter(())), ())
                 texts[index] = self._guard_unknown(pieces[index], others)
@@ -514,6 +558,33 @@ class PieceFlow(Generic[C]):
         if self._names.may_continue:
             over = any(piece.slot.channel == "tool_args" for piece in pieces)
             self._names.end_chunk(over=over)
+
+    def _guard_delta(self, incoming: Incoming[C], piece: Piece) -> str:
+        """Guard more of a text, which may be the last of it."""
+        slot, text, kind = piece
+        track, events = self._feed_slot(slot, text, incoming.model)
+        track.last_delta = released = self._apply_events(slot, events)
+        self._lanes.note_released(track, released)
+        if self._one is not None:
+            released = self._placed(incoming, self._one, track, text)
+        if kind == "last" and self._goes_on(slot.choice):
+            finished = {**incoming.reading.finished}
+            finished.pop(slot.choice, None)  # it goes on
+            released += self._settle_lane(track.lane, finished)
+        return released
+
+    def _placed(self, incoming: Incoming[C], one: OneText, track: Track, text: str) -> str:
+        """Return what goes out with a text whose index is no identity; what was held of earlier
+        ones goes out before it."""
+        came = Came(incoming.model, track.slot, text)
+        early, rest = one.placed(came, track.last_delta, track.lane.stage.held)
+        incoming.early += self._early(track, early)
+        return rest
+
+    def _early(self, track: Track, parts: Iterable[Came]) -> list[Sent[C]]:
+        """Return text that was held, each part in the slot that it came in."""
+        texts = (self._added.text(each.chunk, track.slot, each.text, each.slot) for each in parts)
+        return [each for sent in texts for each in sent]
 
     def _guard_whole(self, piece: Piece) -> str:
         """Guard a text of its own, which may be repeated later."""
@@ -601,10 +672,10 @@ class PieceFlow(Generic[C]):
         for choice, reason in reading.finished.items():
             if reason == "error":
                 self._lanes.drop(choice)
-            if choice in self._doubted and not incoming.is_proved:
+            if not (incoming.is_proved or self._signs.believes(choice)):
                 continue
             ended = [*self._lanes.open(choice)]
-            self._signed |= {(choice, lane.track.slot.channel) for lane in ended}
+            self._signs.note_believed([(choice, lane.track.slot.channel) for lane in ended])
             lanes |= dict.fromkeys(ended)
         for lane in lanes:
             track = lane.track
@@ -614,8 +685,8 @@ class PieceFlow(Generic[C]):
             text = self._settle_lane(lane, reading.finished)
             if track.slot in indices:
                 texts[indices[track.slot]] += text
-            elif text:
-                before += self._added.text(track.chunk, track.slot, text)
+            else:
+                before += self._rest(track, text)
             if cut is None and not self._goes_on(track.slot.choice):
                 self._leave_out_calls_after(incoming, indices.get(track.slot, -1))
         return before
@@ -710,7 +781,8 @@ class PieceFlow(Generic[C]):
         written: C | None = chunk
         same = texts == [piece.text for piece in reading.pieces]
         if not same or cut or (reading.finished and not ends):
-            written = self.adapter.write(chunk, texts, ends=ends)
+            own = self._growths.own_texts(reading.pieces, texts)
+            written = self.adapter.write(chunk, own, ends=ends)
         if written is None:
             return []
         if self.hooks.passed:
@@ -752,7 +824,7 @@ class PieceFlow(Generic[C]):
         sent: list[Sent[C]] = []
         reading = incoming.reading
         for (slot, _, kind), text in zip(reading.pieces, incoming.texts, strict=True):
-            cut = slot.channel == "tool_args" and (kind in _WHOLE or slot in reading.calls)
+            cut = slot.channel == "tool_args" and (kind in WHOLE or slot in reading.calls)
             if text and kind in NEW and slot.is_streamed and not cut:
                 track = self._lanes.get(slot)
                 last = incoming.model if track is None else track.chunk
@@ -772,11 +844,19 @@ class PieceFlow(Generic[C]):
         for lane in lanes:
             track = lane.track
             text = self._settle_lane(lane, finished)
-            if text:
-                sent += self._added.text(track.chunk, track.slot, text)
+            sent += self._rest(track, text)
             if self.ended or (finished is not None and not self._goes_on(track.slot.choice)):
                 break
         return sent
+
+    def _rest(self, track: Track, text: str) -> list[Sent[C]]:
+        """Return what a pipeline has held, in chunks of its own."""
+        sent: list[Sent[C]] = []
+        if self._one is not None:
+            came = Came(track.chunk, track.slot, "")
+            early, text = self._one.placed(came, text, 0)
+            sent += self._early(track, early)
+        return sent + self._added.text(track.chunk, track.slot, text) if text else sent
 
     def _settle_lane(self, lane: Lane, finished: Mapping[int, FinishReason] | None) -> str:
         """Settle a pipeline at its text's end. The choices in `finished` end with it, None for
@@ -919,7 +999,7 @@ def _cuts_call(incoming: Incoming[Any]) -> bool:
         is_whole = slot in reading.complete or slot.choice in reading.finished
         if slot in reading.calls and (index > at or is_whole):
             return True
-        if kind in _WHOLE and (index >= at or not new):
+        if kind in WHOLE and (index >= at or not new):
             return True
     return False
 
@@ -963,17 +1043,6 @@ def _is_by_path(reading: Reading) -> bool:
     return reading.waits is None and any(
         each.kind in ("unknown", "name", "mark") for each in pieces
     )
-
-
-def _goes_on(piece: Piece) -> bool:
-    """Return whether a piece has more of a text that is no call's."""
-    is_new = piece.kind in ("delta", "last") and bool(piece.text)
-    return is_new and piece.slot.channel != "tool_args"
-
-
-def _is_work(piece: Piece) -> bool:
-    """Return whether a piece has arguments of a call."""
-    return piece.slot.channel == "tool_args" and piece.kind in NEW
 
 
 def _cannot_wait(reading: Reading) -> bool:

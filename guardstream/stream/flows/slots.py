@@ -11,7 +11,7 @@ masked or blocked.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from itertools import takewhile
@@ -33,6 +33,7 @@ from guardstream.events import (
 from guardstream.providers.adapter import NEW, NONE, Adapter, Call, Piece, Reading, Slot
 from guardstream.providers.hooks import Hooks
 from guardstream.stream.flows.flow import MakeStage, Part, Sent, following, stage_error
+from guardstream.stream.flows.identities import OneText
 
 C = TypeVar("C")
 
@@ -41,17 +42,25 @@ class Choices(Generic[C]):
     """Keeps the last chunk of each choice that is `open`, the finish `reasons` of those that have
     ended, and those of the choices that the guard has `cut`."""
 
-    __slots__ = ("cut", "open", "reasons")
+    __slots__ = ("_said", "cut", "open", "reasons")
 
     def __init__(self) -> None:
         self.open: dict[int, C] = {}
         self.reasons: dict[int, FinishReason] = {}
         self.cut: dict[int, FinishReason] = {}
+        self._said: dict[int, FinishReason] = {}  # of those whose text went on
 
     @property
     def reason(self) -> FinishReason:
         """The finish reason of the stream: that of its first choice."""
-        return self.reasons.get(min(self.reasons, default=0), "stop")
+        said = {**self._said, **self.reasons}
+        return said.get(min(said, default=0), "stop")
+
+    def all_signed(self, but: Collection[int]) -> bool:
+        """Return whether the source has said of each choice that it ends, even if its text went on;
+        of some (`but`) it need not, if it has of any."""
+        unsigned = self.open.keys() - self._said.keys()
+        return not unsigned or (bool(self.reasons or self._said) and unsigned <= {*but})
 
     @property
     def all_cut(self) -> bool:
@@ -64,7 +73,8 @@ class Choices(Generic[C]):
         for choice in reading.choices:
             if choice in self.reasons and (choice in self.cut or not _has_new_text(reading)):
                 continue
-            self.reasons.pop(choice, None)
+            if choice in self.reasons:
+                self._said[choice] = self.reasons.pop(choice)
             self.open[choice] = chunk
 
     def replace(self, last: C, chunk: C) -> None:
@@ -180,10 +190,17 @@ class Track:
     released: list[str] = field(default_factory=list)
     last_delta: str = ""
     last_released: str = ""
+    before: tuple[str, str] = ("", "")  # the texts up to an end after which the slot went on
     is_answer: bool = field(init=False)
 
     def __post_init__(self) -> None:
         self.is_answer = self.slot.is_answer
+
+    def said(self, *, whole: bool) -> tuple[str, str]:
+        """Return its text before and after the guard; the `whole` text, or that since its last
+        end."""
+        source, released = "".join(self.source), "".join(self.released)
+        return (self.before[0] + source, self.before[1] + released) if whole else (source, released)
 
 
 MAX_TEXTS = 4096
@@ -289,7 +306,10 @@ class Lanes:
             raise AdapterError(f"a stream of more than {MAX_TEXTS} texts: choices, calls, or paths")
         stage = self._stage(slot)
         lane = Lane(Continued(stage, rest) if rest else stage)
-        lane.track = self._tracks[slot] = Track(slot, chunk, lane)
+        before, track = self._tracks.get(slot), Track(slot, chunk, lane)
+        if before is not None:
+            track.before = before.said(whole=True)
+        lane.track = self._tracks[slot] = track
         for alone in [*self._lanes] if len(self._lanes) == 1 else ():
             self._note_held(alone, alone.stage.held)
         self._lanes[lane] = None
@@ -434,7 +454,7 @@ def repeated(lanes: Lanes, piece: Piece, over: Slot | None, *, ended: bool) -> s
         if track.source and track.source[-1] == piece.text:
             return track.last_delta
     else:
-        source, released = "".join(track.source), "".join(track.released)
+        source, released = track.said(whole=False)
         if piece.kind == "parsed":
             from guardstream.providers.toolkit.parsed import same_value  # imports pydantic
 
@@ -442,6 +462,8 @@ def repeated(lanes: Lanes, piece: Piece, over: Slot | None, *, ended: bool) -> s
                 return piece.text if released == source else released
         if source == piece.text:
             return released
+        if track.before[0] and track.said(whole=True)[0] == piece.text:
+            return track.said(whole=True)[1]
     if not track.lane.done and track.lane.track is track and piece.slot != over:
         if ended and piece.kind == "copy":  # the stream ended before the new part of it
             return "".join(track.released)
@@ -456,20 +478,28 @@ class Added(Generic[C]):
     """Builds such chunks with the adapter, modelled on a chunk of the source without its unknown
     text."""
 
-    def __init__(self, adapter: Adapter[C], hooks: Hooks[C], lanes: Lanes) -> None:
+    def __init__(
+        self, adapter: Adapter[C], hooks: Hooks[C], lanes: Lanes, cumulative: Collection[Slot]
+    ) -> None:
+        """`cumulative` are the slots of which the source sends the text so far."""
         self._adapter = adapter
+        self._cumulative = cumulative
         self._lanes = lanes
         judges_keys = hooks.steady and hooks.judge_keys is not None
         self._takes_more = hooks.takes_more
+        self.one: OneText | None = None  # texts whose indexes are no identities
         self._bare: Callable[[C], C] = hooks.without_unknown if judges_keys else _itself
 
-    def chunks(self, chunk: C, slot: Slot, text: str) -> Sequence[C]:
-        """Return chunks like `chunk` that carry only a text."""
-        return self._adapter.extra(self._bare(chunk), slot, text, self._lanes.released)
+    def chunks(self, chunk: C, slot: Slot, text: str, came_in: Slot | None = None) -> Sequence[C]:
+        """Return chunks like `chunk` that carry only a text. The source names its slot `came_in`,
+        or as it did last."""
+        real = came_in or (slot if self.one is None else self.one.last.get(slot, slot))
+        said = self._lanes.released(slot) if slot in self._cumulative else text
+        return self._adapter.extra(self._bare(chunk), real, said, self._lanes.released)
 
-    def text(self, chunk: C, slot: Slot, text: str) -> list[Sent[C]]:
+    def text(self, chunk: C, slot: Slot, text: str, came_in: Slot | None = None) -> list[Sent[C]]:
         """Return those chunks as `Sent`; the text is counted with the first of them."""
-        sent: list[Sent[C]] = [Sent(each) for each in self.chunks(chunk, slot, text)]
+        sent: list[Sent[C]] = [Sent(each) for each in self.chunks(chunk, slot, text, came_in)]
         if sent:
             first = sent[0]
             first.characters, first.name = len(text), slot.name
@@ -481,7 +511,8 @@ class Added(Generic[C]):
 
     def end(self, chunk: C, choice: int, reason: FinishReason) -> list[Sent[C]]:
         """Return the chunks that end a choice."""
-        ends = self._adapter.end(self._bare(chunk), choice, reason, self._lanes.released)
+        real = choice if self.one is None else self.one.last_choice
+        ends = self._adapter.end(self._bare(chunk), real, reason, self._lanes.released)
         return [Sent(each) for each in ends]
 
     def messages(self, message: str, choices: Mapping[int, C]) -> list[Sent[C]]:

@@ -26,6 +26,8 @@ class TextFlow:
     error: Exception | None = None
     ending = ()
     provider = "text"
+    has_timer = False  # a text has no sign of its end
+    awaits_silence = False
 
     def __init__(self, stage: Stage, meter: Meter, block_message: str) -> None:
         self.findings: list[Finding] = []
@@ -108,6 +110,9 @@ class TextFlow:
         except Exception as error:
             raise stage_error(error) from error
         return self._sort(events)
+
+    def believe(self) -> Sequence[Sent[str]]:
+        return ()
 
     def forget(self) -> None:
         """Drop the last text."""
