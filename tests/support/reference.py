@@ -252,7 +252,7 @@ def _searched(compiled: regex.Pattern[str], text: str, at: int) -> regex.Match[s
 
 def distinct_words(rule: Rule) -> list[str]:
     """The rule's words; one of those that compare equal."""
-    return list({folded(word, rule.ignore_case): word for word in reversed(rule.words)}.values())
+    return list({spelled(rule, word).pattern: word for word in reversed(rule.words)}.values())
 
 
 def spans_found(rule: Rule, text: str) -> list[Span]:
