@@ -23,6 +23,9 @@ NEEDS_ray := .[ray]
 # Kosong fits none of the newer clients of OpenAI, and needs Python 3.12: else its tests take its parts' short form.
 TESTS_kosong := tests/providers/test_kosong.py tests/integrations/test_kosong.py
 NEEDS_kosong := . kosong
+# LiteLLM's proxy fixes the versions of many packages.
+TESTS_litellm := tests/sdks/test_litellm_proxy.py
+NEEDS_litellm := .[serve] litellm[proxy]
 TOOLS := build/tools
 # `make test LOCKED=1` takes the versions of requirements-dev.txt, otherwise the newest that fit.
 LOCKED ?=
@@ -90,10 +93,10 @@ bench-others:
 			|| echo "$$rival does not install" >&2; done
 
 # What guards against the next version of a dependency, and the long runs; each part goes on where it was stopped.
-weekly: weekly-ray weekly-kosong weekly-long weekly-fuzz weekly-charts weekly-repairs
+weekly: weekly-ray weekly-kosong weekly-litellm weekly-long weekly-fuzz weekly-charts weekly-repairs
 
-# Each in an environment of its own: Ray does not start where there is grpcio, Kosong wants an older openai.
-weekly-ray weekly-kosong: weekly-%:
+# Each in an environment of its own: Ray does not start where there is grpcio, the others want older packages.
+weekly-ray weekly-kosong weekly-litellm: weekly-%:
 	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed" >&2; exit 1; }
 	test -x $(WEEKLY)/$*/bin/python || $(PYTHON) -m venv $(WEEKLY)/$*
 	$(WEEKLY)/$*/bin/python -m pip install --quiet --upgrade "pip>=25.1"

@@ -1,87 +1,39 @@
-"""LiteLLM's proxy: a class for `litellm_settings: {callbacks: ...}` guards what its clients get."""
+"""LiteLLM's proxy: a guardrail of its configuration guards prompts, streams and whole answers."""
 
 import asyncio
 import os
-from collections.abc import AsyncGenerator
 from typing import Any
 
 from support.local_provider import provider
 
-from guardstream import Guard
-from guardstream.http import aguard_body
-
 os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")  # it would ask the network
 
 import litellm
-from litellm.integrations.custom_logger import CustomLogger
-from litellm.types.llms.openai import ResponsesAPIResponse
 
-guard = Guard.load("guardstream/chat")
+from guardstream.integrations.litellm import Guardrail
 
-FORMATS: dict[type, str] = {
-    litellm.ModelResponse: "openai_chat",
-    ResponsesAPIResponse: "openai_responses",
-}
-"""The formats of whole answers, by their classes."""
-
-
-class Guarded(CustomLogger):
-    """The hooks that the proxy calls before it answers."""
-
-    async def async_post_call_streaming_iterator_hook(
-        self,
-        user_api_key_dict: Any,  # noqa: ARG002
-        response: Any,
-        request_data: dict[str, Any],  # noqa: ARG002
-    ) -> AsyncGenerator[Any]:
-        async with guard.wrap(response) as stream:
-            async for chunk in stream:
-                yield chunk
-
-    async def async_post_call_success_hook(
-        self,
-        data: dict[str, Any],  # noqa: ARG002
-        user_api_key_dict: Any,  # noqa: ARG002
-        response: Any,
-    ) -> Any:
-        if isinstance(response, litellm.EmbeddingResponse):  # numbers
-            return response
-        if isinstance(response, dict):  # of /v1/messages
-            body, _ = await aguard_body(guard, "anthropic", response)
-            return body
-        provider = FORMATS.get(type(response))
-        if provider is None:
-            raise TypeError(f"no rules for {type(response).__qualname__!r}")
-        body, _ = await aguard_body(guard, provider, response.model_dump(mode="json"))
-        return type(response)(**body)
-
-
-hooks = Guarded()
-"""What the proxy's configuration names."""
+guardrail = Guardrail(
+    policy="guardstream/chat",
+    guardrail_name="guardstream",
+    event_hook=["pre_call", "post_call"],
+    default_on=True,
+)
+"""What the proxy makes of `guardrail: guardstream.integrations.litellm.Guardrail`."""
 
 
 async def main() -> None:
     with provider() as url:
-        router = litellm.Router(
-            [
-                {
-                    "model_name": "chat",
-                    "litellm_params": {
-                        "model": "openai/example",
-                        "api_base": f"{url}/v1",
-                        "api_key": "none",
-                    },
-                }
-            ]
-        )
+        where: dict[str, Any] = {"api_base": f"{url}/v1", "api_key": "none"}
         messages: list[Any] = [{"role": "user", "content": "Who can help me?"}]
+        asked: dict[str, Any] = {"model": "chat", "messages": messages, "metadata": {}}
         # From here on the proxy does it.
-        streamed = await router.acompletion("chat", messages, stream=True)
+        asked = await guardrail.async_pre_call_hook(None, None, asked, "completion")
+        streamed = await litellm.acompletion("openai/example", messages, stream=True, **where)
         shown = ""
-        async for chunk in hooks.async_post_call_streaming_iterator_hook(None, streamed, {}):
+        async for chunk in guardrail.async_post_call_streaming_iterator_hook(None, streamed, asked):
             shown += chunk.choices[0].delta.content or ""
-        answer = await router.acompletion("chat", messages)
-        whole = await hooks.async_post_call_success_hook({}, None, answer)
+        answer = await litellm.acompletion("openai/example", messages, **where)
+        whole = await guardrail.async_post_call_success_hook(asked, None, answer)
     print(shown, whole.choices[0].message.content, sep="\n")
     assert shown == "Certainly! Write to [email], she will help."
     assert shown == whole.choices[0].message.content

@@ -65,7 +65,9 @@ def test_the_core_has_no_event_loop_clock_file_or_log(path: Path) -> None:
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
 def test_no_provider_sdk_is_imported(path: Path) -> None:
-    assert not {name.split(".")[0] for name in imports(path)} & SDKS
+    # LiteLLM calls only guardrails of its own class.
+    own = {path.stem} if path.parent.name == "integrations" and path.stem == "litellm" else set()
+    assert not {name.split(".")[0] for name in imports(path)} & SDKS - own
 
 
 FLOWS = sorted((PACKAGE / "stream/flows").glob("*.py"))

@@ -53,13 +53,22 @@ def checked_request(guard: Guard, provider: str, body: bytes) -> bytes:
     request, guard = object_of(body), guard.pinned()
     if guard.policy.input is None:
         return body
-    _check_names(provider, request)
-    check = partial(_checked_fields, guard, provider, request)
-    checked = check() if guard.vault is None else guard.vault.settled(check)
+    checked = checked_fields(guard, provider, request)
     if checked is request:
         return body
     with refused():
         return json_bytes(checked, len(body))
+
+
+def checked_fields(guard: Guard, provider: str, request: dict[str, Any]) -> dict[str, Any]:
+    """Return the fields of a request to forward: the same object unless a rule changes one.
+
+    The guard's policy has an `input`. Raises RefusedError for a request that a rule forbids, or
+    that cannot be judged.
+    """
+    _check_names(provider, request)
+    check = partial(_checked_fields, guard, provider, request)
+    return check() if guard.vault is None else guard.vault.settled(check)
 
 
 def object_of(body: bytes) -> dict[str, Any]:

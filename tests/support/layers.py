@@ -23,8 +23,8 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("receipts",),
     ("operations",),
     ("guard",),
-    ("http", "integrations", "testing", "bulk"),
-    ("serve", "play"),
+    ("http", "testing", "bulk"),
+    ("serve", "play", "integrations"),
     ("envoy",),
     ("cli",),
 )

@@ -19,9 +19,9 @@ from pydantic_core.core_schema import any_schema
 
 MODE = os.environ.get("GUARDSTREAM_TESTS", "")
 
-MAY_LACK = frozenset({"kosong", "litellm", "ray"})
+MAY_LACK = frozenset({"backoff", "kosong", "litellm", "ray"})
 """What `all` may lack: Kosong needs Python 3.12, litellm excludes some versions of openai, and Ray
-has an environment of its own."""
+and LiteLLM's proxy, which needs `backoff`, have environments of their own."""
 
 
 class _Placeholder(type):
