@@ -13,6 +13,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -53,8 +54,7 @@ def blocks(page: Path) -> list[tuple[str, str]]:
 
 def programs(page: Path) -> Iterator[tuple[str, str]]:
     """Each program of a page, and what the page says that it prints."""
-    found = blocks(page)
-    for (kind, text), (following, output) in zip(found, [*found[1:], ("", "")], strict=True):
+    for (kind, text), (following, output) in pairwise([*blocks(page), ("", "")]):
         if kind == "python" and following == "text":
             yield (ASK if NAMED.match(text) else text), output
 
