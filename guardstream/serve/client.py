@@ -39,7 +39,7 @@ class Client:
         async with self._sending:
             if self.journal is not None:
                 frames = await self.journal.keep(frames)
-                frames += self.journal.rest() if last else []
+                frames += await self.journal.rest() if last else []
             data = b"".join(frames)
             if last:
                 self.complete = True

@@ -144,10 +144,16 @@ class Journal:
             return self._decoder.feed(data)
         return await self._long(partial(self._decoder.feed, data))
 
-    def rest(self) -> list[bytes]:
-        """Return the events that waited for more of the stream, which has ended."""
+    async def rest(self) -> list[bytes]:
+        """Return the events that waited for more of the stream, which has ended.
+
+        A last event without its blank line gets one: without that, clients drop it.
+        """
+        ended = [] if self._decoder.is_between else await self.keep([b"\n\n"])
         shown = [] if self._restoring is None else self._restoring.finish()
-        return [with_id(self._secret, each) if self._keeping else each.raw for each in shown]
+        return ended + [
+            with_id(self._secret, each) if self._keeping else each.raw for each in shown
+        ]
 
     async def linger(self, seconds: float) -> None:
         """Wait, in intervals of `seconds`, until nobody follows the stream in the store, or it is

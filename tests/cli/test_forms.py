@@ -14,9 +14,10 @@ from ruamel.yaml import YAML
 from guardstream import Guard, Policy, PolicyError
 from guardstream.cli.app import app
 from guardstream.cli.progress import shown
-from tests.cli.test_policies import POLICY, Cli, cli, dataset, policy
+from tests.cli.test_policies import POLICY, dataset, policy
+from tests.support.command_line import Cli
 
-__all__ = ["cli", "policy"]
+__all__ = ["policy"]
 
 
 def test_a_first_policy_passes_lint_and_its_tests(cli: Cli, tmp_path: Path) -> None:

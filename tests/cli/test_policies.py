@@ -95,6 +95,8 @@ def test_lint_names_what_nothing_is_called(
     take = tmp_path / "take.json"
     strict = tmp_path / "strict.yaml"
     assert [line.removeprefix(f"{path}:") for line in lines] == [
+        "10:11: warning: the format 'own' has no end: a stream that the guard ends just closes: "
+        "name its last event by 'done' or 'end'",
         "4:36: warning: no 'wrods' among the entry points 'guardstream.counters', there is none",
         "5:16: warning: no 'my_stage' among the entry points 'guardstream.stages', there is none",
         "5:33: warning: 'company.stages:Mine' has a colon: write 'company.stages.Mine'",

@@ -230,7 +230,7 @@ def test_a_judge_that_fails_where_text_is_held_no_more_fails_its_rule() -> None:
     rule = Rule("p", patterns=(r"(..)\1{2,}",), validators=(judge,), replacement="*")
     events = events_of(rule, f"ababab {PROSE}", 16)
     assert [event.kind for event in events if isinstance(event, Finding)] == ["rule_error"]
-    assert events[-1] == Finish("content_filter")
+    assert events[-1] == Finish("error")
 
 
 def test_what_has_overflowed_lives_on_until_a_match_that_hid_it_is_judged() -> None:

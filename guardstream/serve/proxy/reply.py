@@ -182,7 +182,7 @@ class Reply:
         try:
             yield
             complete = True
-            if rest := journal.rest():
+            if rest := await journal.rest():
                 await self._transmit(b"".join(rest), more=True)
         finally:
             self._journal = None
