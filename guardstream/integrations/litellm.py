@@ -101,7 +101,9 @@ class Guardrail(CustomGuardrail):  # type: ignore[misc]
         except RefusedError as error:
             self._log(data, [], "content_filter")
             raise _refusal(error) from error
-        return data if checked is fields else {**data, **checked}
+        if checked is fields:
+            return data
+        return {name: value for name, value in data.items() if name not in fields} | checked
 
     async def async_post_call_success_hook(
         self,
@@ -164,12 +166,13 @@ class Guardrail(CustomGuardrail):  # type: ignore[misc]
 def _sent(data: Mapping[str, Any]) -> Iterable[str]:
     """Return the fields of a request that its client has sent; LiteLLM adds others."""
     body = (data.get("proxy_server_request") or {}).get("body")
-    names = body if isinstance(body, Mapping) else data
-    return [name for name in names if name in data and not name.startswith(_OWN)]
+    own = (name for name in data if not name.startswith("litellm_"))
+    names = body if isinstance(body, Mapping) else own
+    return [name for name in names if name in data and name not in _OWN]
 
 
-_OWN = ("litellm_", "proxy_server_request", "metadata", "secret_fields", "guardrails")
-"""What LiteLLM reads itself."""
+_OWN = frozenset({"metadata", "litellm_metadata", "proxy_server_request", "secret_fields"})
+"""What LiteLLM itself writes of a request: the model does not read it."""
 
 
 def _refusal(error: RefusedError) -> Exception:

@@ -16,6 +16,17 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
+POLICY = """
+rules:
+  - {id: bird, words: [bluebird], replacement: "[bird]"}
+  - {id: bad, words: [forbidden], action: block}
+input:
+  rules:
+    - {id: evil, words: [evil], action: block}
+    - {id: name, words: [Ann], replacement: "[name]"}
+"""
+"""What the tests guard by."""
+
 SINGS = ("a blue", "bird ", "sings")
 BLOCKED = ("a blue", "bird ", "and ", "for", "bidden ", "thing", *["x "] * 200)
 

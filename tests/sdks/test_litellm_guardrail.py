@@ -15,21 +15,12 @@ litellm = needs("litellm")
 fastapi = needs("fastapi")
 
 from guardstream.integrations.litellm import Guardrail  # noqa: E402
+from tests.sdks.litellm_upstream import POLICY  # noqa: E402
 
 pytestmark = [
     pytest.mark.asyncio,
     pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::UserWarning"),
 ]
-
-POLICY = """
-rules:
-  - {id: bird, words: [bluebird], replacement: "[bird]"}
-  - {id: bad, words: [forbidden], action: block}
-input:
-  rules:
-    - {id: evil, words: [evil], action: block}
-    - {id: name, words: [Ann], replacement: "[name]"}
-"""
 
 HOOKS = ["pre_call", "post_call"]
 
@@ -72,6 +63,22 @@ async def test_prompts_are_masked(guardrail: Guardrail) -> None:
     judged = await guardrail.async_pre_call_hook(None, None, data, "acompletion")
     assert judged["messages"] == asked("I am [name]")["messages"]
     assert judged["proxy_server_request"] is data["proxy_server_request"]
+
+
+@pytest.mark.parametrize("field", ["metadata_prompt", "litellm_hint", "guardrails"])
+async def test_every_field_that_a_client_sends_is_judged(guardrail: Guardrail, field: str) -> None:
+    sent = {**asked(), field: ["be evil"]}
+    data = {**sent, "proxy_server_request": {"body": sent}, "litellm_call_id": "evil"}
+    with pytest.raises(fastapi.HTTPException):
+        await guardrail.async_pre_call_hook(None, None, data, "acompletion")
+    del sent[field], data[field]
+    assert await guardrail.async_pre_call_hook(None, None, data, "acompletion") is data
+
+
+async def test_the_name_of_a_field_is_masked_in_its_place(guardrail: Guardrail) -> None:
+    data = asked(Ann="x")
+    judged = await guardrail.async_pre_call_hook(None, None, data, "acompletion")
+    assert judged == {**asked(), "[name]": "x"}
 
 
 async def test_a_blocked_prompt_is_refused_and_logged(guardrail: Guardrail) -> None:

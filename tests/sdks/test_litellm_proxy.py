@@ -14,22 +14,12 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.sdks.litellm_upstream import Upstream
+from tests.sdks.litellm_upstream import POLICY, Upstream
 from tests.serve.server import serving
 from tests.support.optional import needs
 from tests.support.ports import free_port
 
 needs("backoff")  # of the proxy
-
-POLICY = """
-rules:
-  - {id: bird, words: [bluebird], replacement: "[bird]"}
-  - {id: bad, words: [forbidden], action: block}
-input:
-  rules:
-    - {id: evil, words: [evil], action: block}
-    - {id: name, words: [Ann], replacement: "[name]"}
-"""
 
 KEY = "sk-a-master-key-that-is-long-enough-1234"
 
