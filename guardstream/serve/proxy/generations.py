@@ -13,7 +13,6 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from urllib.parse import quote
 
 from guardstream.errors import PolicyError
@@ -73,8 +72,8 @@ class Generations:
         for name, guard in self._guards.items():
             policy = guard.policy
             if self._current.get(name) is not policy:
-                self._current[name] = policy
                 self._write(name, policy)
+                self._current[name] = policy
 
     def reload(self, load: Callable[[str], Policy]) -> None:
         """Load all policies anew and publish them, or none of them if one is invalid."""
@@ -93,9 +92,12 @@ class Generations:
         os.replace(made, path)
 
     def follow(self) -> None:
-        """Publish again whenever files change, until `stop`."""
+        """Publish again whenever files change, until `stop`; what fails is tried again."""
         while not self._stopped.wait(_POLL):
-            self.publish()
+            try:
+                self.publish()
+            except OSError as error:  # a full disk, say: the workers keep what they have
+                log.error("a policy could not be published: %s", error.strerror)
 
     def stop(self) -> None:
         """End `follow`."""
@@ -103,16 +105,15 @@ class Generations:
 
 
 @contextmanager
-def published(guards: Mapping[str, Guard]) -> Iterator[Generations]:
-    """Publish policies for the processes that are started meanwhile. OSError if that fails."""
-    with TemporaryDirectory(prefix="guardstream-policies-") as folder:
-        generations = Generations(folder, guards)
-        os.environ[FOLDER] = folder
-        thread = threading.Thread(target=generations.follow, daemon=True)
-        thread.start()
-        try:
-            yield generations
-        finally:
-            generations.stop()
-            thread.join()
-            os.environ.pop(FOLDER, None)
+def published(folder: str, guards: Mapping[str, Guard]) -> Iterator[Generations]:
+    """Publish policies in a folder for the processes that are started meanwhile."""
+    generations = Generations(folder, guards)
+    os.environ[FOLDER] = folder
+    thread = threading.Thread(target=generations.follow, daemon=True)
+    thread.start()
+    try:
+        yield generations
+    finally:
+        generations.stop()
+        thread.join()
+        os.environ.pop(FOLDER, None)

@@ -191,13 +191,14 @@ class ServeOptions:
         guards: dict[str, Guard] = {}
         operations_of: dict[str, Operations] = {}
         for name, path in self.policies.items():
-            if shared is None:
-                watched = Watched(path, allow_code=self.allow_code)
-            else:
-                watched = Published(shared, name)
+            watched = (
+                Watched(path, allow_code=self.allow_code)
+                if shared is None
+                else Published(shared, name)
+            )
             current = watched.policy()
-            reload = current.file.reload if self.reload is None else self.reload
-            reload = reload or shared is not None
+            wanted = current.file.reload if self.reload is None else self.reload
+            reload = wanted or shared is not None
             applied = operations(current if name == DEFAULT else other_policy(current))
             if applied is not None:
                 operations_of[name] = applied

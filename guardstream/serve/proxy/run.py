@@ -17,7 +17,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import asdict
 from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -213,25 +213,15 @@ def _serve(
         config = uvicorn.Config(f"{__name__}:from_environment", **arguments)
         server = uvicorn.Server(config)
         if workers > 1:
-            with _published(settings) as generations:
+            with (
+                _shared_folder("policies") as folder,
+                published(folder, settings.guards) as generations,
+            ):
                 _supervise(config, server, listener, options, generations)
         else:
             server.run(sockets=[listener])
             if not server.started:
                 raise ListenError("the proxy did not start: the reason is above")
-
-
-@contextmanager
-def _published(settings: ProxySettings) -> Iterator[Generations]:
-    with ExitStack() as stack:
-        try:
-            generations = stack.enter_context(published(settings.guards))
-        except OSError as error:
-            raise ListenError(
-                "several workers share their policies in a folder that can be written: mount one "
-                "at /tmp, or name one in TMPDIR"
-            ) from error
-        yield generations
 
 
 def _supervise(
@@ -398,16 +388,23 @@ def _metrics_folder(workers: int, *, counted: bool) -> Iterator[None]:
     if not counted or workers == 1 or "PROMETHEUS_MULTIPROC_DIR" in os.environ:
         yield
         return
+    with _shared_folder("metrics") as folder:
+        os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
+        yield
+
+
+@contextmanager
+def _shared_folder(what: str) -> Iterator[str]:
+    """Create a folder that the workers share, as long as they run. ListenError if that fails."""
     try:
-        shared = tempfile.TemporaryDirectory(prefix="guardstream-metrics-")
+        shared = tempfile.TemporaryDirectory(prefix=f"guardstream-{what}-")
     except OSError as error:
         raise ListenError(
-            "the metrics of several workers need a folder that can be written: mount one at /tmp, "
+            f"the {what} of several workers need a folder that can be written: mount one at /tmp, "
             "or name one in TMPDIR"
         ) from error
     with shared as folder:
-        os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
-        yield
+        yield folder
 
 
 def from_environment() -> Starlette:
