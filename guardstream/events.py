@@ -21,6 +21,7 @@ __all__ = [
 
 Action: TypeAlias = Literal["monitor", "mask", "block", "stop"]
 Severity: TypeAlias = Literal["low", "medium", "high", "critical"]
+SEVERITIES: tuple[Severity, ...] = ("low", "medium", "high", "critical")
 FindingKind: TypeAlias = Literal["match", "overflow", "rule_error", "repair"]
 FinishReason: TypeAlias = Literal[
     "stop",
@@ -115,9 +116,6 @@ class Region:
     findings: tuple[Finding, ...]
 
 
-_SEVERE = ("low", "medium", "high", "critical")
-
-
 def _place(finding: Finding) -> tuple[int, str, str]:
     return finding.choice, finding.channel, finding.path
 
@@ -142,7 +140,7 @@ _COVERING = frozenset(("match", "overflow"))
 
 
 def _region(found: list[Finding]) -> Region:
-    worst = max(found, key=lambda each: _SEVERE.index(each.severity))
+    worst = max(found, key=lambda each: SEVERITIES.index(each.severity))
     return Region(worst, found[0].start, max(each.end for each in found), tuple(found))
 
 

@@ -10,28 +10,13 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from guardstream.events import Action, Finding, FindingKind, Severity, counted
+from guardstream.events import Finding, counted
 from guardstream.observability.audit import Torn, read_audit
 
 _MEASURED = ("seconds", "first_received", "first_released", "held_max", "held_seconds")
 _SPEEDS = ("characters_per_second", "tokens_per_second")
 _COUNTED = ("finishes", "policies", "findings", "blocks", "errors")
 _SUMMED = ("characters_in", "characters_out", "input_tokens", "output_tokens")
-
-
-class _Finding(BaseModel):
-    rule: str
-    action: Action
-    severity: Severity = "medium"
-    kind: FindingKind = "match"
-    channel: str = "text"
-    choice: int = 0
-    path: str = ""
-    start: int = 0
-    end: int = 0
-
-    def finding(self) -> Finding:
-        return Finding(**self.model_dump())
 
 
 class _Stream(BaseModel):
@@ -43,7 +28,7 @@ class _Stream(BaseModel):
     fingerprint: str
     finish: str
     started: str = ""
-    findings: list[_Finding]
+    findings: list[Finding]
     seconds: float
     characters_in: int
     characters_out: int
@@ -88,7 +73,7 @@ class Report:
         self.streams += 1
         self.finishes[stream.finish] += 1
         self.policies[f"{stream.policy or '-'}@{stream.fingerprint}"] += 1
-        found = counted(each.finding() for each in stream.findings)
+        found = counted(stream.findings)
         self.findings.update(f"{each.rule} ({each.action})" for each in found)
         if stream.blocked_by:
             self.blocks[stream.blocked_by] += 1

@@ -11,10 +11,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
+from guardstream.events import SEVERITIES
 from guardstream.hints import hint
 from guardstream.policy.model import PolicyFile
 from guardstream.policy.sources import MergedPolicy, PlacedRule
-from guardstream.stages.rules import SEVERITIES, Rule
+from guardstream.stages.rules import Rule
 
 Pairs = list[tuple[PlacedRule, Rule]]
 

@@ -21,8 +21,6 @@ PUBLIC_REACH = 80
 YIELDS_REACH = 512
 """How many code points before a match are searched for one to which it yields."""
 
-SEVERITIES: tuple[Severity, ...] = ("low", "medium", "high", "critical")
-
 
 @dataclass(frozen=True, slots=True)
 class Keep:

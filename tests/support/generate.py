@@ -13,8 +13,8 @@ from typing import get_args
 
 import regex
 
-from guardstream.events import Action, Finding, Severity
-from guardstream.stages.rules import SEVERITIES, Keep, OnOverflow, Rule, Validator
+from guardstream.events import SEVERITIES, Action, Finding, Severity
+from guardstream.stages.rules import Keep, OnOverflow, Rule, Validator
 
 from .patterns import (
     Alt,

@@ -18,8 +18,8 @@ from typing import TypeAlias
 
 import regex
 
-from guardstream.events import Event, Finding, Finish, Text
-from guardstream.stages.rules import PUBLIC_REACH, SEVERITIES, Keep, OnError, OnOverflow, Rule
+from guardstream.events import SEVERITIES, Event, Finding, Finish, Text
+from guardstream.stages.rules import PUBLIC_REACH, Keep, OnError, OnOverflow, Rule
 
 from .patterns import END, Matched, Rest, Thread, Tree
 

@@ -14,7 +14,7 @@ from guardstream.cli.importing.secret_group import Secrets, secrets
 from guardstream.cli.importing.shape import ANYTHING, UNUSED, fitted
 from guardstream.cli.importing.write import Draft, containing, keyword_notes, slug
 from guardstream.cli.importing.yaml_file import mapping
-from guardstream.stages.rules import SEVERITIES
+from guardstream.events import SEVERITIES
 
 _ALLOWED = {"id": str, "description": UNUSED, "regex": str, "path": str}
 

@@ -127,15 +127,16 @@ class Upstream:
         `auth` is the header of the key at its endpoint.
         """
         target = self._target
+        own = {name for name, _ in self._own}
         kept_back = _NOT_SENT | of_the_connection(values(headers, b"connection"))
+        kept_back |= {name.decode() for name in own}
         named = ((name.lower(), value) for name, value in headers)
         sent = [pair for pair in named if plain_name(pair[0]).decode("latin-1") not in kept_back]
         if self._held:  # after what the client's `Connection` removes
-            sent = with_key(sent, target.key, target.auth or auth)
+            keyed = with_key(sent, target.key, target.auth or auth)
+            sent = [pair for pair in keyed if pair[0] not in own]
             query = query_without(query)
         url = target.address(quote(path, safe=PATH), quote(query, safe=_QUERY))
-        own = {name for name, _ in self._own}
-        sent = [pair for pair in sent if pair[0] not in own]
         sent += [*self._own, (b"accept-encoding", b"identity")]
         names = {name for name, _ in sent}
         sent += [pair for pair in _USUAL if pair[0] not in names]

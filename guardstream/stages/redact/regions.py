@@ -8,8 +8,9 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
+from guardstream.events import SEVERITIES
 from guardstream.scan.reader import Reader
-from guardstream.stages.rules import SEVERITIES, Keep, Pseudonym, Rule, StandIn
+from guardstream.stages.rules import Keep, Pseudonym, Rule, StandIn
 
 
 class Span(NamedTuple):

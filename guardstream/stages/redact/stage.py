@@ -9,14 +9,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
-from guardstream.events import Event, Finding, FindingKind, Finish, Text, match_found
+from guardstream.events import SEVERITIES, Event, Finding, FindingKind, Finish, Text, match_found
 from guardstream.scan.match import Match, Scan, Window
 from guardstream.scan.reader import FindUnseen, Ran, Settled, reader_of, run
 from guardstream.scan.unseen import PLAIN, Parts
 from guardstream.stages.halves import Halves
 from guardstream.stages.redact.regions import Regions
 from guardstream.stages.redact.searches import Searches
-from guardstream.stages.rules import SEVERITIES, OnError, OnOverflow, Rule
+from guardstream.stages.rules import OnError, OnOverflow, Rule
 
 ENDING = frozenset(("block", "stop"))
 """The actions that end the stream."""

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import Literal, TypeAlias
 
 from guardstream.providers.adapter import Piece, Reading, Slot
-from guardstream.stream.flows.identities import Waiting
+from guardstream.stream.flows.identities import Waiting, is_delta
 
 REPEATED = 16
 """Code points that growing values have repeated by then."""
@@ -126,7 +126,7 @@ class Growths:
         """Return a reading in which a cumulative value is what is new in it, and a copy."""
         pieces: list[Piece] = []
         for piece in reading.pieces:
-            last = self.last.get(piece.slot) if _is_text(piece) else None
+            last = self.last.get(piece.slot) if is_delta(piece) else None
             if last is None:
                 pieces.append(piece)
             elif piece.text.startswith(last):
@@ -177,8 +177,4 @@ def _is_copy(piece: Piece | None, of: Piece) -> bool:
 def _texts(reading: Reading) -> list[Piece]:
     """Return the texts in a chunk that may be cumulative: none if it also repeats them."""
     copied = {piece.slot for piece in reading.pieces if piece.kind in ("copy", "echo", "parsed")}
-    return [piece for piece in reading.pieces if _is_text(piece) and piece.slot not in copied]
-
-
-def _is_text(piece: Piece) -> bool:
-    return piece.kind == "delta" and piece.slot.channel in ("text", "thinking")
+    return [piece for piece in reading.pieces if is_delta(piece) and piece.slot not in copied]

@@ -225,7 +225,11 @@ def _texts(reading: Reading) -> list[Piece]:
 
 
 def _is_text(piece: Piece) -> bool:
+    """Return whether an index may tell a piece apart; names of events are told apart elsewhere."""
+    return is_delta(piece) and not piece.slot.name
+
+
+def is_delta(piece: Piece) -> bool:
     """Return whether a piece is a delta of an answer or of thinking: a call begins with its name,
-    so its index is never in doubt."""
-    is_named = bool(piece.slot.name)  # names of events are told apart elsewhere
-    return piece.kind == "delta" and piece.slot.channel in ("text", "thinking") and not is_named
+    so neither its index nor its growth is in doubt."""
+    return piece.kind == "delta" and piece.slot.channel in ("text", "thinking")
