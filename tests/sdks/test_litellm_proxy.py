@@ -60,11 +60,9 @@ everywhere = pytest.mark.parametrize("path", PATHS)
 
 
 class Proxy:
-    def __init__(self, url: str, upstream: Upstream) -> None:
+    def __init__(self, client: httpx.Client, upstream: Upstream) -> None:
         self.upstream = upstream
-        self._client = httpx.Client(
-            base_url=url, headers={"authorization": f"Bearer {KEY}"}, timeout=60
-        )
+        self._client = client
 
     def ask(self, path: str, text: str, *, stream: bool) -> httpx.Response:
         return self._client.post(path, json=asked(path, text, stream=stream))
@@ -90,7 +88,9 @@ def proxy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Proxy]:
         url = f"http://127.0.0.1:{port}"
         try:
             wait_until_ready(url, process, folder / "log")
-            yield Proxy(url, upstream)
+            key = {"authorization": f"Bearer {KEY}"}
+            with httpx.Client(base_url=url, headers=key, timeout=60) as client:
+                yield Proxy(client, upstream)
         finally:
             process.terminate()
             process.wait(60)
