@@ -204,7 +204,7 @@ SETTINGS: Mapping[str, Mapping[str, str]] = {
     "guardstream.http.WireGuard": {
         **_code(FORMAT, "media", "provider"),
         **_code("data of one stream", "words"),
-        **_code(FLOW, "keep_text"),
+        **_code(FLOW, "keep_text", "has_timer"),
         "unknown": "unknown",
         "deadlines": "limits.total",
         "attributes": "audit.attributes",

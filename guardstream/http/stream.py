@@ -31,12 +31,14 @@ class WireGuard(Outcome[bytes]):
       `data_stream`, `packets` (Socket.IO's), `messages`, or `text`, to which `provider` does not
       apply; None detects it from the first bytes.
     - `provider`, `words`, `unknown`, `keep_text`, `deadlines`, `attributes`: as for `Guard.wrap`.
+    - `has_timer`: whether the caller calls `wake` in time, see `remaining`. If not, a sign of an
+      end in a chunk of its own is believed at once.
 
     `ended` is set as soon as nothing more will go out, whatever the source still sends. `error` is
     the error that ended the body after frames that could go out; with `observer_errors="raise"` it
     may be an observer's. The guard's observers are notified of the body, so call `close` when it is
-    abandoned. The caller must enforce the policy's deadlines: `remaining` returns the seconds until
-    the next one.
+    abandoned. The caller must watch the time: `remaining` returns the seconds until `wake` has
+    something to do.
     """
 
     @known_arguments
@@ -51,6 +53,7 @@ class WireGuard(Outcome[bytes]):
         keep_text: bool = True,
         deadlines: Deadlines | None = None,
         attributes: Mapping[str, str] | None = None,
+        has_timer: bool = False,
     ) -> None:
         guard = guard.pinned()
         options: Delivering = {
@@ -59,7 +62,11 @@ class WireGuard(Outcome[bytes]):
             "attributes": attributes,
         }
         start = guard.flow(provider=provider, media=media, words=words, unknown=unknown)
-        super().__init__(StreamState(start, guard.options(guard.policy, options)))
+        resolved = guard.options(guard.policy, options)
+        super().__init__(StreamState(start, resolved))
+        self.state.has_timer = has_timer
+        self._clock = resolved.clock
+        self._silent_at: float | None = None  # when silence proves an end; inf once it has
         self._bytes: Flow[bytes] = self.state.begin(b"")
         self._unseen: ObserverError | None = None
         if self.state.watch is not None:
@@ -87,10 +94,31 @@ class WireGuard(Outcome[bytes]):
         return self._take(self.state.settle)
 
     def remaining(self) -> float | None:
-        """Return the seconds until the policy's next deadline; None if it has none."""
+        """Return the seconds until `wake` is due, as it stands; None if nothing waits for it."""
         watch = self.state.watch
-        remaining = inf if watch is None or self.ended is not None else watch.remaining()
+        if self.ended is not None or (watch is None and self._silent_at is None):
+            return None
+        deadline = inf if watch is None else watch.remaining()
+        silence = inf if self._silent_at is None else self._silent_at - self._clock()
+        remaining = min(deadline, silence)
         return None if remaining == inf else remaining
+
+    def wake(self) -> list[bytes]:
+        """Take the time that has passed; return the frames that may go out because of it.
+
+        Silence after the sign of an end proves it, and a deadline ends the body as `timeout`.
+        Raises the same exceptions as `feed`.
+        """
+        state = self.state
+        if self.ended is None and state.watch is not None and state.watch.remaining() <= 0:
+            state.lapse()
+            frames = [state.deliver(each) for each in self._queued()]
+            self.close("timeout")
+            return frames
+        if self._silent_at is None or self._clock() < self._silent_at:
+            return []
+        self._silent_at = inf
+        return self._take(self._believed)
 
     def close(self, reason: FinishReason = "cancelled") -> None:
         """End the body here, if it is open, with this `reason`; held text is dropped."""
@@ -107,6 +135,23 @@ class WireGuard(Outcome[bytes]):
         notify = state.unreported() if state is not None else None
         if notify is not None:
             notify()
+
+    def _believed(self) -> list[Sent[bytes]]:
+        self.state.believe()
+        return self._queued()
+
+    def _queued(self) -> list[Sent[bytes]]:
+        queued = [*self.state.queue]
+        self.state.queue.clear()
+        return queued
+
+    def _note_silence(self) -> None:
+        """Note when silence will be a proof, counted from the sign: what comes until then, such as
+        a ping, proves nothing."""
+        if not self.state.awaits_silence:
+            self._silent_at = None
+        elif self._silent_at is None:
+            self._silent_at = self._clock() + self.state.settle_seconds
 
     def _take(self, step: Callable[[], Sequence[Sent[bytes]]]) -> list[bytes]:
         state = self.state
@@ -126,4 +171,6 @@ class WireGuard(Outcome[bytes]):
             if self._bytes.error is not None:
                 state.note_error(self._bytes.error)
             self.close(self._bytes.ended)
+        elif state.has_timer:
+            self._note_silence()
         return frames

@@ -105,6 +105,8 @@ class Body:
         self._wire = wire
         self._reading = reading
         self._again = again
+        self._feeding = False
+        self._woken: list[bytes] = []  # frames that go out in their turn
         charset = reading.charset
         made = codecs.getincrementalencoder(charset) if charset is not None else None
         self._encode = made("replace").encode if made is not None else None
@@ -138,8 +140,19 @@ class Body:
             yield [*self._back(self._wire.finish()), *self._held_again()]
 
     def remaining(self) -> float | None:
-        """Return the seconds until the policy's next deadline; None if it has none."""
+        """Return the seconds until `wake` is due; None if nothing waits for it."""
         return self._wire.remaining()
+
+    def wake(self) -> list[bytes]:
+        """Take the time that has passed. While a message is taken, its next frames have the result.
+
+        Raises what `feed` does.
+        """
+        frames = self._back(self._wire.wake())
+        if not self._feeding:
+            return frames
+        self._woken += frames
+        return []
 
     def close(self, reason: FinishReason = "cancelled") -> None:
         """End the body early."""
@@ -152,12 +165,20 @@ class Body:
         self._wire.close("error")
 
     def _guarded(self, pieces: Iterable[bytes]) -> Iterator[list[bytes]]:
+        self._feeding = True
         for piece in pieces:
-            frames = self._back(self._wire.feed(piece))
+            frames = [*self._in_turn(), *self._back(self._wire.feed(piece))]
             if self.ended is not None:
                 yield [*frames, *self._held_again()]
-                return
+                break
             yield frames
+        self._feeding = False
+        if self._woken:
+            yield self._in_turn()
+
+    def _in_turn(self) -> list[bytes]:
+        woken, self._woken = self._woken, []
+        return woken
 
     def _back(self, frames: list[bytes]) -> list[bytes]:
         """Return frames in the body's charset; missing characters become question marks."""
@@ -226,6 +247,7 @@ def wire_of(route: Route, media: Media) -> WireGuard:
         provider=route.provider,
         unknown=route.unknown,
         keep_text=False,  # unused, and a connection may be long-lived
+        has_timer=True,
     )
 
 

@@ -10,6 +10,7 @@ import logging
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from typing import NoReturn
 
 import anyio
@@ -24,6 +25,7 @@ from guardstream.http.endpoints import provider_at
 from guardstream.http.headers import is_part
 from guardstream.providers.errors import BLOCKED, BLOCKED_CODE, Call, errors_of
 from guardstream.providers.generic.any_json import AnyJSON
+from guardstream.serve.alarm import Alarm
 from guardstream.serve.bodies import Body, BodyError, open_body
 from guardstream.serve.classification import PART, BodyClassifier, Handling
 from guardstream.serve.client import Client
@@ -105,6 +107,7 @@ class Exchange:
         self._restores = restores
         self._media: Media | None = None
         self._body: Body | None = None
+        self._alarm: Alarm | None = None  # that of the body
         self._classifier: BodyClassifier | None = None  # until the handling is decided
         self._start: Message = {}
         self._passed = passed
@@ -205,8 +208,8 @@ class Exchange:
             self._client.journal = Journal(replay, self._scope, policy, source, restoring=restoring)
         self._watch()
         self._opened.set()
-        if self._body.remaining() is not None:
-            self._group.start_soon(self._keep_deadlines, self._body)
+        self._alarm = Alarm(self._group, self._body.remaining, partial(self._wake, self._body))
+        self._alarm.set()
         await self._client.transmit({**message, "headers": guarded_headers(headers, policy, media)})
 
     async def _begin_other(self, message: Message) -> None:
@@ -367,6 +370,12 @@ class Exchange:
                     frames = [*frames, *piece]
         except GuardstreamError as error:
             await self._fail("guard_error", error, frames)
+        await self._deliver(body, frames, cut=cut, last=last)
+        if self._alarm is not None:
+            self._alarm.set()
+
+    async def _deliver(self, body: Body, frames: list[bytes], *, cut: bool, last: bool) -> None:
+        """Send frames; if the guard has `cut` the body, stop the application."""
         if body.error is not None:
             await self._fail("guard_error", body.error, frames)
         refused = is_refused(body.ended, body.blocked_by)
@@ -499,16 +508,20 @@ class Exchange:
                 if self._route.heartbeat is not None and self._media == "sse":
                     group.start_soon(self._client.beat, self._route.heartbeat)
 
-    async def _keep_deadlines(self, body: Body) -> None:
-        """End the response when a deadline of the policy passes."""
-        while (left := body.remaining()) is not None and not self._running.stopped:
-            if left > 0:
-                await anyio.sleep(left)
-                continue
-            body.close("timeout")
-            log.error("ended a response: it took longer than the policy allows")
-            with suppress(StoppedError):
-                await self._end_with("deadline", "the answer took too long")
+    async def _wake(self, body: Body) -> None:
+        """Send what silence has proved to be over; end the response at a deadline of the policy."""
+        if self._running.stopped:
+            return
+        with suppress(StoppedError):
+            try:
+                frames = body.wake()
+            except GuardstreamError as error:
+                await self._fail("guard_error", error)
+            if body.ended == "timeout":
+                log.error("ended a response: it took longer than the policy allows")
+                await self._end_with("deadline", "the answer took too long", frames)
+            if frames:
+                await self._deliver(body, frames, cut=body.ended is not None, last=False)
 
 
 def _is_part(message: Message) -> bool:

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple, Protocol, TypeAlias
 
 from guardstream.errors import AdapterError
 from guardstream.events import FinishReason, is_refused
+from guardstream.framing.frames.frame import Media
 from guardstream.framing.json import BOM, json_bytes, json_data, json_start
 from guardstream.framing.packets import split_packet
 from guardstream.guard import Guard
@@ -36,6 +37,14 @@ class Messages(Protocol):
 
     def feed_binary(self, text: str) -> list[str]:
         """Take the text of a binary message; return the texts of those that may go out now."""
+        ...
+
+    def remaining(self) -> float | None:
+        """Return the seconds until `wake` is due; None if nothing waits for it."""
+        ...
+
+    def wake(self) -> list[str]:
+        """Take the time that has passed; return the messages that may go out because of it."""
         ...
 
     def finish(self) -> list[str]:
@@ -116,8 +125,13 @@ class WholeMessages:
 
     feed_binary = feed
 
-    def finish(self) -> list[str]:
+    def remaining(self) -> float | None:
+        return None
+
+    def wake(self) -> list[str]:
         return []
+
+    finish = wake
 
     def close(self, failure: Exception | None = None) -> None:
         pass
@@ -140,12 +154,18 @@ class JsonMessages:
 
     def feed(self, text: str) -> list[str]:
         if self._wire is None:
-            self._wire = wire_of(self._route, "ndjson")
+            self._wire = _wire_of(self._route, "ndjson")
         # In valid JSON, line ends are only between tokens.
         line = text.replace("\r", " ").replace("\n", " ")
         return _lines(self._wire.feed(line.encode() + b"\n"))
 
     feed_binary = feed
+
+    def remaining(self) -> float | None:
+        return None if self._wire is None else self._wire.remaining()
+
+    def wake(self) -> list[str]:
+        return [] if self._wire is None else _lines(self._wire.wake())
 
     def finish(self) -> list[str]:
         return [] if self._wire is None else _lines(self._wire.finish())
@@ -193,8 +213,14 @@ class TextMessages:
         events = [json.loads(each) for each in self._fed(json.dumps({ATTACHMENT: text}))]
         return [event[ATTACHMENT] for event in events if ATTACHMENT in event]
 
+    def remaining(self) -> float | None:
+        return None if self._wire is None else self._wire.remaining()
+
+    def wake(self) -> list[str]:
+        return self._around(self._taken(lambda wire: wire.wake()), self._last)
+
     def finish(self) -> list[str]:
-        return self._around(self._rest(), self._last)
+        return self._around(self._taken(lambda wire: wire.finish()), self._last)
 
     def close(self, failure: Exception | None = None) -> None:
         if self._wire is not None:
@@ -210,22 +236,21 @@ class TextMessages:
 
     def _fed(self, text: str) -> list[str]:
         if text == self._route.end_mark:
-            rest = self._rest()
+            rest = self._taken(lambda wire: wire.finish())
             if self.ended is None:
                 self._wire = None
                 rest.append(text)
             return rest
         if self._wire is None:
-            self._wire = wire_of(self._route, "messages")
-        out = _texts(self._wire.feed(text.encode()))
-        refused = is_refused(self._wire.ended, self._wire.blocked_by)
-        self.ended = "content_filter" if refused else self._wire.ended
+            self._wire = _wire_of(self._route, "messages")
+        out = self._taken(lambda wire: wire.feed(text.encode()))
+        self.ended = self.ended or self._wire.ended
         return out
 
-    def _rest(self) -> list[str]:
+    def _taken(self, step: Callable[[WireGuard], list[bytes]]) -> list[str]:
         if self._wire is None:
             return []
-        out = _texts(self._wire.finish())
+        out = _texts(step(self._wire))
         if is_refused(self._wire.ended, self._wire.blocked_by):
             self.ended = "content_filter"
         return out
@@ -314,6 +339,13 @@ def _texts(frames: list[bytes]) -> list[str]:
 
 def _lines(frames: list[bytes]) -> list[str]:
     return [line for line in b"".join(frames).decode().split("\n") if line.strip()]
+
+
+def _wire_of(route: Route, media: Media) -> WireGuard:
+    """Return the guard of a connection: its silences are a user's, so no deadline ends it."""
+    wire = wire_of(route, media)
+    wire.state.watch = None
+    return wire
 
 
 def _close(wire: WireGuard, failure: Exception | None) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from contextlib import suppress
 from typing import NoReturn
 
@@ -12,6 +13,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from guardstream.errors import GuardstreamError
 from guardstream.guard import Guard
+from guardstream.serve.alarm import Alarm
 from guardstream.serve.endings import guarded_message
 from guardstream.serve.messages import WholeMessage, messages_of
 from guardstream.serve.receiver import Receiver
@@ -62,6 +64,8 @@ class Connection:
         self._binary = False  # whether the application's last message was binary
         self._group = anyio.create_task_group()
         self._running = Running(self._take)
+        self._turn = anyio.Lock()  # messages go out as they were taken, also those of the alarm
+        self._alarm = Alarm(self._group, self._messages.remaining, self._wake)
 
     async def run(self, app: ASGIApp) -> None:
         """Run `app` to its end; its exceptions are raised, unless the guard had ended it."""
@@ -158,24 +162,37 @@ class Connection:
             return
         self._binary = _is_binary(message)
         feed = self._messages.feed_binary if self._binary else self._messages.feed
-        try:
-            texts = feed(text)
-        except GuardstreamError as error:
-            await self._fail(error)
-        await self._send_texts(texts)
+        await self._send_of(lambda: feed(text))
         if self._messages.ended is not None:
             await self._close(NORMAL, "")
+        self._alarm.set()
+
+    async def _wake(self) -> None:
+        """Send what silence has proved to be over."""
+        if self._open and not self._running.stopped:
+            with suppress(StoppedError):
+                await self._send_of(self._messages.wake)
 
     async def _settle(self) -> None:
         """Send what is held when the application closes, because nothing can follow."""
+        await self._send_of(self._messages.finish)
+
+    async def _send_of(self, step: Callable[[], list[str]]) -> None:
+        """Send the guarded messages of a step; close the connection if they were the last."""
         try:
-            texts = self._messages.finish()
+            self._turn.acquire_nowait()  # without a checkpoint, at which a client's leave is seen
+        except anyio.WouldBlock:
+            await self._turn.acquire()
+        try:
+            texts = step()
         except GuardstreamError as error:
             await self._fail(error)
-        await self._send_texts(texts)
+        else:
+            await self._send_texts(texts)
+        finally:
+            self._turn.release()
 
     async def _send_texts(self, texts: list[str]) -> None:
-        """Send guarded messages; close the connection if they were the last."""
         for text in texts:
             await self._send({"type": "websocket.send", **_payload(text, binary=self._binary)})
         if self._messages.error is not None:
