@@ -17,7 +17,7 @@ import anyio.to_thread
 from guardstream.cli.chunks import cut, opened
 from guardstream.cli.output import naming, note
 from guardstream.errors import AdapterError, GuardstreamError
-from guardstream.events import is_refused
+from guardstream.events import GUARD, is_refused
 from guardstream.guard import ONLY_BY_WRAP, Guard
 from guardstream.observability.timeline import Timeline
 from guardstream.stream.flows.choosing import check_text, own_formats
@@ -63,7 +63,9 @@ def run(
         with naming(timeline):
             drawn.save(timeline)
     if is_refused(stream.finish, stream.blocked_by):
-        note(f"guardstream: blocked by rule {stream.blocked_by!r}")
+        failed = stream.blocked_by == GUARD
+        why = "the guard failed" if failed else f"blocked by rule {stream.blocked_by!r}"
+        note(f"guardstream: {why}")
         return BLOCKED
     return CLEAN
 

@@ -72,10 +72,10 @@ class Messages:
                 raise AdapterError("a message in an event stream has a wrong checksum")
             yield raw, _headers(raw[12 : 12 + headers]), raw[12 + headers : -4]
 
-    def finish(self) -> None:
-        """Take the end. AdapterError if it cuts off a message."""
-        if self._rest:
-            raise AdapterError("the stream ends inside a message of an event stream")
+    @property
+    def rest(self) -> bytes:
+        """The beginning of a message that is not complete."""
+        return bytes(self._rest)
 
 
 def event(headers: Headers, payload: bytes) -> dict[str, Any]:

@@ -78,7 +78,8 @@ def reason_at_end(ended: FinishReason | None, sources: Iterable[object]) -> Fini
     if ended not in (None, "stop"):
         return ended
     given: Iterator[Any] = (getattr(source, "finish", None) for source in sources)
-    return next((each for each in given if each in get_args(FinishReason)), "stop")
+    found: FinishReason = next((each for each in given if each in get_args(FinishReason)), "stop")
+    return ended if ended and ended == found else found  # it may have the provider's word
 
 
 def rule_at_end(sources: Iterable[object]) -> str | None:

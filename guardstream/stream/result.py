@@ -112,6 +112,7 @@ class Result:
     - `tool_calls`: all announced calls, in the order in which they began.
     - `usage`: the provider's last usage object.
     - `blocked_by`: the rule that blocked it; None if none did, even if the provider filtered it.
+    - `provider_reason`: the provider's own word for why it ended, where nobody knows that word.
     """
 
     text: str
@@ -121,6 +122,7 @@ class Result:
     tool_calls: Sequence[ToolCall] = ()
     usage: Any = None
     blocked_by: str | None = None
+    provider_reason: str | None = None
 
     @property
     def regions(self) -> tuple[Region, ...]:

@@ -16,6 +16,7 @@ from typing import Any, Generic, TypeAlias, TypeVar
 from guardstream.errors import AdapterError, BlockedError, StageError
 from guardstream.events import GUARD, Finding, FinishReason
 from guardstream.providers.adapter import NONE
+from guardstream.providers.toolkit.reasons import Told
 from guardstream.stream.callbacks import Callbacks, Due
 from guardstream.stream.context import check_kept
 from guardstream.stream.flows.flow import Flow, Known, Sent
@@ -53,6 +54,7 @@ class StreamState(Generic[C]):
         self.queue: deque[Sent[C]] = deque()
         self.delta = ""
         self.finish: FinishReason | None = None
+        self._told: str | None = None  # the source's own word for it, if nobody knows it
         self.stopping = False
         self.expired = False
         self.callback_error: BaseException | None = None
@@ -111,7 +113,8 @@ class StreamState(Generic[C]):
     def result(self) -> Result:
         """A snapshot of what was delivered so far."""
         kept, known, rule = self._delivered, self._known, self.blocked_by
-        return result_of(kept, self.findings, self.finish, known.calls, known.usage, rule)
+        found = result_of(kept, self.findings, self.finish, known.calls, known.usage, rule)
+        return found if self._told is None else replace(found, provider_reason=self._told)
 
     @property
     def _known(self) -> Known:
@@ -272,7 +275,8 @@ class StreamState(Generic[C]):
         """Set the finish reason and stop the clock; later calls have no effect."""
         self._meter.end()
         if self.finish is None:
-            self.finish = reason
+            self._told = reason.word if isinstance(reason, Told) else None
+            self.finish = "stop" if isinstance(reason, Told) else reason
 
     def note_error(self, error: BaseException) -> None:
         """Record the type of the exception that ends the stream, and the rule that a block names;

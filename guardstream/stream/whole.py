@@ -4,9 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
-from guardstream.events import CLOSED, Finding, Finish, FinishReason, Form, Stage, text_of
+from guardstream.events import (
+    CLOSED,
+    UNKNOWN,
+    Channel,
+    Finding,
+    Finish,
+    FinishReason,
+    Form,
+    Stage,
+    text_of,
+)
 from guardstream.stages.passthrough import Passthrough
 from guardstream.stages.pipeline import Pipeline, all_events
 from guardstream.stream.flows.flow import blocking, following, stage_error
@@ -30,6 +40,11 @@ def pipeline_of(
 def guards(policy: Policy, channel: str) -> bool:
     """Return whether `policy` does anything on a channel."""
     return not isinstance(pipeline_of(policy, channel), Passthrough)
+
+
+def does_nothing(policy: Policy) -> bool:
+    """Return whether `policy` does nothing on any channel."""
+    return not any(guards(policy, each) for each in (*get_args(Channel), UNKNOWN))
 
 
 def is_harmless(policy: Policy, text: str) -> bool:

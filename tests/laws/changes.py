@@ -23,12 +23,14 @@ class Rule:
     """A change of events. `finish` is what the stream must end with, None if with its own end;
     `shows` tells whether a client still reads the same text in the same places, `begins` that a
     driver without a timer may show the beginning of a match: it believes a sign in an event of its
-    own. What is exact is then measured with one, and without it no match is shown whole."""
+    own. What is exact is then measured with one, and without it no match is shown whole. `half`:
+    the first half of another event follows."""
 
     change: Callable[[Events, Shape], Events | None]
     finish: str | None = None
     shows: bool = True
     begins: bool = False
+    half: bool = False
 
 
 def _each(events: Events, change: Callable[[Any, int], Any]) -> Events:
@@ -240,6 +242,7 @@ RULES: dict[str, Rule] = {
     "[done]": Rule(_done("[done]")),
     "cut early": Rule(cut(0.3), finish="incomplete"),
     "cut late": Rule(cut(0.9), finish="incomplete"),
+    "cut inside an event": Rule(cut(0.5), finish="incomplete", half=True),
     **{name: Rule(error_of(name), finish="error") for name in ERRORS},
 }
 
@@ -276,4 +279,7 @@ def changed(recording: Recording, name: str) -> bytes | None:
     if name in FRAMINGS:
         return FRAMINGS[name](wire(recording)) if recording.is_sse else None
     events = RULES[name].change(list(recording.events), recording.shape)
-    return None if events is None else wire(recording, tuple(events))
+    if events is None:
+        return None
+    half = wire(recording, tuple(events[-1:]))[:-9] if RULES[name].half else b""
+    return wire(recording, tuple(events)) + half

@@ -310,3 +310,14 @@ def test_a_servers_end_comes_after_all_text() -> None:
     *_, said, end = events(in_any_cut(data, GUARD))
     assert said[1][0]["content"] == "sec"
     assert end[0] == "end"
+
+
+@pytest.mark.parametrize("mode", ["updates", "values"])
+def test_messages_that_nothing_has_streamed_are_the_answer(mode: str) -> None:
+    told = [AIMessage("a secret,", id="1"), AIMessage([{"type": "text", "text": " two"}], id="2")]
+    first, both = ({"messages": [HumanMessage("of a secret?"), *told[:n]]} for n in (1, 2))
+    for source in ([first, both], [both, both]):
+        data = source if mode == "values" else [{"n": each} for each in source]
+        stream = GUARD.wrap_sync([(mode, each) for each in data])
+        list(stream)
+        assert stream.result.text == "a ######, two"

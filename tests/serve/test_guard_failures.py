@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -15,12 +16,15 @@ from guardstream.http import WireGuard
 from guardstream.observability import prometheus
 from guardstream.policy.plugins import register_counter
 from guardstream.providers.openai.chat import OpenAIChat
+from guardstream.resilience import Retry
 from guardstream.serve import GuardMiddleware
 from tests.providers.chunks import call
 from tests.serve.apps import Upstream, streaming
 from tests.serve.proxy.upstream import chunk, event, proxied
 from tests.serve.visit import Visit
-from tests.support.sources import broken_guard
+from tests.support.command_line import guardstream
+from tests.support.optional import optional
+from tests.support.sources import Source, broken_guard
 
 CALL = {"tool_calls": [call(0, '{"path": "a', id="c", type="function", name="rm")["tool_calls"][0]]}
 CHUNKS = [chunk({"content": "fine "}), chunk(CALL), chunk({"content": "boom "}),
@@ -36,14 +40,31 @@ def _fails(text: str) -> int:
 
 def a_counter() -> Guard:
     register_counter("fails", _fails)
-    return Guard(Policy.parse("limits: {tokens: {max: 99, counter: fails}}"))
+    return Guard(Policy.parse(FAILING["counter"]))
+
+
+def raises(text: str) -> bool:
+    raise RuntimeError(text)
+
+
+FAILING = {
+    "counter": "limits: {tokens: {max: 99, counter: fails}}",
+    "validator": f"rules: [{{id: w, words: [boom], validate: {__name__}.raises}}]",
+}
+"""Policies that fail at a word."""
+
+CODE = ["tests.serve.test_guard_failures:raises"]
+
+
+def a_validator() -> Guard:
+    return Guard(Policy.parse(FAILING["validator"], allow_code=CODE))
 
 
 def an_adapter() -> Guard:
     return Guard(Policy.parse("rules: [{id: w, words: [bluebird]}]"))
 
 
-@pytest.fixture(params=[a_counter, an_adapter, broken_guard])
+@pytest.fixture(params=[a_counter, a_validator, an_adapter, broken_guard])
 def guard(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Guard:
     """A guard that fails at a word."""
     if request.param is an_adapter:
@@ -68,14 +89,27 @@ def check(stream: Any) -> None:
 
 @pytest.mark.anyio
 async def test_an_asynchronous_stream(guard: Guard) -> None:
-    async def source() -> AsyncIterator[Any]:
-        for each in CHUNKS:
-            yield each
-
-    stream = guard.wrap(source())
+    source = Source(CHUNKS)
+    stream = guard.wrap(source)
     with contextlib.suppress(GuardstreamError):
         [each async for each in stream]
     check(stream)
+    assert source.closed == 1
+
+
+@pytest.mark.anyio
+async def test_nothing_is_retried(guard: Guard) -> None:
+    opened: list[Source] = []
+
+    def open_stream() -> Source:
+        opened.append(Source(CHUNKS))
+        return opened[-1]
+
+    stream = guard.wrap(open_stream, retry=Retry(attempts=3, on=("incomplete",)))
+    with contextlib.suppress(GuardstreamError):
+        [each async for each in stream]
+    check(stream)
+    assert [each.closed for each in opened] == [1]
 
 
 def test_a_synchronous_stream(guard: Guard) -> None:
@@ -102,8 +136,9 @@ def test_a_body(guard: Guard, whole: bool) -> None:
 
 @pytest.mark.anyio
 async def test_the_middleware(guard: Guard) -> None:
-    app = GuardMiddleware(streaming(Upstream(EVENTS), "text/event-stream"), guard)
-    visit = await Visit().to(app)
+    upstream = Upstream(EVENTS)
+    visit = await Visit().to(GuardMiddleware(streaming(upstream, "text/event-stream"), guard))
+    assert upstream.closed.is_set()
     assert b'"finish_reason": "tool_calls"' not in visit.body
     assert b"more" not in visit.body
 
@@ -111,12 +146,35 @@ async def test_the_middleware(guard: Guard) -> None:
 def test_the_proxy(guard: Guard) -> None:
     with proxied(lambda provider, _: provider.stream(EVENTS), guards={"default": guard}) as (
         url,
-        _,
+        provider,
     ):
         asked = {"model": "m", "stream": True, "messages": [{"role": "user", "content": "x"}]}
         answer = httpx.post(f"{url}/v1/chat/completions", json=asked)
+        assert provider.closed.wait(10)
+        assert len(provider.requests) == 1
     assert "more" not in answer.text
     assert '"finish_reason": "tool_calls"' not in answer.text
+
+
+@pytest.mark.asyncio
+async def test_envoy(guard: Guard) -> None:
+    call = optional("tests.envoy.test_call")
+    bodies = [call.pb.ProcessingRequest(response_body=call.pb.HttpBody(body=e)) for e in EVENTS]
+    context = await call.told([*call.asked(), call.begun(), *bodies], guards={"default": guard})
+    assert b"more" not in context.body
+    assert b'"finish_reason": "tool_calls"' not in context.body
+    assert context.aborted or context.told[-1].WhichOneof("response") == "response_body"
+
+
+@pytest.mark.parametrize("failing", FAILING.values(), ids=FAILING)
+def test_the_command(failing: str, tmp_path: Path) -> None:
+    register_counter("fails", _fails)
+    policy, text = tmp_path / "policy.yaml", tmp_path / "text"
+    policy.write_text(failing, encoding="utf-8")
+    text.write_text("fine boom more", encoding="utf-8")
+    done = guardstream("run", str(policy), str(text), "--chunk", "1", "--allow-code", *CODE)
+    assert (done.status, done.err) == (3, "guardstream: the guard failed\n")
+    assert "more" not in done.out
 
 
 def test_it_has_a_metric_of_its_own(guard: Guard) -> None:

@@ -6,7 +6,7 @@ import contextlib
 import json
 from collections.abc import AsyncIterator, Callable
 from functools import cached_property
-from typing import Any
+from typing import Any, Literal
 
 import anyio
 import httpx
@@ -111,7 +111,7 @@ def test_the_proxy_shows_all_text(recording: Recording) -> None:
 
 @pytest.mark.anyio
 @pytest.mark.parametrize("kind", ["text", "json"])
-async def test_messages_show_all_text_of_a_turn(kind: str) -> None:
+async def test_messages_show_all_text_of_a_turn(kind: Literal["text", "json"]) -> None:
     async def talk(socket: WebSocket) -> None:
         for each in HELD:
             await socket.send_text(each.decode().removeprefix("data: ").strip())

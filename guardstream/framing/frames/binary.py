@@ -23,8 +23,8 @@ class BinaryFrames(PlainFrames):
             yield Frame(aws.event(headers, payload), raw, id=aws.other_headers(headers) or None)
 
     def finish(self) -> Iterator[Frame]:
-        self._messages.finish()
-        return iter(())
+        if self._messages.rest:
+            yield Frame(None, self._messages.rest, cut=True)
 
     def write(
         self,

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import codecs
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import replace
 
 from guardstream.errors import AdapterError, SSEError
@@ -18,6 +19,8 @@ DONE = "[DONE]"
 
 _AS_UNFRAMED = f"{AS_TEXT}, or name their type in 'text_types' of the middleware's route"
 _AS_LINES = "; the chunks are lines without their ends: add them, or wrap the bytes as they come"
+
+_INSIDE = "the stream ends inside a server-sent event"
 
 _JOINED = re.compile(rb"[^\r\n]data: ?[{\[]")
 """The data of an event in the middle of a line: a line end is missing before it."""
@@ -107,18 +110,18 @@ class EventFrames(PlainFrames):
 
     def _last(self, rest: bytes) -> Frame:
         """Return the last event, which lacks the blank line at its end: that is common."""
-        try:
+        items: Iterable[sse.Item] = ()
+        with suppress(SSEError):  # a character that is cut, too
             items = sse.Decoder(strict=True).feed(rest + b"\n\n")
-        except SSEError as error:
-            raise AdapterError(str(error)) from error
         for item in items:
             data = item.data if isinstance(item, sse.Event) else getattr(item, "unread", "")
             if _is_done(data) or json_object(data):
                 return self._without_end(self._frame(item), rest)
-        hint = "" if _BEGUN.match(rest) else _AS_UNFRAMED
         if _JOINED.search(rest):
-            hint = _AS_LINES
-        raise AdapterError("the stream ends inside a server-sent event" + hint)
+            raise AdapterError(_INSIDE + _AS_LINES)
+        if self._has_events or _BEGUN.match(rest):
+            return Frame(None, rest, cut=True)
+        raise AdapterError(_INSIDE + _AS_UNFRAMED)
 
     def _without_end(self, frame: Frame, rest: bytes) -> Frame:
         """Return the last frame as it came, if nothing in it is changed."""

@@ -34,7 +34,7 @@ class Frame:
     `data` is the text that an event's value was decoded from. `note` is text outside of the chunks,
     a comment. `name`, `id` and `retry` are the event's; `done` marks the stream's end. `lead` is
     what came between the last chunk and `raw`. `unread` are lines of `raw` that clients ignore,
-    `spare` is `raw` without them.
+    `spare` is `raw` without them. `cut` is the rest of a source that ended inside a frame.
     """
 
     value: Value | None
@@ -46,6 +46,7 @@ class Frame:
     id: str | None = None
     retry: int | None = None
     done: bool = False
+    cut: bool = False
     lead: bytes = b""
     array: int = 0  # the array of the item, if several follow each other
     unread: str = ""

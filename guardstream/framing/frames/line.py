@@ -59,11 +59,18 @@ class LineFrames(PlainFrames):
         self._check_size(self._rest)
 
     def finish(self) -> Iterator[Frame]:
-        for frame in self._take(bytes(self._rest)) if self._rest else ():
-            self._last = frame
-            yield frame
-        if self._unfinished is not None:
-            raise AdapterError("the stream ends inside a JSON value")
+        begun = self._unfinished
+        rest = (begun.lead + begun.raw if begun else b"") + self._rest
+        may_be_cut = not self._start or rest.lstrip(SPACE).startswith(_OPENS)
+        try:
+            for frame in self._take(bytes(self._rest)) if self._rest else ():
+                self._last, rest = frame, rest[len(frame.raw) :]
+                yield frame
+        except AdapterError:
+            if not may_be_cut:
+                raise
+        if rest:
+            yield Frame(None, bytes(rest), cut=True)
 
     def write(
         self,
@@ -215,4 +222,5 @@ class CodedFrames(LineFrames):
         value = json_object(b'{"%b":%b}' % (found[1], found[2].rstrip())) if found else None
         if value is None or len(value) != 1:
             raise AdapterError("a line in a data stream is not a letter, a colon and JSON")
+        self._start = b""
         yield Frame(value, line)

@@ -5,8 +5,8 @@ data)`, with subgraphs `(namespace, data)` or `(namespace, mode, data)`, and in 
 with `type`, `ns` and `data`. Its server sends events over HTTP that are named after their mode:
 https://docs.langchain.com/langsmith/streaming.
 
-Messages stream; states and updates repeat them. What nodes write themselves (`custom`) is guarded
-by its path.
+Messages stream; states and updates repeat them, or alone have them. What nodes write themselves
+(`custom`) is guarded by its path.
 
 The server repeats messages whole in its mode `messages`: their new text is guarded, and their text
 is replaced by all that was released.
@@ -131,7 +131,7 @@ class LangGraph:
 
     def __init__(self, *, unknown: Unknown = "guard") -> None:
         self._messages = LangChain(unknown=unknown)
-        self._values = Values()
+        self._values = Values(answers=True)
         self._custom = AnyJSON(unknown=unknown)
 
     def judge_marks(self, passes: Passes) -> None:

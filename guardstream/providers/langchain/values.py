@@ -46,10 +46,12 @@ Visit = Callable[[Piece, Steps], str]
 class Values:
     """Values of one stream; `streamed` is the text that was streamed in it.
 
-    `unfinished` are the slots whose text may go on.
+    `unfinished` are the slots whose text may go on. With `answers`, what a model's message says is
+    new text where nothing has streamed it.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, answers: bool = False) -> None:
+        self.answers = answers
         self.streamed = Streamed()
         self.unfinished: set[Slot] = set()
         self._given: set[str] = set()
@@ -90,6 +92,7 @@ class Values:
 
         def collect(piece: Piece, steps: Steps) -> str:
             found.append((piece, steps))
+            self.streamed.note((piece,))
             return piece.text
 
         self._map(value, collect, streams)
@@ -135,15 +138,27 @@ class Values:
             same = [change(text, place) == text for place, text in texts.items() if text]
             return logprobs if all(same) else None
 
-        return _mapped(value, _Changes(change, argument, rename, mark, tokens))
+        def answer(text: str, steps: Steps) -> str:
+            is_said = bool(steps) and steps[-1] in ("content", "text")
+            return visit(self._said(text), steps) if is_said else change(text, steps)
+
+        says = answer if self.answers else change
+        return _mapped(value, _Changes(change, argument, says, rename, mark, tokens))
+
+    def _said(self, text: str) -> Piece:
+        """Return what a model's message says: a copy, if it is known, or a text of its own."""
+        piece = Piece(Slot(0, "text", "content", self.streamed.count), text, "whole")
+        slot = self.streamed.find(piece, channel="text")
+        return piece if slot is None else Piece(slot, text, "copy")
 
 
 class _Changes(NamedTuple):
-    """The functions that change strings, strings in a call's arguments, keys, marks by their names,
-    and log probabilities."""
+    """The functions that change strings, strings in a call's arguments and in what a model's
+    message says, keys, marks by their names, and log probabilities."""
 
     text: Callable[[str, Steps], str]
     argument: Callable[[str, Steps], str]
+    answer: Callable[[str, Steps], str]
     key: Callable[[str], str]
     mark: Callable[[str, str], str]
     logprobs: Callable[[Any, Steps], Any]
@@ -214,6 +229,8 @@ def _mapped_object(value: Any, changes: _Changes, steps: Steps, *, known: bool) 
         inner = changes
         if message and name == "tool_calls":
             inner = changes._replace(text=changes.argument)
+        elif message and name == "content" and fields["type"] in _MODELS:
+            inner = changes._replace(text=changes.answer)
         is_known = name in _INTERRUPTS or (known and name not in own)
         return _mapped(old, inner, (steps, name), known=is_known)
 

@@ -14,6 +14,11 @@ class Streamed:
     def __init__(self) -> None:
         self._texts: dict[Slot, list[str]] = {}
 
+    @property
+    def count(self) -> int:
+        """How many texts there are."""
+        return len(self._texts)
+
     def note(self, pieces: Iterable[Piece]) -> None:
         """Record the pieces that are new text."""
         for slot, text, kind in pieces:

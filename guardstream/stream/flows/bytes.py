@@ -8,7 +8,7 @@ read alike: lines in, lines out; events in, events out.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import chain
 from typing import Any
 
@@ -43,9 +43,10 @@ class WireFlow(FrameFlow):
         check: Check,
         unknown: Unknown = "guard",
         block_error: BlockError | None = None,
+        is_idle: Callable[[], bool] = bool,
     ) -> None:
         self._beginning = beginning_of(media, choose)
-        super().__init__(self._beginning.frames, choose, make, check, unknown, block_error)
+        super().__init__(self._beginning.frames, choose, make, check, unknown, block_error, is_idle)
         self.last_released = ""
         self.sent: Sequence[Sent[bytes]] = ()
         self._around: EncodedTemplate | _Watched | None = (
@@ -155,6 +156,8 @@ class WireFlow(FrameFlow):
             sent += self._with_id(self._settle())
             ended = (flow.ended for flow in self._flows)
             self.ended = self.ended or next((reason for reason in ended if reason), "stop")
+            if self._is_cut and self.ended == "stop":
+                self.ended = "incomplete"
         return sent
 
 

@@ -26,7 +26,7 @@ from guardstream.stream.flows.str_streams import EventLines, Grown, JSONLines
 from guardstream.stream.flows.text import TextFlow
 from guardstream.stream.on_block import OnBlock, blocked_message
 from guardstream.stream.result import Meter
-from guardstream.stream.whole import findings_in, is_harmless
+from guardstream.stream.whole import does_nothing, findings_in, is_harmless
 
 if TYPE_CHECKING:
     from guardstream.framing.frames.frame import Media
@@ -103,18 +103,16 @@ class FlowMaker:
 
     def _wire_flow(self, chunk: Any, meter: Meter) -> Flow[Any]:
         """Return the flow of bytes, or of server-sent events as `str`, which is built on it."""
-        from guardstream.stream.flows.bytes import WireFlow
+        from guardstream.stream.flows.bytes import LineFlow, WireFlow
 
         fails = self.on_block == "error"
         make = partial(self._flow, meter=meter, breaks_off=fails)
         harmless = partial(is_harmless, self.policy)
         block_error = partial(blocked_message, message=self.policy.block_message) if fails else None
-        if isinstance(chunk, str):
-            from guardstream.stream.flows.bytes import LineFlow
-
-            return LineFlow(WireFlow("sse", self.choose, make, harmless, self.unknown, block_error))
-        media = self.media or self.framing
-        return WireFlow(media, self.choose, make, harmless, self.unknown, block_error)
+        is_idle = partial(does_nothing, self.policy)
+        media = "sse" if isinstance(chunk, str) else self.media or self.framing
+        flow = WireFlow(media, self.choose, make, harmless, self.unknown, block_error, is_idle)
+        return LineFlow(flow) if isinstance(chunk, str) else flow
 
 
 def _all_of(*inspections: Callable[[str], bool]) -> Callable[[str], bool]:

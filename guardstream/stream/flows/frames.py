@@ -70,9 +70,10 @@ class FrameFlow:
         check: Check,
         unknown: Unknown,
         block_error: BlockError | None = None,
+        is_idle: Callable[[], bool] = bool,
     ) -> None:
-        """`block_error` returns the message of the error that ends a blocked stream, given the
-        rule; None ends it with a finish reason."""
+        """`is_idle` says whether the policy does nothing; `block_error` returns the message of the
+        error that ends a blocked stream, given the rule; None ends it with a finish reason."""
         self.findings: list[Finding] = []
         self.ended: FinishReason | None = None
         self.error: Exception | None = None
@@ -84,6 +85,8 @@ class FrameFlow:
         self._check = check
         self._unknown = unknown
         self._block_error = block_error
+        self._is_idle = is_idle
+        self._is_cut = False
         self._chunks: ChunkFlow[Any] | None = None
         self._text: TextFrames | None = None
         self._other: OtherFrames | None = None
@@ -171,7 +174,19 @@ class FrameFlow:
     def _guard_frame(self, frame: Frame) -> list[Sent[bytes]]:
         return self._queued(frame) if self._late or self._must_wait(frame) else self._now(frame)
 
+    def _cut(self, frame: Frame) -> list[Sent[bytes]]:
+        """Take what the source's end has cut off: no client reads it, so it is left out, unless
+        nothing is to be guarded."""
+        self._is_cut = True
+        if self._chunks is not None:
+            self._chunks.is_cut = True
+        if self._is_idle():
+            self._ends += frame.raw
+        return []
+
     def _now(self, frame: Frame) -> list[Sent[bytes]]:
+        if frame.cut:
+            return self._cut(frame)
         if frame.note and not self._check(frame.note):
             return []
         if frame.unread and not self._may_show(frame.unread):

@@ -16,6 +16,7 @@ from guardstream.errors import AdapterError
 from guardstream.events import CLOSED, UNKNOWN, Event, Finding, Finish, FinishReason, Text
 from guardstream.providers.adapter import NEW, NONE, Adapter, Beside, Call, Piece, Reading, Slot
 from guardstream.providers.hooks import hooks_of, model_of
+from guardstream.providers.toolkit.reasons import Told
 from guardstream.stages.passthrough import Passthrough
 from guardstream.stream.flows.checks import Asides, CachedCheck, EventNames, Marks, Names
 from guardstream.stream.flows.flow import MakeStage, Part, Sent, blocking, fail_closed
@@ -87,6 +88,7 @@ class PieceFlow(Generic[C]):
         self.findings: list[Finding] = []
         self.ended: FinishReason | None = None
         self.ended_by_source = False  # whether the source has ended it, rather than the guard
+        self.is_cut = False  # whether the source has ended inside a chunk
         self.blocked_by: str | None = None
         self.error: Exception | None = None
         self.ending: Sequence[Part] = ()
@@ -158,9 +160,10 @@ class PieceFlow(Generic[C]):
             return sent
         needs_none = self._signs.has_done or not self.hooks.signs_end
         is_signed = needs_none or self._choices.all_signed(self._unsure)
-        self.ended = self._choices.reason if is_signed else "incomplete"
+        is_whole = is_signed and not self.is_cut
+        self.ended = self._choices.reason if is_whole else "incomplete"
         self.ended_by_source = True
-        if self.calls and self.hooks.ends_with_source:
+        if self.calls and not self.is_cut and self.hooks.ends_with_source:
             self._complete_calls(sent)
         return sent
 
@@ -522,7 +525,8 @@ class PieceFlow(Generic[C]):
         for choice, reason in reading.finished.items():
             if choice in ends_beside:
                 sent += self._added.end(self._choices.open[choice], choice, reason)
-            self._choices.end(choice, reason)
+            unfit = isinstance(reason, Told) and not self._unknown.is_harmless(reason.word)
+            self._choices.end(choice, "stop" if unfit else reason)
         return sent
 
     def _ends_beside_cut(self, reading: Reading) -> Collection[int]:
