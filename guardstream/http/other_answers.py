@@ -143,6 +143,8 @@ def _guarded_stream(
         out = b"".join(stream)
         result = stream.result
         _check_passed(stream)
+    if framing is None and getattr(stream.state.flow, "is_cut", False):
+        raise AdapterError("the answer ends inside JSON")
     return Guarded(out, result)
 
 

@@ -153,9 +153,9 @@ class EventFrames(PlainFrames):
             if text is not None:
                 return Frame(text, raw, "alike", item.data, name=item.event)
         self._has_events = True
-        if _is_done(item.data):
-            return self._beside(Frame(None, raw, done=True), item)
         data = _ONCE_MORE.sub("", item.data)
+        if _is_done(data):
+            return self._beside(Frame(None, raw, done=True), item)
         value, form = json_data(data)
         if form == "text":
             data = item.data

@@ -156,7 +156,7 @@ class WireFlow(FrameFlow):
             sent += self._with_id(self._settle())
             ended = (flow.ended for flow in self._flows)
             self.ended = self.ended or next((reason for reason in ended if reason), "stop")
-            if self._is_cut and self.ended == "stop":
+            if self.is_cut and self.ended == "stop":
                 self.ended = "incomplete"
         return sent
 

@@ -86,7 +86,7 @@ class FrameFlow:
         self._unknown = unknown
         self._block_error = block_error
         self._is_idle = is_idle
-        self._is_cut = False
+        self.is_cut = False  # whether the source has ended inside a frame
         self._chunks: ChunkFlow[Any] | None = None
         self._text: TextFrames | None = None
         self._other: OtherFrames | None = None
@@ -177,7 +177,7 @@ class FrameFlow:
     def _cut(self, frame: Frame) -> list[Sent[bytes]]:
         """Take what the source's end has cut off: no client reads it, so it is left out, unless
         nothing is to be guarded."""
-        self._is_cut = True
+        self.is_cut = True
         if self._chunks is not None:
             self._chunks.is_cut = True
         if self._is_idle():
