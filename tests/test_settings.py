@@ -58,8 +58,13 @@ DELIVERING = {
     "attributes": "audit.attributes",
 }
 READING = {
-    **{name: f"extract.{name}" for name in Reading.__annotations__ if name != "text_of"},
+    **{
+        name: f"extract.{name}"
+        for name in Reading.__annotations__
+        if name not in ("text_of", "context")
+    },
     **_code(FUNCTION, "text_of"),
+    **_code("data of one stream", "context"),
 }
 ROUTE = {name: f"serve.routes.*.{name}" for name in Settings.__annotations__}
 DECODER = _code("a stream is decoded by hand", "max_line", "max_event", "strict", "apart")

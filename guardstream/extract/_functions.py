@@ -16,6 +16,7 @@ T = TypeVar("T")
 
 Model: TypeAlias = type[T] | TypeAdapter[T]
 Documents: TypeAlias = Literal["one", "many"]
+Last: TypeAlias = Literal["one", "last"]
 OnInvalid: TypeAlias = Literal["raise", "skip"]
 
 
@@ -183,26 +184,47 @@ def text_sync(
 
 
 @overload
-async def final(stream: Stream, model: Model[T], **reading: Unpack[Reading]) -> T: ...
+async def final(
+    stream: Stream, model: Model[T], *, documents: Last | None = ..., **reading: Unpack[Reading]
+) -> T: ...
 @overload
-async def final(stream: Stream, model: object, **reading: Unpack[Reading]) -> Any: ...
-async def final(stream: Stream, model: Any, **reading: Unpack[Reading]) -> Any:
+async def final(
+    stream: Stream, model: object, *, documents: Last | None = ..., **reading: Unpack[Reading]
+) -> Any: ...
+async def final(
+    stream: Stream, model: Any, *, documents: Last | None = None, **reading: Unpack[Reading]
+) -> Any:
     """Return the whole document of `stream` as a validated `model`, once it is complete.
 
-    `reading` are the options of all these functions, see `Reading`. Raises ExtractError as soon as
-    the text cannot become the model, and the exceptions of the stream.
+    With `documents` "last", it is the last of several. `reading` are the options of all these
+    functions, see `Reading`. Raises ExtractError as soon as the text cannot become the model, and
+    the exceptions of the stream.
     """
-    async with aclosing(values(stream, Whole[Any](model, _reading(stream, reading)))) as found:
+    async with aclosing(values(stream, _whole(stream, model, reading, documents))) as found:
         return await anext(found)
 
 
 @overload
-def final_sync(stream: Iterable[Any], model: Model[T], **reading: Unpack[Reading]) -> T: ...
+def final_sync(
+    stream: Iterable[Any],
+    model: Model[T],
+    *,
+    documents: Last | None = ...,
+    **reading: Unpack[Reading],
+) -> T: ...
 @overload
-def final_sync(stream: Iterable[Any], model: object, **reading: Unpack[Reading]) -> Any: ...
-def final_sync(stream: Iterable[Any], model: Any, **reading: Unpack[Reading]) -> Any:
+def final_sync(
+    stream: Iterable[Any],
+    model: object,
+    *,
+    documents: Last | None = ...,
+    **reading: Unpack[Reading],
+) -> Any: ...
+def final_sync(
+    stream: Iterable[Any], model: Any, *, documents: Last | None = None, **reading: Unpack[Reading]
+) -> Any:
     """Return the result of `final`, for a plain stream."""
-    with closing(values_sync(stream, Whole[Any](model, _reading(stream, reading)))) as found:
+    with closing(values_sync(stream, _whole(stream, model, reading, documents))) as found:
         return next(found)
 
 
@@ -227,6 +249,10 @@ def _option(stream: object, name: str, given: Any, default: Any) -> Any:
     if given is not None:
         return given
     return (getattr(stream, "extraction", None) or {}).get(name, default)
+
+
+def _whole(stream: object, model: Any, reading: Reading, documents: Last | None) -> Whole[Any]:
+    return Whole(model, _reading(stream, reading), documents or "one")
 
 
 def _snapshots(

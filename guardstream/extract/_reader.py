@@ -48,6 +48,7 @@ class Reading(TypedDict, total=False):
     - `duplicates`: whether an object may name a key twice; the last one counts.
     - `limits`: bounds on a document.
     - `schema`: a JSON Schema that each document must fulfil, or a Schema.
+    - `context`: what the model's validators get as `info.context`.
     """
 
     tool: str | None
@@ -58,13 +59,14 @@ class Reading(TypedDict, total=False):
     duplicates: bool
     limits: Limits | None
     schema: Mapping[str, Any] | bool | Schema | None
+    context: Any
 
 
 _OPTIONS = (*Reading.__annotations__, "documents", "on_invalid")
 
 
 class Reader:
-    """One stream's document, or each of its documents with `documents` "many".
+    """One stream's document, or each of its documents with `documents` "many" or "last".
 
     `feed` and `finish` give the parts, and raise ExtractError. `over` says that no more is read.
     """
@@ -73,7 +75,7 @@ class Reader:
         self,
         checks: Checks | None,
         reading: Reading,
-        documents: Literal["one", "many"] = "one",
+        documents: Literal["one", "many", "last"] = "one",
     ) -> None:
         unknown = sorted(reading.keys() - Reading.__annotations__.keys())
         if unknown:
@@ -82,7 +84,7 @@ class Reader:
         fences, limits = reading.get("fences"), reading.get("limits")
         if fences is not None:
             check_known("fences", fences, get_args(Fences))
-        check_known("documents", documents, ("one", "many"))
+        check_known("documents", documents, ("one", "many", "last"))
         if limits is not None and not isinstance(limits, Limits):
             given = type(limits).__qualname__
             raise TypeError(f"limits= needs Limits(depth=64, string=100_000), not {given!r}")
@@ -102,7 +104,9 @@ class Reader:
         self._unchecked = DocumentOptions(None, limits, duplicates, build=True)
         self._fenced = fences is not None
         self._finder = Documents(options, fences)
-        self._many = documents == "many"
+        self._many = documents != "one"
+        self._may_lack = documents == "many"
+        self.context = reading.get("context")
         self._document: Document | None = None
         self._source = SourceText(0)
         self._ended = False
@@ -152,7 +156,7 @@ class Reader:
             raise ExtractError(reason, self.offset, self.partial)
         yield from self._parts(self._finder.finish())
         self.offset = self._came
-        if self._document is None and not self._many:
+        if self._document is None and not self._may_lack:
             why = "" if self._came else self._no_text()
             raise ExtractError(
                 f"there is no document in the stream{why}{self._cut}", self.offset, None

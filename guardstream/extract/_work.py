@@ -63,10 +63,14 @@ class _Work(Generic[T]):
 class Whole(_Work[T]):
     """The whole document as a model, at its end."""
 
-    def __init__(self, model: Any, reading: Reading) -> None:
+    def __init__(
+        self, model: Any, reading: Reading, documents: Literal["one", "last"] = "one"
+    ) -> None:
+        check_known("documents", documents, ("one", "last"))
         found = known(model)
         self._adapter = found.adapter
-        super().__init__(Reader(found.early, reading))
+        early = found.early if documents == "one" else None  # those before the last are drafts
+        super().__init__(Reader(early, reading, documents))
 
     def _take(self, part: Part) -> Iterator[T]:
         del part
@@ -74,7 +78,7 @@ class Whole(_Work[T]):
 
     def _end(self) -> Iterator[T]:
         try:
-            yield self._adapter.validate_json(self.reader.source)
+            yield self._adapter.validate_json(self.reader.source, context=self.reader.context)
         except ValidationError as error:
             raise self.reader.refusal(error) from error
 
@@ -146,10 +150,11 @@ class Items(_Work[T]):
         if unions and unions.any and unions.too_many(self._plain(text, end), len(text)):
             raise self._refusal("the model's unions would be tried too often: give them a tag", end)
         try:
-            return self._adapter.validate_json(text)  # type: ignore[no-any-return]
+            made: T = self._adapter.validate_json(text, context=self.reader.context)
         except ValidationError as error:
             hint = self._spans.place.elements if text.lstrip()[:1] == "[" else ""
             raise self.reader.refusal(error, self._index, hint, end=end) from error
+        return made
 
     def _plain(self, text: str, end: int) -> Any:
         try:
