@@ -86,13 +86,24 @@ def parsed(data: bytes) -> list[Event]:
 
 def _parsed(text: str) -> Iterator[Event]:
     name = ""
-    for line in text.replace("\r\n", "\n").split("\n"):
+    blocks = text.replace("\r\n", "\n").replace("\r", "\n").split("\n\n")
+    for line in "\n\n".join(map(_on_one_line, blocks)).split("\n"):
         if not line:
             name = ""
         elif line.startswith("event:"):
             name = line[6:].strip()
         else:
             yield from _event(line, name)
+
+
+def _on_one_line(block: str) -> str:
+    """An event whose JSON stands on several lines, on one."""
+    lines = block.split("\n")
+    data = [line[5:] for line in lines if line.startswith("data:")]
+    if len(data) < 2 or data[0].strip() not in ("{", "["):
+        return block
+    others = [line for line in lines if not line.startswith("data:")]
+    return "\n".join([*others, "data:" + "".join(data)])
 
 
 def _event(line: str, name: str) -> Iterator[Event]:
@@ -104,7 +115,12 @@ def _event(line: str, name: str) -> Iterator[Event]:
     try:
         yield Event(json.loads(payload.strip().strip(",")), name)
     except ValueError:
-        yield Event(payload, name)
+        halves = payload.partition("}{")
+        if not halves[1]:
+            yield Event(payload, name)
+            return
+        yield from _event(halves[0] + "}", name)
+        yield from _event("{" + halves[2], name)
 
 
 @cache

@@ -103,6 +103,8 @@ class EventTemplates:
         can be one."""
         if frames.template is not None or frame.id is not None or not self._left:
             return
+        if "\n" in frame.data:  # a template is written on one line
+            return
         compared = chunks.template
         if compared is None:
             return
