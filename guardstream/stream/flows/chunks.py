@@ -304,6 +304,11 @@ class ChunkFlow(PieceFlow[C]):
         return [*self._growths.waiting, *found]
 
     @property
+    def is_undecided(self) -> bool:
+        """Whether chunks wait until it is known what their texts are."""
+        return bool(self._undecided)
+
+    @property
     def held(self) -> int:
         return super().held + size_of(self._undecided)
 

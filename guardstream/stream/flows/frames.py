@@ -97,6 +97,7 @@ class FrameFlow:
         self._ends = b""  # events that say that the stream is done, and wait for a proof
         self._waiting = WaitingEvents()
         self._late: list[Frame] = []  # events of other names, which wait for held text
+        self._behind: list[tuple[Frame, bytes]] = []  # waiting chunks, and what came after each
         self._fields = EventFields()
 
     @property
@@ -198,6 +199,9 @@ class FrameFlow:
         if frame.done:
             return self._note_done(frame)
         if not frame.value and not self._is_text(frame):
+            if self._chunks is not None and self._chunks.is_undecided and self._last is not None:
+                self._behind.append((self._last, frame.raw))
+                return []
             return self._after_held_text([Sent(frame.raw)], frame)
         sent = self._with_ends(self._ordered(frame))
         if len(frame.raw) > LONG_EVENT and self.ended is None:
@@ -597,6 +601,11 @@ class FrameFlow:
                 raw = self._frames.write(value, frame, keep_id=place == len(sent), name=name)
             raw = self._frames.between(origin if unchanged else None) + raw
             written.append(Sent(raw, each.text, each.characters, each.parts, origin))
+            while self._behind and origin is self._behind[0][0]:
+                written.append(Sent(self._behind.pop(0)[1]))
+        if self._behind and self._chunks is not None and not self._chunks.is_undecided:
+            written += [Sent(raw) for _, raw in self._behind]
+            self._behind.clear()
         return written
 
     def _name_of(self, chunk: Any, *, has_text: bool) -> str:
