@@ -8,22 +8,22 @@ read alike: lines in, lines out; events in, events out.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from itertools import chain
+from operator import attrgetter
 from typing import Any
 
 from guardstream.errors import AdapterError
-from guardstream.events import Finding, FinishReason
 from guardstream.framing.frames.event import EventFrames
 from guardstream.framing.frames.frame import Frame, Media
 from guardstream.framing.json import json_object
 from guardstream.framing.lines import EventText
 from guardstream.framing.templates import EncodedTemplate
-from guardstream.providers.adapter import Call, Slot, Unknown
+from guardstream.providers.adapter import Unknown
 from guardstream.stream.flows.choosing import Choose, beginning_of
 from guardstream.stream.flows.chunks import ChunkFlow
 from guardstream.stream.flows.fast_path import FastPath
-from guardstream.stream.flows.flow import Part, Sent
+from guardstream.stream.flows.flow import Sent
 from guardstream.stream.flows.frames import LONG_EVENT, Check, FrameFlow, Make
 from guardstream.stream.on_block import BlockError
 
@@ -181,47 +181,22 @@ class _Watched:
 
 
 class LineFlow:
-    """One stream of lines or events; they go out in the form they came in."""
+    """One stream of lines or events; they go out in the form they came in.
+
+    What it knows of the stream is what the flow of their bytes knows.
+    """
 
     def __init__(self, wire: WireFlow) -> None:
         self._wire = wire
         self._text = EventText()
 
-    @property
-    def findings(self) -> list[Finding]:
-        return self._wire.findings
-
-    @property
-    def ended(self) -> FinishReason | None:
-        return self._wire.ended
-
-    @property
-    def blocked_by(self) -> str | None:
-        return self._wire.blocked_by
-
-    @property
-    def calls(self) -> Mapping[Slot, Call]:
-        return self._wire.calls
-
-    @property
-    def usage(self) -> Any:
-        return self._wire.usage
-
-    @property
-    def provider(self) -> str:
-        return self._wire.provider
-
-    @property
-    def error(self) -> Exception | None:
-        return self._wire.error
-
-    @property
-    def ending(self) -> Sequence[Part]:
-        return self._wire.ending
-
-    @property
-    def held(self) -> int:
-        return self._wire.held
+    findings, ended, blocked_by, calls, usage, provider, error, ending, held, awaits_silence = (
+        property(attrgetter(f"_wire.{name}"))
+        for name in (
+            *("findings", "ended", "blocked_by", "calls", "usage", "provider", "error", "ending"),
+            *("held", "awaits_silence"),
+        )
+    )
 
     @property
     def has_timer(self) -> bool:
@@ -230,10 +205,6 @@ class LineFlow:
     @has_timer.setter
     def has_timer(self, value: bool) -> None:
         self._wire.has_timer = value
-
-    @property
-    def awaits_silence(self) -> bool:
-        return self._wire.awaits_silence
 
     def feed(self, chunk: str) -> Sequence[Sent[str]]:
         return self._decoded(self._wire.feed(self._text.encode(chunk)))

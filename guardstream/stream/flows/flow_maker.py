@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 from types import NoneType
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, cast
 
 from guardstream.errors import AdapterError
 from guardstream.providers.adapter import Adapter, Unknown
@@ -112,7 +112,7 @@ class FlowMaker:
         is_idle = partial(does_nothing, self.policy)
         media = "sse" if isinstance(chunk, str) else self.media or self.framing
         flow = WireFlow(media, self.choose, make, harmless, self.unknown, block_error, is_idle)
-        return LineFlow(flow) if isinstance(chunk, str) else flow
+        return cast("Flow[Any]", LineFlow(flow)) if isinstance(chunk, str) else flow
 
 
 def _all_of(*inspections: Callable[[str], bool]) -> Callable[[str], bool]:
