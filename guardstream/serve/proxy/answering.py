@@ -42,6 +42,7 @@ from guardstream.serve.proxy.caller import Caller, RequestInfo
 from guardstream.serve.proxy.context import ProxyContext
 from guardstream.serve.proxy.endpoints import EndpointMatch
 from guardstream.serve.proxy.forwarding import IdDetectingAnswer, Incoming, content_type, read_whole
+from guardstream.serve.proxy.holdings import Holding
 from guardstream.serve.proxy.long_events import LongEvents
 from guardstream.serve.proxy.reply import WITH_ERRORS, Outcome, Reply
 from guardstream.serve.proxy.sniffing import sniffed
@@ -215,12 +216,18 @@ class Answering:
 
     async def _answer(self, guard: Guard, response: Incoming, media: str) -> None:
         """Guard a whole answer and send it."""
+        with self.context.holdings.one() as holding:
+            await self._answer_held(guard, response, media, holding)
+
+    async def _answer_held(
+        self, guard: Guard, response: Incoming, media: str, holding: Holding
+    ) -> None:
         endpoint = self.match.endpoint
         fails = response.status >= 400
         most = _MAX_ERROR if fails else self.context.settings.max_answer
         try:
             with anyio.fail_after(guard.options(guard.policy, {}).deadlines.total):
-                answer = await read_whole(response, most)
+                answer = await read_whole(response, most, holding)
         except TimeoutError:
             raise deadline_error() from None
         try:

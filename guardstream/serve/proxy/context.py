@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from guardstream.serve.proxy.endpoints import UNKNOWN, Endpoint, EndpointMatch, EndpointTable
 from guardstream.serve.proxy.forwarding import Sender
+from guardstream.serve.proxy.holdings import Holdings
 from guardstream.serve.proxy.keys import Keys, named_keys
 from guardstream.serve.proxy.settings import ProxySettings
 from guardstream.serve.proxy.state import MemoryState, State
@@ -30,6 +31,7 @@ class ProxyContext:
         self.targets = settings.targets
         self.held = settings.held
         self.worker = WorkerThread()
+        self.holdings = Holdings()
         self._sender = sender
         self._upstreams: dict[str, Upstream] = {}
 

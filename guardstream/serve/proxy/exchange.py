@@ -36,6 +36,7 @@ from guardstream.serve.proxy.caller import UNREAD, BoundsError, Caller, request_
 from guardstream.serve.proxy.context import ProxyContext
 from guardstream.serve.proxy.endpoints import UNKNOWN, errors_of
 from guardstream.serve.proxy.forwarding import Incoming, read_whole
+from guardstream.serve.proxy.holdings import CrowdedError
 from guardstream.serve.proxy.keys import Key, KeysError, credential, plain_name
 from guardstream.serve.proxy.reply import Outcome, Reply
 from guardstream.serve.proxy.retries import send_with_retries
@@ -95,10 +96,11 @@ class ProxyExchange:
         self._upstream = DEFAULT  # its name
         self._attributes: dict[str, str] = {}  # for records
         self._running = anyio.CancelScope()
+        self._holding = context.holdings.one()  # its body
 
     async def run(self) -> None:
         """Answer the request, or stop as soon as its client has disconnected."""
-        with self._running:
+        with self._running, self._holding:
             await self._run()
         if self._running.cancelled_caught and not self._reply.ended:
             self.outcome.finish = "cancelled"
@@ -117,7 +119,8 @@ class ProxyExchange:
                 return
             body = await self._read_body()
         except RefusedError as error:
-            await self._reply.refuse(error.status, error.code, error.message)
+            headers = getattr(error, "headers", ())
+            await self._reply.refuse(error.status, error.code, error.message, headers)
             return
         if body is None:
             self.outcome.finish = "cancelled"
@@ -205,10 +208,12 @@ class ProxyExchange:
             raise RefusedError(413, "body_too_large", f"the body is longer than {limit} bytes")
         body = BytesIO()  # avoids copying it all at the end
         while True:
-            message = await self._receive()
+            message = await self._holding.reading(self._receive())
             if message["type"] == "http.disconnect":
                 return None
-            body.write(message.get("body", b""))
+            part = message.get("body", b"")
+            await self._holding.add(len(part))
+            body.write(part)
             if body.tell() > limit:
                 raise RefusedError(413, "body_too_large", f"the body is longer than {limit} bytes")
             if not message.get("more_body"):
@@ -233,7 +238,7 @@ class ProxyExchange:
             guard = await self._guard()
             async with self._limiter_slot(), self._key_slot():
                 await self._forward(guard, body)
-        except BoundsError as error:
+        except (BoundsError, CrowdedError) as error:
             await self._reply.refuse(error.status, error.code, error.message, error.headers)
         except RefusedError as error:
             self.outcome.blocked_by = error.rule

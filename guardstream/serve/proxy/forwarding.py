@@ -11,6 +11,7 @@ from typing import Protocol, Self
 
 from guardstream.serve.bodies import BodyError, Inflating
 from guardstream.serve.proxy.answers import UpstreamError, unguarded
+from guardstream.serve.proxy.holdings import Holding
 from guardstream.serve.routes import Headers, values
 from guardstream.serve.source_ids import SourceIdDetector
 from guardstream.stream.loops import aclose_source
@@ -160,10 +161,13 @@ def content_type(answer: Incoming) -> str:
     return ", ".join(values(answer.headers, b"content-type"))
 
 
-async def read_whole(answer: Incoming, limit: int) -> bytes:
-    """Read a whole body. UpstreamError if it is longer than `limit` bytes, or truncated."""
+async def read_whole(answer: Incoming, limit: int, holding: Holding | None = None) -> bytes:
+    """Read a whole body. UpstreamError if it is longer than `limit` bytes, or truncated;
+    CrowdedError if there is no room for it."""
     body = BytesIO()  # avoids copying it all at the end
     async for part in answer:
+        if holding is not None:
+            await holding.add(len(part))
         body.write(part)
         if body.tell() > limit:
             raise UpstreamError(502, "upstream_too_large", "the upstream's answer is too large")
