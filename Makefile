@@ -93,7 +93,7 @@ bench-others:
 			|| echo "$$rival does not install" >&2; done
 
 # What guards against the next version of a dependency, and the long runs; each part goes on where it was stopped.
-weekly: weekly-ray weekly-kosong weekly-litellm weekly-long weekly-fuzz weekly-charts weekly-repairs
+weekly: weekly-ray weekly-kosong weekly-litellm weekly-long weekly-fuzz weekly-attacks weekly-charts weekly-repairs
 
 # Each in an environment of its own: Ray does not start where there is grpcio, the others want older packages.
 weekly-ray weekly-kosong weekly-litellm: weekly-%:
@@ -103,7 +103,7 @@ weekly-ray weekly-kosong weekly-litellm: weekly-%:
 	$(WEEKLY)/$*/bin/python $(INSTALL) $(NEEDS_$*) hypothesis pytest pytest-asyncio trio websockets
 	$(WEEKLY)/$*/bin/python -m pytest $(WARNINGS_$*) $(TESTS_$*)
 
-weekly-long weekly-fuzz: weekly-%: $(FULL)
+weekly-long weekly-fuzz weekly-attacks: weekly-%: $(FULL)
 	$(BIN)/python -m tests.weekly $*
 
 # Whether others read almost-JSON as the recorded table says.

@@ -35,6 +35,10 @@ PARTS: dict[str, list[Step]] = {
         for n in range(20)
     ],
     "long": [(*PYTEST, "-m", "weekly")],
+    "attacks": [
+        ("-m", "tests.attacks.suite", "--streams", "9000", "--seed", str(seed))
+        for seed in range(10)
+    ],
     "charts": [("-m", "benchmarks.recorded", name) for name in COMMANDS],
 }
 """The steps of each part, as arguments of the interpreter."""

@@ -61,8 +61,8 @@ class WholeBody:
         return None if body == plain and shown == changed else shown
 
     def labelled(self, headers: Headers) -> Headers:
-        """Return the headers with the charset that the body is in, if it is JSON."""
-        if self._declared.kind != "json":
+        """Return the headers with the charset that the body is in, if that is not the type's."""
+        if self._declared.kind not in ("json", "unspecified"):
             return headers
         return [
             (name, labelled(value.decode("latin-1"), self._charset).encode("latin-1"))
