@@ -183,7 +183,7 @@ $(TOOLS)/.ready: pyproject.toml
 	$(TOOLS)/bin/python -m pip install --quiet --group release
 	touch $@
 
-$(READY): pyproject.toml build_native.py build_readme.py $(wildcard guardstream/scan/native/*)
+$(READY): pyproject.toml build_wheel.py build_readme.py $(wildcard guardstream/scan/native/*)
 	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed" >&2; exit 1; }
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --upgrade "pip>=25.1"

@@ -42,14 +42,18 @@ def _module(package: str, name: str) -> ModuleType:
 
 
 class LazyMapping(Mapping[str, Any]):
-    """A mapping whose values are named as `module:attribute`, and imported when they are read."""
+    """A mapping whose values are named as `module:attribute`, and imported when they are read.
+
+    After `module:function:argument`, a value is what that function returns for the argument.
+    """
 
     def __init__(self, places: Mapping[str, str]) -> None:
         self._places = dict(places)
 
     def __getitem__(self, key: str) -> Any:
-        module, _, name = self._places[key].partition(":")
-        return getattr(import_module(module), name)
+        module, name, *arguments = self._places[key].split(":")
+        value = getattr(import_module(module), name)
+        return value(*arguments) if arguments else value
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._places)

@@ -34,6 +34,12 @@ else:
         },
     )
 
+_DESCRIBED = (
+    *("anthropic_completions", "tgi", "llama_cpp", "koboldcpp", "workers_ai", "cohere_v1"),
+    *("bedrock_llama", "bedrock_mistral", "bedrock_titan"),
+)
+"""Formats without code."""
+
 ADAPTERS: Mapping[str, type[Any]] = LazyMapping(
     {
         "text": "guardstream.providers.generic.text:PlainText",
@@ -72,15 +78,7 @@ ADAPTERS: Mapping[str, type[Any]] = LazyMapping(
         "interactions": "guardstream.providers.google.interactions:Interactions",
         "watsonx": "guardstream.providers.watsonx:Watsonx",
         "writer": "guardstream.providers.writer:Writer",
-        "anthropic_completions": "guardstream.providers.path_formats:AnthropicCompletions",
-        "tgi": "guardstream.providers.path_formats:TGI",
-        "llama_cpp": "guardstream.providers.path_formats:LlamaCpp",
-        "koboldcpp": "guardstream.providers.path_formats:KoboldCpp",
-        "workers_ai": "guardstream.providers.path_formats:WorkersAI",
-        "cohere_v1": "guardstream.providers.path_formats:CohereV1",
-        "bedrock_llama": "guardstream.providers.path_formats:Llama",
-        "bedrock_mistral": "guardstream.providers.path_formats:MistralOutputs",
-        "bedrock_titan": "guardstream.providers.path_formats:Titan",
+        **{name: f"guardstream.providers.described:described_as:{name}" for name in _DESCRIBED},
         "ui_messages": "guardstream.providers.protocols.ui_messages:UIMessages",
         "model_parts": "guardstream.providers.protocols.ui_messages:ModelParts",
         "ui_message_objects": (

@@ -12,73 +12,14 @@ from typing import Any
 from guardstream.events import FinishReason
 from guardstream.providers.adapter import Call, Piece, Reading, Released, Slot, Unknown
 from guardstream.providers.spec import (
-    ABOUT,
-    END,
-    KEEP,
-    META,
-    NAME,
-    NUMBER,
-    REQUEST,
     Leaf,
-    OneOf,
     Path,
-    Spec,
     SpecAdapter,
-    Tree,
     sibling,
 )
 from guardstream.providers.toolkit.fields import fields_of, index_in
+from guardstream.providers.toolkit.files import spec_of
 from guardstream.providers.toolkit.reasons import reason_of
-
-CITATION = Tree(
-    Leaf("whole", "text", "citation"),
-    frozenset({"type", "id"}),
-    own=frozenset({"document", "tool_output"}),
-)
-
-CONTENT: Spec = {
-    "type": META,
-    "text": Leaf("delta", "text", "text"),
-    "thinking": Leaf("delta", "thinking", "thinking"),
-}
-
-CALL: Spec = {
-    "id": META,
-    "type": META,
-    "function": {"name": NAME, "arguments": Leaf("delta", "tool_args", "arguments")},
-}
-
-
-def _event(type_: Leaf, message: Any = None, **fields: Spec) -> Spec:
-    """Return an event's fields; the type of an event that marks something is KEEP."""
-    delta: dict[str, Any] = {} if message is None else {"delta": {"message": message}}
-    return {"type": type_, "id": META, "index": NUMBER, **delta, **fields}
-
-
-_SPEC = OneOf(
-    "type",
-    {
-        "message-start": _event(KEEP, {"role": META}),
-        "content-start": _event(KEEP, {"content": CONTENT}),
-        "content-delta": _event(META, {"content": CONTENT}, logprobs=ABOUT),
-        "content-end": _event(KEEP),
-        "tool-plan-delta": _event(META, {"tool_plan": Leaf("delta", "thinking", "tool_plan")}),
-        "tool-call-start": _event(KEEP, {"tool_calls": CALL}),
-        "tool-call-delta": _event(META, {"tool_calls": CALL}),
-        "tool-call-end": _event(KEEP),
-        "citation-start": _event(KEEP, {"citations": CITATION}),
-        "citation-end": _event(KEEP),
-        "message-end": _event(
-            KEEP,
-            delta={
-                "finish_reason": END,
-                "usage": META,
-                "error": Leaf("whole", "text", "error"),
-            },
-        ),
-        "debug": _event(KEEP, prompt=REQUEST),
-    },
-)
 
 REASONS: dict[str, FinishReason] = {
     "MAX_TOKENS": "length",
@@ -95,7 +36,7 @@ class Cohere(SpecAdapter):
 
     name = "cohere"
     signs_thinking = False
-    spec = _SPEC
+    spec = spec_of("cohere")
     sse_end = "[DONE]"
     repeats = False
     steady = True

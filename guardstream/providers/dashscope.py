@@ -7,23 +7,16 @@ two it does: see `guardstream.providers.toolkit.delta_or_cumulative`.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, ClassVar, Literal
+from typing import Any
 
 from guardstream.events import FinishReason
 from guardstream.providers.adapter import Call, Piece, Reading, Released, Slot
 from guardstream.providers.spec import (
-    ABOUT,
-    END,
-    META,
-    NAME,
-    NUMBER,
-    Either,
     Leaf,
     Path,
-    Spec,
-    Tree,
 )
 from guardstream.providers.toolkit.fields import fields_of, index_in, replaced
+from guardstream.providers.toolkit.files import spec_of
 from guardstream.providers.toolkit.growing import Growing
 
 _TEXT = Leaf("grown", "text", "text")
@@ -32,49 +25,11 @@ _THOUGHT = ("thought", "response", "action_input_stream")
 """What an application tells of a step while it takes it; a model's thoughts are in two places."""
 
 
-def response_spec(kind: Literal["grown", "delta"]) -> Spec:
-    """A response; `kind` is that of its text."""
-    text = Leaf(kind, "text", "text")
-    function: Spec = {"name": NAME, "arguments": Leaf(kind, "tool_args", "arguments")}
-    message: Spec = {
-        "role": META,
-        "content": Either(text, [{"text": text}]),
-        "reasoning_content": Leaf(kind, "thinking", "thinking"),
-        "tool_calls": [
-            {"index": NUMBER, **dict.fromkeys(("id", "type"), META), "function": function}
-        ],
-    }
-    choice = {"message": message, "finish_reason": END, "index": NUMBER, "logprobs": ABOUT}
-    thought: Spec = {
-        **{name: Leaf(kind, "thinking", name) for name in _THOUGHT},
-        **dict.fromkeys(("action", "action_name", "action_type"), META),
-    }
-    node: Spec = {
-        "message": {"role": META, "content": text},
-        **dict.fromkeys(("node_id", "node_name", "node_type", "node_status"), META),
-        **dict.fromkeys(("node_is_completed", "node_msg_seq_id"), NUMBER),
-    }
-    return {
-        "output": {
-            "choices": [choice],
-            "text": text,
-            "finish_reason": END,
-            "session_id": META,
-            "thoughts": [thought],
-            "workflow_message": node,
-            "search_info": Tree(Leaf("whole", "text", "search"), frozenset({"site_name", "icon"})),
-        },
-        "usage": META,
-        **dict.fromkeys(("request_id", "status_code", "code"), META),
-        "message": Leaf("whole", "text", "error"),
-    }
-
-
 class DashScope(Growing):
     """The adapter for chunks of generations, as the wire or the `dashscope` package has them."""
 
     name = "dashscope"
-    spec: ClassVar[Spec] = response_spec("grown")
+    spec = spec_of("dashscope")
     scope = 1
 
     def __init__(self, **options: Any) -> None:

@@ -7,11 +7,12 @@ or thinking. The tags around thinking are fragments, too.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+from typing import Any
 
 from guardstream.providers.adapter import Piece, Reading, Released, Slot
-from guardstream.providers.spec import META, NUMBER, Leaf, Spec, SpecAdapter
+from guardstream.providers.spec import SpecAdapter
 from guardstream.providers.toolkit.fields import fields_of, replaced
+from guardstream.providers.toolkit.files import spec_of
 
 _KINDS = ("reasoning_type", "reasoningType")
 """The field of an object, and of its JSON."""
@@ -24,12 +25,7 @@ class LMStudio(SpecAdapter):
     """The adapter for fragments, as objects or dicts; no fragment ends the stream."""
 
     name = "lmstudio"
-    spec: ClassVar[Spec] = {
-        "content": Leaf("delta", "text", "content"),
-        **dict.fromkeys(_KINDS, META),
-        **dict.fromkeys(("tokens_count", "tokensCount"), NUMBER),
-        **dict.fromkeys(("contains_drafted", "containsDrafted"), NUMBER),
-    }
+    spec = spec_of("lmstudio")
     repeats = False
 
     def meaning(self, chunk: Any, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:

@@ -12,19 +12,12 @@ from typing import Any
 from guardstream.events import FinishReason
 from guardstream.providers.adapter import Call, Piece, Reading, Released, Slot, Unknown
 from guardstream.providers.spec import (
-    ABOUT,
-    END,
-    KEEP,
-    META,
-    NAME,
-    NUMBER,
-    Arguments,
     Leaf,
     Path,
-    Spec,
     SpecAdapter,
 )
 from guardstream.providers.toolkit.fields import fields_of, only, replaced
+from guardstream.providers.toolkit.files import spec_of
 from guardstream.providers.toolkit.reasons import reason_of
 from guardstream.providers.toolkit.runs import Runs
 
@@ -33,39 +26,7 @@ _COUNTS = ("prompt_eval_count", "eval_count", "completed", "total")
 
 COUNTED = _TIMES + _COUNTS
 
-_SPEC: Spec = {
-    **dict.fromkeys(("model", "created_at", "remote_model", "remote_host"), META),
-    **dict.fromkeys(_TIMES + _COUNTS, META),
-    "message": {
-        "role": META,
-        "content": Leaf("delta", "text", "content"),
-        "thinking": Leaf("delta", "thinking", "thinking"),
-        "images": KEEP,
-        "tool_name": META,
-        "tool_calls": [
-            {
-                "id": META,
-                "type": META,
-                "function": {
-                    "name": NAME,
-                    "index": NUMBER,
-                    "description": META,
-                    "arguments": Arguments(Leaf("whole", "tool_args", "tool_calls")),
-                },
-            }
-        ],
-    },
-    "response": Leaf("delta", "text", "content"),
-    "thinking": Leaf("delta", "thinking", "thinking"),
-    "image": KEEP,
-    "context": KEEP,
-    "logprobs": ABOUT,
-    "done": END,
-    "done_reason": END,
-    "error": Leaf("whole", "text", "error"),
-}
 
-_SLOTS = (Slot(0, "text", "content"), Slot(0, "thinking", "thinking"))
 REASONS: dict[str, FinishReason] = {"length": "length", "content_filter": "content_filter"}
 _DONE = ("stop", "length", "content_filter")
 
@@ -77,7 +38,7 @@ class Ollama(SpecAdapter):
     signs_end = True
     signs_thinking = False
     leaves_out_calls = True
-    spec = _SPEC
+    spec = spec_of("ollama")
 
     def __init__(self, *, unknown: Unknown = "guard") -> None:
         super().__init__(unknown=unknown)

@@ -8,58 +8,18 @@ generated so far show which of the two a stream sends. Without them, its texts s
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+from typing import Any
 
 from guardstream.events import FinishReason
 from guardstream.providers.adapter import Piece, Reading, Released, Slot, Unknown
 from guardstream.providers.spec import (
-    ABOUT,
-    END,
-    META,
-    NUMBER,
-    REQUEST,
     Leaf,
     Path,
     Read,
-    Spec,
-    Tree,
 )
 from guardstream.providers.toolkit.fields import fields_of, index_in, replaced
+from guardstream.providers.toolkit.files import spec_of
 from guardstream.providers.toolkit.growing import Growing
-
-_ERROR = Leaf("whole", "text", "error")
-
-_COUNTS = ("prompt", "completion", "cached", "reasoning", "image", "audio", "video")
-
-_META: dict[str, Spec] = {
-    "id": META,
-    "finish_reason": {
-        "type": END,
-        "matched": REQUEST,
-        "message": _ERROR,
-        **dict.fromkeys(("length", "status_code"), NUMBER),
-        "err_type": META,
-    },
-    **{f"{what}_tokens": NUMBER for what in _COUNTS},
-    **dict.fromkeys(("num_retractions", "e2e_latency", "dp_rank"), NUMBER),
-    **dict.fromkeys(("response_sent_to_client_ts", "queue_time", "ttft"), NUMBER),
-    "weight_version": META,
-    **{
-        f"{of}_{what}": ABOUT
-        for of in ("input", "output")
-        for what in ("token_logprobs", "top_logprobs", "token_ids_logprobs")
-    },
-    "output_token_logprobs_length": NUMBER,
-}
-
-CHUNK: dict[str, Spec] = {
-    "text": Leaf("grown", "text", "text"),
-    "output_ids": ABOUT,
-    "index": NUMBER,
-    "prompt_token_ids": META,
-    "meta_info": _META,
-    "error": Tree(_ERROR, frozenset({"type"})),
-}
 
 
 class SGLang(Growing):
@@ -67,7 +27,7 @@ class SGLang(Growing):
 
     name = "sglang"
     sse_end = "[DONE]"
-    spec: ClassVar[Spec] = CHUNK
+    spec = spec_of("sglang")
 
     def __init__(self, *, unknown: Unknown = "guard", incremental: bool | None = None) -> None:
         super().__init__(unknown=unknown, incremental=incremental)

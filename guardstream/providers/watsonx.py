@@ -10,26 +10,10 @@ from typing import Any
 
 from guardstream.events import FinishReason
 from guardstream.providers.adapter import Piece, Reading, Released, Slot
-from guardstream.providers.spec import ABOUT, END, META, NUMBER, Leaf, Path, Spec, SpecAdapter, Tree
+from guardstream.providers.spec import Leaf, Path, SpecAdapter
 from guardstream.providers.toolkit.fields import fields_of, replaced
+from guardstream.providers.toolkit.files import spec_of
 from guardstream.providers.toolkit.reasons import reason_of
-
-_SPEC: Spec = {
-    **dict.fromkeys(("model_id", "model_version", "created_at", "project_id"), META),
-    "results": [
-        {
-            "generated_text": Leaf("delta", "text", "text"),
-            "generated_token_count": NUMBER,
-            "input_token_count": NUMBER,
-            "stop_reason": END,
-            "seed": NUMBER,
-            "generated_tokens": ABOUT,
-            "input_tokens": META,
-            "moderations": Tree(Leaf("whole", "text", "moderation"), frozenset({"entity"})),
-        }
-    ],
-    "system": Tree(Leaf("whole", "text", "system"), frozenset({"id", "more_info"})),
-}
 
 _OPEN = "not_finished"
 REASONS: dict[str, FinishReason] = {
@@ -44,7 +28,7 @@ class Watsonx(SpecAdapter):
     """The adapter for results; each is a choice."""
 
     name = "watsonx"
-    spec = _SPEC
+    spec = spec_of("watsonx")
     repeats = False
 
     def slot(self, leaf: Leaf, event: Mapping[str, Any], path: Path) -> Slot:

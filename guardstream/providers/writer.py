@@ -6,18 +6,19 @@ https://dev.writer.com/api-reference/completion-api/text-generation.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import Any
 
 from guardstream.providers.adapter import Released, Slot
-from guardstream.providers.spec import Leaf, Spec, SpecAdapter
+from guardstream.providers.spec import SpecAdapter
 from guardstream.providers.toolkit.fields import replaced
+from guardstream.providers.toolkit.files import spec_of
 
 
 class Writer(SpecAdapter):
     """The adapter for pieces of a completion."""
 
     name = "writer"
-    spec: ClassVar[Spec] = {"value": Leaf("delta", "text", "text")}
+    spec = spec_of("writer")
     repeats = False
 
     def extra(self, chunk: Any, slot: Slot, text: str, released: Released) -> Sequence[Any]:

@@ -8,29 +8,19 @@ yields pairs: the response so far, which it keeps extending, and the chunk.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar, TypeGuard
+from typing import Any, TypeGuard
 
 from guardstream.errors import AdapterError
 from guardstream.events import FinishReason
 from guardstream.providers.adapter import Call, Piece, Reading, Released, Slot, Unknown
 from guardstream.providers.detection.shapes import xai_message
 from guardstream.providers.spec import (
-    ABOUT,
-    END,
-    KEEP,
-    META,
-    NAME,
-    NUMBER,
-    REQUEST,
-    Each,
     Leaf,
-    OneOf,
     Path,
-    Spec,
     SpecAdapter,
-    Tree,
 )
 from guardstream.providers.toolkit.fields import fields_of, replaced
+from guardstream.providers.toolkit.files import spec_of
 from guardstream.providers.toolkit.objects import (
     Event,
     Objects,
@@ -39,28 +29,6 @@ from guardstream.providers.toolkit.objects import (
 )
 from guardstream.providers.toolkit.protobuf import is_message, known_alone
 from guardstream.providers.toolkit.reasons import reason_of
-
-_CALL: Spec = {
-    "id": NAME,
-    **dict.fromkeys(("type", "status"), META),
-    "error_message": Leaf("whole", "text", "error"),
-    "function": {"name": NAME, "arguments": Leaf("delta", "tool_args", "tool_calls")},
-}
-
-
-def _delta(content: Leaf) -> Spec:
-    return {
-        "role": META,
-        "content": content,
-        "reasoning_content": Leaf("delta", "thinking", "reasoning_content"),
-        "encrypted_content": KEEP,
-        "tool_calls": Each(_CALL),
-        "citations": Tree(
-            Leaf("copy", "text", "citations"),
-            frozenset({"id", "file_id", "chunk_id", "collection_ids"}),
-        ),
-    }
-
 
 _BESIDE = frozenset({"chunk.citations", "file", "request"})
 """Fields of slots that belong to no output."""
@@ -71,8 +39,6 @@ _FIELDS = {"content": "text", "reasoning_content": "thinking"}
 _CALLS = 1000
 """The most calls of an output in a chunk."""
 
-_CONTENT = _delta(Leaf("delta", "text", "content"))
-_OF_TOOL = _delta(Leaf("delta", "text", "tool_output"))
 
 _REASONS: dict[str, FinishReason] = {
     "REASON_STOP": "stop",
@@ -82,19 +48,6 @@ _REASONS: dict[str, FinishReason] = {
 
 _ENDS = {"length": "REASON_MAX_LEN", "tool_calls": "REASON_TOOL_CALLS"}
 
-_USAGE: Spec = {
-    **dict.fromkeys(
-        (
-            *(f"{what}_tokens" for what in ("completion", "reasoning", "prompt", "total")),
-            *(f"{what}_tokens" for what in ("prompt_text", "cached_prompt_text", "prompt_image")),
-            "num_sources_used",
-        ),
-        NUMBER,
-    ),
-    "server_side_tools_used": [META],
-    "cost_in_usd_ticks": META,
-}
-
 
 class Chunks(SpecAdapter):
     """Reads chunks as JSON with the names of their fields.
@@ -103,22 +56,7 @@ class Chunks(SpecAdapter):
     """
 
     name = "xai"
-    spec: ClassVar[Spec] = {
-        **dict.fromkeys(("id", "model", "system_fingerprint", "service_tier"), META),
-        "created": META,
-        "usage": _USAGE,
-        "outputs": [
-            {
-                "delta": OneOf("role", {"ROLE_TOOL": _OF_TOOL}, _CONTENT),
-                "logprobs": ABOUT,
-                "finish_reason": END,
-                "index": NUMBER,
-            }
-        ],
-        "citations": [Leaf("copy", "text", "chunk.citations")],
-        "output_files": [{"file_id": META, "name": Leaf("copy", "text", "file")}],
-        "debug_output": dict.fromkeys(("request", "prompt", "engine_request"), REQUEST),
-    }
+    spec = spec_of("xai")
     repeats = True
     signs_thinking = False
 

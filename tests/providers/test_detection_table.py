@@ -7,7 +7,6 @@ import os
 import subprocess
 import sys
 from collections.abc import Collection
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -16,62 +15,68 @@ import pytest
 from guardstream.providers import ADAPTERS, detect, may_be_of, named
 from guardstream.providers.detection import kinds, shapes
 from guardstream.providers.detection.table import ROWS, formats_of
+from guardstream.providers.openai.responses_names import LIFE
+from guardstream.providers.protocols.a2a import NAMED
+from guardstream.providers.toolkit.files import spec_of
 
 PACKAGE = "guardstream.providers."
 
 UNTOLD = {
-    "openai.live": {"session.updated", "session.closed", "error"},  # the realtime API's, too
-    "openai.agent_sessions": {"error"},
-    "anthropic.sessions": {"event_start", "event_delta", "ping", "error"},
+    "openai_live": {"session.updated", "session.closed", "error"},  # the realtime API's, too
+    "openai_agent_sessions": {"error"},
+    "anthropic_sessions": {"event_start", "event_delta", "ping", "error"},
     "cohere": {"debug"},
 }
 """Kinds of events by which the format is not told, or not alone."""
 
 
 @pytest.mark.parametrize(
-    ("module", "table", "known"),
+    ("name", "known"),
     [
-        ("openai.responses", "LIFE", kinds.RESPONSE_LIFE),
-        (
-            "openai.live",
-            "_SPEC.specs",
-            kinds.LIVE | kinds.LIVE_TRANSCRIPTS | kinds.LIVE_AUDIO | {"info"},
-        ),
-        ("openai.realtime", "SPEC.specs", kinds.REALTIME),
-        ("openai.media", "_SPEC.specs", kinds.MEDIA),
-        ("openai.assistants", "_SPEC.specs", kinds.ASSISTANTS),
-        ("anthropic.sessions", "SPEC.specs", kinds.ANTHROPIC_SESSIONS),
-        ("cohere", "_SPEC.specs", kinds.COHERE),
-        ("mistral.conversations", "_EVENTS.specs", kinds.CONVERSATIONS),
-        ("mistral.transcriptions", "_EVENTS.specs", kinds.TRANSCRIPTIONS),
-        ("google.interactions", "_SPEC.specs", kinds.INTERACTIONS),
-        ("langchain.protocol", "EVENTS", kinds.LANGCHAIN_METHODS),
-        ("pydantic_ai.events", "SPEC.specs", kinds.PYDANTIC_AI),
-        ("bedrock.converse", "_SPEC", shapes.CONVERSE),
-        ("protocols.ag_ui", "_EVENTS", kinds.AG_UI),
-        ("protocols.chatkit", "_EVENTS", kinds.CHATKIT),
-        ("protocols.a2a", "KINDS", kinds.A2A),
-        ("protocols.a2a", "NAMED", kinds.A2A_NAMED),
-        ("protocols.ui_messages", "_LINES", shapes.LINES),
-        ("frameworks.agentscope", "_EVENTS", kinds.AGENTSCOPE),
-        ("frameworks.letta", "_EVENTS", kinds.LETTA | kinds.LETTA_BESIDE.keys()),
-        ("frameworks.llm", "_EVENTS", kinds.LLM),
+        ("openai_live", kinds.LIVE | kinds.LIVE_TRANSCRIPTS | kinds.LIVE_AUDIO | {"info"}),
+        ("openai_realtime", kinds.REALTIME),
+        ("openai_media", kinds.MEDIA),
+        ("assistants", kinds.ASSISTANTS),
+        ("anthropic_sessions", kinds.ANTHROPIC_SESSIONS),
+        ("cohere", kinds.COHERE),
+        ("mistral_conversations", kinds.CONVERSATIONS),
+        ("mistral_transcription", kinds.TRANSCRIPTIONS),
+        ("interactions", kinds.INTERACTIONS),
+        ("langchain_protocol", kinds.LANGCHAIN_METHODS),
+        ("pydantic_ai", kinds.PYDANTIC_AI),
+        ("ag_ui", kinds.AG_UI),
+        ("chatkit", kinds.CHATKIT),
+        ("agentscope", kinds.AGENTSCOPE),
+        ("letta", kinds.LETTA | kinds.LETTA_BESIDE.keys()),
+        ("llm", kinds.LLM),
     ],
 )
-def test_the_table_knows_the_kinds_of_events_of_a_format(
-    module: str, table: str, known: Collection[str]
+def test_the_table_knows_the_kinds_of_events_of_a_format(name: str, known: Collection[str]) -> None:
+    assert {*spec_of(name).specs} - UNTOLD.get(name, set()) == {*known}
+
+
+@pytest.mark.parametrize(
+    ("events", "known"),
+    [
+        (LIFE, kinds.RESPONSE_LIFE),
+        (spec_of("bedrock"), shapes.CONVERSE),
+        (NAMED, kinds.A2A_NAMED),
+        (spec_of("data_stream"), shapes.LINES),
+    ],
+)
+def test_the_table_knows_the_fields_of_a_format(
+    events: Collection[str], known: Collection[str]
 ) -> None:
-    value: Any = import_module(PACKAGE + module)
-    for name in table.split("."):
-        value = getattr(value, name)
-    assert {*value} - UNTOLD.get(module, set()) == {*known}
+    assert {*events} == {*known}
 
 
 def test_the_agents_own_events_are_told_by_kind_or_by_their_prefix() -> None:
-    from guardstream.providers.openai.agent_sessions import SPEC
-
-    others = {kind for kind in SPEC.specs if not kind.startswith("agent.session.")}
-    assert others - UNTOLD["openai.agent_sessions"] == kinds.AGENT_OUTPUT
+    others = {
+        kind
+        for kind in spec_of("openai_agent_sessions").specs
+        if not kind.startswith("agent.session.")
+    }
+    assert others - UNTOLD["openai_agent_sessions"] == kinds.AGENT_OUTPUT
 
 
 def test_every_format_has_rows_but_the_one_for_anything_else() -> None:

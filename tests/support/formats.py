@@ -13,6 +13,7 @@ from typing import Any
 
 from guardstream.providers import ADAPTERS
 from guardstream.providers.answers.whole import BODIES
+from guardstream.providers.toolkit import files
 from guardstream.providers.toolkit.nodes import Each, Either, Leaf, Mirror, OneOf, Tree, Values
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "providers.md"
@@ -60,15 +61,15 @@ def streamed(adapter: Any) -> dict[str, list[str]]:
 
 def _spec(adapter: Any) -> Any:
     """The spec of an adapter, or of the one that it hands its chunks to."""
-    if hasattr(adapter, "paths"):
-        return adapter().spec
     inner = [value for value in vars(adapter()).values() if hasattr(value, "spec")]
     return getattr(adapter, "spec", None) or (inner[0].spec if inner else {})
 
 
-def reads(adapter: Any) -> str:
-    """What an adapter reads, as its module's docstring says, or its own if the module has several
-    adapters."""
+def reads(name: str, adapter: Any) -> str:
+    """What an adapter reads, as its file says, or else the docstring of its module, or its own if
+    the module has several adapters."""
+    if name in files.names():
+        return str(files.described(name).content["about"])
     module = sys.modules[adapter.__module__]
     alone = sum(each.__module__ == module.__name__ for each in ADAPTERS.values()) == 1
     text = (module.__doc__ if alone else inspect.getdoc(adapter)) or ""
@@ -87,7 +88,7 @@ def table() -> str:
             for channel, paths in streamed(adapter).items()
         ]
         whole = "yes" if name in BODIES else ""
-        rows.append(f"| `{name}` | {reads(adapter)} | {whole} | {'; '.join(cells)} |")
+        rows.append(f"| `{name}` | {reads(name, adapter)} | {whole} | {'; '.join(cells)} |")
     return "\n".join(rows) + "\n"
 
 

@@ -15,15 +15,16 @@ from guardstream.providers import cohere, ollama, watsonx
 from guardstream.providers.adapter import Call, Piece, Reading, Slot, Unknown
 from guardstream.providers.answers.whole import Body, said_in, thinking_first
 from guardstream.providers.bedrock import converse as bedrock
-from guardstream.providers.dashscope import calls_in, number_in, response_spec
+from guardstream.providers.dashscope import calls_in, number_in
 from guardstream.providers.google import interactions
 from guardstream.providers.google.gemini import REASONS, STOPS, Gemini
 from guardstream.providers.google.gemini_calls import call_in, get, parts_of
 from guardstream.providers.openai.chat import REASONS as CHAT_REASONS
-from guardstream.providers.protocols.a2a import KINDS, NAMED, TASK, Events, rejected
+from guardstream.providers.protocols.a2a import NAMED, rejected
 from guardstream.providers.protocols.mcp import Messages
-from guardstream.providers.spec import END, KEEP, META, Arguments, Leaf, OneOf, Path, Spec, Tree
+from guardstream.providers.spec import Leaf, Path, Spec
 from guardstream.providers.toolkit.fields import fields_of, index_in
+from guardstream.providers.toolkit.files import spec_of
 from guardstream.providers.toolkit.objects import rpc_error
 from guardstream.providers.toolkit.parsed import is_json
 from guardstream.providers.toolkit.reasons import reason_of
@@ -158,20 +159,7 @@ class CohereBody(OneAnswer):
 
     name = "cohere"
     arguments = "arguments"
-    spec: ClassVar[Spec] = {
-        "id": META,
-        "finish_reason": END,
-        "message": {
-            "role": META,
-            "content": [cohere.CONTENT],
-            "tool_plan": Leaf("delta", "thinking", "tool_plan"),
-            "tool_calls": [cohere.CALL],
-            "citations": [cohere.CITATION],
-        },
-        "usage": META,
-        "meta": META,
-        "logprobs": Leaf("about"),
-    }
+    spec = spec_of("cohere", "answer")
 
     def reason(self, event: Mapping[str, Any]) -> FinishReason:
         return reason_of(cohere.REASONS, str(event.get("finish_reason")))
@@ -209,39 +197,7 @@ class BedrockBody(OneAnswer):
 
     name = "bedrock"
     arguments = "input"
-    spec: ClassVar[Spec] = {
-        "output": {
-            "message": {
-                "role": META,
-                "content": [
-                    {
-                        **bedrock.DELTA,
-                        "toolUse": {
-                            **bedrock.TOOL_USE,
-                            "input": Arguments(Leaf("delta", "tool_args", "input")),
-                        },
-                        "reasoningContent": {
-                            "reasoningText": {
-                                "text": Leaf("delta", "thinking", "thinking"),
-                                "signature": META,
-                            },
-                            "redactedContent": META,
-                        },
-                        "citationsContent": {
-                            "content": [{"text": Leaf("delta", "text", "text")}],
-                            "citations": bedrock.CITATION,
-                        },
-                        **dict.fromkeys(("document", "video", "cachePoint"), KEEP),
-                    }
-                ],
-            }
-        },
-        "stopReason": END,
-        "additionalModelResponseFields": Tree(Leaf("whole", "text", "fields")),
-        "trace": bedrock.TRACE,
-        **dict.fromkeys(("usage", "metrics", "performanceConfig", "serviceTier"), META),
-        "ResponseMetadata": META,
-    }
+    spec = spec_of("bedrock", "answer")
 
     def slot(self, leaf: Leaf, event: Mapping[str, Any], path: Path) -> Slot:
         slot = super().slot(leaf, event, path)
@@ -274,7 +230,7 @@ class DashScopeBody(OneAnswer):
 
     name = "dashscope"
     arguments = "arguments"
-    spec: ClassVar[Spec] = response_spec("delta")
+    spec = spec_of("dashscope", "answer")
 
     def slot(self, leaf: Leaf, event: Mapping[str, Any], path: Path) -> Slot:
         slot = super().slot(leaf, event, path)
@@ -355,11 +311,7 @@ class InteractionsBody(OneAnswer):
 
     name = "interactions"
     arguments = "args"
-    spec: ClassVar[Spec] = {
-        **interactions.INTERACTION,
-        "steps": [interactions.STEP],
-        "outputs": [interactions.CONTENT],
-    }
+    spec = spec_of("interactions", "answer")
 
     def slot(self, leaf: Leaf, event: Mapping[str, Any], path: Path) -> Slot:
         place = path[0] if path else 0
@@ -406,11 +358,7 @@ class A2ABody(_RPCBody):
     """
 
     name = "a2a"
-    spec: ClassVar[Spec] = {
-        **TASK,
-        **Events.spec,
-        "result": OneOf("kind", KINDS, {**TASK, **NAMED}),
-    }
+    spec = spec_of("a2a", "answer")
 
     def slot(self, leaf: Leaf, event: Mapping[str, Any], path: Path) -> Slot:
         field = {"message": "content", "artifact": "text"}.get(leaf.field, leaf.field)

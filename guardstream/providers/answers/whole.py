@@ -7,22 +7,20 @@ out, and the finish reason says why.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+from typing import Any
 
 from guardstream.events import FinishReason
 from guardstream.lazy import LazyMapping
 from guardstream.providers.adapter import Call, Kind, Piece, Reading, Released, Slot, Unknown
 from guardstream.providers.anthropic.messages import REASONS as MESSAGE_REASONS
-from guardstream.providers.anthropic.spec import WHOLE_TOOL, message_spec
+from guardstream.providers.openai.chat import BESIDE
 from guardstream.providers.openai.chat import REASONS as CHAT_REASONS
-from guardstream.providers.openai.chat_chunk_spec import BESIDE
-from guardstream.providers.openai.chat_spec import completion_spec
-from guardstream.providers.openai.completions import FIELDS
 from guardstream.providers.openai.responses import CALLS, finish_of
 from guardstream.providers.openai.responses_end import is_call, status_of_cut
-from guardstream.providers.openai.responses_spec import DETAILS, response_spec
-from guardstream.providers.spec import Leaf, Path, Spec, SpecAdapter
+from guardstream.providers.openai.responses_names import DETAILS
+from guardstream.providers.spec import Leaf, Path, SpecAdapter
 from guardstream.providers.toolkit.fields import fields_of, index_in
+from guardstream.providers.toolkit.files import spec_of
 from guardstream.providers.toolkit.parsed import is_json
 from guardstream.providers.toolkit.paths import rebuilt
 from guardstream.providers.toolkit.reasons import reason_of
@@ -128,7 +126,7 @@ class ChatBody(Body):
     """`chat.completion`: https://platform.openai.com/docs/api-reference/chat/object."""
 
     name = "openai_chat"
-    spec: ClassVar[Spec] = completion_spec("delta")
+    spec = spec_of("openai_chat", "answer")
     scope = 1
     signs_thinking = False
 
@@ -196,7 +194,7 @@ class CompletionBody(ChatBody):
     """`text_completion`: https://platform.openai.com/docs/api-reference/completions/object."""
 
     name = "openai_completions"
-    spec: ClassVar[Spec] = FIELDS
+    spec = spec_of("openai_completions", "answer")
 
     def _cut(self, choice: dict[str, Any], source: Mapping[str, Any]) -> dict[str, Any]:
         return choice
@@ -209,7 +207,7 @@ class MessageBody(Body):
     """Anthropic's message: https://docs.anthropic.com/en/api/messages."""
 
     name = "anthropic"
-    spec: ClassVar[Spec] = message_spec("delta", WHOLE_TOOL)
+    spec = spec_of("anthropic", "answer")
 
     def slot(self, leaf: Leaf, event: Mapping[str, Any], path: Path) -> Slot:
         number = path[0] if path else 0
@@ -243,7 +241,7 @@ class ResponseBody(Body):
     """`response`: https://platform.openai.com/docs/api-reference/responses/object."""
 
     name = "openai_responses"
-    spec: ClassVar[Spec] = response_spec("delta")
+    spec = spec_of("openai_responses", "answer")
 
     def slot(self, leaf: Leaf, event: Mapping[str, Any], path: Path) -> Slot:
         output, part = (*path, 0, 0)[:2]
@@ -286,6 +284,11 @@ def _without_cut_call(output: list[Any], source: Sequence[Any]) -> list[Any]:
     return [*output[:-1], {**output[-1], "status": status_of_cut(output[-1])}]
 
 
+_DESCRIBED = (
+    *("anthropic_completions", "llama_cpp", "cohere_v1"),
+    *("bedrock_llama", "bedrock_mistral", "bedrock_titan"),
+)
+
 BODIES: Mapping[str, type[Body]] = LazyMapping(
     {
         "openai_chat": f"{__name__}:ChatBody",
@@ -301,14 +304,8 @@ BODIES: Mapping[str, type[Body]] = LazyMapping(
         "a2a": "guardstream.providers.answers.specs:A2ABody",
         "mcp": "guardstream.providers.answers.specs:MCPBody",
         "interactions": "guardstream.providers.answers.specs:InteractionsBody",
-        "anthropic_completions": "guardstream.providers.answers.plain:AnthropicCompletionsBody",
-        "tgi": "guardstream.providers.answers.plain:TGIBody",
-        "llama_cpp": "guardstream.providers.answers.plain:LlamaCppBody",
-        "sglang": "guardstream.providers.answers.plain:SGLangBody",
-        "cohere_v1": "guardstream.providers.answers.plain:CohereV1Body",
-        "bedrock_llama": "guardstream.providers.answers.plain:LlamaBody",
-        "bedrock_mistral": "guardstream.providers.answers.plain:MistralOutputsBody",
-        "bedrock_titan": "guardstream.providers.answers.plain:TitanBody",
+        **dict.fromkeys(("tgi", "sglang"), "guardstream.providers.answers.plain:GenerateBody"),
+        **{name: f"guardstream.providers.answers.described:body_of:{name}" for name in _DESCRIBED},
         "bedrock_invoke": "guardstream.providers.answers.plain:InvokeBody",
     }
 )

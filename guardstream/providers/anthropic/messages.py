@@ -14,9 +14,9 @@ from typing import Any
 from guardstream.events import FinishReason
 from guardstream.providers.adapter import Call, Piece, Reading, Released, Slot, Unknown
 from guardstream.providers.anthropic.ending import TURN, Ending
-from guardstream.providers.anthropic.spec import SPEC
 from guardstream.providers.spec import Leaf, Path, SpecAdapter
 from guardstream.providers.toolkit.fields import fields_of, index_in, replaced
+from guardstream.providers.toolkit.files import spec_of
 from guardstream.providers.toolkit.reasons import reason_of
 
 _HELPER = ("text", "thinking", "input_json", "citation", "signature", "compaction")
@@ -48,7 +48,7 @@ class Anthropic(SpecAdapter):
 
     name = "anthropic"
     signs_end = True
-    spec = SPEC
+    spec = spec_of("anthropic")
     steady = True
     last = ("message_delta", "message_stop")
     notes_alike = False

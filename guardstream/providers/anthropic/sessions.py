@@ -15,21 +15,13 @@ from typing import Any
 from guardstream.events import FinishReason
 from guardstream.providers.adapter import Call, Kind, Piece, Reading, Released, Slot, Unknown
 from guardstream.providers.spec import (
-    KEEP,
-    META,
-    NAME,
-    NUMBER,
-    REQUEST,
-    Arguments,
     Leaf,
-    OneOf,
     Path,
-    Spec,
     SpecAdapter,
-    Tree,
     named_by_type,
 )
 from guardstream.providers.toolkit.fields import fields_of, index_in
+from guardstream.providers.toolkit.files import spec_of
 from guardstream.providers.toolkit.package_objects import constructed
 from guardstream.providers.toolkit.reasons import reason_of
 
@@ -37,127 +29,12 @@ PARTS = 1000
 """A slot's number is its event's number times this, plus the index of the entry in the event's
 content."""
 
-_MARKS = frozenset({"type", "id", "media_type", "data", "file_id", "category"})
-_GIVEN = Tree(Leaf("copy", "text", "tool_result"), _MARKS)
-_ERROR = Tree(Leaf("whole", "text", "error"), _MARKS)
-
-_EVENT: dict[str, Spec] = {
-    "type": KEEP,
-    **dict.fromkeys(("id", "processed_at", "session_thread_id"), META),
-}
-_ASKED: Spec = {
-    **_EVENT,
-    **dict.fromkeys(("tool_use_id", "custom_tool_use_id", "outcome_id", "is_error"), META),
-    **dict.fromkeys(("result", "max_iterations"), META),
-    **dict.fromkeys(("content", "deny_message", "description", "rubric"), REQUEST),
-}
-"""What the client sent."""
-
-_CALL: Spec = {
-    **_EVENT,
-    **dict.fromkeys(("evaluated_permission", "evaluation", "mcp_server_name"), META),
-    "name": NAME,
-    "input": Arguments(Leaf("whole", "tool_args", "input")),
-}
-_RESULT: Spec = {
-    **_EVENT,
-    **dict.fromkeys(("tool_use_id", "mcp_tool_use_id", "is_error"), META),
-    "content": _GIVEN,
-}
-_BETWEEN: Spec = {
-    **_EVENT,
-    **dict.fromkeys(("from_session_thread_id", "to_session_thread_id"), META),
-    **dict.fromkeys(("from_agent_name", "to_agent_name"), META),
-    "content": _GIVEN,
-}
-_STATUS: Spec = {
-    **_EVENT,
-    **dict.fromkeys(("agent_name", "workflow_run_id"), META),
-    "stop_reason": {"type": META, "event_ids": [META]},
-    "stop_details": _GIVEN,
-}
-_SPAN: Spec = {
-    **_EVENT,
-    **dict.fromkeys(("outcome_id", "outcome_evaluation_start_id", "model_request_start_id"), META),
-    **dict.fromkeys(("iteration", "is_error", "result", "usage", "model_usage"), META),
-    "explanation": _GIVEN,
-}
-_WORKFLOW: Spec = {
-    **_EVENT,
-    **dict.fromkeys(("workflow_run_id", "workflow_run_phase_id", "phase_started_id"), META),
-    **dict.fromkeys(("name", "description", "phases", "result"), _GIVEN),
-    "error": _ERROR,
-}
 
 MESSAGE, DELTA, IDLE = "agent.message", "event_delta", "session.status_idle"
 REQUESTED = "span.model_request_end"
 _OVER = (REQUESTED, IDLE, "session.status_terminated", "session.deleted")
 CALLS = ("agent.tool_use", "agent.mcp_tool_use", "agent.custom_tool_use")
-_USER = ("message", "interrupt", "tool_confirmation", "tool_result", "custom_tool_result")
-_STATES = ("running", "idle", "rescheduled", "terminated")
 
-SPEC = OneOf(
-    "type",
-    {
-        **dict.fromkeys((*(f"user.{each}" for each in _USER), "user.define_outcome"), _ASKED),
-        "system.message": _ASKED,
-        MESSAGE: {
-            **_EVENT,
-            "content": [
-                OneOf(
-                    "type",
-                    {
-                        "text": {"type": KEEP, "text": Leaf("copy", "text", "text")},
-                        "redacted": {"type": KEEP},
-                    },
-                )
-            ],
-        },
-        **dict.fromkeys(CALLS, _CALL),
-        **dict.fromkeys(("agent.tool_result", "agent.mcp_tool_result"), _RESULT),
-        **dict.fromkeys(("agent.thinking", "agent.thread_context_compacted"), _EVENT),
-        **dict.fromkeys(("agent.thread_message_received", "agent.thread_message_sent"), _BETWEEN),
-        "session.error": {**_EVENT, "error": _ERROR},
-        "session.updated": {
-            **_EVENT,
-            **dict.fromkeys(("agent", "title", "metadata"), REQUEST),
-        },
-        "session.usage": {**_EVENT, **dict.fromkeys(("usage", "budget"), META)},
-        **dict.fromkeys(("session.deleted", "session.thread_created"), _STATUS),
-        **dict.fromkeys((f"session.status_{each}" for each in _STATES), _STATUS),
-        **dict.fromkeys((f"session.thread_status_{each}" for each in _STATES), _STATUS),
-        **dict.fromkeys(
-            (
-                *("span.model_request_start", "span.model_request_end"),
-                *(f"span.outcome_evaluation_{each}" for each in ("start", "ongoing", "end")),
-            ),
-            _SPAN,
-        ),
-        **dict.fromkeys(
-            (
-                *("workflow_run.created", "workflow_run.error", "workflow_run.status_ended"),
-                *("workflow_run.status_running", "workflow_run.status_idle"),
-                *("workflow_run.phase_started", "workflow_run.phase_ended"),
-            ),
-            _WORKFLOW,
-        ),
-        "event_start": {"type": KEEP, "event": dict.fromkeys(("id", "type"), META)},
-        DELTA: {
-            **dict.fromkeys(("type", "event_id"), META),
-            "delta": {
-                "type": META,
-                "index": NUMBER,
-                "content": {"type": META, "text": Leaf("delta", "text", "text")},
-            },
-        },
-        "ping": {"type": KEEP},
-        "error": {
-            "type": KEEP,
-            "error": {"type": META, "message": Leaf("whole", "text", "error"), "details": META},
-            "request_id": META,
-        },
-    },
-)
 
 REASONS: Mapping[Any, FinishReason] = {
     "end_turn": "stop",
@@ -179,7 +56,7 @@ class AnthropicSessions(SpecAdapter):
     """The adapter for a session's events; there is one choice."""
 
     name = "anthropic_sessions"
-    spec = SPEC
+    spec = spec_of("anthropic_sessions")
     steady = True
     notes_alike = "last"
 

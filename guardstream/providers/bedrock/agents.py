@@ -12,29 +12,20 @@ from __future__ import annotations
 from base64 import b64decode, b64encode
 from codecs import getincrementaldecoder
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, ClassVar
+from typing import Any
 
 from guardstream.errors import AdapterError
 from guardstream.framing.json import json_object
 from guardstream.providers.adapter import Piece, Reading, Released, Slot, Unknown
-from guardstream.providers.bedrock.converse import FAULT, FAULTS
-from guardstream.providers.spec import META, Leaf, Spec, SpecAdapter, Tree
+from guardstream.providers.bedrock.converse import FAULTS
+from guardstream.providers.spec import Leaf, Spec, SpecAdapter, Tree
 from guardstream.providers.toolkit.envelope import Envelope
 from guardstream.providers.toolkit.fields import BYTES, fields_of
+from guardstream.providers.toolkit.files import spec_of
 
 _ANSWER = Leaf("delta", "text", "text")
 _SOURCES = Tree(
     Leaf("whole", "text", "citation"), frozenset({"start", "end"}), own=frozenset({"metadata"})
-)
-_SAID = {"content": {"document": Tree(Leaf("whole", "text", "document"))}, "nodeType": META}
-_TRACE = Tree(
-    Leaf("whole", "text", "trace"),
-    frozenset(
-        {
-            *("agentAliasArn", "agentAliasId", "agentId", "agentVersion", "sessionId", "traceId"),
-            *("clientRequestId", "eventTime", "startTime", "endTime", "foundationModel"),
-        }
-    ),
 )
 
 _OUTPUT: dict[str, Spec] = {
@@ -44,18 +35,6 @@ _OUTPUT: dict[str, Spec] = {
 }
 """The events with a part of the answer, with an object of text in place of their bytes."""
 
-_EVENTS: dict[str, Spec] = {
-    **_OUTPUT,
-    "citation": _SOURCES,
-    "guardrail": {"action": META},
-    "trace": _TRACE,
-    "returnControl": Tree(Leaf("whole", "tool_args", "part")),
-    "files": Tree(Leaf("whole", "text", "file"), frozenset({"bytes", "type"})),
-    "flowOutputEvent": _SAID,
-    "flowMultiTurnInputRequestEvent": _SAID,
-    "flowCompletionEvent": {"completionReason": META},
-    "flowTraceEvent": _TRACE,
-}
 
 _FAULTS = frozenset(
     {
@@ -74,7 +53,7 @@ class _Events(SpecAdapter):
     """The adapter for events whose bytes are text."""
 
     name = "bedrock_agent"
-    spec: ClassVar[Spec] = {**_EVENTS, **dict.fromkeys(_FAULTS, FAULT)}
+    spec = spec_of("bedrock_agent")
     repeats = False
 
     def __init__(self, *, unknown: Unknown = "guard") -> None:

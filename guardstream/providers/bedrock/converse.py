@@ -9,52 +9,18 @@ citations cut an answer into blocks.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+from typing import Any
 
 from guardstream.events import FinishReason
 from guardstream.providers.adapter import Call, Piece, Reading, Released, Slot, Unknown
 from guardstream.providers.spec import (
-    END,
-    KEEP,
-    META,
-    NAME,
-    NUMBER,
-    PADDED,
-    Each,
     Leaf,
     Path,
-    Spec,
     SpecAdapter,
-    Tree,
 )
 from guardstream.providers.toolkit.fields import fields_of, index_in
+from guardstream.providers.toolkit.files import spec_of
 from guardstream.providers.toolkit.reasons import reason_of
-
-_POSITIONS = frozenset({"start", "end", "documentIndex", "searchResultIndex"})
-CITATION = Tree(Leaf("whole", "text", "citation"), _POSITIONS)
-_RESULT = Tree(Leaf("whole", "text", "tool_result"))
-
-TRACE = Tree(Leaf("whole", "text", "trace"), frozenset({"invokedModelId"}))
-TOOL_USE: dict[str, Spec] = {"toolUseId": META, "name": NAME, "type": META}
-
-DELTA: dict[str, Spec] = {
-    "text": Leaf("delta", "text", "text"),
-    "toolUse": {"input": Leaf("delta", "tool_args", "input")},
-    "toolResult": Each({"text": Leaf("delta", "text", "tool_result"), "json": _RESULT}),
-    "reasoningContent": {
-        "text": Leaf("delta", "thinking", "thinking"),
-        "signature": KEEP,
-        "redactedContent": KEEP,
-    },
-    "citation": CITATION,
-    "image": KEEP,
-}
-
-FAULT: Spec = {
-    "message": Leaf("whole", "text", "error"),
-    "originalMessage": Leaf("whole", "text", "error"),
-    "originalStatusCode": META,
-}
 
 FAULTS = (
     "internalServerException",
@@ -64,34 +30,6 @@ FAULTS = (
     "serviceUnavailableException",
 )
 
-_SPEC: dict[str, Spec] = {
-    "messageStart": {"role": KEEP, "p": PADDED},
-    "contentBlockStart": {
-        "contentBlockIndex": KEEP,
-        "p": PADDED,
-        "start": {
-            "toolUse": TOOL_USE,
-            "toolResult": {"toolUseId": META, "type": META, "status": META},
-            "image": META,
-        },
-    },
-    "contentBlockDelta": {"contentBlockIndex": NUMBER, "delta": DELTA, "p": PADDED},
-    "contentBlockStop": {"contentBlockIndex": KEEP, "p": PADDED},
-    "messageStop": {
-        "p": PADDED,
-        "stopReason": END,
-        "additionalModelResponseFields": Tree(Leaf("whole", "text", "fields")),
-    },
-    "metadata": {
-        "p": PADDED,
-        "usage": KEEP,
-        "metrics": KEEP,
-        "trace": TRACE,
-        "performanceConfig": META,
-        "serviceTier": META,
-    },
-    **dict.fromkeys(FAULTS, FAULT),
-}
 
 REASONS: dict[str, FinishReason] = {
     "max_tokens": "length",
@@ -111,7 +49,7 @@ class Bedrock(SpecAdapter):
     """The adapter for events; one stream is one message."""
 
     name = "bedrock"
-    spec: ClassVar[Spec] = _SPEC
+    spec = spec_of("bedrock")
     repeats = False
     steady = True
 

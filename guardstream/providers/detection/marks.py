@@ -7,7 +7,7 @@ apart by a row of a table, and its module is imported only once it is chosen.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, TypeAlias
 
 from guardstream.providers.toolkit.fields import fields_of
@@ -183,14 +183,3 @@ def is_marked(marks: Collection[Mark], chunk: Any) -> bool:
     """Return whether a chunk has all of these marks."""
     fields = fields_of(chunk)
     return all(mark(chunk, fields) for mark in marks)
-
-
-def named(rows: Collection[tuple[str, tuple[Mark, ...]]], chunk: Any) -> Iterator[str]:
-    """Yield the names of the rows whose marks a chunk has, in order."""
-    fields = fields_of(chunk)
-    for name, marks in rows:
-        for mark in marks:
-            if not mark(chunk, fields):
-                break
-        else:
-            yield name

@@ -14,60 +14,19 @@ from guardstream.events import FinishReason
 from guardstream.providers.adapter import Call, Piece, Reading, Released, Slot, Unknown
 from guardstream.providers.google.gemini import REASONS, STOPS
 from guardstream.providers.google.gemini_calls import Calls, call_in, get, parts_of, values_in
-from guardstream.providers.google.gemini_spec import CITATION, PART, both, camel
+from guardstream.providers.google.written import camel
 from guardstream.providers.spec import (
-    ABOUT,
-    END,
-    KEEP,
-    META,
-    REQUEST,
     Leaf,
     Path,
     Spec,
-    Tree,
     VariedSpecAdapter,
     sibling,
 )
 from guardstream.providers.toolkit.fields import as_text, fields_of, only, replaced
+from guardstream.providers.toolkit.files import spec_of
 from guardstream.providers.toolkit.streamed import Streamed
 
 _TYPES = "google.genai.types"
-
-_IDS = (
-    *("id", "timestamp", "invocation_id", "author", "branch", "isolation_scope", "model_version"),
-    *("interaction_id", "environment_id", "live_session_id", "interrupted", "partial"),
-    *("turn_complete_reason", "interaction_status", "avg_logprobs", "cache_metadata"),
-)
-_VALUE = Tree(Leaf("copy", "text", "value"))
-_NOTED = Tree(Leaf("copy", "text", "value"), frozenset({"id"}))
-
-_SPEC: dict[str, Any] = {
-    **dict.fromkeys(_IDS, META),
-    "node_info": {"path": META, "output_for": [META], "message_as_output": META},
-    "long_running_tool_ids": [META],
-    "usage_metadata": KEEP,
-    "turn_complete": KEEP,
-    "content": {"parts": [PART], "role": META},
-    "finish_reason": END,
-    "error_code": KEEP,
-    "error_message": Leaf("whole", "text", "error"),
-    **dict.fromkeys(("grounding_metadata", "citation_metadata"), CITATION),
-    "logprobs_result": ABOUT,
-    "output_transcription": {"text": Leaf("delta", "text", "transcript"), "finished": META},
-    "input_transcription": {"text": Leaf("delta", "text", "input"), "finished": META},
-    **dict.fromkeys(("output", "custom_metadata"), _VALUE),
-    "actions": {
-        **dict.fromkeys(("skip_summarization", "escalate", "end_of_agent"), META),
-        **dict.fromkeys(("transfer_to_agent", "route", "rewind_before_invocation_id"), META),
-        **dict.fromkeys(("state_delta", "agent_state", "set_model_response"), _VALUE),
-        **dict.fromkeys(("compaction", "transfer_reason", "render_ui_widgets"), _NOTED),
-        "requested_tool_confirmations": _NOTED,
-        **dict.fromkeys(("artifact_delta", "requested_auth_configs"), REQUEST),
-    },
-}
-_ASKED = {**_SPEC, "content": {"parts": REQUEST, "role": META}}
-_PARTIAL = {**_SPEC, "actions": {**_SPEC["actions"], "state_delta": REQUEST}}
-"""A partial event may already have the changes of state that the whole event makes."""
 
 _STREAMED = ("text", "thought", "transcript", "input")
 """Fields whose text continues from event to event."""
@@ -84,9 +43,10 @@ class ADK(VariedSpecAdapter):
 
     name = "adk"
     leaves_out_calls = True
-    spec: ClassVar[Spec] = both(_SPEC)
-    asked: ClassVar[Spec] = both(_ASKED)
-    partial: ClassVar[Spec] = both(_PARTIAL)
+    spec = spec_of("adk")
+    asked: ClassVar[Spec] = spec_of("adk", "asked")
+    partial: ClassVar[Spec] = spec_of("adk", "partial")
+    """A partial event may already have the changes of state that the whole event makes."""
     ends_with_source = True
 
     def __init__(self, *, unknown: Unknown = "guard") -> None:

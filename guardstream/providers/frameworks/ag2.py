@@ -9,128 +9,22 @@ them.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, ClassVar
+from typing import Any
 
 from guardstream.events import FinishReason
 from guardstream.providers.adapter import Call, Piece, Reading, Released, Slot, Unknown
 from guardstream.providers.spec import (
-    ABOUT,
-    END,
-    KEEP,
-    META,
-    NAME,
-    NUMBER,
-    REQUEST,
-    Either,
     Leaf,
     Path,
     Spec,
-    Tree,
     VariedSpecAdapter,
     sibling,
 )
 from guardstream.providers.toolkit.fields import fields_of, only, replaced
+from guardstream.providers.toolkit.files import spec_of
 from guardstream.providers.toolkit.streamed import Streamed
 
-_MARKS: dict[str, Spec] = {"created_at": NUMBER, "__event__": META}
-
-_COPY = Leaf("copy", "text", "value")
-_TEXTS = Tree(_COPY)
-"""Values of tools and of the application, whatever their fields are called."""
-
-_VALUE = Tree(_COPY, frozenset({"id", "type", "status"}), frozenset({"encrypted_content"}))
-_ERROR = Tree(Leaf("copy", "text", "error"))
-_RAW: dict[str, Spec] = dict.fromkeys(("item", "part", "block", "grounding_metadata"), ABOUT)
-"""What the provider sent."""
-
-_CALL: dict[str, Spec] = {
-    **_MARKS,
-    **_RAW,
-    **dict.fromkeys(("id", "source", "thought_signature", "_serialized_arguments"), META),
-    "name": NAME,
-    "arguments": Leaf("whole", "tool_args", "arguments"),
-    "vendor_metadata": _TEXTS,
-}
-_CALLS: dict[str, Spec] = {**_MARKS, "calls": [_CALL]}
-_RESULT: dict[str, Spec] = {
-    **_MARKS,
-    **_RAW,
-    "parent_id": META,
-    "name": NAME,
-    "result": Tree(_COPY, frozenset({"__event__", "kind"})),
-    "error": _ERROR,
-}
-_MESSAGE: dict[str, Spec] = {
-    **_MARKS,
-    "content": Leaf("copy", "text", "text"),
-    "metadata": _TEXTS,
-}
-_USAGE: dict[str, Spec] = {
-    **_MARKS,
-    **dict.fromkeys(("kind", "model", "provider", "finish_reason"), META),
-    "label": NAME,
-    "usage": KEEP,
-}
-_USAGE["parts"] = [_USAGE]
-
-_ASKED: dict[str, Spec] = {
-    **_MARKS,
-    **dict.fromkeys(("id", "task_id", "tool_call_id", "timeout"), META),
-    "content": Leaf("whole", "text", "question"),
-}
-_TASK: dict[str, Spec] = {
-    **_MARKS,
-    **dict.fromkeys(("task_id", "parent_tool_call_id", "expires_at", "task_stream"), META),
-    "agent_name": NAME,
-    **dict.fromkeys(("objective", "spec", "payload", "reason"), _TEXTS),
-    "content": Leaf("delta", "text", "progress"),
-    "result": Either(Leaf("copy", "text", "progress"), _TEXTS),
-    "usage": KEEP,
-    **dict.fromkeys(("error", "_content"), _ERROR),
-}
-_COMMAND: dict[str, Spec] = {
-    **_MARKS,
-    **dict.fromkeys(("command_index", "output_index"), NUMBER),
-    "item_id": META,
-    "content": Leaf("delta", "tool_args", "commands"),
-    **{name: Leaf("delta", "text", name) for name in ("stdout", "stderr")},
-}
-
-_SOUND: dict[str, Spec] = {**_MARKS, "content": META}
-_OBSERVER: dict[str, Spec] = {**_MARKS, "name": NAME}
-
-_SPECS: dict[str, dict[str, Spec]] = {
-    "ModelMessageChunk": {**_MARKS, "content": Leaf("delta", "text", "text")},
-    "ModelReasoning": {
-        **_MARKS,
-        "content": Leaf("delta", "thinking", "thinking"),
-        "item": _VALUE,
-    },
-    "ModelMessage": _MESSAGE,
-    "ModelResponse": {
-        **_MARKS,
-        **dict.fromkeys(("model", "provider", "response_id", "response_force"), META),
-        "message": _MESSAGE,
-        "tool_calls": _CALLS,
-        "usage": KEEP,
-        "files": [{"data": META, "metadata": _TEXTS}],
-        "finish_reason": END,
-    },
-    "ToolCallsEvent": _CALLS,
-    **dict.fromkeys(("ToolCallEvent", "ClientToolCallEvent"), _CALL),
-    "ToolResultsEvent": {**_MARKS, "results": [_RESULT]},
-    "ToolResultEvent": _RESULT,
-    "UsageEvent": _USAGE,
-    "ModelRequest": {**_MARKS, "parts": REQUEST},
-    "HumanMessage": {**_MARKS, "parent_id": META, "content": REQUEST},
-    "HumanInputRequest": _ASKED,
-    "TaskEvent": _TASK,
-    **dict.fromkeys(("OpenAIShellCommandChunk", "OpenAIShellOutputChunk"), _COMMAND),
-    "TranscriptionChunkEvent": {**_MARKS, "content": Leaf("delta", "text", "heard")},
-    "TranscriptionCompletedEvent": {**_MARKS, "content": Leaf("copy", "text", "heard")},
-    **dict.fromkeys(("SynthesizedAudioEvent", "RecordedAudioEvent"), _SOUND),
-    **dict.fromkeys(("ObserverStarted", "ObserverCompleted"), _OBSERVER),
-}
+_BY_CLASS = spec_of("ag2")
 """Specs by the class of an event, or by its first known base."""
 
 _STREAMED = {"ModelMessageChunk": "text", "ModelReasoning": "thinking"}
@@ -153,7 +47,7 @@ class AG2(VariedSpecAdapter):
     repeats only its own. A task is a choice of its own."""
 
     name = "ag2"
-    spec: ClassVar[Spec] = _SPECS["ModelMessageChunk"]
+    spec = _BY_CLASS.specs["ModelMessageChunk"]
     ends_with_source = True
 
     def __init__(self, *, unknown: Unknown = "guard") -> None:
@@ -171,7 +65,7 @@ class AG2(VariedSpecAdapter):
         return _own(chunk)
 
     def spec_of(self, chunk: Any) -> Spec:
-        spec: Spec = _SPECS.get(_kind(chunk), _MARKS)
+        spec: Spec = _BY_CLASS.specs.get(_kind(chunk), _BY_CLASS.other)
         return spec
 
     def slot(self, leaf: Leaf, event: Mapping[str, Any], path: Path) -> Slot:
@@ -306,7 +200,9 @@ def _kind(chunk: Any) -> str:
     """Return the name of an event's class, or of its first known base."""
     if isinstance(chunk, dict):
         return _BASES.get(name := str(chunk.get("__event__")).rpartition(".")[2], name)
-    return next((each.__name__ for each in type(chunk).__mro__ if each.__name__ in _SPECS), "")
+    return next(
+        (each.__name__ for each in type(chunk).__mro__ if each.__name__ in _BY_CLASS.specs), ""
+    )
 
 
 _BASES = {
@@ -349,7 +245,9 @@ def _piece(chunk: Any, kind: str, text: str) -> Any:
     """Return an event with a piece of the model's text, like `chunk` if that is one, too."""
     if _kind(chunk) != kind:
         return _made(chunk, kind, {"content": text})
-    kept = {name: each for name, each in fields_of(chunk).items() if name in _MARKS}
+    kept = {
+        name: each for name, each in fields_of(chunk).items() if name in ("created_at", "__event__")
+    }
     return only(chunk, {**kept, "content": text})
 
 

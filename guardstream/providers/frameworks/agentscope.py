@@ -8,132 +8,21 @@ that may come last repeats everything.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+from typing import Any
 
 from guardstream.events import FinishReason
 from guardstream.providers.adapter import Piece, Reading, Released, Slot, Unknown
 from guardstream.providers.spec import (
-    KEEP,
-    META,
-    NAME,
-    REQUEST,
-    Either,
     Leaf,
-    OneOf,
     Path,
-    Spec,
     sibling,
 )
 from guardstream.providers.toolkit.blocks import Block, Blocks
 from guardstream.providers.toolkit.fields import fields_of
+from guardstream.providers.toolkit.files import spec_of
 from guardstream.providers.toolkit.objects import Event, Objects, model_like
 from guardstream.providers.toolkit.reasons import reason_of
 from guardstream.providers.toolkit.streamed import Streamed
-
-_TOLD = Leaf("copy", "text", "message")
-_ASKED = Leaf("copy", "tool_args", "message")
-_RESULT = Leaf("copy", "text", "tool_result")
-_HINT = Leaf("whole", "text", "hint")
-_ERROR: Spec = {"type": META, "message": Leaf("whole", "text", "error")}
-
-_STAMPS: dict[str, Spec] = dict.fromkeys(("type", "id", "created_at", "finished_at"), META)
-SOURCE: Spec = dict.fromkeys(("type", "data", "media_type", "url"), META)
-"""The source of data."""
-
-
-def block_spec(text: Leaf, thinking: Leaf, call: Leaf, result: Leaf) -> OneOf:
-    """Return the spec of a content block whose texts are of these kinds."""
-    within = OneOf(
-        "type",
-        {"text": {**_STAMPS, "text": result}, "data": {**_STAMPS, "source": SOURCE}},
-    )
-    return OneOf(
-        "type",
-        {
-            "text": {**_STAMPS, "text": text},
-            "thinking": {
-                **_STAMPS,
-                "thinking": thinking,
-                **dict.fromkeys(("signature", "redacted_thinking_data"), META),
-                "reasoning_item_id": META,
-            },
-            "tool_call": {
-                **_STAMPS,
-                **dict.fromkeys(("state", "call_id"), META),
-                "name": NAME,
-                "input": call,
-                "suggested_rules": REQUEST,
-            },
-            "tool_result": {
-                **_STAMPS,
-                "state": META,
-                "name": NAME,
-                "output": Either(result, [within]),
-            },
-            "hint": {**_STAMPS, "hint": Either(result, [within])},
-            "data": {**_STAMPS, "source": SOURCE},
-        },
-    )
-
-
-_BLOCK = block_spec(_TOLD, Leaf("copy", "thinking", "message"), _ASKED, _RESULT)
-
-_MARKS: dict[str, Spec] = dict.fromkeys(
-    ("id", "created_at", "reply_id", "session_id", "block_id", "tool_call_id"), META
-)
-_EVENT: dict[str, Spec] = {"type": KEEP, **_MARKS}
-_DATA: dict[str, Spec] = {**_EVENT, **dict.fromkeys(("media_type", "data", "url"), META)}
-_CALLED: dict[str, Spec] = {**_EVENT, "tool_call_name": NAME}
-
-
-def _delta(channel: str, field: str) -> dict[str, Spec]:
-    return {**_EVENT, "type": META, "delta": Leaf("delta", channel, field)}
-
-
-_EVENTS: dict[str, Spec] = {
-    "REPLY_START": {**_EVENT, **dict.fromkeys(("name", "role"), META)},
-    "REPLY_END": {**_EVENT, "finished_reason": META, "error": _ERROR},
-    "MODEL_CALL_START": {**_EVENT, "model_name": META},
-    "MODEL_CALL_END": {**_EVENT, "finished_reason": META},
-    "TEXT_BLOCK_START": _EVENT,
-    "TEXT_BLOCK_DELTA": _delta("text", "text"),
-    "TEXT_BLOCK_END": {**_EVENT, "text": Leaf("copy", "text", "text")},
-    "THINKING_BLOCK_START": _EVENT,
-    "THINKING_BLOCK_DELTA": _delta("thinking", "thinking"),
-    "THINKING_BLOCK_END": _EVENT,
-    "DATA_BLOCK_START": _DATA,
-    "DATA_BLOCK_DELTA": _DATA,
-    "DATA_BLOCK_END": _EVENT,
-    "HINT_BLOCK": {
-        **_EVENT,
-        "hint": Either(_HINT, [OneOf("type", {"text": {**_STAMPS, "text": _HINT}}, _BLOCK)]),
-    },
-    "TOOL_CALL_START": _CALLED,
-    "TOOL_CALL_DELTA": _delta("tool_args", "tool_args"),
-    "TOOL_CALL_END": _EVENT,
-    "TOOL_RESULT_START": _CALLED,
-    "TOOL_RESULT_TEXT_DELTA": _delta("text", "tool_result"),
-    "TOOL_RESULT_DATA_DELTA": _DATA,
-    "TOOL_RESULT_END": {**_EVENT, "state": META},
-    "EXCEED_MAX_ITERS": {**_EVENT, "name": META},
-    "REQUIRE_USER_CONFIRM": {**_EVENT, "tool_calls": [_BLOCK]},
-    "REQUIRE_EXTERNAL_EXECUTION": {**_EVENT, "tool_calls": [_BLOCK]},
-    "USER_CONFIRM_RESULT": {
-        **_EVENT,
-        "confirm_results": [{"tool_call": _BLOCK, "rules": REQUEST}],
-    },
-    "USER_INTERRUPT": _EVENT,
-    "EXTERNAL_EXECUTION_RESULT": {**_EVENT, "execution_results": [_BLOCK]},
-    "CUSTOM": {**_EVENT, "name": META},
-}
-
-MESSAGE: dict[str, Spec] = {
-    **dict.fromkeys(("id", "name", "role", "created_at", "finished_at"), META),
-    **dict.fromkeys(("finished_reason", "usage", "timestamp", "invocation_id"), META),
-    "content": [_BLOCK],
-    "error": _ERROR,
-}
-"""A complete message, which repeats what was streamed before it."""
 
 _REASONS: dict[str, FinishReason] = {
     "interrupted": "cancelled",
@@ -147,7 +36,7 @@ class Events(Blocks):
 
     name = "agentscope"
     repeats = True
-    spec: ClassVar[OneOf] = OneOf("type", _EVENTS, MESSAGE)
+    spec = spec_of("agentscope")
     blocks = (
         Block("text", "TEXT_BLOCK_START", "TEXT_BLOCK_DELTA", "TEXT_BLOCK_END", "block_id"),
         Block(

@@ -16,83 +16,23 @@ from pydantic_core import from_json
 
 from guardstream.events import FinishReason
 from guardstream.providers.adapter import Call, Piece, Reading, Released, Slot, Unknown
-from guardstream.providers.frameworks.agentscope import MESSAGE, SOURCE, block_spec
 from guardstream.providers.spec import (
-    KEEP,
-    META,
-    NAME,
-    UNKNOWN,
-    Either,
     Leaf,
-    OneOf,
     Path,
     Read,
     Spec,
-    Tree,
 )
 from guardstream.providers.toolkit.envelope import Envelope
 from guardstream.providers.toolkit.fields import fields_of, replaced
+from guardstream.providers.toolkit.files import spec_of
 from guardstream.providers.toolkit.growing import Growing
 from guardstream.providers.toolkit.paths import Steps
 from guardstream.providers.toolkit.readers import Found
 
-_NEW = block_spec(
-    Leaf("delta", "text", "text"),
-    Leaf("delta", "thinking", "thinking"),
-    Leaf("delta", "tool_args", "arguments"),
-    Leaf("whole", "text", "tool_result"),
-)
-_LAST = block_spec(
-    Leaf("copy", "text", "text"),
-    Leaf("copy", "thinking", "thinking"),
-    Leaf("copy", "tool_args", "arguments"),
-    Leaf("whole", "text", "tool_result"),
-)
-
-_TEXT = Leaf("grown", "text", "text")
-_RESULT = Leaf("grown", "text", "tool_result")
 _RAW = Leaf("grown", "tool_args", "arguments")
 _INPUT = Leaf("whole", "tool_args", "input")
 """The arguments so far, as AgentScope has parsed them."""
 
-_MEDIA: dict[str, Spec] = {
-    name: {"type": META, "source": SOURCE} for name in ("image", "audio", "video")
-}
-_GROWN = OneOf(
-    "type",
-    {
-        "text": {"type": META, "text": _TEXT},
-        "thinking": {"type": META, "thinking": Leaf("grown", "thinking", "thinking")},
-        "tool_use": {
-            **dict.fromkeys(("type", "id"), META),
-            "name": NAME,
-            "input": _INPUT,
-            "raw_input": _RAW,
-        },
-        "tool_result": {
-            **dict.fromkeys(("type", "id"), META),
-            "name": NAME,
-            "output": Either(
-                _RESULT, [OneOf("type", {"text": {"type": META, "text": _RESULT}, **_MEDIA})]
-            ),
-        },
-        **_MEDIA,
-    },
-)
-
-_COUNTS = ("input_tokens", "output_tokens", "cache_input_tokens", "cache_creation_input_tokens")
-_MARKS: dict[str, Spec] = {
-    **dict.fromkeys(("id", "created_at", "type"), META),
-    "usage": {**dict.fromkeys((*_COUNTS, "time", "type", "metadata"), META), "output_tokens": KEEP},
-    "metadata": Tree(UNKNOWN),
-}
-_DELTAS: dict[str, Spec] = {
-    **_MARKS,
-    **dict.fromkeys(("is_last", "finished_reason"), META),
-    "content": [_NEW],
-}
-_COMPLETE: Spec = {**_DELTAS, "content": [_LAST]}
-_SO_FAR: Spec = {**MESSAGE, **_MARKS, "content": Either(_TEXT, [_GROWN])}
 
 _CALLS = ("tool_call", "tool_use")
 
@@ -104,7 +44,9 @@ class Messages(Growing):
     """Reads responses and messages."""
 
     name = "agentscope_messages"
-    spec: ClassVar[Spec] = _SO_FAR
+    spec: ClassVar[Spec] = spec_of("agentscope_messages")
+    deltas: ClassVar[Spec] = spec_of("agentscope_messages", "deltas")
+    complete: ClassVar[Spec] = spec_of("agentscope_messages", "complete")
 
     def __init__(self, *, unknown: Unknown = "guard") -> None:
         super().__init__(unknown=unknown, incremental=False)
@@ -117,7 +59,7 @@ class Messages(Growing):
         complete = fields_of(chunk).get("is_last")
         if complete is None:
             return self.spec
-        return _COMPLETE if complete else _DELTAS
+        return self.complete if complete else self.deltas
 
     def choice(self, event: Mapping[str, Any], path: Path) -> int:
         """Return 0: all messages of a stream are one answer."""
@@ -183,7 +125,7 @@ class Messages(Growing):
                 self._blocks.setdefault(block.get("id"), (self.slot(leaf, event, (place,)), each))
 
     def _add_pieces(self, pieces: list[Piece], found: Found, event: Mapping[str, Any]) -> None:
-        if found.leaf is not _INPUT or _made_of(event, found) is None:
+        if found.leaf != _INPUT or _made_of(event, found) is None:
             super()._add_pieces(pieces, found, event)
 
     def _updates(
@@ -193,7 +135,7 @@ class Messages(Growing):
         updates = super()._updates(read, texts, ends=ends, apart=apart)
         event = fields_of(read.chunk)
         for each in read.found:
-            if each.leaf is _INPUT and (raw := _made_of(event, each)) is not None:
+            if each.leaf == _INPUT and (raw := _made_of(event, each)) is not None:
                 said = updates.get((each.steps[0], "raw_input"), raw)
                 if said != raw:
                     updates[each.steps] = _parsed(said) or {}

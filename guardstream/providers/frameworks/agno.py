@@ -8,26 +8,19 @@ of its own.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+from typing import Any
 
 from guardstream.events import FinishReason
 from guardstream.providers.adapter import Call, Piece, Reading, Released, Slot, Unknown
 from guardstream.providers.spec import (
-    KEEP,
-    META,
-    NAME,
-    REQUEST,
-    UNKNOWN,
-    Either,
     Leaf,
-    OneOf,
     Path,
     Spec,
-    Tree,
     VariedSpecAdapter,
     sibling,
 )
 from guardstream.providers.toolkit.fields import fields_of, only
+from guardstream.providers.toolkit.files import spec_of
 from guardstream.providers.toolkit.streamed import Streamed
 
 _IDS = (
@@ -37,68 +30,7 @@ _IDS = (
 )
 """The fields that identify an event's run."""
 
-_MARKS = (
-    *_IDS,
-    *("model", "model_provider", "pre_hook_name", "post_hook_name", "status"),
-    *("error_type", "error_id", "cancellation_stage", "last_checkpoint_at_message_index"),
-    *("step_type", "step_run_id", "executor_type", "executor_name", "executor_run_id"),
-)
-
-_TEXTS = Tree(Leaf("copy", "text", "value"))
-"""Values of the application's own, whatever their fields are called."""
-
-_VALUE = Tree(
-    Leaf("copy", "text", "value"),
-    frozenset({"id", "role", "type", "event", "run_id", "tool_call_id", "tool_name", "name"}),
-    frozenset({"logprobs"}),
-    own=frozenset({"tool_args", "meta_data", "value"}),
-)
-_TOOL: Spec = {
-    **dict.fromkeys(("tool_call_id", "child_run_id", "parent_tool_call_id", "created_at"), META),
-    **dict.fromkeys(("approval_type", "approval_id"), META),
-    "tool_name": NAME,
-    "tool_args": Leaf("whole", "tool_args", "arguments"),
-    "result": Leaf("copy", "text", "tool_result"),
-    "metrics": META,
-}
-_THINKING = Leaf("copy", "thinking", "told")
-_ERROR = Leaf("whole", "text", "error")
-
-
-def _spec(text: Leaf, thinking: Leaf = _THINKING) -> dict[str, Spec]:
-    return {
-        **dict.fromkeys(_MARKS, META),
-        "content": Either(text, _TEXTS),
-        "session_state": _TEXTS,
-        "reasoning_content": thinking,
-        "metrics": KEEP,
-        "tool": _TOOL,
-        "tools": [_TOOL],
-        **dict.fromkeys(("error", "reason"), _ERROR),
-        **dict.fromkeys(("input", "run_input", "additional_input", "metadata"), REQUEST),
-        "messages": [
-            OneOf("role", dict.fromkeys(("user", "system", "developer"), REQUEST), _VALUE)
-        ],
-        **dict.fromkeys(("reasoning_messages", "reasoning_steps"), _VALUE),
-        **dict.fromkeys(("citations", "references", "followups", "memories"), _VALUE),
-        **dict.fromkeys(("model_provider_data", "session_summary", "requirements"), _VALUE),
-        **dict.fromkeys(("image", "response_audio", "images", "videos", "audio", "files"), _VALUE),
-    }
-
-
-_WHOLE = _spec(Leaf("copy", "text", "value"))
-_WHOLE |= dict.fromkeys(("run_output", "step_response", "step_output"), _WHOLE)
-_WHOLE |= {name: [_WHOLE] for name in ("step_executor_runs", "step_results", "steps", "events")}
-_WHOLE["member_responses"] = [_WHOLE]
-"""Repeated runs; that of a workflow or a team contains other runs."""
-
-_SPECS: dict[str, Spec] = {
-    "RunContent": _spec(Leaf("delta", "text", "text"), Leaf("delta", "thinking", "thinking")),
-    "RunIntermediateContent": _spec(Leaf("delta", "text", "intermediate")),
-    "ReasoningContentDelta": _spec(_ERROR, Leaf("delta", "thinking", "thinking")),
-    "RunError": _spec(_ERROR),
-    "CustomEvent": {**_WHOLE, "content": UNKNOWN},  # a tool's own, which may come in pieces
-}
+_EVENTS = spec_of("agno")
 
 _OVER = frozenset({"RunContentCompleted", "RunCompleted", "RunError", "RunCancelled"})
 
@@ -109,7 +41,7 @@ class Agno(VariedSpecAdapter):
     """The adapter for events, and for the run's output that may follow them."""
 
     name = "agno"
-    spec: ClassVar[Spec] = _SPECS["RunContent"]
+    spec = _EVENTS.specs["RunContent"]
     ends_with_source = True
 
     def __init__(self, *, unknown: Unknown = "guard") -> None:
@@ -119,7 +51,8 @@ class Agno(VariedSpecAdapter):
         self._streamed = Streamed()
 
     def spec_of(self, chunk: Any) -> Spec:
-        return _SPECS.get(_kind(fields_of(chunk)), _WHOLE)
+        spec: Spec = _EVENTS.specs.get(_kind(fields_of(chunk)), _EVENTS.other)
+        return spec
 
     def slot(self, leaf: Leaf, event: Mapping[str, Any], path: Path) -> Slot:
         run = self._run(event)
@@ -138,7 +71,7 @@ class Agno(VariedSpecAdapter):
     def meaning(self, chunk: Any, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:
         kind = _kind(event)
         workflow = "workflow_id" in event and not ({"agent_id", "team_id"} & event.keys())
-        if workflow and kind not in _SPECS:
+        if workflow and kind not in _EVENTS.specs:
             return Reading([self._repeated(piece) for piece in pieces], ())
         run = self._run(event)
         tool = fields_of(event.get("tool"))

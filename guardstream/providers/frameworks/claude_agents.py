@@ -26,91 +26,26 @@ from guardstream.providers.adapter import (
 from guardstream.providers.anthropic.messages import REASONS, Anthropic
 from guardstream.providers.detection.kinds import CLAUDE_AGENTS
 from guardstream.providers.spec import (
-    END,
-    KEEP,
-    META,
-    NAME,
-    NUMBER,
-    REQUEST,
-    SKIP,
-    Leaf,
     Spec,
-    Tree,
     VariedSpecAdapter,
     sibling,
 )
 from guardstream.providers.toolkit.fields import fields_of, replaced
+from guardstream.providers.toolkit.files import spec_of
 from guardstream.providers.toolkit.nested import Nested
 from guardstream.providers.toolkit.reasons import reason_of
 from guardstream.providers.toolkit.streamed import Streamed
 
 _TYPES = "claude_agent_sdk.types"
 
-_RESULT = Tree(
-    Leaf("whole", "text", "tool_result"),
-    frozenset({"type", "id", "tool_use_id", "file_id", "encrypted_content", "media_type"}),
-)
-_IDS: dict[str, Spec] = dict.fromkeys(
-    (
-        *("uuid", "session_id", "message_id", "parent_tool_use_id", "user_message_uuid"),
-        *("type", "model", "subtype", "timestamp", "request_id"),
-    ),
-    META,
-)
-_IDS |= {"user_message_uuids": [META]}
-
-
-def _message(text: Any) -> dict[str, Spec]:
-    blocks: Spec = [
-        {
-            **dict.fromkeys(("type", "id", "tool_use_id", "signature"), META),
-            "name": NAME,
-            "is_error": NUMBER,
-            "text": text,
-            "thinking": Leaf("copy", "thinking", "message"),
-            "citations": Tree(Leaf("whole", "text", "citation"), frozenset({"type", "file_id"})),
-            "input": Leaf("parsed", "tool_args", "message"),
-            "content": _RESULT,
-        }
-    ]
-    return {
-        **dict.fromkeys(("id", "type", "role", "model", "stop_sequence"), META),
-        **dict.fromkeys(("usage", "stop_reason", "stop_details", "context_management"), META),
-        "content": blocks,
-    }
-
-
-_SAID = _message(Leaf("copy", "text", "message"))
-_ASKED: dict[str, Spec] = {**_message(REQUEST), "origin": REQUEST}
-_ASKED["tool_use_result"] = Tree(_RESULT.leaf)
-
-_SPECS: dict[str, Spec] = {
-    "assistant": {**_SAID, **_IDS, "error": KEEP, "message": _SAID},
-    "user": {**_ASKED, **_IDS, "message": _message(REQUEST)},
-    "stream_event": {**_IDS, "ttft_ms": NUMBER, "event": SKIP},
-    "init": {**_IDS, "data": REQUEST},
-    "result": {
-        **_IDS,
-        **dict.fromkeys(("duration_ms", "duration_api_ms", "num_turns", "ttft_ms"), NUMBER),
-        **dict.fromkeys(("is_error", "total_cost_usd", "api_error_status"), NUMBER),
-        **dict.fromkeys(("usage", "model_usage", "modelUsage", "fast_mode_state"), META),
-        **dict.fromkeys(("stop_reason", "terminal_reason"), END),
-        "result": Leaf("copy", "text", "message"),
-        "structured_output": Leaf("copy", "text", "output"),
-        "permission_denials": _RESULT,
-        "deferred_tool_use": _RESULT,
-        "errors": Tree(Leaf("whole", "text", "error")),
-        "origin": REQUEST,
-    },
-    "": {**_IDS, "data": Tree(Leaf("whole", "text", "system"), frozenset(_IDS))},
-}
+_EVENTS = spec_of("claude_agents")
 
 
 class _Messages(VariedSpecAdapter):
     """The adapter for the messages of one agent: they repeat its events, or have new text."""
 
     name = "claude_agents"
-    spec: ClassVar[Spec] = _SPECS["assistant"]
+    spec = _EVENTS.specs["assistant"]
 
     def __init__(self, *, unknown: Unknown = "guard") -> None:
         super().__init__(unknown=unknown)
@@ -144,7 +79,8 @@ class _Messages(VariedSpecAdapter):
         kind, subtype = _kind(chunk), fields_of(chunk).get("subtype")
         if kind == "system" and subtype == "init":
             kind = "init"
-        return _SPECS.get(kind, _SPECS[""])
+        spec: Spec = _EVENTS.specs.get(kind, _EVENTS.other)
+        return spec
 
     def meaning(self, chunk: Any, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:
         kind = _kind(chunk)
@@ -234,7 +170,7 @@ class ClaudeAgents:
     name = "claude_agents"
     repeats = True
     ends_with_source = True
-    spec: ClassVar[Spec] = {"event": Anthropic.spec, **_SAID}
+    spec: ClassVar[Spec] = {"event": Anthropic.spec, **_EVENTS.specs["assistant"]}
 
     def __init__(self, *, unknown: Unknown = "guard") -> None:
         self._unknown = unknown

@@ -7,55 +7,24 @@ ends when another task begins.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+from typing import Any
 
 from guardstream.providers.adapter import Call, Piece, Reading, Slot
-from guardstream.providers.spec import META, NAME, REQUEST, Leaf, Path, Spec, Tree
+from guardstream.providers.spec import Leaf, Path, Spec
 from guardstream.providers.toolkit.fields import fields_of, index_in
+from guardstream.providers.toolkit.files import spec_of
 from guardstream.providers.toolkit.growing import Repeating
 from guardstream.providers.toolkit.reused import is_whole
 
 _TEXT = Leaf("delta", "text", "text")
-_NEW = Leaf("delta", "tool_args", "arguments")
 _ARGUMENTS = Leaf("grown", "tool_args", "arguments")
 _TASK = ("task_index", "task_name", "task_id", "agent_role", "agent_id")
 
-_CHUNK: dict[str, Any] = {
-    **dict.fromkeys((*_TASK, "chunk_type"), META),
-    "content": _TEXT,
-    "tool_call": {
-        **dict.fromkeys(("tool_id", "index"), META),
-        "tool_name": NAME,
-        "arguments": _ARGUMENTS,
-    },
+
+_SECTIONS: dict[str, Spec] = {
+    name: spec_of("crewai", name)
+    for name in ("event", "calling", "frame", "calling_frame", "thought")
 }
-_IDS = ("call_id", "call_type", "response_id", "model", "source_fingerprint", "source_type")
-_DATA: dict[str, Any] = {
-    **dict.fromkeys((*_TASK, *_IDS, "triggered_by_event_id", "started_event_id"), META),
-    **dict.fromkeys(("messages", "tools", "from_task", "from_agent"), REQUEST),
-    "usage": META,
-    "chunk": _TEXT,
-    "response": Tree(Leaf("copy", "text", "response")),
-    "tool_call": {
-        **dict.fromkeys(("id", "index", "type"), META),
-        "function": {"name": NAME, "arguments": _ARGUMENTS},
-    },
-}
-
-
-def _frame(chunk: Leaf) -> Spec:
-    return {
-        **dict.fromkeys(("id", "seq", "type", "channel", "parent_id", "previous_id"), META),
-        "timestamp": META,
-        "namespace": [META],
-        "data": {**_DATA, "chunk": chunk},
-    }
-
-
-_FRAME = _frame(_TEXT)
-_THOUGHT = _frame(Leaf("delta", "thinking", "thinking"))
-_CALLING: Spec = {**_CHUNK, "content": _NEW}
-_CALLING_FRAME = _frame(_NEW)
 """In a chunk of a call, the content is the new text of the arguments, which the chunk may also have
 in full."""
 
@@ -64,7 +33,7 @@ class CrewAI(Repeating):
     """The adapter for chunks and frames."""
 
     name = "crewai"
-    spec: ClassVar[Spec] = _CHUNK
+    spec = _SECTIONS["event"]
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
@@ -80,8 +49,8 @@ class CrewAI(Repeating):
         if "data" in fields:
             calling = fields_of(fields["data"]).get("tool_call")
             thinking = fields.get("type") == "llm_thinking_chunk"
-            return _CALLING_FRAME if calling else _THOUGHT if thinking else _FRAME
-        return _CALLING if fields.get("tool_call") else _CHUNK
+            return _SECTIONS["calling_frame" if calling else "thought" if thinking else "frame"]
+        return _SECTIONS["calling" if fields.get("tool_call") else "event"]
 
     def read(self, chunk: Any) -> Reading:
         self._note_call(fields_of(chunk))

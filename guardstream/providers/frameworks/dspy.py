@@ -6,31 +6,20 @@ https://dspy.ai/tutorials/streaming/. Each field of each predictor is a text of 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+from typing import Any
 
 from guardstream.providers.adapter import Piece, Reading
-from guardstream.providers.spec import KEEP, META, SKIP, Leaf, Path, Spec, Tree
+from guardstream.providers.spec import Leaf, Path, Spec
 from guardstream.providers.toolkit.fields import fields_of
+from guardstream.providers.toolkit.files import spec_of
 from guardstream.providers.toolkit.growing import Repeating
 
 _CHUNK = frozenset({"predict_name", "signature_field_name", "chunk"})
 
 _PIECE = Leaf("delta", "text", "text")
 
-_FIELDS = Tree(Leaf("copy", "text", "prediction"), about=frozenset({"logprobs"}))
-
-_SPECS: dict[str, Spec] = {
-    "chunk": {
-        **dict.fromkeys(("predict_name", "signature_field_name"), META),
-        "chunk": _PIECE,
-        "is_last_chunk": KEEP,
-    },
-    "message": {"message": Leaf("whole", "text", "status")},
-    "prediction": {
-        "_store": _FIELDS,
-        "_completions": {"signature": SKIP, "_completions": _FIELDS},
-        "_lm_usage": META,
-    },
+_SECTIONS: dict[str, Spec] = {
+    name: spec_of("dspy", name) for name in ("chunk", "message", "prediction")
 }
 
 
@@ -38,7 +27,7 @@ class DSPy(Repeating):
     """The adapter for pieces, status messages and the prediction at the end."""
 
     name = "dspy"
-    spec: ClassVar[Spec] = _SPECS["chunk"]
+    spec = _SECTIONS["chunk"]
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
@@ -47,7 +36,7 @@ class DSPy(Repeating):
     def spec_of(self, chunk: Any) -> Spec:
         keys = fields_of(chunk).keys()
         kind = "chunk" if keys >= _CHUNK else "prediction" if "_store" in keys else "message"
-        return _SPECS[kind]
+        return _SECTIONS[kind]
 
     def number(self, leaf: Leaf, event: Mapping[str, Any], path: Path) -> int:
         own = (event.get("predict_name"), event.get("signature_field_name"))

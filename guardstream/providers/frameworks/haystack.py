@@ -7,36 +7,13 @@ chunk, which repeats the text; it is left out where the text changed.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Any
 
 from guardstream.providers.adapter import Call
-from guardstream.providers.spec import ABOUT, END, META, NAME, Leaf, Path, Spec, Tree
+from guardstream.providers.spec import Leaf, Path
 from guardstream.providers.toolkit.fields import fields_of, index_in
+from guardstream.providers.toolkit.files import spec_of
 from guardstream.providers.toolkit.growing import Growing
-
-_TEXT = Leaf("delta", "text", "text")
-
-_SPEC: Spec = {
-    "content": _TEXT,
-    "meta": ABOUT,
-    "component_info": dict.fromkeys(("type", "name"), META),
-    **dict.fromkeys(("index", "start"), META),
-    "finish_reason": END,
-    "tool_calls": [
-        {
-            **dict.fromkeys(("index", "id"), META),
-            "tool_name": NAME,
-            "arguments": Leaf("delta", "tool_args", "arguments"),
-            "extra": ABOUT,
-        }
-    ],
-    "tool_call_result": Tree(
-        Leaf("whole", "text", "tool_result"),
-        frozenset({"id"}),
-        own=frozenset({"arguments", "result"}),
-    ),
-    "reasoning": {"reasoning_text": Leaf("delta", "thinking", "thinking"), "extra": ABOUT},
-}
 
 
 class Haystack(Growing):
@@ -44,7 +21,7 @@ class Haystack(Growing):
 
     name = "haystack"
     repeats = False
-    spec: ClassVar[Spec] = _SPEC
+    spec = spec_of("haystack")
 
     @staticmethod
     def without(value: Any) -> Any:  # noqa: ARG004

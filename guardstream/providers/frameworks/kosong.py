@@ -11,32 +11,17 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from guardstream.providers.adapter import Call, Piece, Reading, Released, Slot, Unknown
-from guardstream.providers.spec import KEEP, META, NAME, Leaf, Spec, SpecAdapter, sibling
+from guardstream.providers.spec import SpecAdapter, sibling
 from guardstream.providers.toolkit.fields import fields_of
+from guardstream.providers.toolkit.files import spec_of
 from guardstream.providers.toolkit.runs import Runs
-
-_MEDIA: Spec = {"url": KEEP, "id": META}
-
-_SPEC: Spec = {
-    "type": META,
-    "id": META,
-    "text": Leaf("delta", "text", "text"),
-    "think": Leaf("delta", "thinking", "think"),
-    "encrypted": KEEP,
-    "image_url": _MEDIA,
-    "audio_url": _MEDIA,
-    "video_url": _MEDIA,
-    "function": {"name": NAME, "arguments": Leaf("delta", "tool_args", "arguments")},
-    "arguments_part": Leaf("delta", "tool_args", "arguments"),
-    "extras": META,
-}
 
 
 class Kosong(SpecAdapter):
     """The adapter for parts; one stream is one message."""
 
     name = "kosong"
-    spec = _SPEC
+    spec = spec_of("kosong")
     repeats = False
     ends_with_source = True
 

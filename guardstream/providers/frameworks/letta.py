@@ -7,84 +7,22 @@ same; the parts of one step share an id. A call is in one field, or in two.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+from typing import Any
 
 from guardstream.events import FinishReason
 from guardstream.providers.adapter import Call, Piece, Reading, Released, Slot, Unknown
 from guardstream.providers.spec import (
-    END,
-    KEEP,
-    META,
-    NAME,
-    NUMBER,
-    REQUEST,
-    Either,
-    Items,
     Leaf,
-    OneOf,
     Path,
-    Spec,
     SpecAdapter,
-    Tree,
     sibling,
 )
 from guardstream.providers.toolkit.fields import fields_of, replaced
+from guardstream.providers.toolkit.files import spec_of
 from guardstream.providers.toolkit.reasons import reason_of
 
 _IDS = ("id", "otid", "run_id", "step_id", "sender_id")
-_MARKS: dict[str, Spec] = {
-    **dict.fromkeys((*_IDS, "message_type", "date", "is_err"), META),
-    "seq_id": NUMBER,
-    "name": Tree(Leaf("whole", "text", "name")),
-}
-_RESULT = Tree(
-    Leaf("whole", "text", "tool_result"), frozenset({"type", "status", "tool_call_id", "id"})
-)
-_ERROR = Leaf("whole", "text", "error")
-_SAID = Leaf("delta", "text", "content")
 
-
-def _call(field: str) -> dict[str, Spec]:
-    arguments = Leaf("delta", "tool_args", field)
-    return {"tool_call_id": META, "type": META, "name": NAME, "arguments": arguments}
-
-
-_CALLING: dict[str, Spec] = {
-    **_MARKS,
-    "tool_call": _call("tool_call"),
-    "tool_calls": Items(_call("tool_calls"), _call("tool_calls")),
-}
-_ASKED: dict[str, Spec] = {**_MARKS, "content": REQUEST}
-
-_EVENTS: dict[str, Spec] = {
-    "assistant_message": {
-        **_MARKS,
-        "content": Either(_SAID, [{"type": META, "text": _SAID, "signature": META}]),
-    },
-    "reasoning_message": {
-        **_MARKS,
-        "source": META,
-        "signature": KEEP,
-        "reasoning": Leaf("delta", "thinking", "reasoning"),
-    },
-    "hidden_reasoning_message": {**_MARKS, "state": KEEP},
-    **dict.fromkeys(("tool_call_message", "approval_request_message"), _CALLING),
-    "tool_return_message": {
-        **_MARKS,
-        **dict.fromkeys(("status", "tool_call_id"), META),
-        **dict.fromkeys(("tool_return", "stdout", "stderr", "tool_returns"), _RESULT),
-    },
-    **dict.fromkeys(("user_message", "system_message"), _ASKED),
-    "ping": {**_MARKS, "message_type": KEEP},
-    "error_message": {
-        **_MARKS,
-        "message_type": KEEP,
-        "error_type": META,
-        **dict.fromkeys(("message", "detail"), _ERROR),
-    },
-    "stop_reason": {"message_type": META, "stop_reason": END},
-    "usage_statistics": {"message_type": KEEP, "run_ids": [META]},
-}
 
 _REASONS: dict[str, FinishReason] = {
     "max_tokens_exceeded": "length",
@@ -101,7 +39,7 @@ class Letta(SpecAdapter):
     """The adapter for messages, as objects, as dicts or on the wire."""
 
     name = "letta"
-    spec: ClassVar[OneOf] = OneOf("message_type", _EVENTS)
+    spec = spec_of("letta")
     repeats = False
     ends_with_source = True
     sse_end = "[DONE]"

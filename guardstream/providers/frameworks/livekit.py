@@ -7,48 +7,25 @@ in one chunk.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+from typing import Any
 
 from guardstream.providers.adapter import Call, Piece, Reading, Released, Slot, Unknown
 from guardstream.providers.spec import (
-    KEEP,
-    META,
-    NAME,
-    UNKNOWN,
     Leaf,
     Path,
-    Spec,
     SpecAdapter,
-    Tree,
     sibling,
 )
 from guardstream.providers.toolkit.fields import fields_of, replaced
+from guardstream.providers.toolkit.files import spec_of
 from guardstream.providers.toolkit.runs import Runs
-
-_EXTRA = Tree(UNKNOWN, frozenset({"signature", "thought_signature", "encrypted_content"}))
 
 
 class LiveKit(SpecAdapter):
     """The adapter for chunks; only the end of the stream ends a response."""
 
     name = "livekit"
-    spec: ClassVar[Spec] = {
-        "id": META,
-        "delta": {
-            "role": META,
-            "content": Leaf("delta", "text", "text"),
-            "tool_calls": [
-                {
-                    **dict.fromkeys(("type", "call_id"), META),
-                    "name": NAME,
-                    "arguments": Leaf("delta", "tool_args", "arguments"),
-                    "extra": _EXTRA,
-                }
-            ],
-            "extra": _EXTRA,
-        },
-        "usage": KEEP,
-    }
+    spec = spec_of("livekit")
     repeats = False
     ends_with_source = True
 

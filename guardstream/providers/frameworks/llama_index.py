@@ -8,114 +8,32 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from copy import deepcopy
-from typing import Any, ClassVar
+from typing import Any
 
 from guardstream.providers.adapter import Call, Piece, Reading, Slot, Unknown
 from guardstream.providers.spec import (
-    ABOUT,
-    META,
-    NAME,
-    REQUEST,
-    Either,
     Leaf,
-    OneOf,
     Path,
     Spec,
-    Tree,
 )
 from guardstream.providers.toolkit.fields import fields_of, replaced
+from guardstream.providers.toolkit.files import spec_of
 from guardstream.providers.toolkit.growing import Growing
 
-_NEW = Leaf("delta", "text", "text")
-_GROWN = Leaf("grown", "text", "text")
-_THOUGHT = Leaf("delta", "thinking", "thinking")
-_THOUGHTS = Leaf("grown", "thinking", "thinking")
 _ARGUMENTS = Leaf("grown", "tool_args", "arguments")
 _KWARGS = Leaf("grown", "tool_args", "tool_kwargs")
 _SELECTION = Leaf("whole", "tool_args", "selection")
-_CHOSEN = Leaf("copy", "tool_args", "chosen")
-"""The arguments so far, in an agent's stream; its output has the calls."""
 
-_CALL: dict[str, Spec] = {
-    **dict.fromkeys(("index", "id", "type", "call_id", "tool_id"), META),
-    **dict.fromkeys(("name", "tool_name"), NAME),
-    "function": {"name": NAME, "arguments": _ARGUMENTS},
-    "arguments": _ARGUMENTS,
-    "tool_kwargs": _SELECTION,
-}
-_CALLS: Spec = [_CALL]
-_ABOUT = dict.fromkeys(("raw", "logprobs"), ABOUT)
-_MORE: Spec = {"thinking_delta": _THOUGHT, "thinking": _THOUGHTS, "tool_calls": _CALLS}
 
-_BLOCK = OneOf(
-    "block_type",
-    {
-        "text": {"block_type": META, "text": _GROWN},
-        "thinking": {
-            **dict.fromkeys(("block_type", "num_tokens"), META),
-            "content": _THOUGHTS,
-            "additional_information": Tree(
-                Leaf("whole", "thinking", "more"), frozenset({"signature", "id", "type"})
-            ),
-        },
-        "tool_call": {
-            **dict.fromkeys(("block_type", "tool_call_id"), META),
-            "tool_name": NAME,
-            "tool_kwargs": Either(_KWARGS, _SELECTION),
-        },
-    },
-)
-
-_SPEC: Spec = {
-    "message": {"role": META, "blocks": [_BLOCK], "additional_kwargs": _MORE},
-    "text": _GROWN,
-    "response": _GROWN,
-    "delta": _NEW,
-    "thinking_delta": _THOUGHT,
-    "additional_kwargs": _MORE,
-    "current_agent_name": META,
-    "tool_calls": [{**_CALL, "tool_kwargs": _CHOSEN}],
-    **_ABOUT,
-}
-
-_SAID = Tree(
-    Leaf("copy", "text", "message"),
-    frozenset({"block_type", "role", "id", "tool_call_id"}),
-    own=frozenset({"raw_input", "raw_output", "tool_kwargs"}),
-)
-_MESSAGE = OneOf("role", dict.fromkeys(("user", "system", "developer"), REQUEST), _SAID)
-_ASKED = Leaf("copy", "tool_args", "message")
-_REQUESTED = Leaf("whole", "tool_args", "selection")
-
-_EVENT: dict[str, Spec] = {
-    **dict.fromkeys(("current_agent_name", "tool_id"), META),
-    "input": [_MESSAGE],
-    "response": _MESSAGE,
-    "retry_messages": [_MESSAGE],
-    "tool_name": NAME,
-    "tool_kwargs": _ASKED,
-    "tool_calls": [
-        {
-            **dict.fromkeys(("tool_id", "return_direct"), META),
-            "tool_name": NAME,
-            "tool_kwargs": _REQUESTED,
-            "tool_output": _SAID,
-        }
-    ],
-    **dict.fromkeys(("tool_output", "output"), _SAID),
-    "structured_response": Tree(_SAID.leaf),
-    "raw": ABOUT,
-}
+_EVENT: Spec = spec_of("llama_index", "event")
 """The other events of an agent's run: messages and calls of tools, as a whole."""
-
-_EVENT["_result"] = _EVENT  # of the event that stops it
 
 
 class LlamaIndex(Growing):
     """The adapter for responses of chat and text models, and for the events of agents' runs."""
 
     name = "llama_index"
-    spec: ClassVar[Spec] = _SPEC
+    spec = spec_of("llama_index", "chunk")
 
     def __init__(self, *, unknown: Unknown = "guard", incremental: bool | None = None) -> None:
         super().__init__(unknown=unknown, incremental=incremental)

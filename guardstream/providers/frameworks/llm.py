@@ -7,46 +7,17 @@ the answer, thinking, the name or the arguments of a call, or a tool's result.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+from typing import Any
 
 from guardstream.providers.adapter import Call, Piece, Reading, Released, Slot, Unknown
 from guardstream.providers.spec import (
-    KEEP,
-    META,
-    NAME,
-    NUMBER,
-    UNKNOWN,
     Leaf,
-    OneOf,
     Path,
-    Spec,
     SpecAdapter,
-    Tree,
 )
 from guardstream.providers.toolkit.fields import replaced
+from guardstream.providers.toolkit.files import spec_of
 from guardstream.providers.toolkit.runs import Runs
-
-_SIGNED = frozenset({"id", "signature", "thoughtSignature", "encrypted_content"})
-
-
-def _event(chunk: Spec, kind: Leaf = META) -> Spec:
-    return {
-        "type": kind,
-        "chunk": chunk,
-        **dict.fromkeys(("tool_call_id", "server_executed", "redacted"), META),
-        **dict.fromkeys(("part_index", "message_index"), NUMBER),
-        "tool_name": NAME,
-        "provider_metadata": Tree(UNKNOWN, _SIGNED),
-    }
-
-
-_EVENTS: dict[str, Spec] = {
-    "text": _event(Leaf("delta", "text", "text")),
-    "reasoning": _event(Leaf("delta", "thinking", "reasoning")),
-    "tool_call_name": _event(NAME, KEEP),
-    "tool_call_args": _event(Leaf("delta", "tool_args", "arguments")),
-    "tool_result": _event(Leaf("whole", "text", "tool_result"), KEEP),
-}
 
 _KINDS = {"text": "text", "thinking": "reasoning", "tool_args": "tool_call_args"}
 """The types of events, by channel."""
@@ -56,7 +27,7 @@ class LLM(SpecAdapter):
     """The adapter for events, as objects or dicts; only the end of the stream ends the last one."""
 
     name = "llm"
-    spec: ClassVar[OneOf] = OneOf("type", _EVENTS)
+    spec = spec_of("llm")
     repeats = False
     ends_with_source = True
 

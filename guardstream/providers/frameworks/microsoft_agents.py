@@ -15,132 +15,17 @@ from typing import Any, ClassVar
 from guardstream.events import FinishReason
 from guardstream.providers.adapter import Call, Piece, Reading, Released, Slot
 from guardstream.providers.spec import (
-    ABOUT,
-    END,
-    KEEP,
-    META,
-    NAME,
-    REQUEST,
-    SKIP,
-    Either,
     Leaf,
-    OneOf,
     Path,
     Spec,
-    Tree,
     VariedSpecAdapter,
 )
 from guardstream.providers.toolkit.fields import LISTS, as_text, fields_of, listed, replaced
+from guardstream.providers.toolkit.files import spec_of
 from guardstream.providers.toolkit.reasons import reason_of
 from guardstream.providers.toolkit.streamed import Streamed
 
-_COPY = Leaf("copy", "text", "value")
-_TEXTS = Tree(_COPY)
-"""Values of tools and of the application, whatever their fields are called."""
-
-_MARKS: tuple[str, ...] = ("type", "role", "author_name", "agent_id", "response_id", "message_id")
-_MARKS += ("merge_mode", "conversation_id", "model", "created_at", "_operation_state")
-
-_NOTES = Tree(
-    _COPY,
-    frozenset({"id", "item_id", "fc_id", "model_output_kind", "system_fingerprint", "response_id"}),
-    frozenset({"logprobs"}),
-)
-_VALUE = Tree(
-    _COPY,
-    frozenset({*_MARKS, "id", "call_id", "status", "name", "executor_id", "finish_reason"}),
-    frozenset({"raw_representation", "logprobs"}),
-    own=frozenset({"arguments", "result"}),
-)
-
-_CONTENT: dict[str, Spec] = {
-    **dict.fromkeys(("type", "id", "call_id", "status", "merge_mode", "media_type"), META),
-    **dict.fromkeys(("protected_data", "file_id", "vector_store_id", "image_id"), META),
-    **dict.fromkeys(("name", "tool_name", "server_name"), NAME),
-    **dict.fromkeys(("text", "uri", "consent_link", "stdout", "stderr"), _TEXTS),
-    **dict.fromkeys(("result", "output", "outputs", "items", "screenshot"), _VALUE),
-    **dict.fromkeys(("pending_safety_checks", "acknowledged_safety_checks"), _VALUE),
-    **dict.fromkeys(("message", "error_details", "exception"), Leaf("whole", "text", "error")),
-    **dict.fromkeys(("error_code", "informational_only", "hosted", "user_input_request"), META),
-    **dict.fromkeys(("approved", "timed_out", "exit_code"), META),
-    **dict.fromkeys(("timeout_ms", "max_output_length"), META),
-    "usage_details": KEEP,
-    "commands": [Leaf("whole", "tool_args", "commands")],
-    "actions": Leaf("whole", "tool_args", "actions"),
-    "arguments": Either(
-        Leaf("delta", "tool_args", "arguments"), Leaf("whole", "tool_args", "arguments")
-    ),
-    "function_call": _VALUE._replace(leaf=Leaf("copy", "tool_args", "value")),
-    "annotations": _VALUE,
-    "additional_properties": _NOTES,
-    "raw_representation": ABOUT,
-}
-_CODE = {**_CONTENT, "text": Leaf("delta", "tool_args", "code")}
-_PRINTED = {**_CONTENT, "text": Leaf("delta", "text", "printed")}
-_CONTENTS: Spec = [
-    OneOf(
-        "type",
-        {
-            "text": {**_CONTENT, "text": Leaf("delta", "text", "text")},
-            "text_reasoning": {**_CONTENT, "text": Leaf("delta", "thinking", "thinking")},
-            "code_interpreter_tool_call": {**_CONTENT, "inputs": [_CODE]},
-            "code_interpreter_tool_result": {**_CONTENT, "outputs": [_PRINTED]},
-            "function_result": {**_CONTENT, "result": _TEXTS},
-        },
-        {**_CONTENT, "inputs": _VALUE},
-    )
-]
-_UPDATE: dict[str, Spec] = {
-    **dict.fromkeys(_MARKS, META),
-    "contents": _CONTENTS,
-    "finish_reason": END,
-    "continuation_token": _NOTES,
-    "additional_properties": _NOTES,
-    "raw_representation": ABOUT,
-}
-
-_ASKED = dict.fromkeys(("user", "system", "developer"), REQUEST)
-_MESSAGES: Spec = [OneOf("role", _ASKED, _VALUE)]
-_PART = Leaf("delta", "text", "told")
-_TOLD: dict[str, Spec] = {
-    **dict.fromkeys((*_MARKS, "executor_id", "should_respond", "_value_parsed"), META),
-    "messages": _MESSAGES,
-    "full_conversation": _MESSAGES,
-    "contents": [{**_CONTENT, "text": _PART, "arguments": Either(_PART, _TEXTS), "inputs": _VALUE}],
-    "finish_reason": META,
-    "usage_details": META,
-    "_value": _TEXTS,
-    "continuation_token": _NOTES,
-    "additional_properties": _NOTES,
-    "raw_representation": ABOUT,
-}
-"""Repeated responses and updates."""
-
-_EVENT: dict[str, Spec] = {
-    **dict.fromkeys(("type", "origin", "state", "executor_id", "iteration"), META),
-    **dict.fromkeys(("_request_id", "_source_executor_id"), META),
-    "details": {
-        **dict.fromkeys(("error_type", "executor_id"), META),
-        **dict.fromkeys(("message", "traceback", "extra"), Tree(Leaf("copy", "text", "error"))),
-    },
-}
-
-
-def _events(annotation: Spec) -> Mapping[str, Spec]:
-    """Return the specs of events by their contents; `annotation` is the spec of types."""
-    told: dict[str, Spec] = {**_TOLD, "_response_format": annotation}
-    told["agent_response"] = told
-    event = {**_EVENT, **dict.fromkeys(("_request_type", "_response_type"), annotation)}
-    specs: dict[str, Spec] = {
-        "update": {**event, "data": Either(Leaf("delta", "text", "text"), _UPDATE)}
-    }
-    for name, text in (("asked", Leaf("aside", "text", "request")), ("told", _COPY)):
-        item = Either(text, OneOf("role", _ASKED, told))
-        specs |= {name: {**event, "data": item}, f"{name} list": {**event, "data": [item]}}
-    return specs
-
-
-_DICTS, _OBJECTS = _events(REQUEST), _events(Either(META, SKIP))
+_UPDATE = spec_of("microsoft_agents")
 
 _STREAMS = frozenset({"output", "intermediate", "data"})
 """Types of events whose data may be an update, or text."""
@@ -195,12 +80,15 @@ class MicrosoftAgents(VariedSpecAdapter):
     def spec_of(self, chunk: Any) -> Spec:
         fields = fields_of(chunk)
         if _is_update(fields):
-            return _UPDATE
-        specs = _DICTS if isinstance(chunk, dict) else _OBJECTS
-        if _streams(fields):
-            return specs["update"]
+            return self.spec
         name = "asked" if fields.get("type") == "executor_invoked" else "told"
-        return specs[f"{name} list" if isinstance(fields.get("data"), LISTS) else name]
+        if _streams(fields):
+            name = "update"
+        elif isinstance(fields.get("data"), LISTS):
+            name += "_list"
+        form = "dicts" if isinstance(chunk, dict) else "objects"
+        spec: Spec = spec_of("microsoft_agents", f"{name}_{form}")
+        return spec
 
     def slot(self, leaf: Leaf, event: Mapping[str, Any], path: Path) -> Slot:
         return Slot(0, leaf.channel, leaf.field, path[0] if path else 0)

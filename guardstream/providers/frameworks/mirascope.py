@@ -7,31 +7,23 @@ chunks of calls have ids. No chunk ends a response.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+from typing import Any
 
 from guardstream.events import FinishReason
 from guardstream.providers.adapter import Call, Piece, Reading, Released, Slot, Unknown
 from guardstream.providers.spec import (
-    KEEP,
-    META,
-    NAME,
     Leaf,
-    OneOf,
     Path,
-    Spec,
     SpecAdapter,
     sibling,
 )
 from guardstream.providers.toolkit.fields import fields_of
+from guardstream.providers.toolkit.files import spec_of
 
 _PARTS = {"text": "text", "thinking": "thought", "tool_args": "tool_call"}
 """The names of a response's parts, by channel."""
 
 _CHANNELS = {part: channel for channel, part in _PARTS.items()}
-
-_MARKS: dict[str, Spec] = {"type": KEEP, "content_type": META, "id": META}
-
-_SPECS: dict[str, Spec] = {"start": {**_MARKS, "name": NAME}, "end": _MARKS}
 
 
 def _type(part: str, edge: str) -> str:
@@ -39,14 +31,8 @@ def _type(part: str, edge: str) -> str:
     return f"{part}_{edge}_chunk" if edge else f"{part}_chunk"
 
 
-def _said(part: str) -> Spec:
-    return {**_MARKS, "type": META, "delta": Leaf("delta", _CHANNELS[part], part)}
-
-
 _EDGES = {_type(part, edge): (part, edge) for part in _CHANNELS for edge in ("start", "", "end")}
 """The part and the edge, by the type of chunks."""
-
-_EVENTS = {kind: _SPECS.get(edge) or _said(part) for kind, (part, edge) in _EDGES.items()}
 
 
 class Mirascope(SpecAdapter):
@@ -56,7 +42,7 @@ class Mirascope(SpecAdapter):
     """
 
     name = "mirascope"
-    spec: ClassVar[OneOf] = OneOf("type", _EVENTS)
+    spec = spec_of("mirascope")
     repeats = False
     ends_with_source = True
 

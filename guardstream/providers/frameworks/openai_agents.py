@@ -8,30 +8,19 @@ guarded as in that API, in the same channels.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import Any
 
 from guardstream.providers.adapter import Passes, Piece, Reading, Slot, Unknown
 from guardstream.providers.openai.responses import OpenAIResponses
-from guardstream.providers.openai.responses_spec import item_spec
-from guardstream.providers.spec import META, SKIP, Leaf, Spec, Tree
 from guardstream.providers.toolkit.envelope import Envelope
 from guardstream.providers.toolkit.fields import fields_of, replaced
+from guardstream.providers.toolkit.files import spec_of
 from guardstream.providers.toolkit.growing import Growing
 from guardstream.providers.toolkit.streamed import Streamed
 
 _RAW = "raw_response_event"
 
 _ITEM = Slot(0, "text", "item")
-_TEXT = Tree(Leaf("whole", *_ITEM[1:3]))
-_ITEMS = item_spec("copy")._replace(
-    other=dict.fromkeys(("id", "type", "call_id", "status", "role"), META)
-)
-"""Items of the Responses API; any other field, and one of another item, is unknown."""
-
-_OWN = frozenset({"agent", "source_agent", "target_agent", "tool_origin", "tool_lookup_key"})
-_OWN |= {"_agent_ref", "_source_agent_ref", "_target_agent_ref", "input_id"}
-_OWN |= {"_allow_bare_name_alias"}
-"""What is the application's own."""
 
 
 class _Items(Growing):
@@ -39,16 +28,7 @@ class _Items(Growing):
 
     name = "openai_agents"
     repeats = False
-    spec: ClassVar[Spec] = {
-        **dict.fromkeys(("type", "name"), META),
-        "new_agent": SKIP,
-        "item": {
-            "type": META,
-            **dict.fromkeys(_OWN, SKIP),
-            "raw_item": _ITEMS,
-            **dict.fromkeys(("output", "description", "title"), _TEXT),
-        },
-    }
+    spec = spec_of("openai_agents")
 
     def meaning(self, chunk: Any, event: Any, pieces: Any) -> Reading:
         return Reading(pieces, ())

@@ -12,55 +12,14 @@ from typing import Any, ClassVar
 
 from guardstream.providers.adapter import Call, Unknown
 from guardstream.providers.spec import (
-    ABOUT,
-    END,
-    META,
-    NAME,
-    NUMBER,
-    Either,
     Leaf,
-    OneOf,
     Path,
     Spec,
-    Tree,
 )
 from guardstream.providers.toolkit.envelope import Envelope
 from guardstream.providers.toolkit.fields import fields_of, index_in, replaced
+from guardstream.providers.toolkit.files import spec_of
 from guardstream.providers.toolkit.growing import Growing
-
-_MARKS: dict[str, Spec] = {
-    **dict.fromkeys(("content_type", "ai_model_id", "encoding", "choice_index"), META),
-    "metadata": ABOUT,
-    "inner_content": ABOUT,
-}
-_RESULT = Tree(Leaf("whole", "text", "tool_result"))
-_CALLED: dict[str, Spec] = {
-    **dict.fromkeys(("id", "call_id", "index"), META),
-    **dict.fromkeys(("name", "function_name", "plugin_name"), NAME),
-}
-_TEXT: Spec = {**_MARKS, "text": Leaf("delta", "text", "text")}
-_ITEM = OneOf(
-    "content_type",
-    {
-        "text": _TEXT,
-        "reasoning": {**_MARKS, "text": Leaf("delta", "thinking", "thinking")},
-        "function_call": {
-            **_MARKS,
-            **_CALLED,
-            "arguments": Either(
-                Leaf("delta", "tool_args", "arguments"), Leaf("whole", "tool_args", "arguments")
-            ),
-        },
-        "function_result": {**_MARKS, **_CALLED, "result": _RESULT},
-    },
-)
-_MESSAGE: Spec = {
-    **_MARKS,
-    **dict.fromkeys(("role", "name", "status"), META),
-    "function_invoke_attempt": NUMBER,
-    "items": [_ITEM],
-    "finish_reason": END,
-}
 
 
 class _Messages(Growing):
@@ -68,9 +27,7 @@ class _Messages(Growing):
 
     name = "semantic_kernel"
     repeats = False
-    spec: ClassVar[Spec] = {
-        "messages": [OneOf("content_type", {"message": _MESSAGE, "text": _TEXT})]
-    }
+    spec = spec_of("semantic_kernel")
     scope = 1
 
     @staticmethod
@@ -110,7 +67,7 @@ class SemanticKernel(Envelope):
     name = "semantic_kernel"
     repeats = False
     ends_with_source = True
-    spec: ClassVar[Spec] = _MESSAGE
+    spec: ClassVar[Spec] = spec_of("semantic_kernel", "message")
 
     def __init__(self, *, unknown: Unknown = "guard") -> None:
         super().__init__(_Messages(unknown=unknown), unknown=unknown)

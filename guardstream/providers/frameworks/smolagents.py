@@ -7,59 +7,23 @@ streamed before it: a step, which repeats that text, a call, or a tool's result.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Any
 
 from guardstream.providers.adapter import Call
-from guardstream.providers.spec import ABOUT, META, NAME, REQUEST, Leaf, Path, Spec, Tree
+from guardstream.providers.spec import Leaf, Path, Spec
 from guardstream.providers.toolkit.fields import fields_of, index_in
+from guardstream.providers.toolkit.files import spec_of
 from guardstream.providers.toolkit.growing import Repeating
 
-_WHOLE = Tree(Leaf("copy", "text", "step"), frozenset({"type", "id"}))
-_GIVEN = Tree(_WHOLE.leaf)
-"""The results of tools and of the model's code, whatever their fields are called."""
-
-_ARGUMENTS = Tree(Leaf("copy", "tool_args", "part"))
-_CALLS = Tree(_ARGUMENTS.leaf, frozenset({"id", "type"}), own=frozenset({"arguments"}))
-
-_DELTA: Spec = {
-    "content": Leaf("delta", "text", "text"),
-    "token_usage": META,
-    "tool_calls": [
-        {
-            **dict.fromkeys(("index", "id", "type"), META),
-            "function": {
-                "name": NAME,
-                "description": _WHOLE,
-                "arguments": Leaf("delta", "tool_args", "arguments"),
-            },
-        }
-    ],
-}
-
-_STEP: Spec = {
-    **dict.fromkeys(("step_number", "is_final_answer", "id", "timing", "token_usage"), META),
-    **dict.fromkeys(("observations_images", "task_images"), META),
-    **dict.fromkeys(("output", "observation", "observations", "action_output"), _GIVEN),
-    **dict.fromkeys(("model_output", "error", "plan"), _WHOLE),
-    **dict.fromkeys(("tool_call", "tool_calls", "code_action"), _CALLS),
-    "arguments": _ARGUMENTS,
-    **dict.fromkeys(("model_input_messages", "task"), REQUEST),
-    "model_output_message": {
-        "role": META,
-        "content": _WHOLE,
-        "tool_calls": _CALLS,
-        "raw": ABOUT,
-        "token_usage": META,
-    },
-    "name": NAME,
-}
+_DELTA: Spec = spec_of("smolagents")
+_STEP: Spec = spec_of("smolagents", "step")
 
 
 class Smolagents(Repeating):
     """The adapter for deltas, and for the steps and calls among them."""
 
     name = "smolagents"
-    spec: ClassVar[Spec] = _DELTA
+    spec = _DELTA
 
     def spec_of(self, chunk: Any) -> Spec:
         return _DELTA if _is_delta(fields_of(chunk).keys()) else _STEP

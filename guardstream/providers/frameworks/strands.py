@@ -21,131 +21,24 @@ from guardstream.providers.adapter import (
     Unknown,
     passes_any,
 )
-from guardstream.providers.bedrock.converse import CITATION, TOOL_USE, Bedrock
+from guardstream.providers.bedrock.converse import Bedrock
 from guardstream.providers.detection.shapes import is_of_several, is_strands_model, strands_step
 from guardstream.providers.spec import (
-    KEEP,
-    META,
-    NUMBER,
-    UNKNOWN,
-    Leaf,
     Spec,
     SpecAdapter,
-    Tree,
-    Values,
     VariedSpecAdapter,
 )
 from guardstream.providers.toolkit.fields import fields_of, index_in
+from guardstream.providers.toolkit.files import spec_of
 from guardstream.providers.toolkit.nested import Nested, with_inner, within
-from guardstream.providers.toolkit.nodes import REQUEST, SKIP, Either, OneOf
+from guardstream.providers.toolkit.nodes import SKIP
 from guardstream.providers.toolkit.streamed import Streamed
 
-_GIVEN = Leaf("whole", "text", "tool_result")
-_USE: Spec = {
-    **TOOL_USE,
-    "input": Leaf("copy", "tool_args", "message"),
-    "reasoningSignature": META,
-}
-_MEDIA = Tree(Leaf("whole", "text", "file"), frozenset({"format", "uri", "type"}))
-_RESULT: Spec = {
-    **dict.fromkeys(("toolUseId", "status", "type"), META),
-    "content": [
-        {
-            "text": _GIVEN,
-            "json": Tree(_GIVEN),
-            **dict.fromkeys(("image", "document", "video"), _MEDIA),
-        }
-    ],
-}
-
-
-def _message(text: Any) -> Spec:
-    return {
-        **dict.fromkeys(("role", "metadata", "tracking_id"), META),
-        "content": [
-            {
-                "text": text,
-                "toolUse": _USE,
-                "toolResult": _RESULT,
-                "reasoningContent": {
-                    "reasoningText": {
-                        "text": Leaf("copy", "thinking", "message"),
-                        "signature": META,
-                    },
-                    "redactedContent": META,
-                },
-                "citationsContent": {"citations": CITATION, "content": [{"text": text}]},
-                **dict.fromkeys(("image", "document", "video"), _MEDIA),
-                "cachePoint": META,
-            }
-        ],
-    }
-
-
-_SAID = Leaf("copy", "text", "message")
-_MESSAGE = OneOf("role", {"user": _message(REQUEST)}, _message(_SAID))
-_VALUE = Tree(Leaf("whole", "text", "value"))
-
-_OWN: tuple[str, ...] = ("agent", "request_state")
-_OWN += ("event_loop_cycle_trace", "event_loop_cycle_span", "event_loop_parent_cycle_trace")
-_OWN += ("model", "agent_as_tool")
-"""The application's own objects: its agent, and its traces of the run."""
-
-_INTERRUPTS = Tree(Leaf("whole", "text", "interrupt"), frozenset({"id"}))
-_RESULT_OF: dict[str, Spec] = {
-    **dict.fromkeys(("stop_reason", "status"), META),
-    "message": _MESSAGE,
-    **dict.fromkeys(("metrics", "accumulated_usage", "accumulated_metrics"), REQUEST),
-    **dict.fromkeys(("state", "execution_order", "edges", "entry_points", "node_history"), SKIP),
-    **dict.fromkeys(("execution_time", "execution_count", "total_nodes"), NUMBER),
-    **dict.fromkeys(("completed_nodes", "failed_nodes", "interrupted_nodes"), NUMBER),
-    "structured_output": _VALUE,
-    "interrupts": _INTERRUPTS,
-}
-"""The result of a run: of an agent, a node or all nodes. Nodes are the application's own."""
-
-_RESULT_OF |= {"result": _RESULT_OF, "results": Values(_RESULT_OF)}
-
-_TOOL_EVENT: Spec = {"tool_use": _USE, "message": Leaf("whole", "text", "error")}
-
-_SPEC: dict[str, Spec] = {
-    **dict.fromkeys(("init_event_loop", "start", "start_event_loop", "type", "reasoning"), META),
-    **dict.fromkeys(("event_loop_throttled_delay", "force_stop", "complete"), META),
-    **dict.fromkeys(_OWN, SKIP),
-    **dict.fromkeys(("messages", "system_prompt", "tool_config"), REQUEST),  # the caller's
-    **dict.fromkeys(("event_loop_cycle_id", "event_loop_parent_cycle_id"), Either(META, SKIP)),
-    "data": Leaf("echo", "text", "text"),
-    "reasoningText": Leaf("echo", "thinking", "thinking"),
-    **dict.fromkeys(("reasoning_signature", "reasoningRedactedContent"), KEEP),
-    "delta": {
-        "text": Leaf("echo", "text", "text"),
-        "toolUse": {**TOOL_USE, "input": Leaf("echo", "tool_args", "input")},
-        "reasoningContent": {
-            "text": Leaf("echo", "thinking", "thinking"),
-            **dict.fromkeys(("signature", "redactedContent"), KEEP),
-        },
-        "citation": CITATION,
-    },
-    "citation": CITATION,
-    "current_tool_use": _USE,
-    "message": Either(Leaf("copy", "text", "value"), _MESSAGE),
-    "force_stop_reason": Leaf("whole", "text", "error"),
-    "structured_output": _VALUE,
-    **dict.fromkeys(("tool_cancel_event", "tool_interrupt_event"), _TOOL_EVENT),
-    "tool_stream_event": {"tool_use": _USE, "data": UNKNOWN},
-    "result": _RESULT_OF,
-    **dict.fromkeys(("node_id", "node_type"), META),
-    "from_node_ids": [META],
-    "to_node_ids": [META],
-    "node_result": _RESULT_OF,
-    "interrupts": _INTERRUPTS,
-}
-
+_SPEC = spec_of("strands")
 _BESIDE: Spec = {**_SPEC, "event": SKIP}
 """The fields beside an event of the model, which another adapter reads."""
 
-_AROUND: dict[str, Spec] = {**dict.fromkeys(("type", "node_id", "node_type"), META)}
-_AROUND |= {"event": _AROUND, "tool_stream_event": {"tool_use": _USE, "data": _AROUND}}
+_AROUND: dict[str, Spec] = spec_of("strands", "around")
 """The fields around the event of an agent in a graph or a tool, read without that event."""
 
 _CHANNELS = ("text", "thinking", "tool_args")

@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, ClassVar, TypeAlias, TypeVar
+from typing import Any, ClassVar, TypeAlias
 
 from guardstream.providers.adapter import Adapter, Piece, Reading, Released, Slot, Unknown
 from guardstream.providers.generic.text import SLOT, PlainText
@@ -19,8 +19,6 @@ from guardstream.providers.spec import KEEP, SpecAdapter
 from guardstream.providers.toolkit.fields import KIND_ENDS, fields_of
 from guardstream.providers.toolkit.marks import is_mark
 from guardstream.providers.toolkit.nodes import Spec
-
-C = TypeVar("C")
 
 EVENTS = 32
 """How many events are read before a report, and searched for a known format."""

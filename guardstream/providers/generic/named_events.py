@@ -7,19 +7,12 @@ application sends them to its own page; other fields that hold text are refused.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar, get_args
+from typing import Any, get_args
 
 from guardstream.events import FinishReason
 from guardstream.providers.adapter import Piece, Reading, Released, Slot
-from guardstream.providers.spec import END, KEEP, Leaf, Spec, SpecAdapter
-
-_SPEC: dict[str, Leaf] = {
-    "id": KEEP,
-    "text": Leaf("delta", "text", "text"),
-    "finish": END,
-    "code": KEEP,
-    "message": Leaf("whole", "text", "message"),
-}
+from guardstream.providers.spec import SpecAdapter
+from guardstream.providers.toolkit.files import spec_of
 
 _NAMES = {"text": "content", "finish": "complete", "code": "error", "id": "start"}
 
@@ -30,7 +23,7 @@ class NamedEvents(SpecAdapter):
     """The adapter for the payloads of named events."""
 
     name = "events"
-    spec: ClassVar[Spec] = _SPEC
+    spec = spec_of("events")
     repeats = False
 
     @staticmethod

@@ -22,10 +22,10 @@ from guardstream.providers.google.gemini_calls import (
     parts_of,
     values_in,
 )
-from guardstream.providers.google.gemini_spec import BESIDE, SPEC
 from guardstream.providers.google.written import TYPES, named_like, object_like
 from guardstream.providers.spec import Leaf, Path, SpecAdapter, sibling
 from guardstream.providers.toolkit.fields import as_text, fields_of, index_in, only
+from guardstream.providers.toolkit.files import spec_of
 from guardstream.providers.toolkit.reasons import reason_of
 from guardstream.providers.toolkit.runs import Runs
 
@@ -53,12 +53,16 @@ Vertex and the Gemini API number some other reasons differently."""
 STOPS = {"content_filter": "SAFETY", "length": "MAX_TOKENS"}
 
 
+_BESIDE = frozenset({"history", "error"})
+"""Fields beside the candidates with lists of their own."""
+
+
 class Gemini(SpecAdapter):
     """The adapter for responses; a candidate is a choice."""
 
     name = "gemini"
     signs_end = True
-    spec = SPEC
+    spec = spec_of("gemini")
     repeats = False
     leaves_out_calls = True
 
@@ -69,7 +73,7 @@ class Gemini(SpecAdapter):
         self._called: set[int] = set()  # choices with calls
 
     def slot(self, leaf: Leaf, event: Mapping[str, Any], path: Path) -> Slot:
-        if not path or leaf.field in BESIDE or not event.get("candidates"):
+        if not path or leaf.field in _BESIDE or not event.get("candidates"):
             return Slot(0, leaf.channel, leaf.field)
         candidate = fields_of(event["candidates"][path[0]])
         choice, place = index_in(candidate), path[1] if len(path) > 1 else 0

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from guardstream.providers.adapter import Call, Piece, Slot
-from guardstream.providers.google.gemini_spec import camel
+from guardstream.providers.google.written import camel
 from guardstream.providers.toolkit.fields import fields_of
 
 

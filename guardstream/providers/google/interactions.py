@@ -12,127 +12,13 @@ from typing import Any
 from guardstream.events import FinishReason
 from guardstream.providers.adapter import Call, Piece, Reading, Released, Slot, Unknown
 from guardstream.providers.spec import (
-    KEEP,
-    META,
-    NAME,
-    NUMBER,
-    REQUEST,
-    Items,
     Leaf,
-    OneOf,
     Path,
-    Spec,
     SpecAdapter,
-    Tree,
     sibling,
 )
 from guardstream.providers.toolkit.fields import fields_of, index_in, replaced
-
-_MEDIA_TYPES = ("image", "audio", "video", "document")
-_MARKS = frozenset({"type", "id", "call_id", "signature", "mime_type", "data", "status"})
-_FOUND = frozenset({"type", "status", "place_id", "review_id", "media_id"})
-_OWN = frozenset({"custom_metadata"})
-
-
-def _given(leaf: Leaf) -> Spec:
-    """A tool's result: content, in which the data of media pass, or a value of the tool's own."""
-    value = Tree(leaf)
-    said = Tree(leaf, _FOUND, own=_OWN)
-    contents = {**dict.fromkeys(_MEDIA_TYPES, Tree(leaf, _MARKS)), "text": said}
-    return Items(OneOf("type", contents, value), value)
-
-
-def _repeated(leaf: Leaf) -> Spec:
-    """The steps or contents of a whole interaction."""
-    step = Tree(leaf, _MARKS, own=_OWN)
-    ids = dict.fromkeys(("type", "id", "call_id", "signature", "server_name"), META)
-    call: Spec = {**ids, "name": NAME, "arguments": Tree(leaf)}
-    result: Spec = {**ids, "name": META, "is_error": NUMBER, "result": _given(leaf)}
-    known = dict.fromkeys(("function_call", "mcp_server_tool_call"), call)
-    known |= dict.fromkeys(("function_result", "mcp_server_tool_result"), result)
-    known |= {"file_search_result": result}
-    return Items(OneOf("type", known, step), step)
-
-
-_RESULT = Leaf("whole", "text", "tool_result")
-_CITATION = Tree(Leaf("whole", "text", "citation"), _FOUND, own=_OWN)
-_SAID: Spec = {"type": META, "text": Leaf("delta", "text", "text"), "annotations": _CITATION}
-_THOUGHT: Spec = {"type": META, "text": Leaf("delta", "thinking", "thinking")}
-
-_TOOLS = (
-    *("code_execution", "file_search", "function", "google_maps", "google_search"),
-    *("mcp_server_tool", "processing", "retrieval", "tool_search", "url_context"),
-)
-_CALL: Spec = {
-    **dict.fromkeys(("type", "id", "signature", "server_name"), META),
-    **dict.fromkeys(("search_type", "retrieval_type"), META),
-    "name": NAME,
-    "arguments": Leaf("whole", "tool_args", "args"),
-}
-_GIVEN: dict[str, Spec] = {
-    **dict.fromkeys(("type", "call_id", "id", "name", "signature", "server_name"), META),
-    "is_error": NUMBER,
-    "status": META,
-    "result": _given(_RESULT),
-}
-_CALLS = {f"{tool}_call": _CALL for tool in _TOOLS}
-_RESULTS: dict[str, Spec] = {f"{tool}_result": _GIVEN for tool in _TOOLS}
-for _tool in ("google_maps", "google_search", "tool_search", "url_context"):
-    _RESULTS[f"{_tool}_result"] = {**_GIVEN, "result": Tree(_RESULT, _FOUND, own=_OWN)}
-_MEDIA = dict.fromkeys(
-    _MEDIA_TYPES,
-    dict.fromkeys(("type", "data", "mime_type", "uri", "resolution", "rate", "channels"), META),
-)
-
-STEP = OneOf(
-    "type",
-    {
-        "model_output": {
-            "type": META,
-            "content": [OneOf("type", {"text": _SAID, **_MEDIA})],
-            "error": Tree(Leaf("whole", "text", "error"), _MARKS),
-        },
-        "thought": {"type": META, "signature": META, "summary": [_THOUGHT]},
-        "user_input": REQUEST,
-        **_CALLS,
-        **_RESULTS,
-    },
-)
-
-_DELTA = OneOf(
-    "type",
-    {
-        "text": _SAID,
-        "thought_summary": {"type": META, "content": _THOUGHT},
-        "thought_signature": {"type": META, "signature": KEEP},
-        "arguments_delta": {
-            "type": META,
-            "arguments": Leaf("delta", "tool_args", "args"),
-            "partial_arguments": Leaf("delta", "tool_args", "args"),
-        },
-        "text_annotation_delta": {"type": KEEP, "annotations": _CITATION},
-        **{name: {**spec, "type": KEEP} for name, spec in (_CALLS | _RESULTS).items()},  # type: ignore[dict-item]
-        **_MEDIA,
-    },
-)
-
-INTERACTION: dict[str, Spec] = {
-    **dict.fromkeys(("id", "object", "status", "model", "agent", "role", "usage"), META),
-    **dict.fromkeys(("created", "updated", "service_tier", "previous_interaction_id"), META),
-    **dict.fromkeys(("tools", "system_instruction", "input", "response_format"), REQUEST),
-    **dict.fromkeys(("generation_config", "agent_config", "response_modalities"), REQUEST),
-    **dict.fromkeys(("webhook_config", "labels", "safety_settings", "environment"), REQUEST),
-    **dict.fromkeys(("response_mime_type", "environment_id", "cached_content"), META),
-    **dict.fromkeys(("continuation_ids", "continuation_token"), META),
-    **dict.fromkeys(("output_image", "output_audio", "output_video"), META),
-    "output_text": Leaf("whole", "text", "steps"),
-    "outputs": _repeated(_RESULT),
-    "errors": Tree(_RESULT, _MARKS),
-    "steps": _repeated(Leaf("whole", "text", "steps")),
-    "error": Tree(Leaf("whole", "text", "error"), _MARKS),
-}
-
-_EVENT: dict[str, Spec] = {"event_type": KEEP, "event_id": META, "metadata": META}
+from guardstream.providers.toolkit.files import spec_of
 
 _BEFORE = {
     "interaction.created": "interaction.start",
@@ -145,31 +31,6 @@ _BEFORE = {
 
 _NOW = {before: now for now, before in _BEFORE.items()}
 
-CONTENT = OneOf(
-    "type",
-    {
-        "text": _SAID,
-        "thought": {"type": META, "signature": META, "summary": [_THOUGHT]},
-        **_CALLS,
-        **_RESULTS,
-        **_MEDIA,
-    },
-)
-
-_EVENTS: dict[str, Spec] = {
-    "interaction.created": {**_EVENT, "interaction": INTERACTION},
-    "interaction.completed": {**_EVENT, "interaction": INTERACTION},
-    "interaction.status_update": {**_EVENT, "interaction_id": META, "status": META},
-    "step.start": {**_EVENT, "index": NUMBER, "step": STEP},
-    "step.delta": {**_EVENT, "event_type": META, "index": NUMBER, "delta": _DELTA},
-    "step.stop": {**_EVENT, "index": NUMBER, "usage": META, "status": META},
-    "error": {
-        **_EVENT,
-        "error": {"code": META, "message": Leaf("whole", "text", "error"), "status": META},
-    },
-    "content.start": {**_EVENT, "index": NUMBER, "content": CONTENT},
-}
-_SPEC = OneOf("event_type", {**{_BEFORE[name]: _EVENTS[name] for name in _BEFORE}, **_EVENTS})
 
 STATUS: dict[str, FinishReason] = {
     "failed": "error",
@@ -189,7 +50,7 @@ class Interactions(SpecAdapter):
     """The adapter for interaction events; there is one choice."""
 
     name = "interactions"
-    spec = _SPEC
+    spec = spec_of("interactions")
     repeats = False
 
     def __init__(self, *, unknown: Unknown = "guard") -> None:

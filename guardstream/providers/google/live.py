@@ -15,54 +15,20 @@ from typing import Any
 from guardstream.events import FinishReason
 from guardstream.providers.adapter import Piece, Reading, Released, Slot, Unknown
 from guardstream.providers.google.gemini_calls import Calls, call_in, continued, get, values_in
-from guardstream.providers.google.gemini_spec import CITATION, FUNCTION_CALL, PART, both
 from guardstream.providers.google.written import named_like, object_like
-from guardstream.providers.spec import ABOUT, KEEP, META, Leaf, Path, Spec, SpecAdapter
+from guardstream.providers.spec import Leaf, Path, SpecAdapter
 from guardstream.providers.toolkit.fields import fields_of, only
+from guardstream.providers.toolkit.files import spec_of
 from guardstream.providers.toolkit.runs import Runs
 
 _HEARD, _SPOKEN = "heard", "spoken"
-
-
-def _transcript(leaf: Leaf) -> dict[str, Any]:
-    marks = ("language_code", "speaker_label", "start_offset", "end_offset")
-    return {"text": leaf, "finished": KEEP, "words": ABOUT, **dict.fromkeys(marks, META)}
-
-
-_CONTENT = {
-    "model_turn": {"parts": [PART], "role": META},
-    **dict.fromkeys(("turn_complete", "generation_complete", "interrupted"), KEEP),
-    **dict.fromkeys(("waiting_for_input", "interaction_status", "turn_complete_reason"), KEEP),
-    "grounding_metadata": CITATION,
-    "url_context_metadata": CITATION,
-    "input_transcription": _transcript(Leaf("delta", "text", _HEARD)),
-    "output_transcription": _transcript(Leaf("delta", "text", _SPOKEN)),
-    "interim_input_transcription": _transcript(Leaf("whole", "text", "interim")),
-}
-
-_SPEC: Spec = both(
-    {
-        "server_content": _CONTENT,
-        "tool_call": {"function_calls": [FUNCTION_CALL]},
-        "tool_call_cancellation": {"ids": [KEEP]},
-        "setup_complete": {"session_id": KEEP, "voice_consent_signature": META},
-        "session_resumption_update": {
-            **dict.fromkeys(("new_handle", "resumable"), KEEP),
-            "last_consumed_client_message_index": META,
-        },
-        "go_away": {"time_left": KEEP},
-        "usage_metadata": META,
-        "voice_activity_detection_signal": {"vad_signal_type": KEEP},
-        "voice_activity": {"voice_activity_type": KEEP, "audio_offset": META},
-    }
-)
 
 
 class GeminiLive(SpecAdapter):
     """The adapter for a session's messages, which have no end of their own."""
 
     name = "gemini_live"
-    spec = _SPEC
+    spec = spec_of("gemini_live")
     repeats = False
     ends_with_source = True
 

@@ -5,11 +5,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from guardstream.providers.google.gemini_spec import camel
 from guardstream.providers.spec import sibling
 
 TYPES = "google.genai.types"
 """The module of the package's classes."""
+
+
+def camel(name: str) -> str:
+    """Return the name that REST gives to a field of the package's objects."""
+    first, *rest = name.split("_")
+    return first + "".join(word.capitalize() for word in rest)
 
 
 def object_like(chunk: Any, name: str, **fields: Any) -> Any:

@@ -12,15 +12,15 @@ guard cuts calls.
 from __future__ import annotations
 
 from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 from pydantic_core import from_json
 
 from guardstream.events import FinishReason
 from guardstream.providers.adapter import Call, Piece, Reading, Released, Slot, Unknown
-from guardstream.providers.langchain.spec import JSON_SPEC, SPEC
 from guardstream.providers.spec import Leaf, Path, Spec, VariedSpecAdapter, sibling
 from guardstream.providers.toolkit.fields import fields_of, only, replaced
+from guardstream.providers.toolkit.files import spec_of
 from guardstream.providers.toolkit.parsed import same_value
 from guardstream.providers.toolkit.reasons import reason_of
 from guardstream.providers.toolkit.reused import Reused
@@ -136,7 +136,8 @@ class Messages(VariedSpecAdapter):
     """The adapter for messages themselves, as objects or JSON; there is one choice."""
 
     name = "langchain"
-    spec = SPEC
+    spec = spec_of("langchain")
+    json: ClassVar[Spec] = spec_of("langchain", "json")
 
     def __init__(self, *, unknown: Unknown = "guard") -> None:
         super().__init__(unknown=unknown)
@@ -152,7 +153,7 @@ class Messages(VariedSpecAdapter):
         self._called: set[Hashable] = set()
 
     def spec_of(self, chunk: Any) -> Spec:
-        return JSON_SPEC if isinstance(chunk, dict) else SPEC
+        return self.json if isinstance(chunk, dict) else self.spec
 
     def slot(self, leaf: Leaf, event: Mapping[str, Any], path: Path) -> Slot:
         number = path[0] if path and leaf.channel == "tool_args" else 0

@@ -12,18 +12,23 @@ tool asks. They are distinguished by the graph's namespace, and by an id that no
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple, TypeGuard
+from typing import Any, ClassVar, NamedTuple, TypeGuard
 
 from guardstream.errors import AdapterError
 from guardstream.events import FinishReason
 from guardstream.providers.adapter import Call, Passes, Piece, Reading, Released, Slot, Unknown
-from guardstream.providers.langchain.protocol_spec import EVENTS, MESSAGE, PAIR, STATES
 from guardstream.providers.langchain.values import Values
-from guardstream.providers.spec import Leaf, OneOf, Path, Spec, VariedSpecAdapter
+from guardstream.providers.spec import Leaf, Path, Spec, VariedSpecAdapter
 from guardstream.providers.toolkit.fields import fields_of, index_in
+from guardstream.providers.toolkit.files import spec_of
 
 TURN = 1000
 """Added to the number of a slot, its block's index, for each earlier message."""
+
+
+_MESSAGE = spec_of("langchain_protocol", "message")
+
+_STATES = ("values", "updates", "tasks", "checkpoints", "debug")
 
 
 class Block(NamedTuple):
@@ -169,7 +174,9 @@ class LangChainProtocol(VariedSpecAdapter):
     """The adapter for events, a model's own or those of a graph."""
 
     name = "langchain_protocol"
-    spec = OneOf("method", EVENTS, MESSAGE)
+    spec = spec_of("langchain_protocol")
+    pair: ClassVar[Spec] = spec_of("langchain_protocol", "pair")
+    """A message's event and its graph's metadata, as in the process that runs the graph."""
 
     def __init__(self, *, unknown: Unknown = "guard") -> None:
         super().__init__(unknown=unknown)
@@ -189,7 +196,7 @@ class LangChainProtocol(VariedSpecAdapter):
     def spec_of(self, chunk: Any) -> Spec:
         event = fields_of(chunk)
         paired = event.get("method") == "messages" and is_pair(params_of(event).get("data"))
-        return PAIR if paired else self.spec
+        return self.pair if paired else self.spec
 
     def slot(self, leaf: Leaf, event: Mapping[str, Any], path: Path) -> Slot:
         data = data_of(event)
@@ -213,13 +220,13 @@ class LangChainProtocol(VariedSpecAdapter):
     def read(self, chunk: Any) -> Reading:
         """Find the text in an event."""
         event = fields_of(chunk)
-        if event.get("method") in STATES:
+        if event.get("method") in _STATES:
             reading = super().read(chunk)
             held = self._values.pieces(params_of(event).get("data"))
             return Reading([*reading.pieces, *held], ())
         data = data_of(event)
         kind = data.get("event")
-        says = event.get("method", "messages") == "messages" and kind in MESSAGE.specs
+        says = event.get("method", "messages") == "messages" and kind in _MESSAGE.specs
         if says and (kind == "message-start" or self._messages.find(event, data) is None):
             self._messages.begin(event, data)
         reading = super().read(chunk)
@@ -229,7 +236,7 @@ class LangChainProtocol(VariedSpecAdapter):
     def write(self, chunk: Any, texts: Sequence[str], *, ends: bool = True) -> Any | None:
         """Return an event with `texts` in place of its own; None if nothing is left in it."""
         event = fields_of(chunk)
-        if event.get("method") not in STATES:
+        if event.get("method") not in _STATES:
             if not ends and data_of(event).get("event") == "message-finish":
                 return None
             return super().write(chunk, texts, ends=ends)
@@ -267,7 +274,7 @@ class LangChainProtocol(VariedSpecAdapter):
         if method == "tools":
             return self._worked(data, pieces)
         kind = data.get("event")
-        if method != "messages" or kind not in MESSAGE.specs:
+        if method != "messages" or kind not in _MESSAGE.specs:
             return Reading(pieces, ())
         message = self._messages.of(event, data)
         choices = (message.choice,)

@@ -11,7 +11,6 @@ from typing import Any, NamedTuple
 
 from guardstream.providers.adapter import Passes, Piece, Reading, Slot, passes_any
 from guardstream.providers.detection.shapes import is_message
-from guardstream.providers.langchain.spec import TOOL_MESSAGES
 from guardstream.providers.toolkit.fields import fields_of, replaced, same_or
 from guardstream.providers.toolkit.logprobs import spelled, spelled_whole
 from guardstream.providers.toolkit.marks import is_mark
@@ -26,6 +25,8 @@ _CALLERS = frozenset({"human", "system", "HumanMessageChunk", "SystemMessageChun
 _MODELS = frozenset({"ai", "AIMessageChunk"})
 _MARKS = frozenset({"id", "type", "tool_call_id", "index", "name", "run_id", "mime_type", "status"})
 _IDS = frozenset({"id", "run_id"})
+_TOOL_MESSAGES = ("tool", "ToolMessageChunk", "function", "FunctionMessageChunk")
+
 _OWN = frozenset({"args", "artifact", "input", "json", "value"})
 """Fields with values of a tool or a node: a tool's arguments and results, an interrupt's value."""
 
@@ -216,7 +217,7 @@ def _mapped_object(value: Any, changes: _Changes, steps: Steps, *, known: bool) 
         return value
     known = known or message
     marks = _marks_of(value, fields, known=known)
-    own = _OWN | _TOLD if message and fields["type"] in TOOL_MESSAGES else _OWN
+    own = _OWN | _TOLD if message and fields["type"] in _TOOL_MESSAGES else _OWN
     names = {name: changes.key(name) for name in fields} if type(value) is dict else {}
 
     def changed(name: str, old: Any) -> Any:

@@ -14,109 +14,16 @@ from guardstream.events import FinishReason
 from guardstream.providers.adapter import Call, Piece, Reading, Released, Slot, Unknown
 from guardstream.providers.mistral.chat import event_like
 from guardstream.providers.spec import (
-    KEEP,
-    META,
-    NAME,
-    NUMBER,
-    Either,
     Leaf,
-    OneOf,
     Path,
-    Spec,
     SpecAdapter,
-    Tree,
     named_by_type,
 )
 from guardstream.providers.toolkit.fields import fields_of, index_in, replaced
-
-_CITED = Leaf("whole", "text", "citation")
-_REFERENCES: dict[str, Spec] = {
-    "reference": {"type": KEEP, "reference_ids": [META]},
-    "tool_reference": {
-        **dict.fromkeys(("type", "tool"), META),
-        **dict.fromkeys(("title", "description", "url", "favicon"), _CITED),
-    },
-}
-_GIVEN = Tree(Leaf("whole", "text", "tool_result"))
-_TEXT = Leaf("delta", "text", "text")
-_THOUGHT: Spec = {"type": META, "text": Leaf("delta", "thinking", "thinking")}
-
-_CONTENT = OneOf(
-    "type",
-    {
-        "text": {"type": META, "text": _TEXT},
-        "thinking": {
-            **dict.fromkeys(("type", "signature", "closed"), META),
-            "thinking": [OneOf("type", {"text": _THOUGHT, **_REFERENCES})],
-        },
-        **_REFERENCES,
-        "tool_file": {
-            **dict.fromkeys(("tool", "file_id", "file_type"), META),
-            "type": KEEP,
-            "file_name": _CITED,
-        },
-        "image_url": {"type": KEEP, "image_url": META},
-        "document_url": {
-            "type": KEEP,
-            "document_url": META,
-            "document_name": _CITED,
-        },
-    },
-)
-
-_EVENT: dict[str, Spec] = {
-    **dict.fromkeys(("id", "created_at", "model", "agent_id"), META),
-    "output_index": NUMBER,
-}
-_TOOL: dict[str, Spec] = {**_EVENT, "name": NAME, "arguments": Leaf("delta", "tool_args", "args")}
+from guardstream.providers.toolkit.files import spec_of
 
 DONE, ERROR = "conversation.response.done", "conversation.response.error"
 
-_EVENTS = OneOf(
-    "type",
-    {
-        "conversation.response.started": {**_EVENT, "type": KEEP, "conversation_id": META},
-        DONE: {**_EVENT, "type": KEEP, "usage": META},
-        ERROR: {
-            **_EVENT,
-            "type": KEEP,
-            "code": META,
-            "message": Leaf("whole", "text", "error"),
-        },
-        "message.output.delta": {
-            **_EVENT,
-            **dict.fromkeys(("type", "role"), META),
-            "content_index": NUMBER,
-            "content": Either(_TEXT, _CONTENT),
-        },
-        "function.call.delta": {
-            **_TOOL,
-            **dict.fromkeys(("type", "tool_call_id", "confirmation_status"), META),
-        },
-        "function.result": {  # of the package's own runs
-            **_EVENT,
-            "type": KEEP,
-            "tool_call_id": META,
-            "result": Leaf("whole", "text", "tool_result"),
-        },
-        "tool.execution.started": {**_TOOL, "type": KEEP},
-        "tool.execution.delta": {**_TOOL, "type": META},
-        "tool.execution.done": {**_EVENT, "type": KEEP, "name": NAME, "info": _GIVEN},
-        "agent.handoff.started": {
-            **_EVENT,
-            "type": KEEP,
-            **dict.fromkeys(("previous_agent_id", "previous_agent_name"), META),
-        },
-        "agent.handoff.done": {
-            **_EVENT,
-            "type": KEEP,
-            **dict.fromkeys(("next_agent_id", "next_agent_name"), META),
-        },
-    },
-)
-
-_SPEC = OneOf("type", _EVENTS.specs, {"event": META, "data": _EVENTS})
-"""The data alone, or an event around them."""
 
 _CALLS = ("function.call.delta", "tool.execution.started", "tool.execution.delta")
 
@@ -131,7 +38,7 @@ class Conversations(SpecAdapter):
     """The adapter for a conversation's events; there is one choice."""
 
     name = "mistral_conversations"
-    spec = _SPEC
+    spec = spec_of("mistral_conversations")
     repeats = False
     steady = True
     signs_thinking = False

@@ -15,36 +15,13 @@ from guardstream.events import FinishReason
 from guardstream.providers.adapter import Piece, Reading, Released, Slot
 from guardstream.providers.mistral.chat import event_like
 from guardstream.providers.spec import (
-    APART,
-    KEEP,
-    META,
-    Leaf,
-    OneOf,
-    Spec,
     SpecAdapter,
     named_by_type,
 )
 from guardstream.providers.toolkit.fields import fields_of
+from guardstream.providers.toolkit.files import spec_of
 
 DELTA, DONE = "transcription.text.delta", "transcription.done"
-_SEGMENT: Spec = {
-    **dict.fromkeys(("type", "start", "end", "score"), META),
-    **dict.fromkeys(("text", "speaker_id"), APART),
-}
-_EVENTS = OneOf(
-    "type",
-    {
-        "transcription.language": {"type": KEEP, "audio_language": META},
-        DELTA: {"type": META, "text": Leaf("delta", "text", "text")},
-        "transcription.segment": _SEGMENT,
-        DONE: {
-            "type": KEEP,
-            **dict.fromkeys(("model", "language", "usage"), META),
-            "text": Leaf("copy", "text", "text"),
-            "segments": [_SEGMENT],
-        },
-    },
-)
 _TEXT = Slot(0, "text", "text")
 _NOTHING = {"prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0}
 _CLASSES = {DELTA: "TranscriptionStreamTextDelta", DONE: "TranscriptionStreamDone"}
@@ -54,7 +31,7 @@ class Transcriptions(SpecAdapter):
     """The adapter for events of one transcription."""
 
     name = "mistral_transcription"
-    spec = OneOf("type", _EVENTS.specs, {"event": META, "data": _EVENTS})
+    spec = spec_of("mistral_transcription")
 
     event_name = staticmethod(named_by_type)
 

@@ -14,141 +14,19 @@ from collections.abc import Hashable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from guardstream.events import FinishReason
-from guardstream.providers.adapter import Call, Kind, Piece, Reading, Released, Slot, Unknown
+from guardstream.providers.adapter import Call, Piece, Reading, Released, Slot, Unknown
 from guardstream.providers.spec import (
-    KEEP,
-    META,
-    NAME,
-    NUMBER,
-    PADDED,
-    REQUEST,
     Leaf,
-    OneOf,
     Path,
-    Spec,
     SpecAdapter,
-    Tree,
     named_by_type,
     sibling,
 )
 from guardstream.providers.toolkit.fields import fields_of, index_in
+from guardstream.providers.toolkit.files import spec_of
 
 PARTS = 1000
 """A slot's number is its item's number times this, plus the number of the part in the item."""
-
-_MARKS = frozenset({"type", "id", "image_url", "encrypted_content", "status"})
-_CALLED = Tree(Leaf("copy", "tool_args", "action"), _MARKS)
-_GIVEN = Tree(Leaf("copy", "text", "tool_result"), _MARKS)
-_ERROR = Tree(Leaf("whole", "text", "error"), frozenset({"code", "type", "param"}))
-
-_EVENT: dict[str, Spec] = {
-    **dict.fromkeys(("event_id", "session_id", "turn_id"), META),
-    "obfuscation": PADDED,
-}
-_PLACE: dict[str, Spec] = {
-    **_EVENT,
-    "item_id": META,
-    **dict.fromkeys(("output_index", "content_index", "summary_index"), NUMBER),
-}
-_ITEM: dict[str, Spec] = {
-    "type": KEEP,
-    **dict.fromkeys(("id", "status", "turn_id", "call_id", "request_id"), META),
-    **dict.fromkeys(("sender_agent_id", "recipient_agent_id", "agent_id"), META),
-}
-
-
-def _part(kind: Kind) -> Spec:
-    """A part of a message or of a summary."""
-    return OneOf(
-        "type",
-        {
-            "output_text": {"type": KEEP, "text": Leaf(kind, "text", "text")},
-            "summary_text": {"type": KEEP, "text": Leaf(kind, "thinking", "summary")},
-            "input_text": {"type": KEEP, "text": REQUEST},
-            "input_image": {"type": KEEP, "image_url": META},
-            "encrypted_content": {"type": KEEP, "encrypted_content": META},
-        },
-    )
-
-
-_SENT: Spec = [
-    OneOf(
-        "type",
-        {
-            "output_text": {"type": KEEP, "text": _GIVEN},
-            "encrypted_content": {"type": KEEP, "encrypted_content": META},
-        },
-    )
-]
-"""A message from one agent to another: it is not streamed."""
-
-
-def _item(kind: Kind) -> Spec:
-    """An item; `kind` is that of its text that may be streamed."""
-    arguments = Leaf(kind, "tool_args", "arguments")
-    result: dict[str, Spec] = dict.fromkeys(("output", "error"), _GIVEN)
-    return OneOf(
-        "type",
-        {
-            "message": {**_ITEM, "role": META, "phase": META, "content": [_part(kind)]},
-            "reasoning": {**_ITEM, "summary": [_part(kind)]},
-            "function_call": {**_ITEM, "name": NAME, "arguments": arguments},
-            "function_call_output": {**_ITEM, **result},
-            "mcp_call": {
-                **_ITEM,
-                **result,
-                "name": NAME,
-                "server_label": META,
-                "arguments": arguments,
-            },
-            "command_execution": {
-                **_ITEM,
-                **dict.fromkeys(("command", "cwd"), _CALLED),
-                **dict.fromkeys(("duration_ms", "exit_code"), NUMBER),
-                "output": Leaf("copy", "text", "output"),
-            },
-            "computer_use_call": {**_ITEM, "title": _CALLED, "output": _GIVEN},
-            "computer_use_approval_request": {**_ITEM, "request": _CALLED},
-            "computer_use_approval_request_result": {**_ITEM, "response": _GIVEN},
-            "web_search_call": {**_ITEM, "action": _CALLED},
-            "agent_message": {**_ITEM, "content": _SENT},
-            "create_subagent_call": {
-                **_ITEM,
-                **dict.fromkeys(("model", "reasoning_effort"), META),
-                "content": _SENT,
-            },
-            "send_subagent_input_call": {**_ITEM, "content": _SENT},
-            "wait_for_subagents_call": {**_ITEM, "recipient_agent_ids": [META]},
-            **dict.fromkeys(
-                ("resume_subagent_call", "interrupt_subagent_call", "close_subagent_call"), _ITEM
-            ),
-        },
-    )
-
-
-_TURN: Spec = {
-    **dict.fromkeys(("id", "object", "agent_id", "session_id", "subagent_id", "status"), META),
-    **dict.fromkeys(("created_at", "started_at", "completed_at"), META),
-    **dict.fromkeys(("usage", "prompt_cache_options"), META),
-    "error": _ERROR,
-}
-_SESSION: Spec = {
-    **dict.fromkeys(("id", "object", "status", "created_at", "last_active_at"), META),
-    **dict.fromkeys(("usage", "prompt_cache_options", "review"), META),
-    **dict.fromkeys(("agent", "environment", "metadata", "vault_ids"), REQUEST),
-    "error": _ERROR,
-    "required_actions": Tree(
-        Leaf("copy", "tool_args", "action"),
-        _MARKS | {"request_id", "turn_id", "call_id", "environment_id", "name", "server_label"},
-    ),
-}
-_SUBAGENT: Spec = {
-    **dict.fromkeys(("id", "object", "status", "parent_agent_id", "session_id"), META),
-    **dict.fromkeys(("opened_at", "closed_at"), META),
-    "name": _CALLED,
-    "instructions": _SENT,
-}
-_ENVIRONMENT: Spec = {**dict.fromkeys(("id", "type", "status"), META), "error": _ERROR}
 
 TURN = "agent.session.turn"
 OVER: Mapping[str, FinishReason] = {
@@ -179,46 +57,6 @@ _FIELDS = {said.field: said for said in _STREAMED}
 _PART_EVENTS = {f"{TURN}.content_part": "text", f"{TURN}.reasoning_summary_part": "summary"}
 
 
-def _events() -> dict[str, Spec]:
-    events: dict[str, Spec] = {}
-    for said in _STREAMED:
-        text: dict[Kind, Leaf] = {
-            kind: Leaf(kind, said.channel, said.field) for kind in ("delta", "copy")
-        }
-        events[f"{said.name}.delta"] = {**_PLACE, "type": META, "delta": text["delta"]}
-        events[f"{said.name}.done"] = {**_PLACE, "type": KEEP, "text": text["copy"]}
-    for name in _PART_EVENTS:
-        events[f"{name}.added"] = {**_PLACE, "type": KEEP, "part": _part("delta")}
-        events[f"{name}.done"] = {**_PLACE, "type": KEEP, "status": META, "part": _part("copy")}
-    kept: dict[str, Spec] = {**_EVENT, "type": KEEP}
-    events[f"{TURN}.item.added"] = {**kept, "output_index": NUMBER, "item": _item("delta")}
-    events[f"{TURN}.item.done"] = {**kept, "output_index": NUMBER, "item": _item("copy")}
-    for name in (f"{TURN}.created", f"{TURN}.in_progress", *OVER):
-        events[name] = {**kept, "turn": _TURN, "usage": META}
-    for state in ("created", "idle", "in_progress", "requires_action", "failed"):
-        events[f"agent.session.{state}"] = {**kept, "session": _SESSION}
-    for state in (
-        "pending",
-        "connected",
-        "disconnected",
-        "failed",
-        "ready",
-        "suspended",
-        "expired",
-    ):
-        events[f"agent.session.environment.{state}"] = {**kept, "environment": _ENVIRONMENT}
-    events["agent.session.environment.reset"] = {
-        **kept,
-        "environment_id": META,
-        "reset_count": NUMBER,
-    }
-    for state in ("created", "active", "closed"):
-        events[f"agent.session.subagent.{state}"] = {**kept, "subagent": _SUBAGENT}
-    return events | {"error": {**kept, "error": _ERROR}}
-
-
-SPEC = OneOf("type", _events())
-
 _CODES = {
     "content_filter": "misalignment_policy_violation",
     "length": "max_output_tokens",
@@ -242,7 +80,7 @@ class AgentSessions(SpecAdapter):
     """The adapter for a session's events; there is one choice."""
 
     name = "openai_agent_sessions"
-    spec = SPEC
+    spec = spec_of("openai_agent_sessions")
     steady = True
     padding = frozenset({"event_id", "obfuscation"})
     notes_alike = "last"

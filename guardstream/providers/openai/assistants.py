@@ -10,136 +10,15 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from guardstream.events import FinishReason
-from guardstream.providers.adapter import Call, Kind, Piece, Reading, Released, Slot, Unknown
+from guardstream.providers.adapter import Call, Piece, Reading, Released, Slot, Unknown
 from guardstream.providers.spec import (
-    KEEP,
-    META,
-    NAME,
-    REQUEST,
     Leaf,
-    OneOf,
     Path,
-    Spec,
     SpecAdapter,
-    Tree,
     sibling,
 )
 from guardstream.providers.toolkit.fields import fields_of, index_in
-
-_FILE: Spec = dict.fromkeys(("file_id", "url", "detail"), META)
-_MARKS = frozenset({"type", "file_id", "id", "file_name", "index"})
-_RESULT = Tree(Leaf("whole", "text", "tool_result"), _MARKS)
-
-
-def _content(kind: Kind) -> Spec:
-    """A message's content: streamed in deltas, and repeated in the whole message."""
-    marks = dict.fromkeys(("index", "type"), META)
-    return OneOf(
-        "type",
-        {
-            "text": {
-                **marks,
-                "text": {
-                    "value": Leaf(kind, "text", "text"),
-                    "annotations": Tree(Leaf("whole", "text", "citation"), _MARKS),
-                },
-            },
-            "refusal": {**marks, "refusal": Leaf(kind, "refusal", "refusal")},
-            "image_file": {**marks, "image_file": _FILE},
-            "image_url": {**marks, "image_url": _FILE},
-        },
-    )
-
-
-def _details(kind: Kind) -> Spec:
-    """The details of a step: tool calls, or the creation of a message."""
-    marks = dict.fromkeys(("index", "type", "id"), META)
-    code = {"input": Leaf(kind, "text", "code"), "outputs": _RESULT}
-    function = {
-        "name": NAME,
-        "arguments": Leaf(kind, "tool_args", "arguments"),
-        "output": Leaf("whole", "text", "tool_result"),
-    }
-    call = OneOf(
-        "type",
-        {
-            "code_interpreter": {**marks, "code_interpreter": code},
-            "function": {**marks, "function": function},
-            "file_search": {**marks, "file_search": _RESULT},
-        },
-    )
-    return {"type": META, "message_creation": {"message_id": META}, "tool_calls": [call]}
-
-
-_ERROR = Tree(Leaf("whole", "text", "error"), frozenset({"code", "type"}))
-_TIMES = (
-    *("created_at", "started_at", "expires_at", "cancelled_at", "failed_at"),
-    *("completed_at", "expired_at", "incomplete_at"),
-)
-_IDS = ("id", "assistant_id", "thread_id", "run_id", "status")
-_MADE: dict[str, Spec] = {
-    "object": KEEP,
-    **dict.fromkeys((*_TIMES, *_IDS), META),
-    "metadata": REQUEST,
-    "incomplete_details": {"reason": META},
-}
-_RUN_MARKS = (
-    *("model", "temperature", "top_p", "usage", "parallel_tool_calls"),
-    *("reasoning_effort", "max_completion_tokens", "max_prompt_tokens"),
-)
-_RUN_REQUEST = (
-    *("instructions", "tools", "tool_resources", "response_format", "tool_choice"),
-    "truncation_strategy",
-)
-
-_DATA = OneOf(
-    "object",
-    {
-        "thread": _MADE | {"tool_resources": REQUEST},
-        "thread.run": {
-            **_MADE,
-            **dict.fromkeys(_RUN_MARKS, META),
-            **dict.fromkeys(_RUN_REQUEST, REQUEST),
-            "required_action": {
-                "type": META,
-                "submit_tool_outputs": {
-                    "tool_calls": [
-                        {
-                            **dict.fromkeys(("id", "type"), META),
-                            "function": {
-                                "name": NAME,
-                                "arguments": Leaf("copy", "tool_args", "arguments"),
-                            },
-                        }
-                    ]
-                },
-            },
-            "last_error": _ERROR,
-        },
-        "thread.run.step": {
-            **_MADE,
-            **dict.fromkeys(("type", "usage"), META),
-            "step_details": _details("copy"),
-            "last_error": _ERROR,
-        },
-        "thread.run.step.delta": {
-            **dict.fromkeys(("id", "object"), META),
-            "delta": {"step_details": _details("delta")},
-        },
-        "thread.message": {
-            **_MADE,
-            **dict.fromkeys(("role", "attachments"), META),
-            "content": [_content("copy")],
-        },
-        "thread.message.delta": {
-            **dict.fromkeys(("id", "object"), META),
-            "delta": {"role": META, "content": [_content("delta")]},
-        },
-    },
-)
-
-_SPEC = OneOf("object", _DATA.specs, {"event": META, "enabled": META, "data": _DATA})
-"""The data alone, or an event around them."""
+from guardstream.providers.toolkit.files import spec_of
 
 _WITHOUT_PLACE = frozenset({"whole", "aside", "unknown", "name", "mark"})
 """Kinds of pieces that belong to no place in a message or a step."""
@@ -158,7 +37,7 @@ class Assistants(SpecAdapter):
     """The adapter for events of a run; there is one choice."""
 
     name = "assistants"
-    spec = _SPEC
+    spec = spec_of("assistants")
     sse_end = "[DONE]"
 
     def __init__(self, *, unknown: Unknown = "guard") -> None:

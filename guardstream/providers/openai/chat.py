@@ -15,12 +15,31 @@ from guardstream.errors import AdapterError
 from guardstream.events import FinishReason
 from guardstream.providers.adapter import Call, Piece, Reading, Released, Slot, Unknown
 from guardstream.providers.openai import litellm
-from guardstream.providers.openai.chat_chunk_spec import ASIDE, BESIDE, CHUNK, PADDING, SO_FAR, TEXT
-from guardstream.providers.spec import UNKNOWN, Leaf, Path, Spec, SpecAdapter
+from guardstream.providers.spec import UNKNOWN, Leaf, Path, SpecAdapter
 from guardstream.providers.toolkit.fields import fields_of, index_in, only, replaced
+from guardstream.providers.toolkit.files import spec_of
 from guardstream.providers.toolkit.readers import Found
 from guardstream.providers.toolkit.reasons import reason_of
 from guardstream.providers.toolkit.reused import Reused
+
+SO_FAR = Leaf("copy", "text", "content")
+"""The whole answer so far, beside its new text (Perplexity)."""
+
+TEXT = Leaf("delta", "text", "content")
+"""A repetition of the delta's content (Together, Hugging Face), or its substitute."""
+
+PADDING = frozenset({"created", "obfuscation", "p"})
+"""Fields that differ from chunk to chunk: random strings, which hide how long a text is (OpenAI,
+Mistral), and the time, which some servers set for each chunk."""
+
+BESIDE = "chunk."
+"""The prefix of a slot's field if its text is beside the choices."""
+
+ASIDE = (
+    *("citations", "search_results", "images", "related_questions", "error"),
+    "provider_specific_fields",
+)
+"""Fields of a chunk itself that hold text: the sources of an answer (Perplexity), and errors."""
 
 PART_TEXT = {
     "text": "text",
@@ -167,7 +186,7 @@ class OpenAIChat(SpecAdapter):
     name = "openai_chat"
     signs_end = True
     signs_thinking = False
-    spec: ClassVar[Spec] = CHUNK
+    spec = spec_of("openai_chat")
     repeats = False  # unless a chunk has the whole text so far
     scope = 1
     steady = True
@@ -203,9 +222,9 @@ class OpenAIChat(SpecAdapter):
             return
         slot = self.slot(found.leaf, event, found.path)
         new = fields_of(fields_of(event["choices"][found.path[0]]).get("delta")).get("content")
-        if found.leaf is TEXT and not new:
+        if found.leaf == TEXT and not new:
             pieces.append(Piece(slot, found.value))
-        elif found.leaf is SO_FAR and self._repeats(found.value, slot, new):
+        elif found.leaf == SO_FAR and self._repeats(found.value, slot, new):
             pieces.append(Piece(slot, found.value, "copy"))
         else:
             unknown = found._replace(leaf=UNKNOWN)

@@ -9,15 +9,15 @@ changing its snapshots, so copies of them are passed on.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, ClassVar
+from typing import Any
 
 from guardstream.errors import AdapterError
 from guardstream.events import FinishReason
 from guardstream.providers.adapter import Passes, Piece, Reading, Released, Slot, Unknown
 from guardstream.providers.openai.chat import OpenAIChat
-from guardstream.providers.openai.chat_spec import completion_spec
-from guardstream.providers.spec import ABOUT, KEEP, META, SKIP, Leaf, OneOf, Path, Spec, SpecAdapter
+from guardstream.providers.spec import Leaf, Path, SpecAdapter
 from guardstream.providers.toolkit.fields import fields_of, index_in, only, replaced
+from guardstream.providers.toolkit.files import spec_of
 from guardstream.providers.toolkit.package_objects import constructed
 from guardstream.providers.toolkit.parsed import parsed
 
@@ -40,48 +40,6 @@ _SLOTS = {
     "logprobs.refusal.done": _REFUSAL,
 }
 
-_LOGPROBS: Spec = {"type": META, "content": ABOUT, "refusal": ABOUT, "snapshot": ABOUT}
-
-_SPEC = OneOf(
-    "type",
-    {
-        "chunk": {"type": KEEP, "chunk": SKIP, "snapshot": completion_spec("copy")},
-        "content.delta": {
-            "type": META,
-            "delta": Leaf("echo", *_CONTENT),
-            "snapshot": Leaf("copy", *_CONTENT),
-            "parsed": Leaf("parsed", *_CONTENT),
-        },
-        "content.done": {
-            "type": KEEP,
-            "content": Leaf("copy", *_CONTENT),
-            "parsed": Leaf("parsed", *_CONTENT),
-        },
-        "refusal.delta": {
-            "type": META,
-            "delta": Leaf("echo", *_REFUSAL),
-            "snapshot": Leaf("copy", *_REFUSAL),
-        },
-        "refusal.done": {"type": KEEP, "refusal": Leaf("copy", *_REFUSAL)},
-        "tool_calls.function.arguments.delta": {
-            **dict.fromkeys(("type", "name", "index"), META),
-            "arguments": Leaf("copy", *_ARGUMENTS),
-            "parsed_arguments": Leaf("parsed", *_ARGUMENTS),
-            "arguments_delta": Leaf("echo", *_ARGUMENTS),
-        },
-        "tool_calls.function.arguments.done": {
-            "type": KEEP,
-            **dict.fromkeys(("name", "index"), META),
-            "arguments": Leaf("copy", *_ARGUMENTS),
-            "parsed_arguments": Leaf("parsed", *_ARGUMENTS),
-        },
-        "logprobs.content.delta": _LOGPROBS,
-        "logprobs.content.done": _LOGPROBS,
-        "logprobs.refusal.delta": _LOGPROBS,
-        "logprobs.refusal.done": _LOGPROBS,
-    },
-)
-
 
 class _Chunks(OpenAIChat):
     """The adapter for its chunks: the helper joins calls with the same index."""
@@ -94,7 +52,7 @@ class OpenAIChatEvents(SpecAdapter):
 
     name = "openai_chat_events"
     signs_thinking = False
-    spec: ClassVar[Spec] = _SPEC
+    spec = spec_of("openai_chat_events")
 
     def __init__(self, *, unknown: Unknown = "guard") -> None:
         super().__init__(unknown=unknown)

@@ -8,49 +8,19 @@ more and are left out of chunks whose text changed.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+from typing import Any
 
 from guardstream.events import FinishReason
 from guardstream.providers.adapter import Piece, Reading, Released, Slot
-from guardstream.providers.openai.azure import FILTERED, OFFSETS, RESULTS
-from guardstream.providers.openai.chat_chunk_spec import PADDING, SPELLED
+from guardstream.providers.openai.chat import PADDING
 from guardstream.providers.spec import (
-    ABOUT,
-    END,
-    KEEP,
-    META,
-    NUMBER,
-    PADDED,
     Leaf,
     Path,
-    Spec,
     SpecAdapter,
 )
 from guardstream.providers.toolkit.fields import fields_of, index_in, replaced
+from guardstream.providers.toolkit.files import spec_of
 from guardstream.providers.toolkit.reasons import reason_of
-
-_CHOICE: Spec = {
-    "index": NUMBER,
-    "content_filter_results": RESULTS,
-    "content_filter_offsets": OFFSETS,
-    "text": Leaf("delta", "text", "text"),
-    "delta": {},  # some servers end with an empty one, as chat completions do
-    **dict.fromkeys(("prompt_token_ids", "prompt_logprobs", *SPELLED), ABOUT),
-    **dict.fromkeys(("finish_reason", "stop_reason"), END),
-}
-
-FIELDS: dict[str, Spec] = {
-    **dict.fromkeys(("id", "object", "model", "service_tier"), META),
-    **dict.fromkeys(("system_fingerprint", "provider"), META),
-    **dict.fromkeys(PADDING - {"created"}, PADDED),
-    "created": NUMBER,
-    "usage": KEEP,
-    "prompt_filter_results": [FILTERED],
-    "token": ABOUT,  # Together has it and the end beside the choice
-    "finish_reason": END,
-    "choices": [_CHOICE],
-}
-"""A chunk; a whole answer has the same fields."""
 
 REASONS: dict[str, FinishReason] = {
     "stop": "stop",
@@ -65,13 +35,7 @@ class OpenAICompletions(SpecAdapter):
 
     name = "openai_completions"
     signs_end = True
-    spec: ClassVar[Spec] = {
-        **FIELDS,
-        "error": {
-            **dict.fromkeys(("type", "code", "param"), META),
-            "message": Leaf("whole", "text", "error"),
-        },
-    }
+    spec = spec_of("openai_completions")
     repeats = False
     steady = True
     padding = PADDING

@@ -23,88 +23,27 @@ from guardstream.providers.adapter import (
 )
 from guardstream.providers.openai.responses import OpenAIResponses
 from guardstream.providers.spec import (
-    KEEP,
-    META,
-    NUMBER,
-    REQUEST,
     Leaf,
-    OneOf,
     Path,
-    Spec,
     SpecAdapter,
-    Tree,
 )
 from guardstream.providers.toolkit.fields import fields_of, index_in, replaced
+from guardstream.providers.toolkit.files import spec_of
 from guardstream.providers.toolkit.nested import Nested
 from guardstream.providers.toolkit.package_objects import constructed
 
 _SAID, _HEARD = "session.output_transcript.delta", "session.input_transcript.delta"
-_SPOKEN = "session.output_audio.delta"
 _NESTED = "response.event"
 
 _CLASSES = {_SAID: "OutputTranscriptDeltaEvent", _HEARD: "InputTranscriptDeltaEvent"}
 _MODULE = "openai.types.live"
-
-_EVENT: dict[str, Spec] = {
-    "type": KEEP,
-    **dict.fromkeys(("event_id", "client_event_id", "session_id", "delegation_id"), META),
-    **dict.fromkeys(("start_ms", "end_ms", "offset_ms"), NUMBER),
-}
-_ERROR: Spec = {
-    **dict.fromkeys(("type", "code", "param", "client_event_id"), META),
-    "message": Leaf("whole", "text", "error"),
-}
-_PLAIN = (
-    *(f"session.{each}.appended" for each in ("instructions", "thinking", "commentary")),
-    *(f"session.input_audio.{each}" for each in ("muted", "unmuted")),
-    *(f"session.output_audio.fixture.{each}" for each in ("playing", "played")),
-    *("session.resumed", "session.paused", "transport.ringing", "transport.answered"),
-)
-_SPEC = OneOf(
-    "type",
-    {
-        **dict.fromkeys(_PLAIN, _EVENT),
-        **{
-            f"session.{state}": {**_EVENT, "session": REQUEST, "reason": META, "usage": META}
-            for state in ("started", "updated", "closed")
-        },
-        _SAID: {**_EVENT, "type": META, "delta": Leaf("delta", "text", "text")},
-        _HEARD: {**_EVENT, "type": META, "delta": Leaf("delta", "text", "input_transcript")},
-        _SPOKEN: {**_EVENT, "delta": META},
-        "session.input_audio.append": {**_EVENT, "audio": META},
-        "session.delegation.created": {
-            **_EVENT,
-            "delegation": dict.fromkeys(("id", "target", "type", "response_id"), META),
-        },
-        "session.usage.updated": {
-            **_EVENT,
-            "usage": META,
-            "context_window": {"usage_ratio": NUMBER},
-        },
-        _NESTED: {**_EVENT, "event": META},
-        "decision.event": {
-            **_EVENT,
-            **dict.fromkeys(("source_event_id", "source_event_type", "trigger_id"), META),
-            "event": Tree(Leaf("whole", "text", "decision"), frozenset({"type", "model"})),
-        },
-        "decision.item.created": {**_EVENT, "item": REQUEST},
-        "decision.item.deleted": {**_EVENT, "item_id": META},
-        **{
-            f"transport.dtmf.{each}": {**_EVENT, "event": META}
-            for each in ("received", "send", "sent")
-        },
-        "transport.failed": {**_EVENT, "error": _ERROR},
-        "error": {**_EVENT, "error": _ERROR},
-        "info": {**_EVENT, "code": META, "message": Leaf("whole", "text", "info")},
-    },
-)
 
 
 class _Session(SpecAdapter):
     """The adapter for a session's own events, and for the fields around a response's events."""
 
     name = "openai_live"
-    spec = _SPEC
+    spec = spec_of("openai_live")
 
     def slot(self, leaf: Leaf, event: Mapping[str, Any], path: Path) -> Slot:
         return Slot(int(event.get("type") == _HEARD), leaf.channel, leaf.field)
@@ -122,7 +61,7 @@ class OpenAILive:
 
     name = "openai_live"
     repeats = True
-    spec = _SPEC
+    spec = spec_of("openai_live")
 
     def __init__(self, *, unknown: Unknown = "guard") -> None:
         self._unknown = unknown

@@ -7,54 +7,16 @@ A transcription streams one text; a diarized one also sends segments, each a tex
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+from typing import Any
 
 from guardstream.events import FinishReason
 from guardstream.providers.adapter import Piece, Reading, Released, Slot
 from guardstream.providers.spec import (
-    ABOUT,
-    APART,
-    KEEP,
-    META,
-    NUMBER,
-    Leaf,
-    OneOf,
-    Spec,
     SpecAdapter,
 )
 from guardstream.providers.toolkit.fields import fields_of, replaced
+from guardstream.providers.toolkit.files import spec_of
 
-_IMAGE: Spec = {
-    **dict.fromkeys(("type", "b64_json"), KEEP),
-    **dict.fromkeys(("created_at", "size", "quality", "background", "output_format"), META),
-    "partial_image_index": NUMBER,
-    "usage": META,
-}
-
-_SPEC = OneOf(
-    "type",
-    {
-        "transcript.text.delta": {
-            **dict.fromkeys(("type", "segment_id"), META),
-            "delta": Leaf("delta", "text", "text"),
-            "logprobs": ABOUT,
-        },
-        "transcript.text.segment": {
-            **dict.fromkeys(("type", "id", "start", "end"), META),
-            **dict.fromkeys(("text", "speaker"), APART),
-        },
-        "transcript.text.done": {
-            "type": KEEP,
-            "text": Leaf("copy", "text", "text"),
-            "logprobs": ABOUT,
-            "usage": META,
-        },
-        **dict.fromkeys(("image_generation.partial_image", "image_edit.partial_image"), _IMAGE),
-        **dict.fromkeys(("image_generation.completed", "image_edit.completed"), _IMAGE),
-        "speech.audio.delta": dict.fromkeys(("type", "audio"), KEEP),
-        "speech.audio.done": dict.fromkeys(("type", "usage"), KEEP),
-    },
-)
 _LAST = (
     *("transcript.text.done", "speech.audio.done"),
     *("image_generation.completed", "image_edit.completed"),
@@ -66,7 +28,7 @@ class OpenAIMedia(SpecAdapter):
     """The adapter for events of one transcription, image or speech."""
 
     name = "openai_media"
-    spec: ClassVar[Spec] = _SPEC
+    spec = spec_of("openai_media")
 
     def meaning(self, chunk: Any, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:
         if event.get("type") not in _LAST:

@@ -15,16 +15,16 @@ from typing import Any
 from guardstream.events import FinishReason
 from guardstream.providers.adapter import NEW, Call, Piece, Reading, Released, Slot, Unknown
 from guardstream.providers.openai.realtime_end import FIRST, Ending
-from guardstream.providers.openai.realtime_spec import (
+from guardstream.providers.openai.realtime_names import (
     INPUT,
-    SPEC,
     STREAMED,
     TRANSLATED,
     TRANSLATING,
 )
-from guardstream.providers.openai.responses_spec import REASONS
+from guardstream.providers.openai.responses_names import REASONS
 from guardstream.providers.spec import Leaf, Path, SpecAdapter
 from guardstream.providers.toolkit.fields import fields_of, index_in
+from guardstream.providers.toolkit.files import spec_of
 
 _CALLS = ("function_call", "mcp_call", "mcp_approval_request")
 _STATUS: dict[Any, FinishReason] = {"cancelled": "cancelled", "failed": "error"}
@@ -49,7 +49,7 @@ class Realtime(SpecAdapter):
     """The adapter for a session's events."""
 
     name = "openai_realtime"
-    spec = SPEC
+    spec = spec_of("openai_realtime")
     steady = True
     last = ("response.done", "session.closed")
     padding = frozenset({"event_id", "obfuscation"})

@@ -12,8 +12,8 @@ from typing import Any
 from guardstream.errors import AdapterError
 from guardstream.events import FinishReason
 from guardstream.providers.adapter import Released, Slot
-from guardstream.providers.openai.realtime_spec import STREAMED, TRANSLATED
-from guardstream.providers.openai.responses_spec import DETAILS
+from guardstream.providers.openai.realtime_names import STREAMED, TRANSLATED
+from guardstream.providers.openai.responses_names import DETAILS
 from guardstream.providers.toolkit.fields import fields_of, index_in, replaced
 from guardstream.providers.toolkit.package_objects import constructed, plain
 

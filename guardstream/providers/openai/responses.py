@@ -16,17 +16,17 @@ from typing import Any
 from guardstream.events import FinishReason
 from guardstream.providers.adapter import Call, Piece, Reading, Released, Slot
 from guardstream.providers.openai.responses_end import PARTS, Ending, index_of, number_of, part_of
-from guardstream.providers.openai.responses_spec import (
+from guardstream.providers.openai.responses_names import (
     BESIDE,
     LIFE,
     OVER,
     PANEL,
     REASONS,
-    SPEC,
     STREAMED,
 )
 from guardstream.providers.spec import Leaf, Path, SpecAdapter
 from guardstream.providers.toolkit.fields import fields_of, kind_of
+from guardstream.providers.toolkit.files import spec_of
 from guardstream.providers.toolkit.reasons import reason_of
 
 CALLS = {
@@ -53,7 +53,7 @@ class OpenAIResponses(SpecAdapter):
 
     name = "openai_responses"
     signs_end = True
-    spec = SPEC
+    spec = spec_of("openai_responses")
     steady = True
     last = OVER
     padding = frozenset({"sequence_number", "obfuscation"})

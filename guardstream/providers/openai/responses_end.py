@@ -14,7 +14,7 @@ from typing import Any
 from guardstream.errors import AdapterError
 from guardstream.events import FinishReason
 from guardstream.providers.adapter import Released, Slot
-from guardstream.providers.openai.responses_spec import BESIDE, DETAILS, LIFE, STREAMED
+from guardstream.providers.openai.responses_names import BESIDE, DETAILS, LIFE, STREAMED
 from guardstream.providers.toolkit.fields import fields_of, kind_of, replaced
 from guardstream.providers.toolkit.package_objects import constructed, is_foreign, plain
 

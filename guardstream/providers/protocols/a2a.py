@@ -10,28 +10,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
-from typing import Any, ClassVar, TypeGuard
+from typing import Any, TypeGuard
 
 from guardstream.errors import AdapterError
 from guardstream.events import FinishReason
 from guardstream.providers.adapter import Piece, Reading, Released, Slot, Unknown
 from guardstream.providers.spec import (
-    APART,
-    END,
-    KEEP,
-    META,
-    NUMBER,
-    REQUEST,
-    UNKNOWN,
     Leaf,
-    OneOf,
     Path,
-    Spec,
     SpecAdapter,
-    Tree,
     sibling,
 )
 from guardstream.providers.toolkit.fields import fields_of, replaced
+from guardstream.providers.toolkit.files import spec_of
 from guardstream.providers.toolkit.objects import (
     Event,
     Objects,
@@ -45,88 +36,14 @@ from guardstream.providers.toolkit.objects import (
 from guardstream.providers.toolkit.protobuf import is_message, known_alone
 from guardstream.providers.toolkit.streamed import Streamed
 
-_MARKS = dict.fromkeys(("kind", "taskId", "contextId", "messageId", "artifactId"), META)
-_MORE: dict[str, Spec] = {"metadata": Tree(UNKNOWN), "extensions": [META]}
-_FILE: Spec = {
-    **dict.fromkeys(("mimeType", "bytes", "uri"), META),
-    "name": Leaf("whole", "text", "file"),
-}
-
-
-def _part(text: Leaf) -> Spec:
-    return {
-        **dict.fromkeys(("kind", "type", "mediaType"), META),
-        "text": text,
-        **dict.fromkeys(("raw", "url"), KEEP),
-        "filename": Leaf("whole", "text", "file"),
-        "file": _FILE,
-        "data": Tree(Leaf("whole", "text", "data")),
-        "metadata": _MORE["metadata"],
-    }
-
-
-def _message(text: Leaf) -> Spec:
-    known = {**_MARKS, "role": META, "referenceTaskIds": [META], **_MORE, "parts": [_part(text)]}
-    return OneOf("role", dict.fromkeys(("user", "ROLE_USER"), REQUEST), known)
-
-
-def _artifact(text: Leaf) -> Spec:
-    whole = Leaf("whole", "text", "artifact")
-    return {**_MARKS, **_MORE, "name": whole, "description": whole, "parts": [_part(text)]}
-
-
-_WHOLE = Leaf("delta", "text", "message")
-_STATE = {"state": KEEP, "timestamp": META}
-_OPEN = ("submitted", "working", "TASK_STATE_SUBMITTED", "TASK_STATE_WORKING")
-_WORKING: Spec = {**_STATE, "message": _message(APART)}
-_STATUS = OneOf(
-    "state",
-    dict.fromkeys(_OPEN, _WORKING),
-    {**_STATE, "message": _message(_WHOLE)},
-)
-TASK: dict[str, Spec] = {
-    **_MARKS,
-    **_MORE,
-    "id": META,
-    "status": _STATUS,
-    "artifacts": [_artifact(Leaf("delta", "text", "artifact"))],
-    "history": [_message(Leaf("delta", "text", "history"))],
-}
-_STATUS_UPDATE: Spec = {**_MARKS, **_MORE, "status": _STATUS, "final": END}
-_ARTIFACT_UPDATE: Spec = {
-    **_MARKS,
-    **_MORE,
-    "artifact": _artifact(Leaf("delta", "text", "text")),
-    **dict.fromkeys(("append", "lastChunk", "index"), NUMBER),
-}
-
-KINDS = {
-    "task": TASK,
-    "message": _message(_WHOLE),
-    "status-update": _STATUS_UPDATE,
-    "artifact-update": _ARTIFACT_UPDATE,
-}
-NAMED: dict[str, Spec] = {
-    "task": TASK,
-    "message": _message(_WHOLE),
-    "statusUpdate": _STATUS_UPDATE,
-    "artifactUpdate": _ARTIFACT_UPDATE,
-}
+NAMED = ("task", "message", "statusUpdate", "artifactUpdate")
+"""The fields of an event of version 1.0, one of which it has."""
 
 _OVER: dict[str, FinishReason] = {
     **dict.fromkeys(("completed", "input-required", "auth-required", "canceled"), "stop"),
     **dict.fromkeys(("failed", "rejected", "unknown"), "error"),
 }
 """States in which a stream ends; version 1.0 writes them as `TASK_STATE_INPUT_REQUIRED`."""
-
-
-_SO_FAR: Spec = {
-    **TASK,
-    "status": {**_STATE, "message": _message(Leaf("copy", "text", "status"))},
-    "artifacts": [_artifact(Leaf("copy", "text", "text"))],
-    "history": [_message(Leaf("copy", "text", "history"))],
-}
-"""A task with everything that its updates have sent."""
 
 
 class Events(SpecAdapter):
@@ -136,13 +53,7 @@ class Events(SpecAdapter):
     """
 
     name = "a2a"
-    spec: ClassVar[dict[str, Spec]] = {
-        **dict.fromkeys(("jsonrpc", "id"), META),
-        "result": OneOf("kind", KINDS, NAMED),
-        "error": Tree(Leaf("whole", "text", "error")),
-        **NAMED,
-        "soFar": _SO_FAR,
-    }
+    spec = spec_of("a2a")
     repeats = False
 
     def __init__(self, *, unknown: Unknown = "guard") -> None:

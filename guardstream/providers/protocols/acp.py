@@ -8,29 +8,19 @@ requests and answers. Each session is a choice, each message in it a text.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+from typing import Any
 
 from guardstream.errors import AdapterError
 from guardstream.events import FinishReason
 from guardstream.providers.adapter import Piece, Reading, Released, Slot, Unknown
 from guardstream.providers.spec import (
-    APART,
-    END,
-    KEEP,
-    META,
-    NAME,
-    NUMBER,
-    REQUEST,
-    UNKNOWN,
     Leaf,
-    OneOf,
     Path,
-    Spec,
     SpecAdapter,
-    Tree,
     sibling,
 )
 from guardstream.providers.toolkit.fields import fields_of
+from guardstream.providers.toolkit.files import spec_of
 from guardstream.providers.toolkit.objects import (
     Event,
     Objects,
@@ -40,90 +30,6 @@ from guardstream.providers.toolkit.objects import (
     with_changes,
 )
 from guardstream.providers.toolkit.reasons import reason_of
-
-_BLOCK_MARKS = frozenset({"type", "mimeType", "data", "blob", "uri", "audience", "terminalId"})
-_TOLD = Tree(APART, _BLOCK_MARKS | {"path"})
-"""Results of tools: the whole each time, or only the new part."""
-
-_REPEATED = Leaf("copy", "text", "update")
-"""Text that updates repeat."""
-
-_MORE: dict[str, Spec] = {"_meta": Tree(UNKNOWN)}
-
-
-def _chunk(text: Leaf) -> Spec:
-    known = {**_MORE, "type": META, "text": text, "annotations": Tree(UNKNOWN)}
-    return {**_MORE, "sessionUpdate": META, "messageId": META, "content": _content(known)}
-
-
-def _content(text: Spec) -> OneOf:
-    return OneOf("type", {"text": text}, _TOLD)
-
-
-_CALL: dict[str, Spec] = {
-    **_MORE,
-    **dict.fromkeys(("sessionUpdate", "toolCallId", "kind", "status"), KEEP),
-    "title": _REPEATED,
-    "content": _TOLD,
-    "locations": [{**_MORE, "path": META, "line": NUMBER}],
-    "rawInput": Tree(Leaf("copy", "tool_args", "part")),
-    "rawOutput": Tree(APART),
-}
-
-_ENTRIES: Spec = [{**_MORE, "content": _REPEATED, "priority": META, "status": META}]
-_PLAN: dict[str, Spec] = {
-    **_MORE,
-    **dict.fromkeys(("sessionUpdate", "planId"), KEEP),
-    "entries": _ENTRIES,
-    "plan": {
-        **_MORE,
-        **dict.fromkeys(("type", "planId", "uri"), META),
-        "entries": _ENTRIES,
-        "content": _REPEATED,
-    },
-}
-_SETTINGS = Tree(
-    _REPEATED, frozenset({"sessionUpdate", "id", "type", "category", "currentValue", "value"})
-)
-
-_UPDATES: dict[str, Spec] = {
-    "agent_message_chunk": _chunk(Leaf("delta", "text", "text")),
-    "agent_thought_chunk": _chunk(Leaf("delta", "thinking", "thinking")),
-    "user_message_chunk": REQUEST,
-    **dict.fromkeys(("tool_call", "tool_call_update"), _CALL),
-    **dict.fromkeys(("plan", "plan_update", "plan_removed"), _PLAN),
-    "available_commands_update": {
-        **_MORE,
-        "sessionUpdate": KEEP,
-        "availableCommands": [
-            {**_MORE, "name": NAME, "description": _REPEATED, "input": Tree(_REPEATED)}
-        ],
-    },
-    "current_mode_update": {**_MORE, **dict.fromkeys(("sessionUpdate", "currentModeId"), KEEP)},
-    "config_option_update": _SETTINGS,
-    "session_info_update": {
-        **_MORE,
-        **dict.fromkeys(("sessionUpdate", "updatedAt"), KEEP),
-        "title": _REPEATED,
-    },
-    "usage_update": {
-        **_MORE,
-        "sessionUpdate": KEEP,
-        **dict.fromkeys(("used", "size"), NUMBER),
-        "cost": {"amount": NUMBER, "currency": META},
-    },
-}
-
-_ASKED = Leaf("whole", "tool_args", "part")
-_PARAMS: dict[str, Spec] = {
-    **_MORE,
-    **dict.fromkeys(("sessionId", "terminalId", "path", "cwd"), META),
-    "update": OneOf("sessionUpdate", _UPDATES),
-    "toolCall": _CALL,
-    "options": [{**_MORE, "optionId": META, "name": _REPEATED, "kind": META}],
-    **dict.fromkeys(("line", "limit", "outputByteLimit"), NUMBER),
-    **dict.fromkeys(("content", "command", "args", "env"), Tree(_ASKED)),
-}
 
 _REASONS: dict[str, FinishReason] = {
     "end_turn": "stop",
@@ -143,21 +49,7 @@ class Updates(SpecAdapter):
     """Reads an agent's messages as JSON."""
 
     name = "acp"
-    spec: ClassVar[Spec] = {
-        **dict.fromkeys(("jsonrpc", "method"), META),
-        "id": KEEP,
-        "params": _PARAMS,
-        "result": {
-            **_MORE,
-            "stopReason": END,
-            "usage": META,
-            **dict.fromkeys(("sessionId", "protocolVersion"), META),
-        },
-        "error": {
-            "code": META,
-            **dict.fromkeys(("message", "data"), Tree(Leaf("whole", "text", "error"))),
-        },
-    }
+    spec = spec_of("acp")
 
     def __init__(self, *, unknown: Unknown = "guard") -> None:
         super().__init__(unknown=unknown)

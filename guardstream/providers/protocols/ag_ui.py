@@ -11,62 +11,12 @@ from typing import Any, ClassVar
 
 from guardstream.events import FinishReason
 from guardstream.providers.adapter import Piece, Reading, Released, Unknown
-from guardstream.providers.spec import ABOUT, KEEP, META, NAME, REQUEST, Leaf, OneOf, Spec, sibling
+from guardstream.providers.spec import sibling
 from guardstream.providers.toolkit.blocks import Block, Blocks
 from guardstream.providers.toolkit.fields import fields_of
+from guardstream.providers.toolkit.files import spec_of
 from guardstream.providers.toolkit.objects import Event, Objects, model_like
 from guardstream.providers.toolkit.parsed import is_json
-
-_MARKS = dict.fromkeys(
-    ("timestamp", "messageId", "toolCallId", "parentMessageId", "subagentRunId", "role"), META
-)
-_EVENT: dict[str, Spec] = {"type": KEEP, **_MARKS}
-_RUN: dict[str, Spec] = {**_EVENT, **dict.fromkeys(("threadId", "runId", "parentRunId"), META)}
-
-_STEP: dict[str, Spec] = {**_EVENT, "stepName": NAME}
-
-_TEXT = Leaf("delta", "text", "text")
-_THINKING = Leaf("delta", "thinking", "thinking")
-_ARGUMENTS = Leaf("delta", "tool_args", "tool_args")
-
-
-def _delta(leaf: Leaf) -> dict[str, Spec]:
-    return {**_EVENT, "type": META, "delta": leaf, "rawEvent": ABOUT}
-
-
-_EVENTS: dict[str, Spec] = {
-    "RUN_STARTED": {**_RUN, "protocolVersion": META, "input": REQUEST},
-    "RUN_FINISHED": _RUN,
-    **dict.fromkeys(("STEP_STARTED", "STEP_FINISHED"), _STEP),
-    **dict.fromkeys(("THINKING_START", "THINKING_END"), _EVENT),
-    **dict.fromkeys(("REASONING_START", "REASONING_END"), _EVENT),
-    "RUN_ERROR": {**_EVENT, "code": META, "message": Leaf("whole", "text", "error")},
-    "TEXT_MESSAGE_START": _EVENT,
-    "TEXT_MESSAGE_CONTENT": _delta(_TEXT),
-    "TEXT_MESSAGE_CHUNK": _delta(_TEXT),
-    "TEXT_MESSAGE_END": _EVENT,
-    "TOOL_CALL_START": {**_EVENT, "toolCallName": NAME},
-    "TOOL_CALL_ARGS": _delta(_ARGUMENTS),
-    "TOOL_CALL_CHUNK": {**_delta(_ARGUMENTS), "toolCallName": NAME},
-    "TOOL_CALL_END": _EVENT,
-    "TOOL_CALL_RESULT": {**_EVENT, "content": Leaf("whole", "text", "tool_result")},
-    **{
-        f"{name}_MESSAGE_{at}": _delta(_THINKING) if at == "CONTENT" else _EVENT
-        for name in ("THINKING_TEXT", "REASONING")
-        for at in ("START", "CONTENT", "END")
-    },
-    "REASONING_MESSAGE_CHUNK": _delta(_THINKING),
-    "REASONING_ENCRYPTED_VALUE": {
-        **_EVENT,
-        **dict.fromkeys(("subtype", "entityId", "encryptedValue"), META),
-    },
-    "SUBAGENT_STARTED": {
-        **_EVENT,
-        **dict.fromkeys(("parentSubagentRunId", "parentToolCallId", "parentMessageId"), META),
-    },
-    "SUBAGENT_FINISHED": _EVENT,
-    "SUBAGENT_ERROR": {**_EVENT, "code": META, "message": Leaf("whole", "text", "error")},
-}
 
 _SPANS: dict[str, tuple[str, Sequence[str]]] = {
     "STEP_STARTED": ("STEP_FINISHED", ("stepName", "subagentRunId")),
@@ -96,7 +46,7 @@ class Events(Blocks):
     """Reads a run's events as JSON."""
 
     name = "ag_ui"
-    spec: ClassVar[OneOf] = OneOf("type", _EVENTS)
+    spec = spec_of("ag_ui")
     blocks = (
         _messages("text", "TEXT_MESSAGE"),
         _messages("thinking", "THINKING_TEXT_MESSAGE"),

@@ -7,25 +7,18 @@ an assistant's message and the texts of widgets stream; everything else comes wh
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+from typing import Any
 
 from guardstream.events import FinishReason
 from guardstream.providers.adapter import Piece, Reading, Released, Slot, Unknown
 from guardstream.providers.spec import (
-    KEEP,
-    META,
-    NAME,
-    NUMBER,
-    REQUEST,
     Leaf,
-    OneOf,
     Path,
-    Spec,
     SpecAdapter,
-    Tree,
     sibling,
 )
 from guardstream.providers.toolkit.fields import fields_of, index_in, replaced
+from guardstream.providers.toolkit.files import spec_of
 
 _ADDED = "assistant_message.content_part.added"
 _SAID = "assistant_message.content_part.text_delta"
@@ -41,68 +34,12 @@ _CLASSES = {
     _WIDGET: "WidgetStreamingTextValueDelta",
 }
 
-_MARKS = frozenset({"id", "type", "thread_id", "created_at", "status", "level", "code", "icon"})
-
-
-def _whole(field: str) -> Tree:
-    return Tree(Leaf("whole", "text", field), _MARKS)
-
-
-def _part(leaf: Leaf) -> dict[str, Spec]:
-    return {"type": META, "text": leaf, "annotations": _whole("annotation")}
-
-
-_TOLD = _part(Leaf("copy", "text", "text"))
-_ITEM = OneOf(
-    "type",
-    {
-        "assistant_message": {**dict.fromkeys(_MARKS, META), "type": KEEP, "content": [_TOLD]},
-        "client_tool_call": {
-            **dict.fromkeys((*_MARKS, "call_id"), META),
-            "type": KEEP,
-            "name": NAME,
-            "arguments": Leaf("whole", "tool_args", "args"),
-            "output": _whole("tool_result"),
-        },
-        **dict.fromkeys(("user_message", "end_of_turn"), REQUEST),
-    },
-    _whole("item"),
-)
-_AT: dict[str, Spec] = {"type": KEEP, "content_index": NUMBER}
-_UPDATE = OneOf(
-    "type",
-    {
-        _ADDED: {**_AT, "content": _part(Leaf("delta", "text", "text"))},
-        _SAID: {**_AT, "type": META, "delta": Leaf("delta", "text", "text")},
-        _DONE: {**_AT, "content": _TOLD},
-        _WIDGET: {
-            **dict.fromkeys(("type", "component_id", "done"), META),
-            "delta": Leaf("delta", "text", "widget"),
-        },
-    },
-    _whole("update"),
-)
-_EVENTS: dict[str, Spec] = {
-    **{
-        f"thread.{state}": {"type": KEEP, "thread": _whole("thread")}
-        for state in ("created", "updated")
-    },
-    **{
-        f"thread.item.{state}": {"type": KEEP, "item": _ITEM}
-        for state in ("added", "done", "replaced")
-    },
-    "thread.item.removed": {"type": KEEP, "item_id": META},
-    _UPDATED: {"type": META, "item_id": META, "update": _UPDATE},
-    "stream_options": {"type": KEEP, "stream_options": KEEP},
-    "progress_update": {"type": KEEP, "icon": META, "text": Leaf("whole", "text", "progress")},
-}
-
 
 class ChatKit(SpecAdapter):
     """The adapter for events, as dicts or as objects of `chatkit`; there is one choice."""
 
     name = "chatkit"
-    spec: ClassVar[OneOf] = OneOf("type", _EVENTS)
+    spec = spec_of("chatkit")
     repeats = True
     ends_with_source = True
 

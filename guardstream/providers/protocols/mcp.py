@@ -9,25 +9,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import is_dataclass
-from typing import Any, ClassVar, get_args
+from typing import Any, get_args
 
 from guardstream.errors import AdapterError
 from guardstream.events import FinishReason
 from guardstream.providers.adapter import Released, Unknown
 from guardstream.providers.spec import (
-    APART,
-    KEEP,
-    META,
-    NAME,
-    REQUEST,
-    UNKNOWN,
-    Leaf,
-    Spec,
     SpecAdapter,
-    Tree,
     sibling,
 )
 from guardstream.providers.toolkit.fields import fields_of, replaced
+from guardstream.providers.toolkit.files import spec_of
 from guardstream.providers.toolkit.objects import (
     Event,
     Objects,
@@ -41,35 +33,6 @@ from guardstream.providers.toolkit.objects import (
 _NOTE = "notifications/"
 """The prefix of the methods of notifications; all other methods are requests."""
 
-_GIVEN = Leaf("whole", "text", "tool_result")
-_TEXTS = Tree(
-    APART,
-    frozenset({"type", "mimeType", "data", "blob", "role"}),
-    own=frozenset({"input", "structuredContent", "_meta"}),
-)
-
-_OFFERED: Spec = {
-    "name": NAME,
-    **dict.fromkeys(("title", "description"), _GIVEN),
-    **dict.fromkeys(("inputSchema", "outputSchema", "arguments"), Tree(_GIVEN)),
-    **dict.fromkeys(("annotations", "icons", "execution"), _TEXTS),
-    "_meta": Tree(UNKNOWN),
-}
-
-_RESULT: Spec = {
-    **dict.fromkeys(("isError", "nextCursor", "protocolVersion", "resultType"), META),
-    "content": _TEXTS,  # of a tool's answer
-    "structuredContent": Tree(_GIVEN),
-    **dict.fromkeys(("contents", "messages", "description", "instructions"), _TEXTS),
-    **dict.fromkeys(("resources", "resourceTemplates", "roots", "completion"), _TEXTS),
-    "tools": [_OFFERED],
-    "prompts": [_OFFERED],
-    "capabilities": Tree(UNKNOWN),
-    "serverInfo": _TEXTS,
-    "_meta": Tree(UNKNOWN),
-    **dict.fromkeys(("role", "model", "stopReason", "action"), META),  # of sampling
-}
-
 
 class Messages(SpecAdapter):
     """Reads a server's messages as JSON; they have no common end."""
@@ -77,25 +40,7 @@ class Messages(SpecAdapter):
     name = "mcp"
     tells_apart = True
     """Whole texts are for the host, and none of them are arguments of a tool."""
-    spec: ClassVar[Spec] = {
-        **dict.fromkeys(("jsonrpc", "id", "method"), KEEP),
-        "result": _RESULT,
-        "error": {
-            "code": META,
-            **dict.fromkeys(("message", "data"), Tree(Leaf("whole", "text", "error"))),
-        },
-        "params": {
-            **dict.fromkeys(("progressToken", "progress", "total", "level", "requestId"), META),
-            **dict.fromkeys(("uri", "logger"), META),
-            **dict.fromkeys(("message", "data", "reason"), Tree(APART)),
-            # Requests of a server to its client: to sample a model, or to ask its user.
-            **dict.fromkeys(("messages", "systemPrompt"), _TEXTS),
-            "requestedSchema": Tree(APART),
-            **dict.fromkeys(("modelPreferences", "includeContext", "metadata"), REQUEST),
-            **dict.fromkeys(("maxTokens", "temperature", "stopSequences"), META),
-            "_meta": Tree(UNKNOWN),
-        },
-    }
+    spec = spec_of("mcp")
     repeats = False
 
     def __init__(self, *, unknown: Unknown = "guard") -> None:

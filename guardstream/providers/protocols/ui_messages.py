@@ -16,108 +16,15 @@ from typing import Any, ClassVar
 from guardstream.events import FinishReason
 from guardstream.providers.adapter import Call, Piece, Reading, Released, Slot, Unknown
 from guardstream.providers.spec import (
-    ABOUT,
-    END,
-    KEEP,
-    META,
-    NAME,
-    UNKNOWN,
     Leaf,
-    OneOf,
     Path,
-    Spec,
     SpecAdapter,
-    Tree,
 )
 from guardstream.providers.toolkit.blocks import Block, Blocks
 from guardstream.providers.toolkit.fields import fields_of
+from guardstream.providers.toolkit.files import spec_of
 from guardstream.providers.toolkit.reasons import reason_of
 from guardstream.providers.toolkit.runs import Runs
-
-_RESULT = Tree(Leaf("whole", "text", "tool_result"))
-_ERROR = Leaf("whole", "text", "error")
-_PROVIDERS = Tree(UNKNOWN, frozenset({"signature", "thoughtSignature", "redactedData", "itemId"}))
-"""A provider's metadata of a part: unknown text, except for its signatures and ids."""
-_CALL: dict[str, Spec] = {
-    "type": KEEP,
-    "toolCallId": META,
-    "toolName": NAME,
-    **dict.fromkeys(("dynamic", "providerExecuted", "preliminary", "inputEncoding"), META),
-    "providerMetadata": _PROVIDERS,
-}
-_MARK: dict[str, Spec] = {"type": KEEP}
-_PART: dict[str, Spec] = {"type": KEEP, "id": META, "providerMetadata": _PROVIDERS}
-_FILE: dict[str, Spec] = dict.fromkeys(("type", "url", "mediaType"), KEEP)
-
-
-def _said(channel: str) -> dict[str, Spec]:
-    """The spec of a delta, which parts of a `fullStream` call `text`."""
-    said = Leaf("delta", channel, channel)
-    return {**_PART, "type": META, "delta": said, "text": said}
-
-
-_EVENTS: dict[str, Spec] = {
-    "start": {"type": KEEP, "messageId": META},
-    **dict.fromkeys(("start-step", "finish-step", "message-metadata"), _MARK),
-    "reset-step": _MARK,
-    **dict.fromkeys(("text-start", "reasoning-start", "reasoning-end"), _PART),
-    "text-end": {**_PART, "citations": _RESULT},
-    "text-delta": _said("text"),
-    "reasoning-delta": _said("thinking"),
-    "tool-input-start": {**_CALL, "id": META},
-    "tool-input-delta": {
-        **dict.fromkeys(("type", "toolCallId", "id"), META),
-        "providerMetadata": _PROVIDERS,
-        **dict.fromkeys(("inputTextDelta", "delta"), Leaf("delta", "tool_args", "tool_args")),
-    },
-    "tool-input-end": _PART,
-    "tool-input-available": {
-        **_CALL,
-        "type": META,
-        "input": Leaf("parsed", "tool_args", "tool_args"),
-    },
-    "tool-input-error": {
-        **_CALL,
-        "input": Leaf("parsed", "tool_args", "tool_args"),
-        "errorText": _ERROR,
-    },
-    "tool-approval-request": {
-        **_CALL,
-        **dict.fromkeys(("approvalId", "signature", "isAutomatic"), META),
-    },
-    "tool-approval-response": {**_CALL, **dict.fromkeys(("approvalId", "approved"), META)},
-    "tool-call": {**_CALL, "type": META, "input": Leaf("parsed", "tool_args", "tool_args")},
-    "tool-result": {
-        **_CALL,
-        **dict.fromkeys(("result", "output"), _RESULT),
-        "isError": META,
-    },
-    "tool-output-available": {**_CALL, "output": _RESULT},
-    "tool-output-error": {**_CALL, "errorText": _ERROR},
-    "tool-output-denied": _CALL,
-    "source-url": {"type": KEEP, "sourceId": META, "url": _RESULT, "title": _RESULT},
-    "source-document": {
-        **dict.fromkeys(("type", "sourceId", "mediaType"), KEEP),
-        **dict.fromkeys(("title", "filename"), _RESULT),
-    },
-    "source": {
-        **dict.fromkeys(("type", "sourceType", "id", "mediaType"), META),
-        **dict.fromkeys(("url", "title", "filename"), _RESULT),
-        "providerMetadata": _PROVIDERS,
-    },
-    "file": {**_FILE, "filename": _RESULT},
-    "reasoning-file": _FILE,
-    "finish": {"type": KEEP, "finishReason": END},
-    "stream-start": _MARK,
-    "response-metadata": {
-        "type": KEEP,
-        **dict.fromkeys(("id", "modelId", "timestamp"), META),
-    },
-    "raw": {"type": KEEP, "rawValue": ABOUT},
-    "abort": {"type": KEEP, "reason": _ERROR},
-    "error": {"type": KEEP, "errorText": _ERROR},
-}
-
 
 _REASONS: dict[str, FinishReason] = {
     "length": "length",
@@ -141,7 +48,7 @@ class UIMessages(Blocks):
 
     name: ClassVar[str] = "ui_messages"
     repeats = True
-    spec: ClassVar[OneOf] = OneOf("type", _EVENTS)
+    spec = spec_of("ui_messages")
     blocks = (
         Block("text", "text-start", "text-delta", "text-end"),
         Block("thinking", "reasoning-start", "reasoning-delta", "reasoning-end"),
@@ -226,34 +133,11 @@ class ModelParts(UIMessages):
         return {"finishReason": {"unified": why, "raw": why}, "usage": usage}
 
 
-_LINES: Spec = {
-    "0": Leaf("delta", "text", "text"),
-    "g": Leaf("delta", "thinking", "thinking"),
-    "3": _ERROR,
-    "9": {
-        **dict.fromkeys(("toolCallId", "type"), META),
-        "toolName": NAME,
-        "args": Leaf("parsed", "tool_args", "args"),
-    },
-    "a": {"toolCallId": META, "result": _RESULT},
-    "b": {"toolCallId": META, "toolName": NAME},
-    "c": {"toolCallId": META, "argsTextDelta": Leaf("delta", "tool_args", "args")},
-    "d": {"finishReason": END, "usage": KEEP},
-    "e": {"finishReason": KEEP, "usage": KEEP, "isContinued": META},
-    "f": {"messageId": KEEP},
-    "h": {**dict.fromkeys(("id", "sourceType"), META), "url": _RESULT, "title": _RESULT},
-    "i": {"data": KEEP},
-    "j": {"signature": KEEP},
-    "k": {"data": KEEP, "mimeType": META},
-    **dict.fromkeys(("2", "8"), UNKNOWN),
-}
-
-
 class DataStream(SpecAdapter):
     """The adapter for lines of data streams (Vercel's AI SDK, version 4), each `code:JSON`."""
 
     name = "data_stream"
-    spec = _LINES
+    spec = spec_of("data_stream")
     repeats = True
 
     def __init__(self, *, unknown: Unknown = "guard") -> None:

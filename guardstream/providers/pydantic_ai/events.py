@@ -13,9 +13,9 @@ from typing import Any
 
 from guardstream.events import FinishReason
 from guardstream.providers.adapter import NONE, Call, Piece, Reading, Released, Slot, Unknown
-from guardstream.providers.pydantic_ai.spec import SPEC
 from guardstream.providers.spec import SpecAdapter, sibling
 from guardstream.providers.toolkit.fields import fields_of, index_in
+from guardstream.providers.toolkit.files import spec_of
 from guardstream.providers.toolkit.streamed import Streamed
 
 _MODULE = "pydantic_ai.messages"
@@ -44,7 +44,7 @@ class PydanticAI(SpecAdapter):
     """The adapter for events; there is one choice."""
 
     name = "pydantic_ai"
-    spec = SPEC
+    spec = spec_of("pydantic_ai")
     notes_alike = False
 
     def __init__(self, *, unknown: Unknown = "guard") -> None:

@@ -8,13 +8,13 @@ an answer into parts.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+from typing import Any
 
 from guardstream.events import FinishReason
 from guardstream.providers.adapter import Call, Piece, Reading, Released, Slot, Unknown
-from guardstream.providers.pydantic_ai.spec import response_spec
-from guardstream.providers.spec import END, Leaf, Path, Spec
+from guardstream.providers.spec import Leaf, Path
 from guardstream.providers.toolkit.fields import fields_of, replaced
+from guardstream.providers.toolkit.files import spec_of
 from guardstream.providers.toolkit.growing import Growing
 
 _CALLS = frozenset({"tool-call", "builtin-tool-call"})
@@ -24,7 +24,7 @@ class PydanticAIResponses(Growing):
     """The adapter for such responses; there is one choice."""
 
     name = "pydantic_ai_responses"
-    spec: ClassVar[Spec] = {**response_spec("grown"), "finish_reason": END}
+    spec = spec_of("pydantic_ai_responses")
 
     def __init__(self, *, unknown: Unknown = "guard") -> None:
         super().__init__(unknown=unknown, incremental=False)

@@ -90,6 +90,28 @@ class Tree(NamedTuple):
     own: frozenset[str] = frozenset()
 
 
+CHOICE = Leaf("number", "text", "choice")
+"""The number of the answer that an item of the list of choices belongs to."""
+
+BY = Leaf("meta", "text", "by")
+"""What tells interleaved texts apart, such as a task's id or a block's number."""
+
+CALL_ID, CALL_INDEX = Leaf("meta", "text", "call.id"), Leaf("meta", "text", "call.index")
+"""What tells calls apart. An index is one's place among the calls of an answer."""
+
+CALL_NAME, CALL_END = Leaf("name", "text", "call.name"), Leaf("keep", "text", "call.end")
+"""The name of the tool that is called; a value that says that the arguments are complete."""
+
+CLOSES = Leaf("keep", "text", "closes")
+"""A value that says that the texts before it are complete."""
+
+USAGE, REASON = Leaf("keep", "text", "usage"), Leaf("end", "text", "reason")
+"""The usage object; why an answer ended, where another value says that it did."""
+
+ERROR = Tree(Leaf("whole", "text", "error"), frozenset({"type", "code", "param", "status"}))
+"""A report that the answer has failed."""
+
+
 def holds_data(tree: Tree) -> bool:
     """Return whether the value is the application's own, in a known field."""
     return not tree.meta and (tree.leaf.kind in ("whole", "copy") or tree.leaf is APART)

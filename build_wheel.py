@@ -1,4 +1,6 @@
-"""Builds the C extension of the search into the wheel, if it compiles.
+"""Builds what a wheel has besides its sources: the C extension of the search, and the formats.
+
+The files that describe formats are put into one of JSON, which is read without a parser of YAML.
 
 Without a compiler the wheel is pure Python and answers the same, more slowly. The extension keeps
 to the limited API, so that one wheel serves CPython 3.11 and later; free-threaded builds, which
@@ -7,6 +9,7 @@ have no such API, use the Python form. An editable install gets it into the sour
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 import sysconfig
@@ -20,11 +23,18 @@ SOURCE = "guardstream/scan/native/module.c"
 MODULE = "guardstream.scan._native"
 
 
-class NativeBuildHook(BuildHookInterface):  # type: ignore[type-arg]
-    """Compiles the extension before a wheel is packed."""
+FORMATS = "guardstream/providers/formats.jsonl"
+
+
+class WheelBuildHook(BuildHookInterface):  # type: ignore[type-arg]
+    """Builds both before a wheel is packed."""
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
-        """Compile, and say in the wheel's tag what it was compiled for."""
+        """Build both; say in the wheel's tag what the extension was compiled for."""
+        if version != "editable":  # where the files may still change
+            made = Path(tempfile.mkdtemp(prefix="guardstream-formats-")) / "formats.jsonl"
+            made.write_text(formats(Path(self.root)), encoding="utf-8")
+            build_data["force_include"][str(made)] = FORMATS
         if sys.implementation.name != "cpython" or sysconfig.get_config_var("Py_GIL_DISABLED"):
             return
         root = Path(self.root)
@@ -38,6 +48,17 @@ class NativeBuildHook(BuildHookInterface):  # type: ignore[type-arg]
         build_data["tag"] = f"cp311-abi3-{platform_tag()}"
         if not editable:
             build_data["force_include"][str(built)] = str(built.relative_to(folder))
+
+
+def formats(root: Path) -> str:
+    """All descriptions of formats: a line for each, its name and then its content in JSON."""
+    import yaml
+
+    files = sorted((root / FORMATS).parent.glob("*.yaml"))
+    contents = ((file.stem, yaml.safe_load(file.read_text(encoding="utf-8"))) for file in files)
+    return "".join(
+        f"{name} {json.dumps(content, separators=(',', ':'))}\n" for name, content in contents
+    )
 
 
 def compiled(root: Path, folder: Path) -> Path | None:

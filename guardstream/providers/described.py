@@ -1,0 +1,474 @@
+"""Formats without code: what a description says of events is enough to read and to write them.
+
+A description says what the fields of an event are (`guardstream.providers.toolkit.notation`); this
+module, what that means: which text continues which, which calls there are, how an answer ends.
+
+- Texts of one channel and field are one text, in each choice, and for each value of `by`.
+- A call is known by its index, or else by its id; without either, a name begins one. A text after a
+  call is a text of its own.
+- What is `done` ends its choice, or all; `reasons` are the format's words for why.
+- `closes` ends the texts before it, `call.end` a call.
+- A text in a field `error` says that the answer has failed.
+
+A chunk that the guard adds is the last one with such a text, in which everything else is empty. A
+chunk that ends a choice is that, with the format's word in place of what is `done`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping, Sequence
+from enum import Enum
+from functools import cache
+from hashlib import blake2b
+from typing import Any, ClassVar
+from uuid import UUID
+
+from guardstream.errors import AdapterError
+from guardstream.events import FinishReason
+from guardstream.providers.adapter import Call, Piece, Reading, Released, Slot, Unknown
+from guardstream.providers.spec import SpecAdapter
+from guardstream.providers.toolkit.fields import BYTES, fields_of, is_record, replaced
+from guardstream.providers.toolkit.files import described
+from guardstream.providers.toolkit.nodes import (
+    ABOUT,
+    BY,
+    CHOICE,
+    CLOSES,
+    END,
+    REASON,
+    USAGE,
+    Leaf,
+    Path,
+)
+from guardstream.providers.toolkit.paths import Steps as Way
+from guardstream.providers.toolkit.paths import rebuilt
+from guardstream.providers.toolkit.places import (
+    CallPlace,
+    Only,
+    Steps,
+    call_places,
+    leaves,
+    said_of,
+    values_at,
+)
+from guardstream.providers.toolkit.reasons import reason_of
+from guardstream.providers.toolkit.reused import Reused
+from guardstream.providers.toolkit.runs import Runs
+
+_TEXTS = 4096
+"""The most texts, and the most calls, of a stream that are told apart."""
+
+_LONGEST = 128
+"""The length in code points above which only the digest of a string is remembered."""
+
+_OPEN = frozenset({"null", "none", "not_finished"})
+"""What sources say in place of a reason while an answer goes on, in lower case."""
+
+_TOOLS = ("tool_result",)
+"""Fields of texts that come between two texts of an answer, as calls do."""
+
+
+class Meaning:
+    """What a description means: where its roles are."""
+
+    def __init__(self, spec: Any) -> None:
+        at: dict[Leaf, list[Steps]] = {}
+        self.texts: set[Steps] = set()
+        self.ends: list[Steps] = []
+        for steps, leaf in leaves(spec):
+            at.setdefault(leaf, []).append(steps)
+            if leaf.kind in ("delta", "copy", "grown"):
+                self.texts.add(steps)
+            if leaf == END:
+                self.ends.append(steps)
+        self.choice = next(iter(at.get(CHOICE, ())), None)
+        self.reason = next(iter(at.get(REASON, ())), None)
+        self.by = at.get(BY, [])
+        self.calls = call_places(spec)
+        self.has_copies = any(leaf.kind == "copy" for leaf in at)
+
+
+class DescribedFormat(SpecAdapter):
+    """The adapter for a format that is described; `described_as` makes a class of each.
+
+    - `reasons`: why answers end, by the format's words; common words need not be named.
+    - `words`: the format's words for reasons; by default the reason itself.
+    """
+
+    steady = True
+    signs_thinking = False
+    sse_end = ""
+    sse_end_name = ""
+    ends_with_source = False
+    leaves_out_calls = False
+    reasons: ClassVar[Mapping[str, FinishReason]] = {}
+    words: ClassVar[Mapping[str, Any]] = {}
+    means: ClassVar[Meaning]
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        """Find out what the description of a format means."""
+        super().__init_subclass__(**options)
+        if "spec" in vars(cls):
+            cls.means = Meaning(cls.spec)
+            cls.repeats = cls.means.has_copies
+            cls.ends_with_source = not cls.means.ends
+
+    def __init__(self, *, unknown: Unknown = "guard") -> None:
+        super().__init__(unknown=unknown)
+        self._calls = Calls(self.name, self.means.calls)
+        self._runs = Runs(_TOOLS) if self.means.calls else None
+        self._numbers: dict[Hashable, int] = {}  # of texts, by what tells them apart
+        self._open: dict[Slot, None] = {}  # the texts and calls that may go on
+
+    def read(self, chunk: Any) -> Reading:
+        """Find the text in `chunk`, in which calls may begin."""
+        if self._alike is None or self.alike(chunk) is None:
+            self._calls.read(fields_of(chunk), self._choice)
+        return super().read(chunk)
+
+    def slot(self, leaf: Leaf, event: Mapping[str, Any], path: Path) -> Slot:
+        """Return the slot of a text; AdapterError if the value that tells texts apart is not a
+        single one, or if there are too many texts."""
+        slot = Slot(self._choice(event, path), leaf.channel, leaf.field)
+        if leaf.channel == "tool_args" and self.means.calls:
+            return slot._replace(number=self._calls.number(path))
+        if not self.means.by:
+            return slot
+        told = key_of(self._mark(event, path))
+        if told is None:
+            raise AdapterError(
+                f"{self.name}: what tells texts apart is no single value: lead to one in it"
+            )
+        if told not in self._numbers and len(self._numbers) == _TEXTS:
+            raise AdapterError(f"{self.name}: more than {_TEXTS} texts are told apart: blocked")
+        return slot._replace(number=self._numbers.setdefault(told, len(self._numbers)))
+
+    def _choice(self, event: Mapping[str, Any], path: Path) -> int:
+        """Return the number of the choice at some positions in lists: what it says, or its
+        position."""
+        steps = self.means.choice
+        if steps is None:
+            return 0
+        listed = steps.count(None)
+        told = next((n for at, n in values_at(event, steps) if at == path[:listed]), None)
+        if isinstance(told, int) and not isinstance(told, bool):
+            return told
+        return path[0] if listed and path else 0
+
+    def _mark(self, event: Any, path: Path) -> Any:
+        """Return the value that tells a text apart, given the text's positions in lists."""
+        for steps in self.means.by:
+            for at, value in values_at(event, steps):
+                if at == path[: len(at)]:
+                    return value
+        return None
+
+    def meaning(self, chunk: Any, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:
+        found = self._read(chunk, event).found
+        calls = self._calls
+        complete: list[Slot] = []
+        closed = list(calls.over)
+        if self._runs is not None:
+            pieces, over, complete = self._runs.number(pieces)
+            closed += over
+        for slot in calls.begun:
+            self._runs.stop(slot.choice) if self._runs is not None else None
+        texts = [piece.slot for piece in pieces if piece.kind in ("delta", "whole")]
+        if any(each.leaf == CLOSES for each in found):
+            closed += [slot for slot in self._open if slot.channel != "tool_args"]
+        closed += calls.passed_by(texts)
+        ends = self._ends(event, found)
+        self._open.update(dict.fromkeys(texts))
+        for slot in (*closed, *complete):
+            self._open.pop(slot, None)
+        choices = sorted({*ends, *(slot.choice for slot in texts)}) or [0]
+        return Reading(
+            pieces,
+            choices,
+            ends,
+            any(piece.slot.field == "error" for piece in pieces),
+            list(dict.fromkeys(closed)),
+            calls=calls.begun,
+            usage=next((each.value for each in found if each.leaf == USAGE), None),
+            complete=[*complete, *calls.complete],
+        )
+
+    def _ends(self, event: Mapping[str, Any], found: Sequence[Any]) -> dict[int, FinishReason]:
+        """Return the choices that a chunk ends, and why."""
+        ends: dict[int, FinishReason] = {}
+        why = {self._choice(event, each.path): each.value for each in found if each.leaf == REASON}
+        for each in found:
+            if each.leaf == END and str(each.value).lower() not in _OPEN:
+                choice = self._choice(event, each.path)
+                ends[choice] = self._reason(choice, why.get(choice, each.value))
+        return ends
+
+    def _reason(self, choice: int, word: Any) -> FinishReason:
+        reason = reason_of(self.reasons, word)
+        return "tool_calls" if reason == "stop" and choice in self._calls.choices else reason
+
+    def write(self, chunk: Any, texts: Sequence[str], *, ends: bool = True) -> Any | None:
+        """Return `chunk` with `texts`; None if nothing is left in it."""
+        if not ends and self._is_only_end(chunk):
+            return None
+        return super().write(chunk, texts, ends=ends)
+
+    def _is_only_end(self, chunk: Any) -> bool:
+        """Return whether a chunk is an event whose kind says that the answer has ended."""
+        event = fields_of(chunk)
+        return any(_is_kind(event, steps) for steps in self.means.ends)
+
+    def _of(self, slot: Slot, chunk: Any) -> set[Way]:
+        """Return the steps to the texts of a slot in a chunk, which may be without marks.
+
+        A mark that a rule would change is empty. So if no text has the slot's mark, the texts with
+        an empty one are the slot's.
+        """
+        event = fields_of(chunk)
+        of_channel = [
+            each
+            for each in self._read(chunk, event).found
+            if (each.leaf.channel, each.leaf.field) == (slot.channel, slot.field)
+            and self._choice(event, each.path) == slot.choice
+        ]
+        if not self.means.by or slot.channel == "tool_args":
+            return {each.steps for each in of_channel}
+        told = {each.steps: self._mark(event, each.path) for each in of_channel}
+        numbers = {steps: self._numbers.get(key_of(mark) or ()) for steps, mark in told.items()}
+        own = {steps for steps, number in numbers.items() if number == slot.number}
+        return own or {steps for steps, mark in told.items() if mark == ""}
+
+    def extra(self, chunk: Any, slot: Slot, text: str, released: Released) -> Sequence[Any]:
+        """Return a chunk like the last one with such text, which has only `text`."""
+        updates: dict[Way, Any] = {}
+        given = False
+        own = self._of(slot, chunk)
+        for each in self._read(chunk, fields_of(chunk)).found:
+            mine = each.steps in own
+            if each.leaf.kind == "delta":
+                updates[each.steps] = text if mine and not given else ""
+                given = given or mine
+            elif each.leaf.kind == "copy":
+                updates[each.steps] = released(slot) if mine else ""
+            elif each.leaf.kind == "end":
+                updates[each.steps] = None
+        updates |= self._silent_about(chunk)
+        return [self.without_others(rebuilt(chunk, updates), slot.choice)] if given else []
+
+    def end(
+        self, chunk: Any, choice: int, reason: FinishReason, released: Released
+    ) -> Sequence[Any]:
+        """Return a last chunk without text, if the format marks its end."""
+        if not self.means.ends:
+            return []
+        word = self.words.get(reason, self.words.get("", reason))
+        event = fields_of(chunk)
+        for steps in self.means.ends:
+            kind = _kind_of(steps)
+            if kind is not None and event.get(kind.key) != kind.kind:
+                continue
+            return [self._ended(self.without_others(self._quiet(chunk), choice), steps, word)]
+        kind = next(filter(None, map(_kind_of, self.means.ends)))
+        if not isinstance(chunk, dict):
+            return []
+        last: dict[str, Any] = {kind.key: kind.kind}
+        own = next(steps for steps in self.means.ends if _kind_of(steps) == kind)
+        return [last if _is_kind(last, own) else self._ended(last, own, word)]
+
+    def _ended(self, chunk: Any, steps: Steps, word: Any) -> Any:
+        """Return a chunk with the format's word for why it ends, where it says that it does."""
+        if self.means.reason is None:
+            return _with(chunk, steps, word)
+        return _with(_with(chunk, steps, True), self.means.reason, word)
+
+    @staticmethod
+    def without(value: Any) -> Any:
+        """Return the replacement of a value that spells out changed text; clients need a number in
+        place of a number."""
+        return 0 if isinstance(value, int) else SpecAdapter.without(value)
+
+    def _quiet(self, chunk: Any) -> Any:
+        """Return a chunk without text."""
+        updates: dict[Way, Any] = {
+            each.steps: ""
+            for each in self._read(chunk, fields_of(chunk)).found
+            if each.leaf.kind in ("delta", "copy")
+        }
+        return rebuilt(chunk, updates | self._silent_about(chunk))
+
+    def _silent_about(self, chunk: Any) -> dict[Way, Any]:
+        """Return the updates that remove values which spell out the text of the original chunk."""
+        found = self._read(chunk, fields_of(chunk)).found
+        gone = {each.steps: self.without(each.value) for each in found if each.leaf is ABOUT}
+        return gone | {each.steps: None for each in found if each.leaf == USAGE}
+
+    def accepts(self, chunk: object) -> bool:
+        """Return whether `chunk` has text, or the end, where this format has it."""
+        if not isinstance(chunk, dict) and not is_record(chunk):
+            return False
+        found = self._read(chunk, fields_of(chunk)).found
+        self._last = None
+        return any(each.leaf.kind in ("delta", "end") for each in found)
+
+    def without_others(self, chunk: Any, choice: int) -> Any:
+        """Return a chunk without the choices that say that they are others."""
+        steps = self.means.choice
+        if steps is None or steps.count(None) != 1 or steps[-1] is None:
+            return chunk
+        at = steps.index(None)
+        items = next((each for _, each in values_at(chunk, steps[:at])), ())
+        numbers = [next((n for _, n in values_at(item, steps[at + 1 :])), None) for item in items]
+        if choice not in numbers or len(numbers) < 2:
+            return chunk
+        kept = [item for item, number in zip(items, numbers, strict=True) if number == choice]
+        way: Way = ()
+        for step in steps[:at]:
+            way = (way, step)
+        return rebuilt(chunk, {way: kept})
+
+
+class Calls:
+    """The calls of a stream, and those in the last chunk.
+
+    `begun` are those that begin in the chunk, `complete` the slots whose arguments end in it, and
+    `over` those that ended before it; `choices` are the choices that have calls.
+    """
+
+    def __init__(self, name: str, places: Sequence[CallPlace]) -> None:
+        self.begun: dict[Slot, Call] = {}
+        self.complete: list[Slot] = []
+        self.over: list[Slot] = []
+        self.choices: set[int] = set()
+        self._name = name
+        self._places = places
+        self._here: dict[Path, int] = {}
+        self._known: dict[Hashable, Slot] = {}  # by choice, and index or id
+        self._last: dict[int, Slot] = {}  # the call that parts without an index or id belong to
+        self._named: set[Slot] = set()
+        self._reused = Reused()
+
+    def read(self, event: Mapping[str, Any], choice_of: Any) -> None:
+        """Take the calls of the next chunk."""
+        self.begun, self.complete, self.over, self._here = {}, [], [], {}
+        for place in self._places:
+            for path, call in values_at(event, place.steps):
+                said = said_of(call, place)
+                if any(value not in (None, "") for value in said.values()):
+                    self._take(place, path, said, choice_of(event, path))
+
+    def _take(self, place: CallPlace, path: Path, said: Mapping[str, Any], choice: int) -> None:
+        slot = self._slot(place, said, choice)
+        self._here[path] = slot.number
+        name = said.get("name")
+        if name and slot not in self._named:
+            self._named.add(slot)
+            self.choices.add(choice)
+            self.begun[slot] = Call(str(name), said.get("id"))
+        if place.is_whole or said.get("end"):
+            self.complete.append(slot)
+            self._last.pop(choice, None)
+
+    def _slot(self, place: CallPlace, said: Mapping[str, Any], choice: int) -> Slot:
+        index, given, name = (said.get(each) for each in ("index", "id", "name"))
+        if place.is_whole:
+            return self._new(place, choice, None)
+        if index is not None:
+            key = choice, "index", key_of(index)
+            if self._reused.take(key, name, given, said.get("arguments")):
+                self.over.append(self._known.pop(key))
+            return self._known.get(key) or self._new(place, choice, index, key)
+        if given is not None:
+            key = choice, "id", key_of(given)
+            return self._known.get(key) or self._begin(place, choice, key)
+        if name or choice not in self._last:
+            return self._begin(place, choice, None)
+        return self._last[choice]
+
+    def _begin(self, place: CallPlace, choice: int, key: Hashable) -> Slot:
+        """Return the slot of a call whose later parts need not say which it is."""
+        before = self._last.get(choice)
+        if before is not None:
+            self.over.append(before)
+        self._last[choice] = self._new(place, choice, None, key)
+        return self._last[choice]
+
+    def _new(self, place: CallPlace, choice: int, index: Any, key: Hashable = None) -> Slot:
+        if len(self._known) == _TEXTS:
+            raise AdapterError(f"{self._name}: more than {_TEXTS} calls in one stream: blocked")
+        taken = {slot.number for slot in self._known.values()}
+        number = index if isinstance(index, int) and index not in taken else len(self._known)
+        slot = Slot(choice, "tool_args", place.field, number)
+        self._known[key if key is not None else slot] = slot
+        return slot
+
+    def number(self, path: Path) -> int:
+        """Return the number of the call whose arguments are at some positions in the last chunk."""
+        for size in range(len(path), -1, -1):
+            if path[:size] in self._here:
+                return self._here[path[:size]]
+        return 0
+
+    def passed_by(self, texts: Sequence[Slot]) -> list[Slot]:
+        """Return the calls that end because a text of their choice goes on."""
+        choices = {slot.choice for slot in texts if slot.channel != "tool_args"}
+        return [self._last.pop(choice) for choice in choices & self._last.keys()]
+
+
+def key_of(value: Any) -> tuple[str, Hashable] | None:
+    """Return the key for a value that tells texts apart; None if the value has parts.
+
+    Equal numbers have the same key, as where events are compared.
+    """
+    if isinstance(value, str) and len(value) > _LONGEST:
+        return "digest", blake2b(value.encode(errors="surrogatepass")).digest()
+    if isinstance(value, str):
+        return "text", value
+    if value is None or isinstance(value, (int, float)):
+        return "number", value if value == value else "NaN"
+    return ("other", repr(value)) if isinstance(value, (Enum, UUID, *BYTES)) else None
+
+
+def _kind_of(steps: Steps) -> Only | None:
+    """Return the kind of events that some steps lead into; None if they lead into any."""
+    return steps[0] if steps and isinstance(steps[0], Only) else None
+
+
+def _is_kind(event: Mapping[str, Any], steps: Steps) -> bool:
+    """Return whether the value at the end of some steps is the kind of an event itself."""
+    kind = _kind_of(steps)
+    return kind is not None and steps[1:] == (kind.key,) and event.get(kind.key) == kind.kind
+
+
+def _with(value: Any, steps: Steps, new: Any) -> Any:
+    """Return a copy of `value` with `new` at the end of some steps, in each item of lists."""
+    step, *rest = (each for each in steps if not isinstance(each, Only))
+    if step is None:
+        return [_with(item, tuple(rest), new) if rest else new for item in value or [{}]]
+    fields = fields_of(value)
+    inner = _with(fields.get(step) or {}, tuple(rest), new) if rest else new
+    return {**fields, step: inner} if isinstance(value, dict) else replaced(value, {step: inner})
+
+
+@cache
+def described_as(name: str) -> type[DescribedFormat]:
+    """Return the adapter of a format that only its file describes."""
+    description = described(name)
+    return type(
+        "".join(word.capitalize() for word in name.split("_")),
+        (DescribedFormat,),
+        {"name": name, "spec": description.spec(), **settings_of(description.content)},
+    )
+
+
+def settings_of(content: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what the content of a file says besides what events hold, as attributes."""
+    end = content.get("end", "")
+    last = {"data": end} if isinstance(end, str) else end
+    return {
+        "sse_end": last["data"],
+        "sse_end_name": last.get("event", ""),
+        "signs_end": content.get("always_ends", False),
+        "reasons": content.get("reasons", {}),
+        "words": content.get("words", {}),
+        "padding": frozenset(content.get("padding", ())),
+    }

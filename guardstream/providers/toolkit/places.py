@@ -1,0 +1,159 @@
+"""Where in an event a description has its roles, and the values there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple, TypeAlias
+
+from guardstream.providers.toolkit.fields import fields_of
+from guardstream.providers.toolkit.nodes import (
+    CALL_END,
+    CALL_ID,
+    CALL_INDEX,
+    CALL_NAME,
+    Arguments,
+    Each,
+    Either,
+    Items,
+    Leaf,
+    OneOf,
+    Path,
+    Spec,
+)
+
+
+class Only(NamedTuple):
+    """A step into an object, if its field `key` says `kind`."""
+
+    key: str
+    kind: str
+
+
+Step: TypeAlias = str | Only | None
+"""The name of a field, a condition, or None for the items of a list."""
+
+Steps: TypeAlias = tuple[Step, ...]
+
+
+def leaves(spec: Spec | None, steps: Steps = ()) -> Iterator[tuple[Steps, Leaf]]:
+    """Yield the leaves of a description, each with its steps.
+
+    Trees, and what holds itself, have none: their fields have no meaning of their own.
+    """
+    yield from _leaves(spec, steps, ())
+
+
+def _leaves(spec: Any, steps: Steps, within: tuple[int, ...]) -> Iterator[tuple[Steps, Leaf]]:
+    if isinstance(spec, Leaf):
+        yield steps, spec
+    elif id(spec) not in within:
+        for more, inner in _parts(spec):
+            yield from _leaves(inner, (*steps, *more), (*within, id(spec)))
+
+
+def _parts(spec: Any) -> Iterable[tuple[Steps, Any]]:
+    """Return the parts of a description, each with the steps to it."""
+    if isinstance(spec, dict):
+        return [((name,), inner) for name, inner in spec.items()]
+    if isinstance(spec, OneOf):
+        kinds = [((Only(spec.key, kind),), inner) for kind, inner in spec.specs.items()]
+        return [*kinds, ((), spec.other)]
+    if isinstance(spec, (list, Each)):
+        return [((None,), spec[0])]
+    if isinstance(spec, Items):
+        return [((None,), spec.item), ((), spec.other)]
+    if isinstance(spec, (Arguments, Either)):
+        return [((), inner) for inner in spec]
+    return ()  # a tree, or nothing
+
+
+def values_at(value: Any, steps: Steps, path: Path = ()) -> Iterator[tuple[Path, Any]]:
+    """Yield the values at the end of some steps, each with its positions in lists."""
+    for at, step in enumerate(steps):
+        if step is None:
+            if isinstance(value, (list, tuple)):
+                for place, item in enumerate(value):
+                    yield from values_at(item, steps[at + 1 :], (*path, place))
+            return
+        if isinstance(step, Only):
+            if fields_of(value).get(step.key) != step.kind:
+                return
+            continue
+        if isinstance(value, (str, list, tuple)) or value is None:
+            return
+        value = fields_of(value).get(step)
+    if value is not None:
+        yield path, value
+
+
+def value_at(value: Any, steps: Steps) -> Any:
+    """Return the first value at the end of some steps; None if there is none."""
+    return next((found for _, found in values_at(value, steps)), None)
+
+
+@dataclass(frozen=True, slots=True)
+class CallPlace:
+    """Where calls are: the steps to the object of one, and in it those to what it says of itself.
+
+    `arguments` are those that come whole, so that one without them has none.
+    """
+
+    steps: Steps
+    index: Steps | None
+    id: Steps | None
+    name: Steps | None
+    end: Steps | None
+    arguments: Steps | None
+    is_whole: bool
+    field: str
+
+
+def call_places(spec: Spec) -> Sequence[CallPlace]:
+    """Return where a description has calls; none if it does not say which they are."""
+    told: dict[Steps, dict[str, Steps]] = {}
+    texts: dict[Steps, tuple[Steps | None, Leaf | None]] = {}
+    known = {CALL_INDEX: "index", CALL_ID: "id", CALL_NAME: "name", CALL_END: "end"}
+    for steps, each in leaves(spec):
+        around, within = _parted(steps)
+        if each in known:
+            told.setdefault(around, {})[known[each]] = within
+        elif each.channel == "tool_args":
+            texts.setdefault(around, (within, each))
+    field = next((leaf.field for _, leaf in texts.values() if leaf), "arguments")
+    found = []
+    for around in {**told, **texts} if told else ():
+        of = told.get(around, {}).get
+        own, leaf = texts.get(around, (None, None))
+        found.append(
+            CallPlace(
+                around,
+                index=of("index"),
+                id=of("id"),
+                name=of("name"),
+                end=of("end"),
+                arguments=own,
+                is_whole=leaf is not None and leaf.kind == "whole",
+                field=leaf.field if leaf else field,
+            )
+        )
+    return found
+
+
+def _parted(steps: Steps) -> tuple[Steps, Steps]:
+    """Return the steps to the innermost item of a list, or to the event, and the rest."""
+    cut = max((at + 1 for at, step in enumerate(steps) if step is None), default=0)
+    while cut < len(steps) and isinstance(steps[cut], Only):
+        cut += 1
+    return steps[:cut], steps[cut:]
+
+
+def said_of(call: Any, place: CallPlace) -> Mapping[str, Any]:
+    """Return what the object of a call says: its index, id, name, and its arguments."""
+    names = ("index", "id", "name", "end", "arguments")
+    steps: Sequence[Steps | None] = (place.index, place.id, place.name, place.end, place.arguments)
+    return {
+        name: value_at(call, each)
+        for name, each in zip(names, steps, strict=True)
+        if each is not None
+    }
