@@ -21,13 +21,6 @@ from guardstream.providers.toolkit.fields import fields_of, index_in
 from guardstream.providers.toolkit.files import spec_of
 from guardstream.providers.toolkit.reasons import reason_of
 
-REASONS: dict[str, FinishReason] = {
-    "MAX_TOKENS": "length",
-    "TOOL_CALL": "tool_calls",
-    "ERROR_TOXIC": "content_filter",
-    "TIMEOUT": "timeout",
-    "ERROR": "error",
-}
 STOPS = {"content_filter": "ERROR_TOXIC", "length": "MAX_TOKENS", "tool_calls": "TOOL_CALL"}
 
 
@@ -66,7 +59,7 @@ class Cohere(SpecAdapter):
             return Reading(pieces, (0,), closed=(slot,) if slot else ())
         elif kind == "message-end":
             delta = fields_of(event.get("delta"))
-            reason = reason_of(REASONS, str(delta.get("finish_reason")))
+            reason = reason_of(str(delta.get("finish_reason")))
             return Reading(pieces, (0,), {0: reason}, closed=self._over(), usage=delta.get("usage"))
         return Reading(pieces, (0,))
 

@@ -204,7 +204,7 @@ class DescribedFormat(SpecAdapter):
         return ends
 
     def _reason(self, choice: int, word: Any) -> FinishReason:
-        reason = reason_of(self.reasons, word)
+        reason = reason_of(word, self.reasons)
         return "tool_calls" if reason == "stop" and choice in self._calls.choices else reason
 
     def write(self, chunk: Any, texts: Sequence[str], *, ends: bool = True) -> Any | None:

@@ -27,7 +27,6 @@ _COUNTS = ("prompt_eval_count", "eval_count", "completed", "total")
 COUNTED = _TIMES + _COUNTS
 
 
-REASONS: dict[str, FinishReason] = {"length": "length", "content_filter": "content_filter"}
 _DONE = ("stop", "length", "content_filter")
 
 
@@ -114,7 +113,7 @@ class Ollama(SpecAdapter):
         return numbered, calls
 
     def _reason(self, event: Mapping[str, Any]) -> FinishReason:
-        reason = reason_of(REASONS, event.get("done_reason") or "")
+        reason = reason_of(event.get("done_reason") or "")
         return "tool_calls" if reason == "stop" and self._calls else reason
 
     def _copies(self) -> list[tuple[Slot, str]]:

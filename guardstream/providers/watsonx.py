@@ -16,12 +16,6 @@ from guardstream.providers.toolkit.files import spec_of
 from guardstream.providers.toolkit.reasons import reason_of
 
 _OPEN = "not_finished"
-REASONS: dict[str, FinishReason] = {
-    "max_tokens": "length",
-    "token_limit": "length",
-    "time_limit": "timeout",
-    "error": "error",
-}
 
 
 class Watsonx(SpecAdapter):
@@ -40,7 +34,7 @@ class Watsonx(SpecAdapter):
         for choice, result in enumerate(results):
             reason = str(result.get("stop_reason") or _OPEN).lower()
             if reason != _OPEN:
-                finished[choice] = reason_of(REASONS, reason)
+                finished[choice] = reason_of(reason)
         return Reading(pieces, range(len(results)), finished, failed=bool(event.get("errors")))
 
     def write(self, chunk: Any, texts: Sequence[str], *, ends: bool = True) -> Any | None:

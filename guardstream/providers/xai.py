@@ -40,12 +40,6 @@ _CALLS = 1000
 """The most calls of an output in a chunk."""
 
 
-_REASONS: dict[str, FinishReason] = {
-    "REASON_STOP": "stop",
-    "REASON_TOOL_CALLS": "tool_calls",
-    **dict.fromkeys(("REASON_MAX_LEN", "REASON_MAX_CONTEXT", "REASON_TIME_LIMIT"), "length"),
-}
-
 _ENDS = {"length": "REASON_MAX_LEN", "tool_calls": "REASON_TOOL_CALLS"}
 
 
@@ -97,7 +91,7 @@ class Chunks(SpecAdapter):
                 closed += self._ends(self._latest)
                 self._latest = index
             if reason is not None and (self.answers or index == self._latest):
-                finished[self._choice(index)] = reason_of(_REASONS, reason)
+                finished[self._choice(index)] = reason_of(reason)
             elif reason is not None:
                 complete += self._ends(index)
         found, calls = self._in_calls(outputs, pieces)

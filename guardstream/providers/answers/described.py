@@ -65,7 +65,7 @@ class DescribedBody(Body):
 
     def meaning(self, chunk: Any, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:
         ends = {
-            place: reason_of(self.own_reasons, value_at(choice, self.done))
+            place: reason_of(value_at(choice, self.done), self.own_reasons)
             for place, choice in enumerate(self._in(event))
         }
         calls: dict[Slot, Call] = {}

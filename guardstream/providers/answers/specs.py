@@ -17,9 +17,8 @@ from guardstream.providers.answers.whole import Body, said_in, thinking_first
 from guardstream.providers.bedrock import converse as bedrock
 from guardstream.providers.dashscope import calls_in, number_in
 from guardstream.providers.google import interactions
-from guardstream.providers.google.gemini import REASONS, STOPS, Gemini
+from guardstream.providers.google.gemini import STOPS, Gemini
 from guardstream.providers.google.gemini_calls import call_in, get, parts_of
-from guardstream.providers.openai.chat import REASONS as CHAT_REASONS
 from guardstream.providers.protocols.a2a import NAMED, rejected
 from guardstream.providers.protocols.mcp import Messages
 from guardstream.providers.spec import Leaf, Path, Spec
@@ -92,7 +91,7 @@ class GeminiBody(Body):
                 if call.get("name"):
                     slot = Slot(choice, "tool_args", "args", place)
                     calls[slot] = Call(call["name"], call.get("id"))
-            reason = reason_of(REASONS, str(get(candidate, "finish_reason")))
+            reason = reason_of(str(get(candidate, "finish_reason")))
             called = reason == "stop" and any(slot.choice == choice for slot in calls)
             finished[choice] = "tool_calls" if called else reason
         usage = get(event, "usage_metadata")
@@ -125,7 +124,7 @@ class OllamaBody(OneAnswer):
 
     def reason(self, event: Mapping[str, Any]) -> FinishReason:
         called = bool(self.calls(event))
-        reason = reason_of(ollama.REASONS, event.get("done_reason") or "")
+        reason = reason_of(event.get("done_reason") or "")
         return "tool_calls" if called and reason == "stop" else reason
 
     def calls(self, event: Mapping[str, Any]) -> Mapping[int, Call]:
@@ -162,7 +161,7 @@ class CohereBody(OneAnswer):
     spec = spec_of("cohere", "answer")
 
     def reason(self, event: Mapping[str, Any]) -> FinishReason:
-        return reason_of(cohere.REASONS, str(event.get("finish_reason")))
+        return reason_of(str(event.get("finish_reason")))
 
     def calls(self, event: Mapping[str, Any]) -> Mapping[int, Call]:
         found = map(fields_of, fields_of(event.get("message")).get("tool_calls") or ())
@@ -207,7 +206,7 @@ class BedrockBody(OneAnswer):
         return slot._replace(number=_run_at(path[0], content, ("text", "citationsContent")))
 
     def reason(self, event: Mapping[str, Any]) -> FinishReason:
-        return reason_of(bedrock.REASONS, str(event.get("stopReason")))
+        return reason_of(str(event.get("stopReason")))
 
     def calls(self, event: Mapping[str, Any]) -> Mapping[int, Call]:
         content = fields_of(fields_of(event.get("output")).get("message")).get("content") or ()
@@ -244,7 +243,7 @@ class DashScopeBody(OneAnswer):
     def meaning(self, chunk: Any, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:
         output = fields_of(event.get("output"))
         ended = [fields_of(each).get("finish_reason") for each in output.get("choices") or [output]]
-        ends = {place: reason_of(CHAT_REASONS, str(each)) for place, each in enumerate(ended)}
+        ends = {place: reason_of(str(each)) for place, each in enumerate(ended)}
         calls = {
             Slot(choice, "tool_args", self.arguments, place): call
             for choice, place, call in calls_in(event)
@@ -285,7 +284,7 @@ class WatsonxBody(Body):
             str(fields_of(result).get("stop_reason")).lower()
             for result in event.get("results") or ()
         ]
-        ends = {place: reason_of(watsonx.REASONS, each) for place, each in enumerate(reasons)}
+        ends = {place: reason_of(each) for place, each in enumerate(reasons)}
         return Reading(pieces, tuple(ends), ends)
 
     def completed(self, body: Answer, source: Answer) -> Answer:

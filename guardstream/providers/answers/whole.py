@@ -12,9 +12,7 @@ from typing import Any
 from guardstream.events import FinishReason
 from guardstream.lazy import LazyMapping
 from guardstream.providers.adapter import Call, Kind, Piece, Reading, Released, Slot, Unknown
-from guardstream.providers.anthropic.messages import REASONS as MESSAGE_REASONS
 from guardstream.providers.openai.chat import BESIDE
-from guardstream.providers.openai.chat import REASONS as CHAT_REASONS
 from guardstream.providers.openai.responses import CALLS, finish_of
 from guardstream.providers.openai.responses_end import is_call, status_of_cut
 from guardstream.providers.openai.responses_names import DETAILS
@@ -147,7 +145,7 @@ class ChatBody(Body):
         finished: dict[int, FinishReason] = {}
         for at, choice in enumerate(event.get("choices") or ()):
             reason = str(fields_of(choice).get("finish_reason"))
-            finished[index_in(choice, at)] = reason_of(CHAT_REASONS, reason)
+            finished[index_in(choice, at)] = reason_of(reason)
         usage = event.get("usage")
         return Reading(pieces, tuple(finished), finished, calls=_chat_calls(event), usage=usage)
 
@@ -224,7 +222,7 @@ class MessageBody(Body):
             if "input" in fields and fields.get("name"):
                 slot = Slot(0, "tool_args", "input", number)
                 calls[slot] = Call(fields["name"], fields.get("id"))
-        reason = reason_of(MESSAGE_REASONS, str(event.get("stop_reason")))
+        reason = reason_of(str(event.get("stop_reason")))
         return Reading(pieces, (0,), {0: reason}, calls=calls, usage=event.get("usage"))
 
     def completed(self, body: dict[str, Any], source: dict[str, Any]) -> dict[str, Any]:

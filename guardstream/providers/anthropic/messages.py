@@ -31,17 +31,6 @@ _BLOCK_SLOTS = {
     "compaction": ("text", "compaction"),
 }
 
-REASONS: dict[str, FinishReason] = {
-    "end_turn": "stop",
-    "stop_sequence": "stop",
-    "pause_turn": "stop",
-    "max_tokens": "length",
-    "model_context_window_exceeded": "length",
-    "tool_use": "tool_calls",
-    "refusal": "content_filter",
-}
-"""Reasons to stop, in the guard's terms."""
-
 
 class Anthropic(SpecAdapter):
     """The adapter for message events; another message in the same stream begins anew."""
@@ -146,7 +135,7 @@ class Anthropic(SpecAdapter):
 
     def _ended(self, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:
         reason = fields_of(event.get("delta")).get("stop_reason")
-        finished = {0: reason_of(REASONS, reason)} if reason else {}
+        finished = {0: reason_of(reason)} if reason else {}
         self._has_ended = self._has_ended or bool(reason)
         closed = () if self._text is None or self._has_ended else (self._text,)
         if event.get("usage") is not None:

@@ -36,15 +36,6 @@ _OVER = (REQUESTED, IDLE, "session.status_terminated", "session.deleted")
 CALLS = ("agent.tool_use", "agent.mcp_tool_use", "agent.custom_tool_use")
 
 
-REASONS: Mapping[Any, FinishReason] = {
-    "end_turn": "stop",
-    "requires_action": "tool_calls",
-    "budget_reached": "length",
-    "retries_exhausted": "error",
-    "refusal": "content_filter",
-}
-"""Why a session waits, in the guard's terms."""
-
 _CLASSES = {
     MESSAGE: "BetaManagedAgentsAgentMessageEvent",
     IDLE: "BetaManagedAgentsSessionStatusIdleEvent",
@@ -137,7 +128,7 @@ class AnthropicSessions(SpecAdapter):
         """Read the end of a request or the session, which ends previews whose message did not
         come."""
         slots = [slot for previewed in self._previews.values() for slot in previewed]
-        finished = {0: reason_of(REASONS, fields_of(event.get("stop_reason")).get("type"))}
+        finished = {0: reason_of(fields_of(event.get("stop_reason")).get("type"))}
         return Reading(pieces, (0,), {} if kind == REQUESTED else finished, closed=slots)
 
     def passed(self, chunk: Any) -> None:

@@ -31,13 +31,6 @@ FAULTS = (
 )
 
 
-REASONS: dict[str, FinishReason] = {
-    "max_tokens": "length",
-    "model_context_window_exceeded": "length",
-    "tool_use": "tool_calls",
-    "content_filtered": "content_filter",
-    "guardrail_intervened": "content_filter",
-}
 STOPS = {
     "content_filter": "content_filtered",
     "length": "max_tokens",
@@ -115,7 +108,7 @@ class Bedrock(SpecAdapter):
         if "messageStop" not in event:
             return Reading(pieces, (0,), failed=True)
         reason = str(fields_of(event["messageStop"]).get("stopReason"))
-        return Reading(pieces, (0,), {0: reason_of(REASONS, reason)}, closed=over)
+        return Reading(pieces, (0,), {0: reason_of(reason)}, closed=over)
 
     def _over(self, slot: Slot | None) -> list[Slot]:
         """Return the blocks that end when `slot` begins; a text block continues another one."""

@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 
 from guardstream.events import FinishReason
 from guardstream.providers.adapter import Call, Piece, Reading, Released, Slot, Unknown
-from guardstream.providers.google.gemini import REASONS, STOPS
+from guardstream.providers.google.gemini import STOPS
 from guardstream.providers.google.gemini_calls import Calls, call_in, get, parts_of, values_in
 from guardstream.providers.google.written import camel
 from guardstream.providers.spec import (
@@ -24,6 +24,7 @@ from guardstream.providers.spec import (
 )
 from guardstream.providers.toolkit.fields import as_text, fields_of, only, replaced
 from guardstream.providers.toolkit.files import spec_of
+from guardstream.providers.toolkit.reasons import known_reason
 from guardstream.providers.toolkit.streamed import Streamed
 
 _TYPES = "google.genai.types"
@@ -226,7 +227,7 @@ def _finished(event: Mapping[str, Any], choice: int) -> dict[int, FinishReason]:
     if not (reason or code):
         return {choice: "stop"} if get(event, "turn_complete") else {}
     told = as_text(reason or code)
-    ended = REASONS.get(told, "stop" if reason or told == "STOP" else "error")
+    ended = known_reason(told) or ("stop" if reason or told == "STOP" else "error")
     called = any(map(call_in, parts_of(event)))
     return {choice: "tool_calls" if ended == "stop" and called else ended}
 

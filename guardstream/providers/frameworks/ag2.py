@@ -22,6 +22,7 @@ from guardstream.providers.spec import (
 )
 from guardstream.providers.toolkit.fields import fields_of, only, replaced
 from guardstream.providers.toolkit.files import spec_of
+from guardstream.providers.toolkit.reasons import known_reason
 from guardstream.providers.toolkit.streamed import Streamed
 
 _BY_CLASS = spec_of("ag2")
@@ -32,14 +33,6 @@ _STREAMED = {"ModelMessageChunk": "text", "ModelReasoning": "thinking"}
 
 _OVER = frozenset({"ModelMessage", "ModelResponse"})
 """Classes of events that end the texts of a model's response."""
-
-_REASONS: Mapping[str, FinishReason] = {
-    "length": "length",
-    "max_tokens": "length",
-    "tool_calls": "tool_calls",
-    "tool_use": "tool_calls",
-    "content_filter": "content_filter",
-}
 
 
 class AG2(VariedSpecAdapter):
@@ -219,7 +212,7 @@ _BASES = {
 
 def _reason(event: Mapping[str, Any]) -> FinishReason:
     called = bool(fields_of(event.get("tool_calls") or {}).get("calls"))
-    return _REASONS.get(str(event.get("finish_reason")), "tool_calls" if called else "stop")
+    return known_reason(event.get("finish_reason")) or ("tool_calls" if called else "stop")
 
 
 def _call(event: Mapping[str, Any], place: int) -> Mapping[str, Any]:

@@ -24,12 +24,6 @@ from guardstream.providers.toolkit.objects import Event, Objects, model_like
 from guardstream.providers.toolkit.reasons import reason_of
 from guardstream.providers.toolkit.streamed import Streamed
 
-_REASONS: dict[str, FinishReason] = {
-    "interrupted": "cancelled",
-    "error": "error",
-    "exceed_max_iters": "length",
-}
-
 
 class Events(Blocks):
     """Reads a reply's events as JSON."""
@@ -92,7 +86,7 @@ class Events(Blocks):
         return event.get("type") == self.finished and self._reason(event) == "error"
 
     def _reason(self, event: Mapping[str, Any]) -> FinishReason:
-        return reason_of(_REASONS, str(event.get("finished_reason")))
+        return reason_of(str(event.get("finished_reason")))
 
     def extra(self, chunk: Any, slot: Slot, text: str, released: Released) -> Sequence[Any]:
         """Return an event with only `text`, in its reply."""

@@ -23,7 +23,7 @@ from guardstream.providers.adapter import (
     Unknown,
     passes_any,
 )
-from guardstream.providers.anthropic.messages import REASONS, Anthropic
+from guardstream.providers.anthropic.messages import Anthropic
 from guardstream.providers.detection.kinds import CLAUDE_AGENTS
 from guardstream.providers.spec import (
     Spec,
@@ -90,7 +90,7 @@ class _Messages(VariedSpecAdapter):
         self._streamed.note(found)
         new = [piece.slot for piece in found if piece.kind == "delta"]
         if kind == "result":
-            reason = reason_of(REASONS, str(event.get("stop_reason")))
+            reason = reason_of(str(event.get("stop_reason")))
             ended: dict[int, FinishReason] = {0: "error" if event.get("is_error") else reason}
             return Reading(found, (0,), ended, usage=event.get("usage"), complete=new)
         message = fields_of(event.get("message")) or event

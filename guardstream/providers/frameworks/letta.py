@@ -24,13 +24,6 @@ from guardstream.providers.toolkit.reasons import reason_of
 _IDS = ("id", "otid", "run_id", "step_id", "sender_id")
 
 
-_REASONS: dict[str, FinishReason] = {
-    "max_tokens_exceeded": "length",
-    "requires_approval": "tool_calls",
-    "cancelled": "cancelled",
-    **dict.fromkeys(("error", "llm_api_error", "invalid_llm_response"), "error"),
-}
-
 _BESIDE = ("ping", "usage_statistics")
 """Types of events that come between the parts of a message."""
 
@@ -96,7 +89,7 @@ class Letta(SpecAdapter):
                 calls[slot] = Call(str(call["name"]), call.get("tool_call_id"))
         self._open |= dict.fromkeys(piece.slot for piece in pieces if piece.kind == "delta")
         kind, why = event.get("message_type"), event.get("stop_reason")
-        finished = {0: reason_of(_REASONS, str(why))} if kind == "stop_reason" else {}
+        finished = {0: reason_of(str(why))} if kind == "stop_reason" else {}
         usage = chunk if kind == "usage_statistics" else None
         failed = kind == "error_message"
         return Reading(pieces, (0,), finished, failed, calls=calls, usage=usage)

@@ -116,7 +116,7 @@ class MicrosoftAgents(VariedSpecAdapter):
         self._streamed.note(found)
         finished: dict[int, FinishReason] = {}
         if reason := update.get("finish_reason"):
-            finished = {run.choice: reason_of(_REASONS, as_text(reason))}
+            finished = {run.choice: reason_of(as_text(reason))}
             here = {piece.slot for piece in found}
             closed += [slot for slot in self._over(run) if slot not in here]
         usage = [each["usage_details"] for each in contents if each.get("usage_details")]

@@ -31,14 +31,6 @@ _TEXTS = 4096
 _LONGEST = 128
 """The length in code points above which only the digest of a string is remembered."""
 
-_REASONS: dict[str, FinishReason] = {
-    "length": "length",
-    "max_tokens": "length",
-    "tool_calls": "tool_calls",
-    "content_filter": "content_filter",
-    "error": "error",
-}
-
 
 class JSONFormat(SpecAdapter):
     """The adapter for chunks of a format that is described by paths; there is one choice.
@@ -196,7 +188,7 @@ class JSONFormat(SpecAdapter):
 
     def meaning(self, chunk: Any, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:
         ends = self._ends_in(chunk, event)
-        reason = reason_of(_REASONS, str(ends[0])) if ends else "stop"
+        reason = reason_of(str(ends[0])) if ends else "stop"
         return Reading(pieces, (0,), {0: reason} if ends else {})
 
     def _ends_in(self, chunk: Any, event: Mapping[str, Any]) -> list[Any]:

@@ -29,23 +29,6 @@ from guardstream.providers.toolkit.files import spec_of
 from guardstream.providers.toolkit.reasons import reason_of
 from guardstream.providers.toolkit.runs import Runs
 
-REASONS: dict[str, FinishReason] = {
-    "MAX_TOKENS": "length",
-    "SAFETY": "content_filter",
-    "BLOCKLIST": "content_filter",
-    "PROHIBITED_CONTENT": "content_filter",
-    "RECITATION": "content_filter",
-    "SPII": "content_filter",
-    "IMAGE_SAFETY": "content_filter",
-    "IMAGE_PROHIBITED_CONTENT": "content_filter",
-    "IMAGE_RECITATION": "content_filter",
-    "MODEL_ARMOR": "content_filter",
-    "MALFORMED_FUNCTION_CALL": "error",
-    "MALFORMED_RESPONSE": "error",
-    "MISSING_THOUGHT_SIGNATURE": "error",
-    "TOO_MANY_TOOL_CALLS": "error",
-    "UNEXPECTED_TOOL_CALL": "error",
-}
 _NUMBERED = {1: "STOP", 2: "MAX_TOKENS", 3: "SAFETY", 4: "RECITATION", 7: "BLOCKLIST", 8: "SPII"}
 """Reasons as numbers, for which Google's REST clients ask with `$alt=json;enum-encoding=int`;
 Vertex and the Gemini API number some other reasons differently."""
@@ -121,7 +104,7 @@ class Gemini(SpecAdapter):
             return None
         if type(reason) is int:
             reason = _NUMBERED.get(reason, "STOP")
-        ended = reason_of(REASONS, as_text(reason))
+        ended = reason_of(as_text(reason))
         return "tool_calls" if ended == "stop" and choice in self._called else ended
 
     def extra(self, chunk: Any, slot: Slot, text: str, released: Released) -> Sequence[Any]:

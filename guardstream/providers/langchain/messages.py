@@ -106,12 +106,6 @@ def _scanned(args: str) -> tuple[list[str], bool, bool]:
 
 _ENDS = ("finish_reason", "stop_reason", "done_reason", "stopReason")
 
-_REASONS: dict[str, FinishReason] = {
-    **dict.fromkeys(("length", "max_tokens", "MAX_TOKENS"), "length"),
-    **dict.fromkeys(("content_filter", "refusal", "SAFETY"), "content_filter"),
-    **dict.fromkeys(("tool_calls", "tool_use", "function_call", "TOOL_CALL"), "tool_calls"),
-}
-
 _TEXT_FIELDS = {
     "text": ("text",),
     "refusal": ("refusal",),
@@ -322,7 +316,7 @@ class Messages(VariedSpecAdapter):
         last = event.get("chunk_position") == "last" or event.get("type") in _ENDED
         if reason is None and not last:
             return None
-        ended = reason_of(_REASONS, str(reason))
+        ended = reason_of(str(reason))
         return "tool_calls" if ended == "stop" and key in self._called else ended
 
     def _arguments(self, fields: Mapping[str, Any], slot: Slot, text: str) -> dict[str, Any]:

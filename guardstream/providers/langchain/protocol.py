@@ -21,6 +21,7 @@ from guardstream.providers.langchain.values import Values
 from guardstream.providers.spec import Leaf, Path, Spec, VariedSpecAdapter
 from guardstream.providers.toolkit.fields import fields_of, index_in
 from guardstream.providers.toolkit.files import spec_of
+from guardstream.providers.toolkit.reasons import known_reason
 
 TURN = 1000
 """Added to the number of a slot, its block's index, for each earlier message."""
@@ -154,11 +155,6 @@ _DELTAS = {
     "text": ("text-delta", "text"),
     "thinking": ("reasoning-delta", "reasoning"),
     "tool_args": ("tool-call-delta", "args"),
-}
-_REASONS: dict[str, FinishReason] = {
-    **dict.fromkeys(("length", "max_tokens", "MAX_TOKENS"), "length"),
-    **dict.fromkeys(("tool_calls", "tool_use"), "tool_calls"),
-    **dict.fromkeys(("content_filter", "refusal", "SAFETY"), "content_filter"),
 }
 
 
@@ -335,7 +331,7 @@ class LangChainProtocol(VariedSpecAdapter):
             return Reading(pieces, (message.choice,), closed=closed, failed=failed)
         about = fields_of(data.get("metadata"))
         told = str(about.get("finish_reason") or about.get("stop_reason"))
-        reason = _REASONS.get(told, "tool_calls" if message.called else "stop")
+        reason = known_reason(told) or ("tool_calls" if message.called else "stop")
         if data.get("usage") is not None:
             self._usage = data["usage"]
         finished = {message.choice: reason}

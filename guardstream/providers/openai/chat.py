@@ -165,17 +165,6 @@ def bare(chunk: Any, choice: Any, delta: Any, reason: str | None, said: str = ""
     return {name: value for name, value in written.items() if name not in others or value}
 
 
-REASONS: dict[str, FinishReason] = {
-    "stop": "stop",
-    "length": "length",
-    "tool_calls": "tool_calls",
-    "function_call": "tool_calls",
-    "content_filter": "content_filter",
-    "error": "error",
-}
-"""Finish reasons, in the guard's terms."""
-
-
 _MARKS = ("tool_calls", "function_call", "thinking_blocks")
 """Fields of a delta with more than text."""
 
@@ -268,7 +257,7 @@ class OpenAIChat(SpecAdapter):
             indices.append(index)
             reason = values.get("finish_reason")
             if reason:
-                finished[index] = reason_of(REASONS, str(reason))
+                finished[index] = reason_of(str(reason))
             said = fields_of(values.get("delta")).get
             marked = marked or any(map(said, _MARKS))
         usage = event.get("usage")

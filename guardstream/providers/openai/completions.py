@@ -22,13 +22,6 @@ from guardstream.providers.toolkit.fields import fields_of, index_in, replaced
 from guardstream.providers.toolkit.files import spec_of
 from guardstream.providers.toolkit.reasons import reason_of
 
-REASONS: dict[str, FinishReason] = {
-    "stop": "stop",
-    "length": "length",
-    "content_filter": "content_filter",
-    "error": "error",
-}
-
 
 class OpenAICompletions(SpecAdapter):
     """The adapter for legacy completion chunks."""
@@ -55,7 +48,7 @@ class OpenAICompletions(SpecAdapter):
         for place, choice in enumerate(choices):
             reason = fields_of(choice).get("finish_reason") or event.get("finish_reason")
             if reason:
-                finished[index_in(choice, place)] = reason_of(REASONS, reason)
+                finished[index_in(choice, place)] = reason_of(reason)
         indices = [index_in(choice, place) for place, choice in enumerate(choices)]
         return Reading(pieces, indices, finished, usage=event.get("usage"))
 

@@ -21,7 +21,6 @@ from guardstream.providers.openai.responses_names import (
     LIFE,
     OVER,
     PANEL,
-    REASONS,
     STREAMED,
 )
 from guardstream.providers.spec import Leaf, Path, SpecAdapter
@@ -301,6 +300,6 @@ def finish_of(response: Mapping[str, Any]) -> FinishReason:
         return "error"
     if response.get("status") == "incomplete":
         why = fields_of(response.get("incomplete_details")).get("reason")
-        return reason_of(REASONS, why)
+        return reason_of(why)
     items = [fields_of(item).get("type") for item in response.get("output") or ()]
     return "tool_calls" if any(kind in _CLIENT for kind in items) else "stop"

@@ -31,14 +31,6 @@ from guardstream.providers.toolkit.objects import (
 )
 from guardstream.providers.toolkit.reasons import reason_of
 
-_REASONS: dict[str, FinishReason] = {
-    "end_turn": "stop",
-    "max_tokens": "length",
-    "max_turn_requests": "length",
-    "refusal": "content_filter",
-    "cancelled": "cancelled",
-}
-
 _STOPS = {"length": "max_tokens", "content_filter": "refusal", "cancelled": "cancelled"}
 
 _CHANNELS = {"agent_message_chunk": "text", "agent_thought_chunk": "thinking"}
@@ -78,7 +70,7 @@ class Updates(SpecAdapter):
     def meaning(self, chunk: Any, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:
         reason = fields_of(event.get("result")).get("stopReason")
         if reason is not None:
-            return self._ended(pieces, reason_of(_REASONS, str(reason)))
+            return self._ended(pieces, reason_of(str(reason)))
         update = _update_in(event)
         choice = self._choice(event)
         kind = update.get("sessionUpdate")

@@ -100,7 +100,7 @@ class UIMessages(Blocks):
 
     def _reason(self, event: Mapping[str, Any]) -> FinishReason:
         said = event.get("finishReason")
-        return reason_of(_REASONS, str(fields_of(said).get("unified", said)))
+        return reason_of(str(fields_of(said).get("unified", said)))
 
     def _ending(self, reason: FinishReason) -> Mapping[str, Any]:
         """Return why the answer is not complete. Versions of the client before 5.0.92 refuse it."""
@@ -165,7 +165,7 @@ class DataStream(SpecAdapter):
         finished: dict[int, FinishReason] = {}
         last = fields_of(event.get("d"))
         if last:
-            finished[0] = reason_of(_REASONS, str(last.get("finishReason")))
+            finished[0] = reason_of(str(last.get("finishReason")))
         return Reading(
             found,
             (0,),

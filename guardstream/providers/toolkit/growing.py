@@ -26,17 +26,6 @@ _TURN = 1_000_000
 _AGAIN = 1_000
 """Added to the number of a slot each time that a text begins again in the same turn."""
 
-_REASONS: dict[str, FinishReason] = {
-    "length": "length",
-    "max_tokens": "length",
-    "tool_call": "tool_calls",
-    "tool_calls": "tool_calls",
-    "tool_call_results": "tool_calls",
-    "function_calls": "tool_calls",
-    "content_filter": "content_filter",
-    "error": "error",
-}
-
 
 class Growing(VariedSpecAdapter):
     """The base of adapters for such formats.
@@ -360,7 +349,7 @@ class Repeating(Growing):
 
 def _reason(value: Any) -> FinishReason:
     """Return the finish reason of a value, which may be a member of an Enum."""
-    return reason_of(_REASONS, as_text(value))
+    return reason_of(as_text(value))
 
 
 def _is_end(found: Found) -> bool:
