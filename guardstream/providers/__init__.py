@@ -36,7 +36,9 @@ else:
 
 _DESCRIBED = (
     *("anthropic_completions", "tgi", "llama_cpp", "koboldcpp", "workers_ai", "cohere_v1"),
-    *("bedrock_llama", "bedrock_mistral", "bedrock_titan"),
+    *("bedrock_llama", "bedrock_mistral", "bedrock_titan", "dify", "coze", "ragflow", "hunyuan"),
+    *("ernie", "anythingllm", "flowise", "langflow", "onyx", "chat_ui", "langserve_log", "genkit"),
+    "bot_framework",
 )
 """Formats without code."""
 

@@ -38,6 +38,7 @@ from guardstream.providers.toolkit.nodes import (
     REASON,
     USAGE,
     Leaf,
+    OneOf,
     Path,
 )
 from guardstream.providers.toolkit.paths import Steps as Way
@@ -49,6 +50,7 @@ from guardstream.providers.toolkit.places import (
     call_places,
     leaves,
     said_of,
+    value_at,
     values_at,
 )
 from guardstream.providers.toolkit.reasons import reason_of
@@ -136,9 +138,8 @@ class DescribedFormat(SpecAdapter):
             return slot
         told = key_of(self._mark(event, path))
         if told is None:
-            raise AdapterError(
-                f"{self.name}: what tells texts apart is no single value: lead to one in it"
-            )
+            where = "".join("[*]" if step is None else f".{step}" for step in self.means.by[0])
+            raise AdapterError(f"{self.name}: ${where} is no single value: lead to one in it")
         if told not in self._numbers and len(self._numbers) == _TEXTS:
             raise AdapterError(f"{self.name}: more than {_TEXTS} texts are told apart: blocked")
         return slot._replace(number=self._numbers.setdefault(told, len(self._numbers)))
@@ -216,7 +217,8 @@ class DescribedFormat(SpecAdapter):
     def _is_only_end(self, chunk: Any) -> bool:
         """Return whether a chunk is an event whose kind says that the answer has ended."""
         event = fields_of(chunk)
-        return any(_is_kind(event, steps) for steps in self.means.ends)
+        kinds = (steps for steps in self.means.ends if _kind_at(steps))
+        return any(value_at(event, steps) is not None for steps in kinds)
 
     def _of(self, slot: Slot, chunk: Any) -> set[Way]:
         """Return the steps to the texts of a slot in a chunk, which may be without marks.
@@ -263,17 +265,28 @@ class DescribedFormat(SpecAdapter):
             return []
         word = self.words.get(reason, self.words.get("", reason))
         event = fields_of(chunk)
-        for steps in self.means.ends:
-            kind = _kind_of(steps)
-            if kind is not None and event.get(kind.key) != kind.kind:
-                continue
+        steps = next((each for each in self.means.ends if _leads(event, each)), None)
+        if steps is not None:
             return [self._ended(self.without_others(self._quiet(chunk), choice), steps, word)]
-        kind = next(filter(None, map(_kind_of, self.means.ends)))
-        if not isinstance(chunk, dict):
+        if not isinstance(chunk, dict):  # the class of such an event is not known
             return []
-        last: dict[str, Any] = {kind.key: kind.kind}
-        own = next(steps for steps in self.means.ends if _kind_of(steps) == kind)
-        return [last if _is_kind(last, own) else self._ended(last, own, word)]
+        # of several such events, the one that names most of what this one has
+        steps = max(self.means.ends, key=lambda each: len(self._beside(event, each)))
+        made = _with(self._beside(event, steps), steps, _kind_at(steps) or word)
+        return [made if _kind_at(steps) else self._ended(made, steps, word)]
+
+    def _beside(self, event: Mapping[str, Any], steps: Steps) -> dict[str, Any]:
+        """Return what an event of another kind has of this one: its marks, such as ids, if they are
+        marks in both."""
+        spec, first = self.spec, steps[0]
+        own: Any = spec
+        other: Any = spec
+        made: dict[str, Any] = {}
+        if isinstance(first, Only) and isinstance(spec, OneOf):
+            own, other = spec.specs.get(str(event.get(first.key))), spec.specs[first.kind]
+            made[first.key] = first.kind
+        shared = {name for name in _marks(own) & _marks(other) if name not in made}
+        return made | {name: value for name, value in event.items() if name in shared}
 
     def _ended(self, chunk: Any, steps: Steps, word: Any) -> Any:
         """Return a chunk with the format's word for why it ends, where it says that it does."""
@@ -428,15 +441,32 @@ def key_of(value: Any) -> tuple[str, Hashable] | None:
     return ("other", repr(value)) if isinstance(value, (Enum, UUID, *BYTES)) else None
 
 
-def _kind_of(steps: Steps) -> Only | None:
-    """Return the kind of events that some steps lead into; None if they lead into any."""
-    return steps[0] if steps and isinstance(steps[0], Only) else None
+def _marks(spec: Any) -> set[str]:
+    """Return the names of an object's fields that are marks."""
+    fields = spec.items() if isinstance(spec, dict) else ()
+    kinds = ("meta", "keep", "number")
+    return {
+        name
+        for name, leaf in fields
+        if isinstance(leaf, Leaf) and leaf.kind in kinds and leaf != USAGE
+    }
 
 
-def _is_kind(event: Mapping[str, Any], steps: Steps) -> bool:
-    """Return whether the value at the end of some steps is the kind of an event itself."""
-    kind = _kind_of(steps)
-    return kind is not None and steps[1:] == (kind.key,) and event.get(kind.key) == kind.kind
+def _kind_at(steps: Steps) -> str | None:
+    """Return the kind that objects have at the end of some steps, where these lead to what tells
+    their kind; None if they lead to anything else."""
+    *_, before, last = (None, *steps)
+    return before.kind if isinstance(before, Only) and before.key == last else None
+
+
+def _leads(event: Mapping[str, Any], steps: Steps) -> bool:
+    """Return whether some steps may lead to a value in an event of its kind."""
+    for at, step in enumerate(steps):
+        if isinstance(step, Only):
+            told = (fields_of(value).get(step.key) for _, value in values_at(event, steps[:at]))
+            if step.kind not in told:
+                return False
+    return True
 
 
 def _with(value: Any, steps: Steps, new: Any) -> Any:
@@ -468,6 +498,7 @@ def settings_of(content: Mapping[str, Any]) -> dict[str, Any]:
         "sse_end": last["data"],
         "sse_end_name": last.get("event", ""),
         "signs_end": content.get("always_ends", False),
+        "by_event": content.get("by_event", False),
         "reasons": content.get("reasons", {}),
         "words": content.get("words", {}),
         "padding": frozenset(content.get("padding", ())),

@@ -206,27 +206,38 @@ def own_formats(policy: Policy, unknown: Unknown) -> Mapping[str, JSONFormat]:
     """Return the formats that a policy describes, by name."""
     if not policy.file.formats:
         return {}
-    from guardstream.providers.generic.json_format import JSONFormat
-
     taken = [name for name in policy.file.formats if is_known(name)]
     if taken:
         where = policy.place("formats", taken[0])
         raise PolicyError(f"{where}: the format {taken[0]!r} is built in: choose another name")
-    return {
-        name: JSONFormat(
+    return {name: _own_format(policy, name, unknown) for name in policy.file.formats}
+
+
+def _own_format(policy: Policy, name: str, unknown: Unknown) -> JSONFormat:
+    """Return a format that a policy describes. PolicyError for a description that cannot be
+    read."""
+    from guardstream.providers.generic.json_format import JSONFormat
+
+    file = policy.file.formats[name]
+    try:
+        return JSONFormat(
             name,
-            text=file.text,
+            text=file.text or (),
             thinking=file.thinking or (),
             tool_args=file.tool_args or (),
             by=file.by,
             copies=file.copies or (),
             done=file.done,
-            end=file.last,
             harmless=file.harmless or (),
+            event=file.event,
+            define=file.define,
+            reasons=file.reasons,
+            words=dict(file.words.items()) if file.words else None,
+            end=file.last,
             unknown=unknown,
         )
-        for name, file in policy.file.formats.items()
-    }
+    except ValueError as error:
+        raise PolicyError(f"{policy.place('formats', name)}: {error}") from None
 
 
 def check_reads_text(adapter: Adapter[Any]) -> None:
