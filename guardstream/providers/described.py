@@ -76,11 +76,14 @@ class Meaning:
     def __init__(self, spec: Any) -> None:
         at: dict[Leaf, list[Steps]] = {}
         self.texts: set[Steps] = set()
+        self.placed: list[tuple[Steps, Leaf]] = []  # the texts of deltas
         self.ends: list[Steps] = []
         for steps, leaf in leaves(spec):
             at.setdefault(leaf, []).append(steps)
             if leaf.kind in ("delta", "copy", "grown"):
                 self.texts.add(steps)
+            if leaf.kind == "delta":
+                self.placed.append((steps, leaf))
             if leaf == END:
                 self.ends.append(steps)
         self.choice = next(iter(at.get(CHOICE, ())), None)
@@ -170,10 +173,10 @@ class DescribedFormat(SpecAdapter):
         complete: list[Slot] = []
         closed = list(calls.over)
         if self._runs is not None:
+            for slot in calls.begun:
+                self._runs.stop(slot.choice)
             pieces, over, complete = self._runs.number(pieces)
             closed += over
-        for slot in calls.begun:
-            self._runs.stop(slot.choice) if self._runs is not None else None
         texts = [piece.slot for piece in pieces if piece.kind in ("delta", "whole")]
         if any(each.leaf == CLOSES for each in found):
             closed += [slot for slot in self._open if slot.channel != "tool_args"]
@@ -254,8 +257,22 @@ class DescribedFormat(SpecAdapter):
                 updates[each.steps] = released(slot) if mine else ""
             elif each.leaf.kind == "end":
                 updates[each.steps] = None
+        if not given:
+            return self._anew(chunk, slot, text)
         updates |= self._silent_about(chunk)
-        return [self.without_others(rebuilt(chunk, updates), slot.choice)] if given else []
+        return [self.without_others(rebuilt(chunk, updates), slot.choice)]
+
+    def _anew(self, chunk: Any, slot: Slot, text: str) -> Sequence[Any]:
+        """Return a chunk with only `text`, in the first place of such a text, if the last chunk has
+        none."""
+        event = fields_of(chunk)
+        own = (steps for steps, leaf in self.means.placed if leaf.channel == slot.channel)
+        steps = next(own, None)
+        if steps is None or slot.channel == "tool_args":
+            return ()
+        like = self.silent(chunk) if _leads(event, steps) else self._beside(event, steps)
+        can_be_made = isinstance(chunk, dict) or (_leads(event, steps) and _is_there(like, steps))
+        return [_with(like, steps, text)] if can_be_made else ()
 
     def end(
         self, chunk: Any, choice: int, reason: FinishReason, released: Released
@@ -457,6 +474,11 @@ def _kind_at(steps: Steps) -> str | None:
     their kind; None if they lead to anything else."""
     *_, before, last = (None, *steps)
     return before.kind if isinstance(before, Only) and before.key == last else None
+
+
+def _is_there(chunk: Any, steps: Steps) -> bool:
+    """Return whether a chunk has all objects on the way of some steps."""
+    return next(values_at(chunk, steps[:-1]), None) is not None
 
 
 def _leads(event: Mapping[str, Any], steps: Steps) -> bool:
