@@ -310,6 +310,8 @@ class FormatFile(Model):
     """The path of a value in the last chunk that is neither false, empty nor zero."""
     harmless: _Paths = None
     """The paths of strings that are not text: ids, types, names."""
+    like: Annotated[str, Field(min_length=1)] | None = None
+    """A format of the package that this one is like: `event` has what differs."""
     event: Annotated[dict[str, Any], Field(min_length=1)] | None = None
     """What the fields of a chunk hold, in the shape of a chunk, in place of paths."""
     define: dict[str, Any] | None = None
@@ -333,10 +335,11 @@ class FormatFile(Model):
         texts = [path for each in lists for path in each or ()]
         done = "" if self.done in (self.copies or ()) else self.done or ""
         paths = [*texts, *(self.harmless or ()), self.by or "", done]
-        if self.event is not None and any(paths):
-            raise ValueError("'event' and paths both say what chunks hold: leave out one of them")
-        if self.event is None and not self.text:
-            raise ValueError("needs 'text', the path of the answer, or 'event'")
+        described = "event" if self.event else "like" if self.like else None
+        if described and any(paths):
+            raise ValueError(f"{described!r} and paths both say what chunks hold: leave out one")
+        if not described and not self.text:
+            raise ValueError("needs 'text', the path of the answer, or 'event', or 'like'")
         if self.define is not None and self.event is None:
             raise ValueError("'define' has parts of 'event', which is missing")
         twice = sorted({path for path in paths if path and paths.count(path) > 1})

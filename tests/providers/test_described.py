@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from guardstream import Guard, Policy
+from guardstream import Guard, Policy, PolicyError
 from guardstream.providers import ADAPTERS, JSONFormat, detect
 from guardstream.providers.described import DescribedFormat
 from guardstream.providers.toolkit import files
@@ -333,3 +333,33 @@ def test_a_policy_describes_a_format() -> None:
 def test_paths_and_events_are_not_mixed() -> None:
     with pytest.raises(ValueError, match="text= and event= both say what events hold"):
         JSONFormat("mine", text="$.a", event={"a": "text"})
+
+
+def _like(base: str, event: Event) -> Guard:
+    rules = {"rules": [{"id": "name", "words": [WORD], "replacement": "[codename]"}]}
+    return _guard(json.dumps({"formats": {"mine": {"like": base, "event": event}}, **rules}))
+
+
+def _chunk(**delta: str) -> Event:
+    return {"object": "chat.completion.chunk", "choices": [{"index": 0, "delta": delta}]}
+
+
+def test_a_format_is_like_another_one_with_changes() -> None:
+    event = {"choices": [{"delta": {"say": "text", "plan": "thinking.plan"}}], "trace": "mark"}
+    events = [
+        _chunk(plan="so blue"),
+        _chunk(plan="bird"),
+        _chunk(say="the blue"),
+        _chunk(say="bird"),
+    ]
+    stream = _like("openai_chat", event).wrap_sync(events)
+    out = json.dumps([*stream])
+    assert stream.result.text == "the [codename]"
+    assert stream.result.channels[0, "thinking"] == "so [codename]"
+    assert "blue" not in out
+
+
+def test_a_format_is_like_one_that_is_described_in_one_piece() -> None:
+    for base in ("nothing", "strands", "langchain"):
+        with pytest.raises(PolicyError, match=f"no format like '{base}' can be described"):
+            _like(base, {"say": "text"})

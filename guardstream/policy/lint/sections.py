@@ -64,7 +64,7 @@ def _nothing(built: CompiledPolicy) -> Iterator[Problem]:
 def _endless(built: CompiledPolicy) -> Iterator[Problem]:
     """Warn of formats that do not say how they end."""
     for name, file in (built.file.formats or {}).items():
-        if not (file.done or file.end or _says_done(file.event)) and name in (
+        if not (file.done or file.end or file.like or _says_done(file.event)) and name in (
             built.source.file.formats or {}
         ):
             mark = built.source.document.key_mark(("formats", name))

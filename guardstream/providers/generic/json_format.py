@@ -89,8 +89,10 @@ class JSONFormat(DescribedFormat):
             both = next(argument for argument, given in paths.items() if given)
             raise ValueError(f"format {name!r}: {both}= and event= both say what events hold")
         else:
-            spec = _read(name, event, define or {})
-        self._described = _names_in(spec)
+            spec = read_event(name, event, define or {})
+            if not any(leaf[:2] == ("delta", "text") for _, leaf in leaves_of(spec)):
+                raise ValueError(f"format {name!r}: no field of its events has the role 'text'")
+        self._described = names_in(spec)
         self.spec = _with_marks(spec, self.marks)  # type: ignore[misc]
         self.means = Meaning(self.spec)  # type: ignore[misc]
         self.repeats = self.means.has_copies
@@ -174,16 +176,13 @@ def _leaves(name: str, given: Mapping[str, Any]) -> dict[str, Leaf]:
     return leaves
 
 
-def _read(name: str, event: Mapping[str, Any], define: Mapping[str, Any]) -> Spec:
-    """Return the spec of what events hold."""
+def read_event(name: str, event: Mapping[str, Any], define: Mapping[str, Any]) -> Spec:
+    """Return the spec of what events hold. ValueError for what cannot be read."""
     notation = Notation(define, lambda other: described(other).notation)
     try:
-        spec = notation.spec(event)
+        return notation.spec(event)
     except ValueError as error:
         raise ValueError(f"format {name!r}: {error}") from None
-    if not any(leaf[:2] == ("delta", "text") for _, leaf in leaves_of(spec)):
-        raise ValueError(f"format {name!r}: no field of its events has the role 'text'")
-    return spec
 
 
 def _paths(name: str, argument: str, paths: Any) -> Collection[str]:
@@ -215,10 +214,10 @@ def _spec_of(leaves: Mapping[str, Leaf]) -> Spec:
     return result
 
 
-def _names_in(spec: Any) -> frozenset[str]:
+def names_in(spec: Any) -> frozenset[str]:
     """Return the names of the fields of events."""
     if isinstance(spec, OneOf):
-        return frozenset({spec.key}).union(*map(_names_in, spec.specs.values()))
+        return frozenset({spec.key}).union(*map(names_in, spec.specs.values()))
     return frozenset(spec) if isinstance(spec, dict) else frozenset()
 
 
