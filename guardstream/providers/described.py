@@ -16,7 +16,7 @@ chunk that ends a choice is that, with the format's word in place of what is `do
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Collection, Hashable, Mapping, Sequence
 from enum import Enum
 from functools import cache
 from hashlib import blake2b
@@ -66,6 +66,9 @@ _LONGEST = 128
 _OPEN = frozenset({"null", "none", "not_finished"})
 """What sources say in place of a reason while an answer goes on, in lower case."""
 
+_PLAIN = frozenset({"delta", "meta", "item", "unknown", "mark", "about"})
+"""Kinds of leaves that mean nothing besides their own text."""
+
 _TOOLS = ("tool_result",)
 """Fields of texts that come between two texts of an answer, as calls do."""
 
@@ -90,6 +93,7 @@ class Meaning:
         self.reason = next(iter(at.get(REASON, ())), None)
         self.by = at.get(BY, [])
         self.calls = call_places(spec)
+        self.has_closes = CLOSES in at
         self.has_copies = any(leaf.kind == "copy" for leaf in at)
 
 
@@ -127,7 +131,7 @@ class DescribedFormat(SpecAdapter):
 
     def read(self, chunk: Any) -> Reading:
         """Find the text in `chunk`, in which calls may begin."""
-        if self._alike is None or self.alike(chunk) is None:
+        if self.means.calls and (self._alike is None or self.alike(chunk) is None):
             self._calls.read(fields_of(chunk), self._choice)
         return super().read(chunk)
 
@@ -168,7 +172,10 @@ class DescribedFormat(SpecAdapter):
         return None
 
     def meaning(self, chunk: Any, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:
-        found = self._read(chunk, event).found
+        read = self._read(chunk, event)
+        choices = (0,) if self.means.choice is None else sorted({p.slot.choice for p in pieces})
+        if self._runs is None and read.kinds <= _PLAIN:  # the common case
+            return Reading(pieces, choices)
         calls = self._calls
         complete: list[Slot] = []
         closed = list(calls.over)
@@ -178,24 +185,30 @@ class DescribedFormat(SpecAdapter):
             pieces, over, complete = self._runs.number(pieces)
             closed += over
         texts = [piece.slot for piece in pieces if piece.kind in ("delta", "whole")]
-        if any(each.leaf == CLOSES for each in found):
-            closed += [slot for slot in self._open if slot.channel != "tool_args"]
         closed += calls.passed_by(texts)
-        ends = self._ends(event, found)
-        self._open.update(dict.fromkeys(texts))
-        for slot in (*closed, *complete):
-            self._open.pop(slot, None)
-        choices = sorted({*ends, *(slot.choice for slot in texts)}) or [0]
+        if self.means.has_closes:
+            closed += self._closed(read.found, texts, {*closed, *complete})
+        ends = self._ends(event, read.found)
         return Reading(
             pieces,
-            choices,
+            sorted({*choices, *ends}) or (0,),
             ends,
             any(piece.slot.field == "error" for piece in pieces),
             list(dict.fromkeys(closed)),
             calls=calls.begun,
-            usage=next((each.value for each in found if each.leaf == USAGE), None),
+            usage=next((each.value for each in read.found if each.leaf == USAGE), None),
             complete=[*complete, *calls.complete],
         )
+
+    def _closed(
+        self, found: Sequence[Any], texts: Sequence[Slot], over: Collection[Slot]
+    ) -> list[Slot]:
+        """Return the texts that end because a chunk says so; note those that are open then."""
+        ended = [*self._open] if any(each.leaf == CLOSES for each in found) else []
+        self._open.update((slot, None) for slot in texts if slot.channel != "tool_args")
+        for slot in (*over, *ended):
+            self._open.pop(slot, None)
+        return ended
 
     def _ends(self, event: Mapping[str, Any], found: Sequence[Any]) -> dict[int, FinishReason]:
         """Return the choices that a chunk ends, and why."""
