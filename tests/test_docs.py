@@ -29,7 +29,8 @@ from tests.support.watching import Watching
 ROOT = Path(__file__).resolve().parent.parent
 
 PAGE = "".join(
-    (ROOT / "docs" / name).read_text(encoding="utf-8") for name in ("policies.md", "running.md")
+    (ROOT / "docs" / name).read_text(encoding="utf-8")
+    for name in ("policies.md", "running.md", "formats.md")
 )
 
 BLOCKS = re.findall(r"```(yaml|text|json|python)\n(.*?)```", PAGE, re.DOTALL)

@@ -252,7 +252,10 @@ SETTINGS: Mapping[str, Mapping[str, str]] = {
     "guardstream.providers.JSONFormat": {
         **{
             name: f"formats.*.{name}"
-            for name in ("thinking", "tool_args", "by", "copies", "done", "end", "harmless")
+            for name in (
+                *("text", "thinking", "tool_args", "by", "copies", "done", "harmless"),
+                *("event", "define", "reasons", "words", "end"),
+            )
         },
         "unknown": "unknown",
     },

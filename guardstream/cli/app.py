@@ -12,6 +12,7 @@ from typing import Annotated
 import typer
 
 from guardstream.cli.bulk_commands import bulk
+from guardstream.cli.format_commands import formats
 from guardstream.cli.key_commands import keys
 from guardstream.cli.options import (
     AfterArgument,
@@ -40,6 +41,7 @@ app = typer.Typer(
 )
 app.add_typer(keys)
 app.add_typer(bulk)
+app.add_typer(formats)
 
 
 def _version(wanted: bool) -> None:

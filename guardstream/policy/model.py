@@ -22,7 +22,7 @@ from pydantic import (
 )
 from pydantic_core import CoreSchema
 
-from guardstream.events import Action, Channel, Severity
+from guardstream.events import Action, Channel, FinishReason, Severity
 from guardstream.jsonpath import check_apart, check_by, steps_of
 from guardstream.policy.operational import (
     AuditFile,
@@ -279,7 +279,9 @@ class UnknownFile(Model):
     """Paths that pass, in the form of errors and findings: `$.choices[*].obfuscation`."""
 
 
-_Paths = Annotated[list[PathText] | None, BeforeValidator(_listed), _OneOrMore()]
+_Paths = Annotated[
+    Annotated[list[PathText], Field(min_length=1)] | None, BeforeValidator(_listed), _OneOrMore()
+]
 
 
 class EndFile(Model):
@@ -292,9 +294,9 @@ class EndFile(Model):
 
 
 class FormatFile(Model):
-    """A JSON format of your own, by the paths in its chunks."""
+    """A JSON format of your own, by the paths in its chunks or by what they hold."""
 
-    text: Annotated[list[PathText], BeforeValidator(_listed), Field(min_length=1), _OneOrMore()]
+    text: _Paths = None
     """The path of the next piece of the answer."""
     thinking: _Paths = None
     """The path of the next piece of thinking."""
@@ -306,10 +308,20 @@ class FormatFile(Model):
     """The path of the whole answer so far."""
     done: PathText | None = None
     """The path of a value in the last chunk that is neither false, empty nor zero."""
-    end: Annotated[str, Field(min_length=1)] | EndFile | None = None
-    """The event that ends a stream which the guard ends: its data, such as `[DONE]`, or more."""
     harmless: _Paths = None
     """The paths of strings that are not text: ids, types, names."""
+    like: Annotated[str, Field(min_length=1)] | None = None
+    """A format of the package that this one is like: `event` has what differs."""
+    event: Annotated[dict[str, Any], Field(min_length=1)] | None = None
+    """What the fields of a chunk hold, in the shape of a chunk, in place of paths."""
+    define: dict[str, Any] | None = None
+    """Parts of `event`, by the names by which it refers to them."""
+    reasons: dict[str, FinishReason] | None = None
+    """Why answers end, by the format's own words."""
+    words: dict[FinishReason, str] | None = None
+    """The format's own words for why an answer ends, where the guard ends it."""
+    end: Annotated[str, Field(min_length=1)] | EndFile | None = None
+    """The event that ends a stream which the guard ends: its data, such as `[DONE]`, or more."""
 
     @property
     def last(self) -> str | dict[str, str] | None:
@@ -323,6 +335,13 @@ class FormatFile(Model):
         texts = [path for each in lists for path in each or ()]
         done = "" if self.done in (self.copies or ()) else self.done or ""
         paths = [*texts, *(self.harmless or ()), self.by or "", done]
+        described = "event" if self.event else "like" if self.like else None
+        if described and any(paths):
+            raise ValueError(f"{described!r} and paths both say what chunks hold: leave out one")
+        if not described and not self.text:
+            raise ValueError("needs 'text', the path of the answer, or 'event', or 'like'")
+        if self.define is not None and self.event is None:
+            raise ValueError("'define' has parts of 'event', which is missing")
         twice = sorted({path for path in paths if path and paths.count(path) > 1})
         if twice:
             raise ValueError(f"the path {twice[0]!r} is used for two things")

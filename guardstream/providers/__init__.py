@@ -36,7 +36,9 @@ else:
 
 _DESCRIBED = (
     *("anthropic_completions", "tgi", "llama_cpp", "koboldcpp", "workers_ai", "cohere_v1"),
-    *("bedrock_llama", "bedrock_mistral", "bedrock_titan"),
+    *("bedrock_llama", "bedrock_mistral", "bedrock_titan", "dify", "coze", "ragflow", "hunyuan"),
+    *("ernie", "anythingllm", "flowise", "langflow", "onyx", "chat_ui", "langserve_log", "genkit"),
+    *("bot_framework", "writer", "kosong", "livekit"),
 )
 """Formats without code."""
 
@@ -73,11 +75,9 @@ ADAPTERS: Mapping[str, type[Any]] = LazyMapping(
         "langgraph_events": "guardstream.providers.langchain.graph:LangGraphEvents",
         "pydantic_ai": "guardstream.providers.pydantic_ai.events:PydanticAI",
         "pydantic_ai_responses": "guardstream.providers.pydantic_ai.responses:PydanticAIResponses",
-        "kosong": "guardstream.providers.frameworks.kosong:Kosong",
         "assistants": "guardstream.providers.openai.assistants:Assistants",
         "interactions": "guardstream.providers.google.interactions:Interactions",
         "watsonx": "guardstream.providers.watsonx:Watsonx",
-        "writer": "guardstream.providers.writer:Writer",
         **{name: f"guardstream.providers.described:described_as:{name}" for name in _DESCRIBED},
         "ui_messages": "guardstream.providers.protocols.ui_messages:UIMessages",
         "model_parts": "guardstream.providers.protocols.ui_messages:ModelParts",
@@ -99,7 +99,6 @@ ADAPTERS: Mapping[str, type[Any]] = LazyMapping(
         "lmstudio": "guardstream.providers.lmstudio:LMStudio",
         "xai": "guardstream.providers.xai:XAI",
         "letta": "guardstream.providers.frameworks.letta:Letta",
-        "livekit": "guardstream.providers.frameworks.livekit:LiveKit",
         "llm": "guardstream.providers.frameworks.llm:LLM",
         "mirascope": "guardstream.providers.frameworks.mirascope:Mirascope",
         "openai_agents": "guardstream.providers.frameworks.openai_agents:OpenAIAgents",

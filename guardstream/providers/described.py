@@ -16,7 +16,7 @@ chunk that ends a choice is that, with the format's word in place of what is `do
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Collection, Hashable, Mapping, Sequence
 from enum import Enum
 from functools import cache
 from hashlib import blake2b
@@ -38,6 +38,7 @@ from guardstream.providers.toolkit.nodes import (
     REASON,
     USAGE,
     Leaf,
+    OneOf,
     Path,
 )
 from guardstream.providers.toolkit.paths import Steps as Way
@@ -49,6 +50,7 @@ from guardstream.providers.toolkit.places import (
     call_places,
     leaves,
     said_of,
+    value_at,
     values_at,
 )
 from guardstream.providers.toolkit.reasons import reason_of
@@ -64,6 +66,9 @@ _LONGEST = 128
 _OPEN = frozenset({"null", "none", "not_finished"})
 """What sources say in place of a reason while an answer goes on, in lower case."""
 
+_PLAIN = frozenset({"delta", "meta", "item", "unknown", "mark", "about"})
+"""Kinds of leaves that mean nothing besides their own text."""
+
 _TOOLS = ("tool_result",)
 """Fields of texts that come between two texts of an answer, as calls do."""
 
@@ -74,17 +79,21 @@ class Meaning:
     def __init__(self, spec: Any) -> None:
         at: dict[Leaf, list[Steps]] = {}
         self.texts: set[Steps] = set()
+        self.placed: list[tuple[Steps, Leaf]] = []  # the texts of deltas
         self.ends: list[Steps] = []
         for steps, leaf in leaves(spec):
             at.setdefault(leaf, []).append(steps)
             if leaf.kind in ("delta", "copy", "grown"):
                 self.texts.add(steps)
+            if leaf.kind == "delta":
+                self.placed.append((steps, leaf))
             if leaf == END:
                 self.ends.append(steps)
         self.choice = next(iter(at.get(CHOICE, ())), None)
         self.reason = next(iter(at.get(REASON, ())), None)
         self.by = at.get(BY, [])
         self.calls = call_places(spec)
+        self.has_closes = CLOSES in at
         self.has_copies = any(leaf.kind == "copy" for leaf in at)
 
 
@@ -122,7 +131,7 @@ class DescribedFormat(SpecAdapter):
 
     def read(self, chunk: Any) -> Reading:
         """Find the text in `chunk`, in which calls may begin."""
-        if self._alike is None or self.alike(chunk) is None:
+        if self.means.calls and (self._alike is None or self.alike(chunk) is None):
             self._calls.read(fields_of(chunk), self._choice)
         return super().read(chunk)
 
@@ -136,9 +145,8 @@ class DescribedFormat(SpecAdapter):
             return slot
         told = key_of(self._mark(event, path))
         if told is None:
-            raise AdapterError(
-                f"{self.name}: what tells texts apart is no single value: lead to one in it"
-            )
+            where = "".join("[*]" if step is None else f".{step}" for step in self.means.by[0])
+            raise AdapterError(f"{self.name}: ${where} is no single value: lead to one in it")
         if told not in self._numbers and len(self._numbers) == _TEXTS:
             raise AdapterError(f"{self.name}: more than {_TEXTS} texts are told apart: blocked")
         return slot._replace(number=self._numbers.setdefault(told, len(self._numbers)))
@@ -164,34 +172,43 @@ class DescribedFormat(SpecAdapter):
         return None
 
     def meaning(self, chunk: Any, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:
-        found = self._read(chunk, event).found
+        read = self._read(chunk, event)
+        choices = (0,) if self.means.choice is None else sorted({p.slot.choice for p in pieces})
+        if self._runs is None and read.kinds <= _PLAIN:  # the common case
+            return Reading(pieces, choices)
         calls = self._calls
         complete: list[Slot] = []
         closed = list(calls.over)
         if self._runs is not None:
+            for slot in calls.begun:
+                self._runs.stop(slot.choice)
             pieces, over, complete = self._runs.number(pieces)
             closed += over
-        for slot in calls.begun:
-            self._runs.stop(slot.choice) if self._runs is not None else None
         texts = [piece.slot for piece in pieces if piece.kind in ("delta", "whole")]
-        if any(each.leaf == CLOSES for each in found):
-            closed += [slot for slot in self._open if slot.channel != "tool_args"]
         closed += calls.passed_by(texts)
-        ends = self._ends(event, found)
-        self._open.update(dict.fromkeys(texts))
-        for slot in (*closed, *complete):
-            self._open.pop(slot, None)
-        choices = sorted({*ends, *(slot.choice for slot in texts)}) or [0]
+        if self.means.has_closes:
+            closed += self._closed(read.found, texts, {*closed, *complete})
+        ends = self._ends(event, read.found)
         return Reading(
             pieces,
-            choices,
+            sorted({*choices, *ends}) or (0,),
             ends,
             any(piece.slot.field == "error" for piece in pieces),
             list(dict.fromkeys(closed)),
             calls=calls.begun,
-            usage=next((each.value for each in found if each.leaf == USAGE), None),
+            usage=next((each.value for each in read.found if each.leaf == USAGE), None),
             complete=[*complete, *calls.complete],
         )
+
+    def _closed(
+        self, found: Sequence[Any], texts: Sequence[Slot], over: Collection[Slot]
+    ) -> list[Slot]:
+        """Return the texts that end because a chunk says so; note those that are open then."""
+        ended = [*self._open] if any(each.leaf == CLOSES for each in found) else []
+        self._open.update((slot, None) for slot in texts if slot.channel != "tool_args")
+        for slot in (*over, *ended):
+            self._open.pop(slot, None)
+        return ended
 
     def _ends(self, event: Mapping[str, Any], found: Sequence[Any]) -> dict[int, FinishReason]:
         """Return the choices that a chunk ends, and why."""
@@ -216,7 +233,8 @@ class DescribedFormat(SpecAdapter):
     def _is_only_end(self, chunk: Any) -> bool:
         """Return whether a chunk is an event whose kind says that the answer has ended."""
         event = fields_of(chunk)
-        return any(_is_kind(event, steps) for steps in self.means.ends)
+        kinds = (steps for steps in self.means.ends if _kind_at(steps))
+        return any(value_at(event, steps) is not None for steps in kinds)
 
     def _of(self, slot: Slot, chunk: Any) -> set[Way]:
         """Return the steps to the texts of a slot in a chunk, which may be without marks.
@@ -252,8 +270,22 @@ class DescribedFormat(SpecAdapter):
                 updates[each.steps] = released(slot) if mine else ""
             elif each.leaf.kind == "end":
                 updates[each.steps] = None
+        if not given:
+            return self._anew(chunk, slot, text)
         updates |= self._silent_about(chunk)
-        return [self.without_others(rebuilt(chunk, updates), slot.choice)] if given else []
+        return [self.without_others(rebuilt(chunk, updates), slot.choice)]
+
+    def _anew(self, chunk: Any, slot: Slot, text: str) -> Sequence[Any]:
+        """Return a chunk with only `text`, in the first place of such a text, if the last chunk has
+        none."""
+        event = fields_of(chunk)
+        own = (steps for steps, leaf in self.means.placed if leaf.channel == slot.channel)
+        steps = next(own, None)
+        if steps is None or slot.channel == "tool_args":
+            return ()
+        like = self.silent(chunk) if _leads(event, steps) else self._beside(event, steps)
+        can_be_made = isinstance(chunk, dict) or (_leads(event, steps) and _is_there(like, steps))
+        return [_with(like, steps, text)] if can_be_made else ()
 
     def end(
         self, chunk: Any, choice: int, reason: FinishReason, released: Released
@@ -263,17 +295,28 @@ class DescribedFormat(SpecAdapter):
             return []
         word = self.words.get(reason, self.words.get("", reason))
         event = fields_of(chunk)
-        for steps in self.means.ends:
-            kind = _kind_of(steps)
-            if kind is not None and event.get(kind.key) != kind.kind:
-                continue
+        steps = next((each for each in self.means.ends if _leads(event, each)), None)
+        if steps is not None:
             return [self._ended(self.without_others(self._quiet(chunk), choice), steps, word)]
-        kind = next(filter(None, map(_kind_of, self.means.ends)))
-        if not isinstance(chunk, dict):
+        if not isinstance(chunk, dict):  # the class of such an event is not known
             return []
-        last: dict[str, Any] = {kind.key: kind.kind}
-        own = next(steps for steps in self.means.ends if _kind_of(steps) == kind)
-        return [last if _is_kind(last, own) else self._ended(last, own, word)]
+        # of several such events, the one that names most of what this one has
+        steps = max(self.means.ends, key=lambda each: len(self._beside(event, each)))
+        made = _with(self._beside(event, steps), steps, _kind_at(steps) or word)
+        return [made if _kind_at(steps) else self._ended(made, steps, word)]
+
+    def _beside(self, event: Mapping[str, Any], steps: Steps) -> dict[str, Any]:
+        """Return what an event of another kind has of this one: its marks, such as ids, if they are
+        marks in both."""
+        spec, first = self.spec, steps[0]
+        own: Any = spec
+        other: Any = spec
+        made: dict[str, Any] = {}
+        if isinstance(first, Only) and isinstance(spec, OneOf):
+            own, other = spec.specs.get(str(event.get(first.key))), spec.specs[first.kind]
+            made[first.key] = first.kind
+        shared = {name for name in _marks(own) & _marks(other) if name not in made}
+        return made | {name: value for name, value in event.items() if name in shared}
 
     def _ended(self, chunk: Any, steps: Steps, word: Any) -> Any:
         """Return a chunk with the format's word for why it ends, where it says that it does."""
@@ -428,15 +471,37 @@ def key_of(value: Any) -> tuple[str, Hashable] | None:
     return ("other", repr(value)) if isinstance(value, (Enum, UUID, *BYTES)) else None
 
 
-def _kind_of(steps: Steps) -> Only | None:
-    """Return the kind of events that some steps lead into; None if they lead into any."""
-    return steps[0] if steps and isinstance(steps[0], Only) else None
+def _marks(spec: Any) -> set[str]:
+    """Return the names of an object's fields that are marks."""
+    fields = spec.items() if isinstance(spec, dict) else ()
+    kinds = ("meta", "keep", "number")
+    return {
+        name
+        for name, leaf in fields
+        if isinstance(leaf, Leaf) and leaf.kind in kinds and leaf != USAGE
+    }
 
 
-def _is_kind(event: Mapping[str, Any], steps: Steps) -> bool:
-    """Return whether the value at the end of some steps is the kind of an event itself."""
-    kind = _kind_of(steps)
-    return kind is not None and steps[1:] == (kind.key,) and event.get(kind.key) == kind.kind
+def _kind_at(steps: Steps) -> str | None:
+    """Return the kind that objects have at the end of some steps, where these lead to what tells
+    their kind; None if they lead to anything else."""
+    *_, before, last = (None, *steps)
+    return before.kind if isinstance(before, Only) and before.key == last else None
+
+
+def _is_there(chunk: Any, steps: Steps) -> bool:
+    """Return whether a chunk has all objects on the way of some steps."""
+    return next(values_at(chunk, steps[:-1]), None) is not None
+
+
+def _leads(event: Mapping[str, Any], steps: Steps) -> bool:
+    """Return whether some steps may lead to a value in an event of its kind."""
+    for at, step in enumerate(steps):
+        if isinstance(step, Only):
+            told = (fields_of(value).get(step.key) for _, value in values_at(event, steps[:at]))
+            if step.kind not in told:
+                return False
+    return True
 
 
 def _with(value: Any, steps: Steps, new: Any) -> Any:
@@ -468,6 +533,7 @@ def settings_of(content: Mapping[str, Any]) -> dict[str, Any]:
         "sse_end": last["data"],
         "sse_end_name": last.get("event", ""),
         "signs_end": content.get("always_ends", False),
+        "by_event": content.get("by_event", False),
         "reasons": content.get("reasons", {}),
         "words": content.get("words", {}),
         "padding": frozenset(content.get("padding", ())),

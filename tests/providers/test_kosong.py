@@ -9,8 +9,7 @@ import pytest
 from pydantic import BaseModel
 
 from guardstream import AdapterError, Guard, Policy, extract
-from guardstream.providers import detect
-from guardstream.providers.frameworks.kosong import Kosong
+from guardstream.providers import detect, named
 from tests.extract.test_extract import collect
 from tests.providers.laws import GUARD, cuttings, in_any_cut, left_raw, lines, unchanged
 
@@ -150,10 +149,10 @@ def test_held_text_goes_out_before_a_part_of_another_kind() -> None:
 
 def test_what_no_rule_touches_passes_as_it_is() -> None:
     source = [ThinkPart(think="hm"), TextPart(text="plain"), call("find"), arguments("{}")]
-    assert isinstance(detect(source[0]), Kosong)
+    assert detect(source[0]).name == "kosong"
     assert unchanged(source)
     plain = [part.model_dump() for part in source]
-    assert all(isinstance(detect(part), Kosong) for part in plain)
+    assert all(detect(part).name == "kosong" for part in plain)
     assert unchanged(plain)
     assert in_any_cut(lines(*plain)) == lines(*plain)
 
@@ -179,7 +178,7 @@ def test_what_is_not_known_is_refused() -> None:
     source = [{"type": "text", "text": "a"}, {"type": "hologram", "words": "b"}]
     with pytest.raises(AdapterError, match="is not known"):
         list(GUARD.wrap_sync(source, unknown="refuse"))
-    assert list(GUARD.wrap_sync(source, provider=Kosong(unknown="pass"))) == source
+    assert list(GUARD.wrap_sync(source, provider=named("kosong", unknown="pass"))) == source
 
 
 def test_a_calls_arguments_are_extracted() -> None:

@@ -12,7 +12,6 @@ import pytest
 from guardstream import AdapterError, Guard, Policy, sse
 from guardstream.providers import detect
 from guardstream.providers.watsonx import Watsonx
-from guardstream.providers.writer import Writer
 from tests.providers.laws import (
     EMPTY,
     GUARD,
@@ -48,11 +47,11 @@ def joined(source: Any) -> dict[Any, str]:
     }
 
 
-@pytest.mark.parametrize(("make", "kind"), [(piece, Writer), (result, Watsonx)])
-def test_text_is_masked_in_any_cut(make: Any, kind: Any) -> None:
+@pytest.mark.parametrize(("make", "name"), [(piece, "writer"), (result, "watsonx")])
+def test_text_is_masked_in_any_cut(make: Any, name: str) -> None:
     for pieces in cuttings("a secret, no sec"):
         source = [make(each) for each in pieces]
-        assert isinstance(detect(source[0]), kind)
+        assert detect(source[0]).name == name  # type: ignore[attr-defined]
         stream = GUARD.wrap_sync(source)
         out = list(stream)
         assert joined(out)["text"] == stream.result.text == "a ######, no sec"

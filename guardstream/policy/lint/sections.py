@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from typing import Any
 
 import regex
 from pydantic import BaseModel
@@ -63,12 +64,21 @@ def _nothing(built: CompiledPolicy) -> Iterator[Problem]:
 def _endless(built: CompiledPolicy) -> Iterator[Problem]:
     """Warn of formats that do not say how they end."""
     for name, file in (built.file.formats or {}).items():
-        if not (file.done or file.end) and name in (built.source.file.formats or {}):
+        if not (file.done or file.end or file.like or _says_done(file.event)) and name in (
+            built.source.file.formats or {}
+        ):
             mark = built.source.document.key_mark(("formats", name))
             hint = (
                 "a stream that the guard ends just closes: name its last event by 'done' or 'end'"
             )
             yield Problem(mark, f"the format {name!r} has no end: {hint}")
+
+
+def _says_done(event: Any) -> bool:
+    """Return whether the description of events has the role of what ends an answer."""
+    if isinstance(event, dict):
+        return any(map(_says_done, event.values()))
+    return any(map(_says_done, event)) if isinstance(event, list) else event == "done"
 
 
 def _unused_subpatterns(built: CompiledPolicy) -> Iterator[Problem]:

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 from guardstream.events import FinishReason
-from guardstream.providers import cohere, ollama, watsonx
+from guardstream.providers import cohere, ollama
 from guardstream.providers.adapter import Call, Piece, Reading, Slot, Unknown
 from guardstream.providers.answers.whole import Body, said_in, thinking_first
 from guardstream.providers.bedrock import converse as bedrock
@@ -268,34 +268,6 @@ class DashScopeBody(OneAnswer):
             reason = self.new_reason(place) or before.get("finish_reason")
             choices.append({**choice, "message": message, "finish_reason": reason})
         return {**body, "output": {**output, "choices": choices}}
-
-
-class WatsonxBody(Body):
-    """Text generation: https://cloud.ibm.com/apidocs/watsonx-ai#text-generation."""
-
-    name = "watsonx"
-    spec: ClassVar[Spec] = watsonx.Watsonx.spec
-
-    def slot(self, leaf: Leaf, event: Mapping[str, Any], path: Path) -> Slot:
-        return Slot(path[0] if path and leaf.field == "text" else 0, leaf.channel, leaf.field)
-
-    def meaning(self, chunk: Any, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:
-        reasons = [
-            str(fields_of(result).get("stop_reason")).lower()
-            for result in event.get("results") or ()
-        ]
-        ends = {place: reason_of(each) for place, each in enumerate(reasons)}
-        return Reading(pieces, tuple(ends), ends)
-
-    def completed(self, body: Answer, source: Answer) -> Answer:
-        results = []
-        pairs = zip(body.get("results") or (), source.get("results") or (), strict=True)
-        for place, (result, before) in enumerate(pairs):
-            text = (result.get("generated_text") or "") + self.messages.get(place, "")
-            reason = self.new_reason(place) or before.get("stop_reason")
-            reason = "max_tokens" if reason == "length" else reason
-            results.append({**result, "generated_text": text, "stop_reason": reason})
-        return {**body, "results": results}
 
 
 class _RPCBody(OneAnswer):

@@ -283,7 +283,7 @@ def _without_cut_call(output: list[Any], source: Sequence[Any]) -> list[Any]:
 
 
 _DESCRIBED = (
-    *("anthropic_completions", "llama_cpp", "cohere_v1"),
+    *("anthropic_completions", "llama_cpp", "cohere_v1", "watsonx"),
     *("bedrock_llama", "bedrock_mistral", "bedrock_titan"),
 )
 
@@ -298,7 +298,6 @@ BODIES: Mapping[str, type[Body]] = LazyMapping(
         "bedrock": "guardstream.providers.answers.specs:BedrockBody",
         "cohere": "guardstream.providers.answers.specs:CohereBody",
         "dashscope": "guardstream.providers.answers.specs:DashScopeBody",
-        "watsonx": "guardstream.providers.answers.specs:WatsonxBody",
         "a2a": "guardstream.providers.answers.specs:A2ABody",
         "mcp": "guardstream.providers.answers.specs:MCPBody",
         "interactions": "guardstream.providers.answers.specs:InteractionsBody",

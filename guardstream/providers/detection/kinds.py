@@ -268,3 +268,16 @@ KOSONG_PARTS = (
     _of("audio_url type"),
     _of("type video_url"),
 )
+
+DIFY = _of(
+    """
+    message agent_message agent_thought agent_log message_file message_replace message_end error
+    tts_message workflow_started workflow_finished node_started node_finished text_chunk
+    """
+)
+
+ANYTHINGLLM = _of("textResponseChunk textResponse finalizeResponseStream statusResponse abort")
+
+CHAT_UI = _of("started error keepAlive finished")
+
+FLOWISE = _of("agentFlowEvent nextAgentFlow agentReasoning usedTools calledTools sourceDocuments")

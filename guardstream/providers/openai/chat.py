@@ -18,6 +18,7 @@ from guardstream.providers.openai import litellm
 from guardstream.providers.spec import UNKNOWN, Leaf, Path, SpecAdapter
 from guardstream.providers.toolkit.fields import fields_of, index_in, only, replaced
 from guardstream.providers.toolkit.files import spec_of
+from guardstream.providers.toolkit.places import leaves
 from guardstream.providers.toolkit.readers import Found
 from guardstream.providers.toolkit.reasons import reason_of
 from guardstream.providers.toolkit.reused import Reused
@@ -302,8 +303,17 @@ class OpenAIChat(SpecAdapter):
             value = text
         once_more = litellm.only_thinking(delta, text) if slot.channel == "thinking" else {}
         said_once = text if slot.channel == "text" and slot.field == "content" else ""
-        new = only(delta, {**once_more, slot.field: value})
+        new = only(delta, {**once_more, self._named(slot, fields_of(delta)): value})
         return [bare(chunk, choice, new, None, said_once)]
+
+    def _named(self, slot: Slot, delta: Mapping[str, Any]) -> str:
+        """Return the name of the field of `delta` that has a slot's text; a policy may have
+        described one of its own."""
+        if slot.field in delta:
+            return slot.field
+        own = ((steps[-1], leaf) for steps, leaf in leaves(self.spec))
+        names = (n for n, leaf in own if leaf[:3] == ("delta", slot.channel, slot.field))
+        return next((str(name) for name in names if name in delta), slot.field)
 
     def end(
         self, chunk: Any, choice: int, reason: FinishReason, released: Released

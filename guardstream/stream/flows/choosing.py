@@ -21,7 +21,10 @@ if TYPE_CHECKING:
     from guardstream.framing.frames.frame import Media
     from guardstream.framing.sniffing import Beginning
     from guardstream.policy import Policy
+    from guardstream.providers.generic.changed_format import ChangedFormat
     from guardstream.providers.generic.json_format import JSONFormat
+
+    OwnFormat: TypeAlias = JSONFormat | ChangedFormat
     from guardstream.stream.flows.format_hints import FormatHints
 
 Choose: TypeAlias = Callable[[Any], Adapter[Any]]
@@ -188,7 +191,7 @@ def _report_unknown(adapter: Adapter[Any], policy: Policy, format_hints: FormatH
         adapter.report_to(partial(format_hints.warn, check=partial(is_harmless, policy)))
 
 
-def _may_begin(own: JSONFormat, chunk: Any) -> bool:
+def _may_begin(own: OwnFormat, chunk: Any) -> bool:
     """Return whether a stream in `own`, the only format of a policy, may begin with a chunk.
 
     The first event may have no text and only signal the beginning of an answer. Then no known
@@ -202,31 +205,49 @@ def _may_begin(own: JSONFormat, chunk: Any) -> bool:
     return bare or isinstance(detect(chunk), AnyJSON)
 
 
-def own_formats(policy: Policy, unknown: Unknown) -> Mapping[str, JSONFormat]:
+def own_formats(policy: Policy, unknown: Unknown) -> Mapping[str, OwnFormat]:
     """Return the formats that a policy describes, by name."""
     if not policy.file.formats:
         return {}
-    from guardstream.providers.generic.json_format import JSONFormat
-
     taken = [name for name in policy.file.formats if is_known(name)]
     if taken:
         where = policy.place("formats", taken[0])
         raise PolicyError(f"{where}: the format {taken[0]!r} is built in: choose another name")
-    return {
-        name: JSONFormat(
+    return {name: _own_format(policy, name, unknown) for name in policy.file.formats}
+
+
+def _own_format(policy: Policy, name: str, unknown: Unknown) -> OwnFormat:
+    """Return a format that a policy describes. PolicyError for a description that cannot be
+    read."""
+    file = policy.file.formats[name]
+    told: dict[str, Any] = {
+        "event": file.event,
+        "define": file.define,
+        "reasons": file.reasons,
+        "words": file.words,
+        "end": file.last,
+        "unknown": unknown,
+    }
+    try:
+        if file.like is not None:
+            from guardstream.providers.generic.changed_format import like
+
+            return like(file.like, name, **told)
+        from guardstream.providers.generic.json_format import JSONFormat
+
+        return JSONFormat(
             name,
-            text=file.text,
+            text=file.text or (),
             thinking=file.thinking or (),
             tool_args=file.tool_args or (),
             by=file.by,
             copies=file.copies or (),
             done=file.done,
-            end=file.last,
             harmless=file.harmless or (),
-            unknown=unknown,
+            **told,
         )
-        for name, file in policy.file.formats.items()
-    }
+    except ValueError as error:
+        raise PolicyError(f"{policy.place('formats', name)}: {error}") from None
 
 
 def check_reads_text(adapter: Adapter[Any]) -> None:
@@ -269,7 +290,7 @@ def check_is_text(choose: Choose) -> None:
         )
 
 
-def check_text(first: str, own: Mapping[str, JSONFormat]) -> None:
+def check_text(first: str, own: Mapping[str, OwnFormat]) -> None:
     """Raise AdapterError if the first `str` of a stream is, or begins with, a line of JSON that is
     a chunk in a format of the policy or of a large provider."""
     found = None
@@ -282,7 +303,7 @@ def check_text(first: str, own: Mapping[str, JSONFormat]) -> None:
         )
 
 
-def _format_of(line: str, own: Mapping[str, JSONFormat]) -> str | None:
+def _format_of(line: str, own: Mapping[str, OwnFormat]) -> str | None:
     """Return the name of the format whose chunk `line` is; None for any other text."""
     try:
         chunk = json.loads(line)
