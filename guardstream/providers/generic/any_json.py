@@ -15,6 +15,7 @@ from typing import Any, ClassVar, TypeAlias, TypeVar
 
 from guardstream.providers.adapter import Adapter, Piece, Reading, Released, Slot, Unknown
 from guardstream.providers.generic.text import SLOT, PlainText
+from guardstream.providers.hooks import hooks_of
 from guardstream.providers.spec import KEEP, SpecAdapter
 from guardstream.providers.toolkit.fields import KIND_ENDS, fields_of
 from guardstream.providers.toolkit.marks import is_mark
@@ -52,6 +53,8 @@ class AnyJSON(SpecAdapter):
     """The adapter for chunks of unknown format; it adds no chunks of its own."""
 
     name = "json"
+    is_unnamed = True
+    """Says that no format names what is in the chunks."""
     spec: ClassVar[Spec] = {}
     repeats = False
     text = PlainText()
@@ -185,6 +188,15 @@ class AnyJSON(SpecAdapter):
 
     def meaning(self, chunk: Any, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:
         return Reading(pieces, ())
+
+
+def unnamed(adapter: Adapter[Any], chunk: object, *, unknown: Unknown) -> Adapter[Any]:
+    """Return an adapter, or one of no format if only a text alone shows its format: that may be
+    anybody's event, and what is held of it leaves in its own events."""
+    if not isinstance(chunk, dict) or hooks_of(adapter).name not in ("events", "kosong"):
+        return adapter
+    is_alone = isinstance(chunk.get("text"), str) and chunk.get("type", "text") == "text"
+    return AnyJSON(unknown=unknown) if is_alone else adapter
 
 
 def _only_tells(piece: Piece) -> bool:

@@ -232,6 +232,10 @@ class LineFlow:
     def awaits_silence(self) -> bool:
         return self._wire.awaits_silence
 
+    @property
+    def awaits_event(self) -> bool:
+        return self._wire.awaits_event
+
     def feed(self, chunk: str) -> Sequence[Sent[str]]:
         return self._decoded(self._wire.feed(self._text.encode(chunk)))
 

@@ -11,6 +11,7 @@ from guardstream.errors import AdapterError, PolicyError
 from guardstream.events import UNKNOWN
 from guardstream.providers import Adapter, chosen, detect, is_known, may_be_of, named
 from guardstream.providers.adapter import Unknown
+from guardstream.providers.generic.any_json import unnamed
 from guardstream.providers.generic.text import PlainText
 from guardstream.providers.hooks import hooks_of
 from guardstream.providers.toolkit.fields import is_record
@@ -71,6 +72,8 @@ def choosing(
                 raise
             hint = "the policy's formats are detected from dicts and records: name one of"
             raise AdapterError(f"{error}; {hint} {', '.join(own)}") from None
+        if mine is None and unknown != "refuse":
+            adapter = unnamed(adapter, chunk, unknown=unknown)
         _detach_objects(adapter, chunk, policy)
         if mine is None and hooks_of(adapter).name == "json":
             _look_further(adapter, choose)

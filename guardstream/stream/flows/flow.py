@@ -130,6 +130,11 @@ class Flow(Protocol[C]):
         """Whether text is held after a sign of its end, which silence would prove."""
         ...
 
+    @property
+    def awaits_event(self) -> bool:
+        """Whether text of an event is held until the next one, or for a short silence."""
+        ...
+
     def believe(self) -> Sequence[Sent[C]]:
         """Take silence as the proof of the ends that wait for one; return what may go out."""
         ...

@@ -194,7 +194,7 @@ class FrameFlow:
         waits for a proof, and for held text."""
         if self._chunks is not None:
             self._chunks.note_done()
-        if self._ends or (self._awaits_proof and not self._is_by_path):
+        if self._ends or self._awaits_proof:
             self._ends += frame.raw
             return []
         return [Sent(frame.raw)]
@@ -210,6 +210,10 @@ class FrameFlow:
     @property
     def awaits_silence(self) -> bool:
         return self._chunks is not None and bool(self._late or self._chunks.awaits_silence)
+
+    @property
+    def awaits_event(self) -> bool:
+        return self._chunks is not None and self._chunks.awaits_event
 
     def believe(self) -> Sequence[Sent[bytes]]:
         if self._chunks is None:
@@ -421,12 +425,6 @@ class FrameFlow:
         return TextFrames(flow, self._frames, self._others, quoted=quoted)
 
     @property
-    def _is_by_path(self) -> bool:
-        """Whether everything is guarded by path: nothing is held, and frames may follow the end."""
-        chunks = self._chunks
-        return self._text is None and (chunks is None or type(chunks.adapter) is AnyJSON)
-
-    @property
     def _others(self) -> OtherFrames:
         """The guard of frames that are neither a provider's chunk nor text."""
         if self._other is None:
@@ -471,6 +469,8 @@ class FrameFlow:
             raise AdapterError(
                 f"{frame.form} data among other events is not known, and `unknown: refuse` is set"
             )
+        if self._unknown == "drop" and self._text is None:
+            return []
         passes = frame.form == "number" and self._check(str(frame.value))
         if self._text is None and (passes or self._unknown == "pass"):
             return self._written([Sent(frame.value, origin=frame)], frame)

@@ -27,7 +27,7 @@ class TextFlow:
     ending = ()
     provider = "text"
     has_timer = False  # a text has no sign of its end
-    awaits_silence = False
+    awaits_silence = awaits_event = False
 
     def __init__(self, stage: Stage, meter: Meter, block_message: str) -> None:
         self.findings: list[Finding] = []

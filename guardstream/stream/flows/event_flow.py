@@ -1,0 +1,247 @@
+"""The flow of events with texts that no format names."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, TypeVar
+
+from guardstream.events import FinishReason
+from guardstream.providers.adapter import Piece, Reading, Slot
+from guardstream.stream.flows.checks import is_unchanged, matches_across
+from guardstream.stream.flows.event_texts import (
+    MAX_IDLE,
+    MAX_TEXTS,
+    Came,
+    EventTexts,
+    Row,
+    is_ping,
+)
+from guardstream.stream.flows.flow import Sent
+from guardstream.stream.flows.pieces import Incoming, PieceFlow
+from guardstream.stream.flows.slots import Lane, Track
+
+C = TypeVar("C")
+
+
+class EventFlow(PieceFlow[C]):
+    """Guards such texts as texts, piece by piece; what is held of one leaves in its own events.
+
+    It leaves once the next piece has decided it, after some events without one, or in silence.
+    """
+
+    finds_texts = True
+    """Whether strings may be texts that are held."""
+
+    _rows: EventTexts
+
+    def _with_texts(self, reading: Reading) -> Reading:
+        """Return a reading in which the texts of events are told from their marks."""
+        alone, every = self._is_unnamed, self._mode == "hold" and self.finds_texts
+        if not (alone or every):
+            return reading
+        return self._rows.read(reading, alone=alone, every=every)
+
+    @property
+    def _is_unnamed(self) -> bool:
+        """Whether no format names what is in the chunks."""
+        return self.finds_texts and bool(getattr(self.adapter, "is_unnamed", False))
+
+    # The path of a chunk
+
+    def _admit(self, chunk: C, reading: Reading, origin: Any) -> list[Sent[C]]:
+        turned = self._turned() if self._rows.turned else []
+        if self.ended:
+            return turned
+        held = self._rows.held
+        if held and self._is_unnamed and not (_has_text(reading) or is_ping(reading)):
+            # Clients may stop reading at it, so it waits for the text before it.
+            reading = reading._replace(waits=next(reversed(held)))
+        sent = super()._admit(chunk, reading, origin)
+        return [*turned, *sent, *(self._after_event() if held else ())] if held or turned else sent
+
+    def _turned(self) -> list[Sent[C]]:
+        """Settle texts that turned out to be JSON or events: from here on, what is in them is
+        judged."""
+        sent: list[Sent[C]] = []
+        for path, begun in self._rows.turned:
+            rows = {slot: row for slot, row in self._rows.held.items() if slot.field == path}
+            held = "".join(each.text for row in rows.values() for each in row.held)
+            self._unknown.begin(path, held, begun)
+            sent += self._settle_rows(rows)
+        self._rows.turned.clear()
+        return sent
+
+    def _after_event(self) -> list[Sent[C]]:
+        """Settle the texts of which no event had more for long."""
+        rows = self._rows.held.items()
+        late = [slot for slot, row in rows if row.idle == MAX_IDLE]
+        for row in self._rows.held.values():
+            row.idle += 1
+        return self._settle_rows(late) if late else []
+
+    def _settle_rows(self, slots: Iterable[Slot] | None = None) -> list[Sent[C]]:
+        """Let go of what is held of such texts, of all by default, and what waits for it."""
+        if self.ended is not None:
+            return []
+        sent = self._settle([*self._lanes.of([*(self._rows.held if slots is None else slots)])], {})
+        if self.ended or self._choices.newly_cut():
+            return sent + (self._end_stream() if self.ended else self._end_cut_choices())
+        return sent if self._rows.held or not self._is_unnamed else sent + self._release_waiting()
+
+    @property
+    def awaits_silence(self) -> bool:
+        return super().awaits_silence or (self.has_timer and bool(self._rows.held))
+
+    @property
+    def awaits_event(self) -> bool:
+        """Whether a text of an event waits for the next one."""
+        return bool(self._rows.held)
+
+    def _believed(self) -> list[Sent[C]]:
+        sent = self._settle_rows()
+        return sent if self.ended else sent + super()._believed()
+
+    # A piece of such a text
+
+    def _guard_delta(self, incoming: Incoming[C], index: int) -> str:
+        piece = incoming.reading.pieces[index]
+        if piece.slot in self._rows.rows and piece.slot.is_event:
+            return self._guard_event(incoming, index, piece)
+        return super()._guard_delta(incoming, index)
+
+    def _guard_event(self, incoming: Incoming[C], index: int, piece: Piece) -> str:
+        """Guard a piece of a text; what was held of it goes out before its event."""
+        slot, text, _ = piece
+        row = self._rows.rows[slot]
+        text = self._judged_alone(row, slot, text)
+        if self.ended or not text:
+            return ""
+        rest = self._rows.rest.pop(slot, "")
+        if rest and self._lanes.get(slot) is None:
+            self._lanes.open_after(slot, rest, incoming.chunk)
+        track, events = self._lanes.feed(slot, text, incoming.chunk)
+        released = track.last_delta = self._apply_events_at(slot.field, slot, events)
+        self._lanes.note_released(track, released)
+        if slot in self._growths.last:  # its events have all of it
+            row.held.clear()
+            return released
+        row.held.append(Came(incoming, index, text))
+        own = self._placed(incoming, row, released, track.lane.stage.held)
+        row.idle = 0
+        if row.held:
+            self._rows.held[slot] = row
+            if 2 * track.lane.stage.held > self._memory and row.recurs and not self.ended:
+                own += self._placed(incoming, row, self._settle_lane(track.lane, {}), 0)
+                track.lane.rest = ""
+        if not row.held:
+            self._rows.held.pop(slot, None)
+        if len(self._rows.rows) > MAX_TEXTS:
+            oldest = self._rows.drop_oldest()
+            incoming.early += self._settle([*self._lanes.of([oldest])], {})
+            self._rows.held.pop(oldest, None)
+            self._lanes.remove(oldest)
+        return own
+
+    def _placed(self, incoming: Incoming[C], row: Row, released: str, held: int) -> str:
+        """Return what goes out in an event; what goes out in earlier ones is noted there."""
+        own = ""
+        for each in row.placed(released, held):
+            if each.event is incoming:
+                own += each.text
+            else:
+                incoming.early += self._copy(each)
+        return own
+
+    def _judged_alone(self, row: Row, slot: Slot, text: str) -> str:
+        """Return a piece without what a rule finds in it alone, if it may be a text of its own."""
+        if not self._rows.is_judged_alone(slot):
+            return text
+        before, row.tail = row.tail, (row.tail + text)[-self._memory :]
+        alone = self._check(text)
+        if is_unchanged(alone, text):
+            return text
+        joined = before + text
+        across = matches_across(self._check(joined), len(before), joined)
+        return self._apply_events_at(slot.field, slot, across.of(alone) if across else alone)
+
+    def _settle_lane(self, lane: Lane, finished: Mapping[int, FinishReason] | None) -> str:
+        before, slot = len(self.findings), lane.track.slot
+        text = super()._settle_lane(lane, finished)
+        if slot.is_event:
+            self._note_path(before, slot.field)
+        return text
+
+    def _rest(self, track: Track, text: str) -> list[Sent[C]]:
+        row = self._rows.held.pop(track.slot, None)
+        if row is None:
+            return super()._rest(track, text)
+        return [sent for each in row.placed(text, 0) for sent in self._copy(each)]
+
+    # Events that go out later
+
+    def _rebuilt(self, incoming: Incoming[C]) -> list[Sent[C]]:
+        incoming.is_late = self.ended is None and self._is_held(incoming)
+        if incoming.is_late or (self._mode == "drop" and self._is_empty(incoming)):
+            return []
+        return super()._rebuilt(incoming)
+
+    def _is_empty(self, incoming: Incoming[C]) -> bool:
+        """Return whether all of an event that no format names is left out."""
+        return self._is_unnamed and not (any(incoming.texts) or _has_text(incoming.reading))
+
+    def _leaves_out(self, reading: Reading) -> bool:
+        return self._mode == "drop" and not (self._is_unnamed and _has_text(reading))
+
+    def _texts_of(self, choice: int) -> Iterator[Lane]:
+        """Yield the open lanes of a choice that are no arguments, nor text beside known text."""
+        for lane in super()._texts_of(choice):
+            if self._is_unnamed or not lane.track.slot.is_event:
+                yield lane
+
+    def _is_held(self, incoming: Incoming[C]) -> bool:
+        """Return whether all text of an event is held, so that it goes out with that."""
+        if not self._rows.held or incoming.reading.choices:
+            return False
+        held = {
+            each.at
+            for row in self._rows.held.values()
+            for each in row.held
+            if each.event is incoming
+        }
+        pieces = zip(incoming.reading.pieces, incoming.texts, strict=True)
+        return bool(held) and all(
+            at in held and not text
+            for at, (piece, text) in enumerate(pieces)
+            if piece.slot.is_event and piece.kind in ("delta", "held")
+        )
+
+    def _copy(self, came: Came) -> list[Sent[C]]:
+        """Return a copy of an event that has only one of its texts."""
+        event: Incoming[C] = came.event
+        pieces = event.reading.pieces
+        is_delta = pieces[came.at].kind == "delta"
+        texts = [
+            each if piece.kind == "unknown" else ""
+            for piece, each in zip(pieces, event.texts, strict=True)
+        ]
+        texts[came.at] = came.text
+        is_same = event.is_late and texts == [piece.text for piece in pieces]
+        written: C | None = event.chunk
+        if not is_same:
+            ends = not event.reading.finished
+            written = self.adapter.write(event.chunk, self._own_texts(pieces, texts), ends=ends)
+        event.is_late = False
+        if written is None:
+            return []
+        origin = event.origin if is_same else None
+        sent = Sent(written, origin=origin, name=getattr(event.origin, "name", ""))
+        if is_delta:
+            sent.text, sent.characters = came.text, len(came.text)
+        return [sent]
+
+    def _own_texts(self, pieces: Sequence[Piece], texts: Sequence[str]) -> Sequence[str]:
+        return self._growths.own_texts(pieces, texts)
+
+
+def _has_text(reading: Reading) -> bool:
+    return any(each.slot.is_event and each.kind in ("delta", "held") for each in reading.pieces)
