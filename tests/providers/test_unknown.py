@@ -846,6 +846,26 @@ def json_of(value: Any) -> dict[str, Any]:
     return {"own": json.dumps(value)}
 
 
+def source_of(chunk: Any, said: Any, source: list[tuple[int, Any]]) -> int:
+    """Return the source of an event: that of one which says the same with the same note."""
+    text = "".join(notes(chunk))
+    for nr, (at, _) in enumerate(source):
+        for note in (text, text.removesuffix("so"), text.removeprefix("so")):
+            if read(chunk) == read(said(note, at, nr)):
+                return at
+    raise AssertionError(chunk)
+
+
+def read(value: Any) -> Any:
+    """Return a value with JSON in place of a string of it."""
+    if not isinstance(value, dict):
+        return value
+    return {
+        name: json.loads(each) if name in ("own", "data") and isinstance(each, str) else each
+        for name, each in value.items()
+    }
+
+
 @pytest.mark.parametrize(
     "said",
     [
@@ -895,9 +915,9 @@ def test_texts_that_interleave_are_told_apart_by_any_field(said: Any, seed: int)
             source.append((at, said(rest[at].pop(0), at, len(source))))
     for events in (source, [each for each in source if each[0] == 0]):
         stream = Guard(GUARD.policy).wrap_sync([event for _, event in events])
-        out = ["".join(notes(each)) for each in stream]
+        out = list(stream)
         assert "bird" in {finding.rule for finding in stream.findings}
-        text = "".join(note for (at, _), note in zip(events, out, strict=True) if at == 0)
+        text = "".join("".join(notes(each)) for each in out if source_of(each, said, source) == 0)
         assert "blue bird" not in text.replace("so", "")
 
 

@@ -193,8 +193,10 @@ class AnyJSON(SpecAdapter):
 def unnamed(adapter: Adapter[Any], chunk: object, *, unknown: Unknown) -> Adapter[Any]:
     """Return an adapter, or one of no format if only a text alone shows its format: that may be
     anybody's event, and what is held of it leaves in its own events."""
-    if not isinstance(chunk, dict) or hooks_of(adapter).name not in ("events", "kosong"):
+    told = isinstance(chunk, dict) and hooks_of(adapter).name in ("events", "kosong")
+    if not told or unknown == "refuse":
         return adapter
+    assert isinstance(chunk, dict)
     is_alone = isinstance(chunk.get("text"), str) and chunk.get("type", "text") == "text"
     return AnyJSON(unknown=unknown) if is_alone else adapter
 

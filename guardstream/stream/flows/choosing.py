@@ -72,8 +72,7 @@ def choosing(
                 raise
             hint = "the policy's formats are detected from dicts and records: name one of"
             raise AdapterError(f"{error}; {hint} {', '.join(own)}") from None
-        if mine is None and unknown != "refuse":
-            adapter = unnamed(adapter, chunk, unknown=unknown)
+        adapter = adapter if mine is not None else unnamed(adapter, chunk, unknown=unknown)
         _detach_objects(adapter, chunk, policy)
         if mine is None and hooks_of(adapter).name == "json":
             _look_further(adapter, choose)

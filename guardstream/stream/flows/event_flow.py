@@ -7,7 +7,6 @@ from typing import Any, TypeVar
 
 from guardstream.events import FinishReason
 from guardstream.providers.adapter import Piece, Reading, Slot
-from guardstream.stream.flows.checks import is_unchanged, matches_across
 from guardstream.stream.flows.event_texts import (
     MAX_IDLE,
     MAX_TEXTS,
@@ -49,26 +48,30 @@ class EventFlow(PieceFlow[C]):
     # The path of a chunk
 
     def _admit(self, chunk: C, reading: Reading, origin: Any) -> list[Sent[C]]:
-        turned = self._turned() if self._rows.turned else []
+        before = self._settle_over() if self._rows.over or self._rows.turned else []
         if self.ended:
-            return turned
+            return before
         held = self._rows.held
         if held and self._is_unnamed and not (_has_text(reading) or is_ping(reading)):
             # Clients may stop reading at it, so it waits for the text before it.
             reading = reading._replace(waits=next(reversed(held)))
         sent = super()._admit(chunk, reading, origin)
-        return [*turned, *sent, *(self._after_event() if held else ())] if held or turned else sent
+        if not (held or before):
+            return sent
+        return [*before, *sent, *self._after_event()]
 
-    def _turned(self) -> list[Sent[C]]:
-        """Settle texts that turned out to be JSON or events: from here on, what is in them is
-        judged."""
-        sent: list[Sent[C]] = []
-        for path, begun in self._rows.turned:
-            rows = {slot: row for slot, row in self._rows.held.items() if slot.field == path}
-            held = "".join(each.text for row in rows.values() for each in row.held)
-            self._unknown.begin(path, held, begun)
-            sent += self._settle_rows(rows)
-        self._rows.turned.clear()
+    def _settle_over(self) -> list[Sent[C]]:
+        """Settle texts that others follow, and those that are judged at once from here on."""
+        rows = self._rows
+        over, turned = rows.over, rows.turned
+        rows.over, rows.turned = [], []
+        ended = [slot for slot in rows.rows if slot in over or slot.field in turned]
+        sent = self._settle_rows(ended)
+        for slot in ended:
+            self._lanes.remove(slot)  # nothing continues it
+        for path in turned:
+            for (slot, beside), text in rows.last_pieces(path):
+                self._unknown.judge(path, text, slot.number, slot.name, beside)
         return sent
 
     def _after_event(self) -> list[Sent[C]]:
@@ -113,9 +116,7 @@ class EventFlow(PieceFlow[C]):
         """Guard a piece of a text; what was held of it goes out before its event."""
         slot, text, _ = piece
         row = self._rows.rows[slot]
-        text = self._judged_alone(row, slot, text)
-        if self.ended or not text:
-            return ""
+        told = row.told.popleft()
         rest = self._rows.rest.pop(slot, "")
         if rest and self._lanes.get(slot) is None:
             self._lanes.open_after(slot, rest, incoming.chunk)
@@ -125,15 +126,12 @@ class EventFlow(PieceFlow[C]):
         if slot in self._growths.last:  # its events have all of it
             row.held.clear()
             return released
-        row.held.append(Came(incoming, index, text))
+        row.held.append(Came(incoming, index, text, told))
         own = self._placed(incoming, row, released, track.lane.stage.held)
         row.idle = 0
         if row.held:
             self._rows.held[slot] = row
-            if 2 * track.lane.stage.held > self._memory and row.recurs and not self.ended:
-                own += self._placed(incoming, row, self._settle_lane(track.lane, {}), 0)
-                track.lane.rest = ""
-        if not row.held:
+        else:
             self._rows.held.pop(slot, None)
         if len(self._rows.rows) > MAX_TEXTS:
             oldest = self._rows.drop_oldest()
@@ -146,23 +144,20 @@ class EventFlow(PieceFlow[C]):
         """Return what goes out in an event; what goes out in earlier ones is noted there."""
         own = ""
         for each in row.placed(released, held):
+            text = self._judged(each)
             if each.event is incoming:
-                own += each.text
-            else:
-                incoming.early += self._copy(each)
+                own += text
+            elif text:
+                incoming.early += self._copy(each, text)
         return own
 
-    def _judged_alone(self, row: Row, slot: Slot, text: str) -> str:
-        """Return a piece without what a rule finds in it alone, if it may be a text of its own."""
-        if not self._rows.is_judged_alone(slot):
-            return text
-        before, row.tail = row.tail, (row.tail + text)[-self._memory :]
-        alone = self._check(text)
-        if is_unchanged(alone, text):
-            return text
-        joined = before + text
-        across = matches_across(self._check(joined), len(before), joined)
-        return self._apply_events_at(slot.field, slot, across.of(alone) if across else alone)
+    def _judged(self, came: Came) -> str:
+        """Return what becomes of a piece of a text, which is judged alone, too, if it may be a text
+        of its own."""
+        path = came.told.slot.field
+        if self.ended is not None or not self._rows.is_unsure(path):
+            return came.text
+        return self._apply_events_at(path, came.told.slot, self._check(came.text))
 
     def _settle_lane(self, lane: Lane, finished: Mapping[int, FinishReason] | None) -> str:
         before, slot = len(self.findings), lane.track.slot
@@ -175,7 +170,11 @@ class EventFlow(PieceFlow[C]):
         row = self._rows.held.pop(track.slot, None)
         if row is None:
             return super()._rest(track, text)
-        return [sent for each in row.placed(text, 0) for sent in self._copy(each)]
+        sent: list[Sent[C]] = []
+        for each in row.placed(text, 0):
+            if rest := self._judged(each):
+                sent += self._copy(each, rest)
+        return sent
 
     # Events that go out later
 
@@ -215,7 +214,7 @@ class EventFlow(PieceFlow[C]):
             if piece.slot.is_event and piece.kind in ("delta", "held")
         )
 
-    def _copy(self, came: Came) -> list[Sent[C]]:
+    def _copy(self, came: Came, text: str) -> list[Sent[C]]:
         """Return a copy of an event that has only one of its texts."""
         event: Incoming[C] = came.event
         pieces = event.reading.pieces
@@ -224,7 +223,7 @@ class EventFlow(PieceFlow[C]):
             each if piece.kind == "unknown" else ""
             for piece, each in zip(pieces, event.texts, strict=True)
         ]
-        texts[came.at] = came.text
+        texts[came.at] = text
         is_same = event.is_late and texts == [piece.text for piece in pieces]
         written: C | None = event.chunk
         if not is_same:
@@ -236,7 +235,7 @@ class EventFlow(PieceFlow[C]):
         origin = event.origin if is_same else None
         sent = Sent(written, origin=origin, name=getattr(event.origin, "name", ""))
         if is_delta:
-            sent.text, sent.characters = came.text, len(came.text)
+            sent.text, sent.characters = text, len(text)
         return [sent]
 
     def _own_texts(self, pieces: Sequence[Piece], texts: Sequence[str]) -> Sequence[str]:

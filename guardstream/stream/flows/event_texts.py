@@ -12,14 +12,15 @@ string at a path that no format names.
 from __future__ import annotations
 
 import re
+from collections import Counter, deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import takewhile
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple, TypeAlias
 
 from guardstream.providers.adapter import Beside, Kind, Piece, Reading, Slot
 from guardstream.providers.toolkit.fields import KIND_ENDS
-from guardstream.providers.toolkit.marks import is_mark
+from guardstream.providers.toolkit.marks import KNOWN, is_mark
 from guardstream.stream.flows.nested.strings import strings
 
 MAX_TEXTS = 256
@@ -37,14 +38,28 @@ _LONGEST_MARK = 128
 _MOST_PATHS = 4096
 """How many paths may have such texts; strings at further paths are judged at once."""
 
-_OFTEN = 4
-"""How often each value recurs on average in what is no text, but names of roles or states."""
+_NAMING = 4
+"""The fewest code points of a value that is no text if it comes a third time in a row: it is the
+name of a role, a state or a tenant."""
 
 _ID = re.compile(r".*(?:^|[._])(?:id|index|key)|.*[a-z](?:Id|ID|Index|Key)")
-"""The paths of fields that identify what they are in: once one stays, its next value is of another
-text. Of other fields, such as a clock, only a value that returns shows that they do."""
+"""The paths of fields that identify what they are in, even if they are named like a kind."""
+
+_CLOCK = re.compile(
+    r".*(?:time|date|created|elapsed|latency|duration|tokens?|count|usage|score|prob|progress|size"
+    r"|length|len|_at|_ms)s?(?:\.[^.]*)?",
+    re.IGNORECASE,
+)
+"""The paths of fields that measure, and so may stay and change while a text goes on."""
 
 _PINGS = frozenset({"ping", "heartbeat", "keepalive", "keep-alive", "keep_alive"})
+
+
+class Told(NamedTuple):
+    """What tells texts apart: the slot of a piece as it was read, and what is beside it."""
+
+    slot: Slot
+    beside: Beside
 
 
 class Came(NamedTuple):
@@ -53,19 +68,22 @@ class Came(NamedTuple):
     event: Any
     at: int
     text: str
+    told: Told
 
 
 @dataclass(slots=True, eq=False)
 class Row:
     """The pieces of a text that are held, and how many events have come since its last one.
 
-    `tail` is its last text, as far as it is judged event by event, too.
+    `begun` is the JSON or the event that it ends in, if it may be that; None before its
+    first piece. `told` is beside its next pieces, which were read and not guarded.
     """
 
     key: tuple[str, frozenset[object]]
     held: list[Came] = field(default_factory=list)
     idle: int = 0
-    tail: str = ""
+    begun: str | None = None
+    told: deque[Told] = field(default_factory=deque)
 
     def placed(self, released: str, held: int) -> list[Came]:
         """Return what was released in the events that it came in; `held` code points are not.
@@ -93,13 +111,6 @@ class Row:
         self.held = [*_after(self.held, len(settled))]
         return placed
 
-    @property
-    def recurs(self) -> bool:
-        """Whether only a few values are held again and again, as names of roles or states are."""
-        texts = [each.text for each in self.held]
-        different = {*texts}
-        return min(map(len, different), default=0) > 1 and len(different) * _OFTEN <= len(texts)
-
 
 def _same(one: str, other: str) -> int:
     """Return how many code points two texts have in common at their beginning."""
@@ -114,58 +125,66 @@ def _after(pieces: Sequence[Came], start: int) -> Iterator[Came]:
         start = max(start - len(each.text), 0)
 
 
-class _Field:
-    """The values of a field beside the texts at one path, each with the text that came with it.
+_Change: TypeAlias = Literal["same", "stays", "next", "new", "returns"]
+"""What a field does with an event: its value is the one before; it has stayed for the first time,
+after a new one; it is the next one after one that stayed; it is new; or it was there before others.
+"""
 
-    It `tells` texts apart once a value has returned, or, for an id, once one has stayed and another
-    comes. Its value is `new` with every event if none has stayed.
+
+class _Field:
+    """The values of a field beside the texts at one path, in the order in which they came.
+
+    It `is_new` with every event if none has stayed.
     """
 
-    __slots__ = ("_stays", "last", "tells", "values")
+    __slots__ = ("_last", "_stays", "_values")
 
     def __init__(self, value: object) -> None:
-        self.last = value
-        self.values: dict[object, str] = {value: ""}
-        self.tells = self._stays = False
+        self._last = value
+        self._values = {value}
+        self._stays = False
 
     @property
     def is_new(self) -> bool:
-        return len(self.values) > 1 and not (self._stays or self.tells)
+        return len(self._values) > 1 and not self._stays
 
-    def take(self, value: object, *, is_id: bool) -> None:
-        if value != self.last:
-            self.tells = value in self.values or (is_id and self._stays)
-            if len(self.values) == MAX_TEXTS:
-                del self.values[next(iter(self.values))]
-        else:
-            self._stays = True
-
-    def note(self, value: object, text: str) -> None:
-        self.last = value
-        if not self.tells:
-            self.values[value] = (self.values.get(value, "") + text)[-_LONGEST_MARK:]
+    def take(self, value: object) -> _Change:
+        if value == self._last:
+            first, self._stays = self.is_new, True
+            return "stays" if first else "same"
+        self._last = value
+        if value in self._values:
+            return "returns"
+        if len(self._values) < MAX_TEXTS:
+            self._values.add(value)
+        return "next" if self._stays else "new"
 
 
 class EventTexts:
     """The texts of one stream.
 
-    `rows` are those that are open, the latest last, and `held` those of which some is held. `rest`
-    is what came of texts that are only now told apart. `turned` are the paths of texts that turned
-    out to be JSON or events, with what had begun there.
+    `rows` are those that are open, the latest last, and `held` those of which some is held. `over`
+    are texts that another one follows, `rest` is what has come of one that is only now known to be
+    another. `turned` are paths whose texts are judged at once from here on, because they are JSON
+    or events, or several in turn.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, memory: int) -> None:
         self.rows: dict[Slot, Row] = {}
         self.held: dict[Slot, Row] = {}
-        self.rest: dict[Slot, str] = {}
-        self.turned: list[tuple[str, str]] = []
+        self.over: list[Slot] = []
+        self.turned: list[str] = []
+        self._memory = memory
         self._fields: dict[str, dict[str, _Field]] = {}  # beside the texts at each path
         self._slots: dict[tuple[str, frozenset[object]], Slot] = {}
-        self._last: dict[str, tuple[frozenset[object], Slot]] = {}  # the last text at each path
-        self._values: dict[str, str] = {}  # the last value at each path, of those that may be text
-        self._texts: set[str] = set()  # the paths of texts that stood alone
-        self._begun: dict[str, str] = {}  # the JSON or event that the last value ended in, by path
-        self._nested: set[str] = set()  # paths of JSON and events: what is in them is read
+        self.rest: dict[Slot, str] = {}
+        self._values: dict[
+            str, tuple[str, int]
+        ] = {}  # the last at each path, and how often it came
+        self._alone: set[str] = set()  # the paths of texts that stood alone
+        self._last: dict[str, deque[tuple[Told, str]]] = {}  # the last pieces at each path
+        self._at_once: set[str] = set()  # the paths that have turned
+        self._turns: Counter[str] = Counter()  # how often another text has followed, by path
         self._made = 0
 
     def read(self, reading: Reading, *, alone: bool, every: bool) -> Reading:
@@ -176,112 +195,126 @@ class EventTexts:
         """
         pieces = [*reading.pieces]
         strings = [at for at, each in enumerate(pieces) if _is_string(each)]
-        found: dict[int, Kind] = dict.fromkeys(self._alone(pieces, strings), "delta")
-        if not alone:
-            found = {}
-        if every:
-            found = {**dict.fromkeys(self._not_marks(pieces, strings), "held"), **found}
-        found = {at: kind for at, kind in found.items() if self._is_flat(pieces[at])}
-        if not found:
-            return reading
+        found: dict[int, Kind] = dict.fromkeys(strings, "held") if every else {}
+        if alone:
+            found |= dict.fromkeys(self._single(pieces, strings), "delta")
         told = {slot: iter(each) for slot, each in reading.beside.items()}
         for at in strings:
-            slot, text, _ = pieces[at]
-            beside = next(told.get(slot._replace(name=""), iter(())), ())
-            if at in found:
-                pieces[at] = Piece(self._slot(slot, beside, text), text, found[at])
-        return reading._replace(pieces=pieces, only_text=False)
+            piece = pieces[at]
+            beside = next(told.get(piece.slot._replace(name=""), iter(())), ())
+            if at not in found:
+                if piece.slot.field not in self._fields and not is_mark(piece.text):
+                    self._at_once.add(piece.slot.field)
+                continue
+            slot = self._slot_of(piece, Told(piece.slot, beside), found[at])
+            if slot is not None:
+                pieces[at] = piece._replace(slot=slot, kind=found[at])
+        return reading._replace(pieces=pieces, only_text=False) if found else reading
 
-    def _alone(self, pieces: Sequence[Piece], strings: Sequence[int]) -> Sequence[int]:
+    def last_pieces(self, path: str) -> Sequence[tuple[Told, str]]:
+        """Return the last pieces at a path that has turned, the one that made it turn aside."""
+        return [*self._last.pop(path, ())]
+
+    def _single(self, pieces: Sequence[Piece], strings: Sequence[int]) -> Sequence[int]:
         """Return the places of texts that no other string is beside, or that were so before."""
         said = [at for at in strings if not is_mark(pieces[at].text)]
-        known = [at for at in strings if pieces[at].slot.field in self._texts]
+        known = [at for at in strings if pieces[at].slot.field in self._alone]
         if len(said) > 1:
             return known
         if not (said or known) and len(strings) == 1:
             said = [at for at in strings if _ID.fullmatch(pieces[at].slot.field) is None]
-        self._texts.update(pieces[at].slot.field for at in said)
+        self._alone.update(pieces[at].slot.field for at in said)
         return [*{*said, *known}]
 
-    def _not_marks(self, pieces: Sequence[Piece], strings: Sequence[int]) -> list[int]:
-        found = []
-        for at in strings:
-            slot, text, _ = pieces[at]
-            if not is_mark(text) and self._values.get(slot.field) != text:
-                found.append(at)
-            self._values[slot.field] = text
-        return found
+    def _is_name(self, path: str, text: str, kind: Kind) -> bool:
+        """Return whether a value repeats or looks like a mark, and so is no piece of a text."""
+        last, times = self._values.get(path, ("", 0))
+        times = times + 1 if text == last else 1
+        self._values[path] = text, times
+        if kind == "held":
+            return times > 1 or is_mark(text)
+        return times > 2 and len(text) >= _NAMING
 
-    def _is_flat(self, piece: Piece) -> bool:
+    def _slot_of(self, piece: Piece, told: Told, kind: Kind) -> Slot | None:
+        """Return the slot of the text that a piece continues, or begins; None if it is judged at
+        once."""
+        path, text = piece.slot.field, piece.text
+        if path not in self._fields and len(self._fields) < _MOST_PATHS:
+            self._fields[path] = {}
+        if path not in self._fields or path in self._at_once:
+            return None
+        if self._is_name(path, text, kind):
+            self.over += [slot for slot in self.rows if slot.field == path]
+            return None
+        marks = self._marks(path, told, every=kind == "delta")
+        slot = None if marks is None else self._row(path, marks)
+        if slot is None or not self._is_flat(self.rows[slot], text):
+            self._at_once.add(path)
+            self.turned.append(path)
+            return None
+        self.rows[slot].told.append(told)
+        last = self._last.setdefault(path, deque())
+        last.append((told, text))
+        if len(last) > self._memory:  # each has a code point
+            last.popleft()
+        return slot
+
+    def _row(self, path: str, marks: frozenset[object]) -> Slot:
+        key = path, marks
+        slot = self._slots.get(key)
+        if slot is None:
+            self._made += 1
+            slot = self._slots[key] = Slot(0, "text", path, self._made)
+        row = self.rows.pop(slot) if slot in self.rows else Row(key)
+        self.rows[slot] = row  # the latest is the last
+        return slot
+
+    def _marks(self, path: str, told: Told, *, every: bool) -> frozenset[object] | None:
+        """Return the marks by which a text is told from others at its path; None if others may
+        take turns with it. `every` string beside it tells, or only those that are marks."""
+        fields, own = self._fields[path], path[1:].replace("[*]", "")
+        given = {name: value for name, value in told.beside if name != own}
+        marks: set[object] = {told.slot.name, told.slot.number}
+        changes: set[_Change] = set()
+        for name, value in {**dict.fromkeys(fields), **given}.items():
+            if name.endswith(KIND_ENDS) and not _ID.fullmatch(name):
+                marks.add((name, value))
+            elif every or not isinstance(value, str) or is_mark(value):
+                typed = (type(value), value)
+                if name not in fields:
+                    fields[name] = _Field(typed)
+                    continue
+                change = fields[name].take(typed)
+                if change == "returns" or _identifies(name, value):
+                    changes.add(change)
+        if "returns" in changes:
+            return None
+        if not changes.isdisjoint(("next", "stays")):
+            self.over += [slot for slot in self.rows if slot.field == path]
+            self._turns[path] += 1
+        marks.add(("turn", self._turns[path]))
+        if "stays" in changes and "next" not in changes and self._last.get(path):
+            self.rest[self._row(path, frozenset(marks))] = self._last[path][-1][1]
+        return frozenset(marks)
+
+    def _is_flat(self, row: Row, text: str) -> bool:
         """Return whether a text is neither JSON nor events, as far as it has come.
 
         Its beginning decides. Later, only what is whole JSON, or hides something by escapes, shows
         that it is read by clients as that.
         """
-        path, text = piece.slot.field, piece.text
-        if path in self._nested:
-            return False
-        if path not in self._fields:
-            if len(self._fields) == _MOST_PATHS:
-                return False
-            self._fields[path] = {}
-        before = self._begun.get(path)
+        before = row.begun
         found = strings(text, 0, before or "")
-        self._begun[path] = found.begun
-        shows = before is None or not (found.is_json and found.begun) or "\\" in text
+        row.begun = found.begun
         says = any(not each.is_number for each in found.values)
-        if shows and (says or (found.is_json and found.begun and before is None)):
-            self._nested.add(path)
-            self.turned.append((path, before or ""))
-        return path not in self._nested
+        if found.is_json and found.begun:
+            return not (before is None or ("\\" in text and says))
+        return not says
 
-    def _slot(self, slot: Slot, beside: Beside, text: str) -> Slot:
-        """Return the slot of the text that a piece continues, or begins."""
-        path, name = slot.field, slot.field[1:].replace("[*]", "")
-        marks = {("", slot.name), ("[]", slot.number)}
-        fields, told = self._fields[path], dict[str, _Field]()
-        for each, value in beside:
-            if each == name or type(value) not in (int, str):
-                continue
-            if each.endswith(KIND_ENDS) and not _ID.fullmatch(each):
-                marks.add((each, value))
-            elif not isinstance(value, str) or is_mark(value):
-                if each in fields:
-                    self._tell(path, each, fields[each], value)
-                told[each] = known = fields.setdefault(each, _Field(value))
-                if known.tells:
-                    marks.add((each, value))
-        given = dict(beside)
-        key = path, frozenset(marks)
-        known_slot = self._slots.get(key)
-        if known_slot is None:
-            self._made += 1
-            known_slot = self._slots[key] = Slot(0, "text", path, self._made)
-            rests = [told[each].values.get(given[each], "") for each in told if told[each].tells]
-            if any(rests):
-                self.rest[known_slot] = max(rests, key=len)
-        for each, known in told.items():
-            known.note(given[each], text)
-        row = self.rows.pop(known_slot, None) or Row(key)
-        self.rows[known_slot] = row
-        self._last[path] = key[1], known_slot
-        return known_slot
-
-    def _tell(self, path: str, name: str, known: _Field, value: object) -> None:
-        """Let a field tell texts apart if it does by now: the last text is that of its last
-        value."""
-        if known.tells:
-            return
-        last = known.last
-        known.take(value, is_id=_ID.fullmatch(name) is not None)
-        if known.tells and path in self._last:
-            marks, slot = self._last[path]
-            self._slots[path, marks | {(name, last)}] = slot
-
-    def is_judged_alone(self, slot: Slot) -> bool:
-        """Return whether each piece of a text is judged by itself, too: something beside it is new
-        with every event."""
-        return any(each.is_new for each in self._fields[slot.field].values())
+    def is_unsure(self, path: str) -> bool:
+        """Return whether each piece at a path may be a text of its own: something beside them is
+        new with every event."""
+        return any(each.is_new for each in self._fields[path].values())
 
     def drop_oldest(self) -> Slot:
         """Forget the text that rested longest; return its slot."""
@@ -292,12 +325,21 @@ class EventTexts:
         return slot
 
 
+def _identifies(name: str, value: object) -> bool:
+    """Return whether a text may have ended where a field has another value: neither what measures
+    nor a flag nor a state says so."""
+    if isinstance(value, str):
+        return value not in KNOWN and is_mark(value)
+    return type(value) is int and _CLOCK.fullmatch(name) is None
+
+
 def _is_string(piece: Piece) -> bool:
     """Return whether a piece is a string that no format names, and neither a key nor a kind."""
     path = piece.slot.field
     if piece.kind != "unknown" or path.endswith("~"):
         return False
-    return not (path.endswith(KIND_ENDS) and len(piece.text) <= _LONGEST_MARK)
+    is_in_object = path.startswith("$.")
+    return is_in_object and not (path.endswith(KIND_ENDS) and len(piece.text) <= _LONGEST_MARK)
 
 
 def is_ping(reading: Reading) -> bool:

@@ -114,7 +114,7 @@ class PieceFlow(Generic[C]):
         check = self._check = CachedCheck(partial(self._lanes.check, UNKNOWN))
         is_idle = cache(lambda: isinstance(make_stage(UNKNOWN), Passthrough))
         self._unknown = UnknownTexts(check, memory, is_idle)
-        self._rows = EventTexts()
+        self._rows = EventTexts(memory)
         self._event_names = EventNames(check, memory, is_idle)
         self._names = Names(check, memory)
         self._marks = Marks(check, memory, is_idle)

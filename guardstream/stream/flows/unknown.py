@@ -136,13 +136,6 @@ class UnknownTexts:
             self._shown[path] = path if clean else "$"
         return self._shown[path]
 
-    def begin(self, path: str, text: str, begun: str) -> None:
-        """Take what was held at a path before its texts were judged here; `begun` is the JSON or
-        the event that it ends in."""
-        tail = self._tail(path)
-        tail.add(text)
-        tail.begun = begun
-
     def judge(
         self, path: str, text: str, of: int = 0, name: str = "", beside: Beside = ()
     ) -> Sequence[Event]:
