@@ -36,8 +36,8 @@ class EventFlow(PieceFlow[C]):
     def _with_texts(self, reading: Reading) -> Reading:
         """Return a reading in which the texts of events are told from their marks."""
         alone, every = self._is_unnamed, self._mode == "hold" and self.finds_texts
-        if not (alone or every):
-            return reading
+        if reading.failed or not (alone or every):
+            return reading  # an error is all that its event says
         return self._rows.read(reading, alone=alone, every=every)
 
     @property
@@ -70,7 +70,7 @@ class EventFlow(PieceFlow[C]):
         for slot in ended:
             self._lanes.remove(slot)  # nothing continues it
         for path in turned:
-            for (slot, beside), text in rows.last_pieces(path):
+            for (slot, beside, _), text in rows.last_pieces(path):
                 self._unknown.judge(path, text, slot.number, slot.name, beside)
         return sent
 

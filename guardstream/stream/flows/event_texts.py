@@ -22,6 +22,7 @@ from guardstream.providers.adapter import Beside, Kind, Piece, Reading, Slot
 from guardstream.providers.toolkit.fields import KIND_ENDS
 from guardstream.providers.toolkit.marks import KNOWN, is_mark
 from guardstream.stream.flows.nested.strings import strings
+from guardstream.stream.flows.told_apart import type_of
 
 MAX_TEXTS = 256
 """How many texts of one stream are open at once; the one that rested longest is settled first."""
@@ -56,10 +57,12 @@ _PINGS = frozenset({"ping", "heartbeat", "keepalive", "keep-alive", "keep_alive"
 
 
 class Told(NamedTuple):
-    """What tells texts apart: the slot of a piece as it was read, and what is beside it."""
+    """What tells texts apart: the slot of a piece as it was read, what is beside it, and the kinds
+    of its event, and who says it."""
 
     slot: Slot
     beside: Beside
+    kinds: frozenset[object]
 
 
 class Came(NamedTuple):
@@ -199,14 +202,16 @@ class EventTexts:
         if alone:
             found |= dict.fromkeys(self._single(pieces, strings), "delta")
         told = {slot: iter(each) for slot, each in reading.beside.items()}
+        times = Counter([pieces[at].slot.field for at in strings])
+        kinds = frozenset((each.slot.field, each.text) for each in pieces if _is_kind(each))
         for at in strings:
             piece = pieces[at]
             beside = next(told.get(piece.slot._replace(name=""), iter(())), ())
-            if at not in found:
+            if at not in found or times[piece.slot.field] > 1:  # items of a list are no text
                 if piece.slot.field not in self._fields and not is_mark(piece.text):
                     self._at_once.add(piece.slot.field)
                 continue
-            slot = self._slot_of(piece, Told(piece.slot, beside), found[at])
+            slot = self._slot_of(piece, Told(piece.slot, beside, kinds), found[at])
             if slot is not None:
                 pieces[at] = piece._replace(slot=slot, kind=found[at])
         return reading._replace(pieces=pieces, only_text=False) if found else reading
@@ -274,13 +279,13 @@ class EventTexts:
         take turns with it. `every` string beside it tells, or only those that are marks."""
         fields, own = self._fields[path], path[1:].replace("[*]", "")
         given = {name: value for name, value in told.beside if name != own}
-        marks: set[object] = {told.slot.name, told.slot.number}
+        marks: set[object] = {told.slot.name, *told.kinds}
         changes: set[_Change] = set()
         for name, value in {**dict.fromkeys(fields), **given}.items():
-            if name.endswith(KIND_ENDS) and not _ID.fullmatch(name):
-                marks.add((name, value))
-            elif every or not isinstance(value, str) or is_mark(value):
-                typed = (type(value), value)
+            if name.endswith(KIND_ENDS) and isinstance(value, str) and not _ID.fullmatch(name):
+                continue  # one of its kinds
+            if every or not isinstance(value, str) or is_mark(value):
+                typed = (type_of(value), value)
                 if name not in fields:
                     fields[name] = _Field(typed)
                     continue
@@ -333,13 +338,19 @@ def _identifies(name: str, value: object) -> bool:
     return type(value) is int and _CLOCK.fullmatch(name) is None
 
 
+def _is_kind(piece: Piece) -> bool:
+    """Return whether a piece says of which kind its event is, or who says it."""
+    path = piece.slot.field
+    is_short = len(piece.text) <= _LONGEST_MARK and piece.kind == "unknown"
+    return is_short and path.endswith(KIND_ENDS) and _ID.fullmatch(path) is None
+
+
 def _is_string(piece: Piece) -> bool:
     """Return whether a piece is a string that no format names, and neither a key nor a kind."""
     path = piece.slot.field
-    if piece.kind != "unknown" or path.endswith("~"):
+    if piece.kind != "unknown" or path.endswith("~") or not path.startswith("$."):
         return False
-    is_in_object = path.startswith("$.")
-    return is_in_object and not (path.endswith(KIND_ENDS) and len(piece.text) <= _LONGEST_MARK)
+    return not (path.endswith(KIND_ENDS) and len(piece.text) <= _LONGEST_MARK)
 
 
 def is_ping(reading: Reading) -> bool:

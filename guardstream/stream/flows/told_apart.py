@@ -133,10 +133,10 @@ class ToldApart:
         if place not in self._paths and len(self._paths) == _FIELDS:
             return {}
         fields = self._paths.setdefault(place, {})
-        values: dict[Name, Hashable] = {name: (_type_of(value), value) for name, value in beside}
+        values: dict[Name, Hashable] = {name: (type_of(value), value) for name, value in beside}
         for name in fields.keys() - values.keys():
             if isinstance(name, str):
-                values[name] = (_type_of(None), None)
+                values[name] = (type_of(None), None)
         found: dict[Name, Divided] = {}
         for name, value in values.items():
             text = self._text(fields, name, value, piece, before)
@@ -183,7 +183,7 @@ class ToldApart:
     ) -> Divided | None:
         field = fields.get(name)
         if field is None:
-            first = (_type_of(None), None) if before.text else value
+            first = (type_of(None), None) if before.text else value
             if self._fields == _FIELDS:
                 return None
             self._fields += 1
@@ -230,6 +230,6 @@ class ToldApart:
         return text
 
 
-def _type_of(value: Hashable) -> Hashable:
+def type_of(value: Hashable) -> Hashable:
     """Return the type of a value, or those in it: True is not 1, nor `(True,)` `(1,)`."""
     return tuple(map(type, value)) if isinstance(value, tuple) else type(value)
