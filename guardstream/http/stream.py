@@ -86,6 +86,15 @@ class WireGuard(Outcome[bytes]):
         """Take the source's end; return the rest. Raises the same exceptions as `feed`."""
         return self._take(self.state.settle)
 
+    @property
+    def awaits_event(self) -> bool:
+        """Whether text of an event is held until the next one."""
+        return self.state.awaits_event and self.ended is None
+
+    def release_events(self) -> list[bytes]:
+        """Return what is held of events: the other side speaks, or nothing comes for a while."""
+        return self._take(self._bytes.release_events)
+
     def remaining(self) -> float | None:
         """Return the seconds until the policy's next deadline; None if it has none."""
         watch = self.state.watch

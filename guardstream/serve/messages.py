@@ -38,6 +38,15 @@ class Messages(Protocol):
         """Take the text of a binary message; return the texts of those that may go out now."""
         ...
 
+    @property
+    def awaits_event(self) -> bool:
+        """Whether text of a message is held until the next one."""
+        ...
+
+    def release_events(self) -> list[str]:
+        """Return what is held of messages: the client speaks, or nothing comes for a while."""
+        ...
+
     def finish(self) -> list[str]:
         """Take the end of the application's messages; return the rest."""
         ...
@@ -116,6 +125,11 @@ class WholeMessages:
 
     feed_binary = feed
 
+    awaits_event = False
+
+    def release_events(self) -> list[str]:
+        return []
+
     def finish(self) -> list[str]:
         return []
 
@@ -146,6 +160,13 @@ class JsonMessages:
         return _lines(self._wire.feed(line.encode() + b"\n"))
 
     feed_binary = feed
+
+    @property
+    def awaits_event(self) -> bool:
+        return self._wire is not None and self._wire.awaits_event
+
+    def release_events(self) -> list[str]:
+        return [] if self._wire is None else _lines(self._wire.release_events())
 
     def finish(self) -> list[str]:
         return [] if self._wire is None else _lines(self._wire.finish())
@@ -192,6 +213,14 @@ class TextMessages:
             return self.feed(text)
         events = [json.loads(each) for each in self._fed(json.dumps({ATTACHMENT: text}))]
         return [event[ATTACHMENT] for event in events if ATTACHMENT in event]
+
+    @property
+    def awaits_event(self) -> bool:
+        return self._wire is not None and self._wire.awaits_event
+
+    def release_events(self) -> list[str]:
+        texts = [] if self._wire is None else _texts(self._wire.release_events())
+        return self._around(texts, self._last)
 
     def finish(self) -> list[str]:
         return self._around(self._rest(), self._last)

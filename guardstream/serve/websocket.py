@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from contextlib import suppress
 from typing import NoReturn
 
@@ -17,6 +18,7 @@ from guardstream.serve.messages import WholeMessage, messages_of
 from guardstream.serve.receiver import Receiver
 from guardstream.serve.routes import POLICY_HEADER, Route
 from guardstream.serve.running import Running, StoppedError
+from guardstream.stream.flows.event_texts import SILENCE
 
 log = logging.getLogger("guardstream.serve")
 
@@ -59,6 +61,7 @@ class Connection:
         self._left = False
         self._taken = 0  # messages from the application
         self._open = False
+        self._waits = False  # whether silence is waited for
         self._binary = False  # whether the application's last message was binary
         self._group = anyio.create_task_group()
         self._running = Running(self._take)
@@ -82,6 +85,7 @@ class Connection:
     async def _receive(self) -> Message:
         """Return the client's next message; the application's `receive`."""
         message = await self._receiver()
+        await self._release()
         guard = self._route.inbound
         if guard is None or message["type"] == "websocket.connect":
             return message
@@ -165,11 +169,32 @@ class Connection:
         await self._send_texts(texts)
         if self._messages.ended is not None:
             await self._close(NORMAL, "")
+        if self._messages.awaits_event and not self._waits:
+            self._waits = True
+            self._group.start_soon(self._release_in_silence)
+
+    async def _release(self) -> None:
+        """Send what is held of messages until the next one."""
+        if self._open and not self._left and self._messages.awaits_event:
+            with suppress(StoppedError, OSError):
+                await self._send_released(self._messages.release_events)
+
+    async def _release_in_silence(self) -> None:
+        """Send what is held once no message has come for a short time."""
+        while self._messages.awaits_event:
+            taken = self._taken
+            await anyio.sleep(SILENCE)
+            if taken == self._taken:
+                await self._release()
+        self._waits = False
 
     async def _settle(self) -> None:
         """Send what is held when the application closes, because nothing can follow."""
+        await self._send_released(self._messages.finish)
+
+    async def _send_released(self, release: Callable[[], list[str]]) -> None:
         try:
-            texts = self._messages.finish()
+            texts = release()
         except GuardstreamError as error:
             await self._fail(error)
         await self._send_texts(texts)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, ClassVar, TypeAlias, TypeVar
 
 from guardstream.providers.adapter import Adapter, Piece, Reading, Released, Slot, Unknown
@@ -57,6 +57,8 @@ class AnyJSON(SpecAdapter):
     """Says that no format names what is in the chunks."""
     spec: ClassVar[Spec] = {}
     repeats = False
+    exact: Collection[str] = ()
+    """The paths of texts that are guarded exactly; they are not reported."""
     text = PlainText()
     """Reads and writes chunks that are `str`, where those are answer text."""
 
@@ -157,8 +159,9 @@ class AnyJSON(SpecAdapter):
     def kept(self) -> None:
         """Report at the stream's end, if that was not done yet; no chunk is kept."""
         report, self._report = self._report, None
-        if report is not None and self._lengths and self._events > 1:
-            report(self._lengths, any(self._growths[path] >= _GROWN for path in self._so_far))
+        lengths = {path: each for path, each in self._lengths.items() if path not in self.exact}
+        if report is not None and any(map(any, lengths.values())) and self._events > 1:
+            report(lengths, any(self._growths[path] >= _GROWN for path in self._so_far))
         self._seen.clear()
         self._so_far.clear()
 

@@ -239,6 +239,9 @@ class LineFlow:
     def feed(self, chunk: str) -> Sequence[Sent[str]]:
         return self._decoded(self._wire.feed(self._text.encode(chunk)))
 
+    def release_events(self) -> Sequence[Sent[str]]:
+        return self._decoded(self._wire.release_events())
+
     def believe(self) -> Sequence[Sent[str]]:
         return self._decoded(self._wire.believe())
 

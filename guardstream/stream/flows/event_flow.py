@@ -6,7 +6,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
 from guardstream.events import FinishReason
-from guardstream.providers.adapter import Piece, Reading, Slot
+from guardstream.providers.adapter import Adapter, Piece, Reading, Slot
+from guardstream.providers.generic.any_json import AnyJSON
 from guardstream.stream.flows.event_texts import (
     MAX_IDLE,
     MAX_TEXTS,
@@ -15,7 +16,7 @@ from guardstream.stream.flows.event_texts import (
     Row,
     is_ping,
 )
-from guardstream.stream.flows.flow import Sent
+from guardstream.stream.flows.flow import Sent, fail_closed
 from guardstream.stream.flows.pieces import Incoming, PieceFlow
 from guardstream.stream.flows.slots import Lane, Track
 
@@ -32,6 +33,11 @@ class EventFlow(PieceFlow[C]):
     """Whether strings may be texts that are held."""
 
     _rows: EventTexts
+
+    def _read_by(self, adapter: Adapter[C]) -> None:
+        super()._read_by(adapter)
+        if isinstance(adapter, AnyJSON):
+            adapter.exact = self._rows.alone
 
     def _with_texts(self, reading: Reading) -> Reading:
         """Return a reading in which the texts of events are told from their marks."""
@@ -99,6 +105,13 @@ class EventFlow(PieceFlow[C]):
     def awaits_event(self) -> bool:
         """Whether a text of an event waits for the next one."""
         return bool(self._rows.held)
+
+    def release_events(self) -> Sequence[Sent[C]]:
+        """Return what is held of events: the other side speaks, or nothing comes."""
+        try:
+            return self._settle_rows()
+        except Exception as error:
+            fail_closed(error, self.provider)
 
     def _believed(self) -> list[Sent[C]]:
         sent = self._settle_rows()
@@ -180,13 +193,17 @@ class EventFlow(PieceFlow[C]):
 
     def _rebuilt(self, incoming: Incoming[C]) -> list[Sent[C]]:
         incoming.is_late = self.ended is None and self._is_held(incoming)
-        if incoming.is_late or (self._mode == "drop" and self._is_empty(incoming)):
+        if incoming.is_late or self._is_empty(incoming):
             return []
         return super()._rebuilt(incoming)
 
     def _is_empty(self, incoming: Incoming[C]) -> bool:
-        """Return whether all of an event that no format names is left out."""
-        return self._is_unnamed and not (any(incoming.texts) or _has_text(incoming.reading))
+        """Return whether nothing is left of an event: its text is blocked, or it is left out."""
+        is_blocked = self.ended is not None and _has_text(incoming.reading)
+        if not self._is_unnamed or not (is_blocked or self._mode == "drop"):
+            return False
+        told = zip(incoming.reading.pieces, incoming.texts, strict=True)
+        return not any(text and (piece.slot.is_event or not is_blocked) for piece, text in told)
 
     def _leaves_out(self, reading: Reading) -> bool:
         return self._mode == "drop" and not (self._is_unnamed and _has_text(reading))

@@ -22,7 +22,7 @@ from guardstream.providers.adapter import Beside, Kind, Piece, Reading, Slot
 from guardstream.providers.toolkit.fields import KIND_ENDS
 from guardstream.providers.toolkit.marks import KNOWN, is_mark
 from guardstream.stream.flows.nested.strings import strings
-from guardstream.stream.flows.told_apart import type_of
+from guardstream.stream.flows.told_apart import own_name, type_of
 
 MAX_TEXTS = 256
 """How many texts of one stream are open at once; the one that rested longest is settled first."""
@@ -39,9 +39,9 @@ _LONGEST_MARK = 128
 _MOST_PATHS = 4096
 """How many paths may have such texts; strings at further paths are judged at once."""
 
-_NAMING = 4
-"""The fewest code points of a value that is no text if it comes a third time in a row: it is the
-name of a role, a state or a tenant."""
+_NAMING = 12
+"""Code points after which a value of several, which came at least three times in a row, is no text:
+it is the name of a role, a state or a tenant."""
 
 _ID = re.compile(r".*(?:^|[._])(?:id|index|key)|.*[a-z](?:Id|ID|Index|Key)")
 """The paths of fields that identify what they are in, even if they are named like a kind."""
@@ -169,7 +169,7 @@ class EventTexts:
     `rows` are those that are open, the latest last, and `held` those of which some is held. `over`
     are texts that another one follows, `rest` is what has come of one that is only now known to be
     another. `turned` are paths whose texts are judged at once from here on, because they are JSON
-    or events, or several in turn.
+    or events, or several in turn. `alone` are the paths of texts that stood alone in an event.
     """
 
     def __init__(self, memory: int) -> None:
@@ -184,7 +184,7 @@ class EventTexts:
         self._values: dict[
             str, tuple[str, int]
         ] = {}  # the last at each path, and how often it came
-        self._alone: set[str] = set()  # the paths of texts that stood alone
+        self.alone: set[str] = set()  # the paths of texts that stood alone
         self._last: dict[str, deque[tuple[Told, str]]] = {}  # the last pieces at each path
         self._at_once: set[str] = set()  # the paths that have turned
         self._turns: Counter[str] = Counter()  # how often another text has followed, by path
@@ -223,12 +223,12 @@ class EventTexts:
     def _single(self, pieces: Sequence[Piece], strings: Sequence[int]) -> Sequence[int]:
         """Return the places of texts that no other string is beside, or that were so before."""
         said = [at for at in strings if not is_mark(pieces[at].text)]
-        known = [at for at in strings if pieces[at].slot.field in self._alone]
+        known = [at for at in strings if pieces[at].slot.field in self.alone]
         if len(said) > 1:
             return known
         if not (said or known) and len(strings) == 1:
             said = [at for at in strings if _ID.fullmatch(pieces[at].slot.field) is None]
-        self._alone.update(pieces[at].slot.field for at in said)
+        self.alone.update(pieces[at].slot.field for at in said)
         return [*{*said, *known}]
 
     def _is_name(self, path: str, text: str, kind: Kind) -> bool:
@@ -238,7 +238,7 @@ class EventTexts:
         self._values[path] = text, times
         if kind == "held":
             return times > 1 or is_mark(text)
-        return times > 2 and len(text) >= _NAMING
+        return times > 2 and len(text) > 1 and times * len(text) >= _NAMING
 
     def _slot_of(self, piece: Piece, told: Told, kind: Kind) -> Slot | None:
         """Return the slot of the text that a piece continues, or begins; None if it is judged at
@@ -255,6 +255,7 @@ class EventTexts:
         slot = None if marks is None else self._row(path, marks)
         if slot is None or not self._is_flat(self.rows[slot], text):
             self._at_once.add(path)
+            self.alone.discard(path)
             self.turned.append(path)
             return None
         self.rows[slot].told.append(told)
@@ -277,7 +278,7 @@ class EventTexts:
     def _marks(self, path: str, told: Told, *, every: bool) -> frozenset[object] | None:
         """Return the marks by which a text is told from others at its path; None if others may
         take turns with it. `every` string beside it tells, or only those that are marks."""
-        fields, own = self._fields[path], path[1:].replace("[*]", "")
+        fields, own = self._fields[path], own_name(path)
         given = {name: value for name, value in told.beside if name != own}
         marks: set[object] = {told.slot.name, *told.kinds}
         changes: set[_Change] = set()

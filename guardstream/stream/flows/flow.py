@@ -139,6 +139,10 @@ class Flow(Protocol[C]):
         """Take silence as the proof of the ends that wait for one; return what may go out."""
         ...
 
+    def release_events(self) -> Sequence[Sent[C]]:
+        """Return what is held of events; what follows is judged with it."""
+        ...
+
     def finish(self) -> Sequence[Sent[C]]:
         """Take the source's end; return the remaining chunks and set `ended`."""
         ...

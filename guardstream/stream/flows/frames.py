@@ -215,6 +215,13 @@ class FrameFlow:
     def awaits_event(self) -> bool:
         return self._chunks is not None and self._chunks.awaits_event
 
+    def release_events(self) -> Sequence[Sent[bytes]]:
+        """Return what is held of events: the other side speaks, or nothing comes."""
+        if self._chunks is None:
+            return ()
+        sent = self._written(self._chunks.release_events(), self._last)
+        return self._with_id(self._with_ends(sent))
+
     def believe(self) -> Sequence[Sent[bytes]]:
         if self._chunks is None:
             return ()

@@ -111,6 +111,9 @@ class TextFlow:
             raise stage_error(error) from error
         return self._sort(events)
 
+    def release_events(self) -> Sequence[Sent[str]]:
+        return ()
+
     def believe(self) -> Sequence[Sent[str]]:
         return ()
 

@@ -9,6 +9,7 @@ it. So fields whose values recur beside varying pieces are compared in pairs, to
 
 from __future__ import annotations
 
+import re
 from collections.abc import Hashable, Mapping, Sequence
 from itertools import combinations
 from typing import TypeAlias
@@ -33,6 +34,8 @@ _FEWEST = 64
 
 _PAIRED = 4
 """How many fields of a path are compared in pairs, the first ones."""
+
+_QUOTED = re.compile(r"\['(.*?)'\]")
 
 Name: TypeAlias = str | tuple[str, str]
 """A field's name, or the names of a pair of fields."""
@@ -228,6 +231,11 @@ class ToldApart:
         self._texts += 1
         texts[value] = text = Divided(tail, differs=differs)
         return text
+
+
+def own_name(path: str) -> str:
+    """Return the name that a value at a path has among the values beside others."""
+    return _QUOTED.sub(r".\1", path[1:].replace("[*]", ""))
 
 
 def type_of(value: Hashable) -> Hashable:

@@ -31,7 +31,7 @@ from guardstream.stream.flows.nested.judged import (
 from guardstream.stream.flows.nested.strings import begins_anew, strings
 from guardstream.stream.flows.nested.values import Nested, values_beside, with_strings, written_in
 from guardstream.stream.flows.recurring import MASK, Tail, without
-from guardstream.stream.flows.told_apart import Divided, Name, ToldApart
+from guardstream.stream.flows.told_apart import Divided, Name, ToldApart, own_name
 
 PATHS = 65_536
 """How many unknown paths a stream may have: twice the number in the description of a large API."""
@@ -150,7 +150,7 @@ class UnknownTexts:
             return [Text(text)]
         if path.endswith("~"):
             return self._check(text)  # no other key continues it
-        own = path[1:].replace("[*]", "")  # its name in `beside`
+        own = own_name(path)
         others = [each for each in beside if each[0] != own]
         return self._judge_value(path, text, _Source(of, name, others))
 
