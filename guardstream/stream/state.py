@@ -11,6 +11,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from io import StringIO
 from typing import Any, Generic, TypeAlias, TypeVar
 
 from guardstream.errors import AdapterError, BlockedError, StageError
@@ -261,6 +262,8 @@ class StreamState(Generic[C]):
         self._meter.delivered(sent.characters)
         delivered = self._delivered
         if delivered is not None:
+            if sent.begins:
+                delivered.answer = StringIO()
             if text:
                 delivered.answer.write(text)
             if sent.parts:

@@ -160,11 +160,11 @@ class ChunkFlow(EventFlow[C]):
             if self.hooks.recognised is not None:
                 known = self.hooks.recognised(chunk, reading)
                 if known is not None:
-                    sent = self._settle_rows()
+                    sent, self._is_new = self._settle_rows(), bool(self._rows.alone)
                     self._read_by(known)
                     self._latest = None
                     return sent if self.ended else [*sent, *self.feed(chunk, origin)]
-            reading = self._with_texts(reading)
+            reading = self._with_texts(chunk, reading)
             self._single_text = None
             self._lanes.remember = self.adapter.repeats or bool(self._growths.last)
             if self._identities is not None:
@@ -476,7 +476,8 @@ class ChunkFlow(EventFlow[C]):
             elif self.hooks.passed:
                 self.hooks.passed(written)
             answer, parts = (released, ()) if track.is_answer else ("", (Part(slot, released),))
-            sent.append(Sent(written, answer, len(released), parts, origin))
+            begins = self._is_new and self._begins(answer)
+            sent.append(Sent(written, answer, len(released), parts, origin, begins=begins))
         if self.ended is not None or self._choices.cut:
             self._read_last()
             sent += self._end_after_text()

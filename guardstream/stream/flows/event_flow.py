@@ -39,9 +39,11 @@ class EventFlow(PieceFlow[C]):
         if isinstance(adapter, AnyJSON):
             adapter.exact = self._rows.alone
 
-    def _with_texts(self, reading: Reading) -> Reading:
-        """Return a reading in which the texts of events are told from their marks."""
-        alone, every = self._is_unnamed, self._mode == "hold" and self.finds_texts
+    def _with_texts(self, chunk: C, reading: Reading) -> Reading:
+        """Return a reading in which the texts of events are told from their marks. Records of a
+        program's own are no events."""
+        is_event = isinstance(chunk, dict) or not isinstance(self.adapter, AnyJSON)
+        alone, every = self._is_unnamed and is_event, self._mode == "hold" and self.finds_texts
         if reading.failed or not (alone or every):
             return reading  # an error is all that its event says
         return self._rows.read(reading, alone=alone, every=every)
@@ -58,13 +60,18 @@ class EventFlow(PieceFlow[C]):
         if self.ended:
             return before
         held = self._rows.held
-        if held and self._is_unnamed and not (_has_text(reading) or is_ping(reading)):
+        if held and self._is_unnamed and not (self._has_more(reading) or is_ping(reading)):
             # Clients may stop reading at it, so it waits for the text before it.
             reading = reading._replace(waits=next(reversed(held)))
         sent = super()._admit(chunk, reading, origin)
         if not (held or before):
             return sent
         return [*before, *sent, *self._after_event()]
+
+    def _has_more(self, reading: Reading) -> bool:
+        """Return whether an event has text at the path of one that is held."""
+        paths = {slot.field for slot in self._rows.held}
+        return any(_is_text(each) and each.slot.field in paths for each in reading.pieces)
 
     def _settle_over(self) -> list[Sent[C]]:
         """Settle texts that others follow, and those that are judged at once from here on."""
@@ -203,7 +210,7 @@ class EventFlow(PieceFlow[C]):
         if not self._is_unnamed or not (is_blocked or self._mode == "drop"):
             return False
         told = zip(incoming.reading.pieces, incoming.texts, strict=True)
-        return not any(text and (piece.slot.is_event or not is_blocked) for piece, text in told)
+        return not any(text and (_is_text(piece) or not is_blocked) for piece, text in told)
 
     def _leaves_out(self, reading: Reading) -> bool:
         return self._mode == "drop" and not (self._is_unnamed and _has_text(reading))
@@ -226,9 +233,7 @@ class EventFlow(PieceFlow[C]):
         }
         pieces = zip(incoming.reading.pieces, incoming.texts, strict=True)
         return bool(held) and all(
-            at in held and not text
-            for at, (piece, text) in enumerate(pieces)
-            if piece.slot.is_event and piece.kind in ("delta", "held")
+            at in held and not text for at, (piece, text) in enumerate(pieces) if _is_text(piece)
         )
 
     def _copy(self, came: Came, text: str) -> list[Sent[C]]:
@@ -260,4 +265,8 @@ class EventFlow(PieceFlow[C]):
 
 
 def _has_text(reading: Reading) -> bool:
-    return any(each.slot.is_event and each.kind in ("delta", "held") for each in reading.pieces)
+    return any(map(_is_text, reading.pieces))
+
+
+def _is_text(piece: Piece) -> bool:
+    return piece.slot.is_event and piece.kind in ("delta", "held")

@@ -13,12 +13,12 @@ from __future__ import annotations
 
 import re
 from collections import Counter, deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import takewhile
 from typing import Any, Literal, NamedTuple, TypeAlias
 
-from guardstream.providers.adapter import Beside, Kind, Piece, Reading, Slot
+from guardstream.providers.adapter import NEW, Beside, Kind, Piece, Reading, Slot
 from guardstream.providers.toolkit.fields import KIND_ENDS
 from guardstream.providers.toolkit.marks import KNOWN, is_mark
 from guardstream.stream.flows.nested.strings import strings
@@ -62,7 +62,7 @@ class Told(NamedTuple):
 
     slot: Slot
     beside: Beside
-    kinds: frozenset[object]
+    kinds: Mapping[str, str]
 
 
 class Came(NamedTuple):
@@ -184,6 +184,7 @@ class EventTexts:
         self._values: dict[
             str, tuple[str, int]
         ] = {}  # the last at each path, and how often it came
+        self._kinds: dict[str, dict[str, str]] = {}  # the last kinds of the events of each path
         self.alone: set[str] = set()  # the paths of texts that stood alone
         self._last: dict[str, deque[tuple[Told, str]]] = {}  # the last pieces at each path
         self._at_once: set[str] = set()  # the paths that have turned
@@ -199,11 +200,11 @@ class EventTexts:
         pieces = [*reading.pieces]
         strings = [at for at, each in enumerate(pieces) if _is_string(each)]
         found: dict[int, Kind] = dict.fromkeys(strings, "held") if every else {}
-        if alone:
+        if alone and not any(each.kind in NEW for each in pieces):
             found |= dict.fromkeys(self._single(pieces, strings), "delta")
         told = {slot: iter(each) for slot, each in reading.beside.items()}
         times = Counter([pieces[at].slot.field for at in strings])
-        kinds = frozenset((each.slot.field, each.text) for each in pieces if _is_kind(each))
+        kinds = {each.slot.field: each.text for each in pieces if _is_kind(each)}
         for at in strings:
             piece = pieces[at]
             beside = next(told.get(piece.slot._replace(name=""), iter(())), ())
@@ -280,7 +281,7 @@ class EventTexts:
         take turns with it. `every` string beside it tells, or only those that are marks."""
         fields, own = self._fields[path], own_name(path)
         given = {name: value for name, value in told.beside if name != own}
-        marks: set[object] = {told.slot.name, *told.kinds}
+        marks: set[object] = {told.slot.name, *self._kinds_of(path, told)}
         changes: set[_Change] = set()
         for name, value in {**dict.fromkeys(fields), **given}.items():
             if name.endswith(KIND_ENDS) and isinstance(value, str) and not _ID.fullmatch(name):
@@ -302,6 +303,17 @@ class EventTexts:
         if "stays" in changes and "next" not in changes and self._last.get(path):
             self.rest[self._row(path, frozenset(marks))] = self._last[path][-1][1]
         return frozenset(marks)
+
+    def _kinds_of(self, path: str, told: Told) -> Iterable[tuple[str, str]]:
+        """Return the kinds of an event; of those that it does not name, the last ones hold on."""
+        kinds = self._kinds.setdefault(path, {})
+        if self._last.get(path) and not told.kinds.keys() <= kinds.keys():
+            for slot, row in [*self.rows.items()]:
+                if slot.field == path:  # what had no such kind had this one
+                    new = {each: told.kinds[each] for each in told.kinds.keys() - kinds.keys()}
+                    self._slots[path, row.key[1] | {*new.items()}] = slot
+        kinds |= told.kinds
+        return kinds.items()
 
     def _is_flat(self, row: Row, text: str) -> bool:
         """Return whether a text is neither JSON nor events, as far as it has come.

@@ -60,6 +60,8 @@ class Sent(Generic[C]):
     written from, such as a frame of bytes; None if the flow created it, for held text or to end a
     choice. If the flow created it for text of an event name, `name` is that name.
 
+    With `begins` the answer begins with its text: what came before was of events of another kind.
+
     `known` is what was known at this chunk, if more is known by now, because several frames arrived
     at once.
 
@@ -73,6 +75,7 @@ class Sent(Generic[C]):
     origin: Any = None
     known: Known | None = None
     name: str = ""
+    begins: bool = False
 
 
 class MakeStage(Protocol):

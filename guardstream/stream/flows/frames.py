@@ -274,10 +274,12 @@ class FrameFlow:
         """Return whether an event may end the text that is held, because it has another name than
         the events of text."""
         chunks = self._chunks
-        if chunks is None or chunks.hooks.speaks is None or not chunks.held:
+        if chunks is None or not chunks.held:
             return False
         if frame.name in (*UNNAMED, *_PINGS) or frame.name == self._text_event_name:
             return False
+        if chunks.hooks.speaks is None:  # the flow of chunks lets objects wait
+            return chunks.awaits_event and (frame.form != "object" or not frame.value)
         return frame.form != "alike" and not chunks.hooks.speaks(frame.value)
 
     def _queued(self, frame: Frame) -> list[Sent[bytes]]:
@@ -418,6 +420,7 @@ class FrameFlow:
         flow = self._shared(self._make(adapter))
         flow.has_timer = self.has_timer
         if isinstance(flow, ChunkFlow):
+            flow.finds_texts = not self._frames_are_array  # it has its own places for brackets
             self._chunks = flow
         else:
             self._text = self._new_text_frames(flow, quoted=False)
@@ -588,7 +591,8 @@ class FrameFlow:
                 value = _data_like(origin or frame, chunk["data"]) if self._by_event else chunk
                 raw = self._frames.write(value, frame, keep_id=place == len(sent), name=name)
             raw = self._frames.between(origin if unchanged else None) + raw
-            written.append(Sent(raw, each.text, each.characters, each.parts, origin))
+            begins = each.begins
+            written.append(Sent(raw, each.text, each.characters, each.parts, origin, begins=begins))
         return written
 
     def _name_of(self, chunk: Any, *, has_text: bool) -> str:

@@ -126,6 +126,7 @@ class PieceFlow(Generic[C]):
         self._growths = Growths()
         self._one: OneText | None = None  # the texts, if their indexes are no identities
         self._unsure: Collection[int] = ()  # choices that may be none
+        self._is_new = False  # whether the answer begins with its next text
         self._unasked: set[Slot] = set()  # calls that have had no arguments yet
         self._unattributed: list[Part] = []  # went out before it was known to be new text
         self._read_by(adapter)
@@ -168,7 +169,8 @@ class PieceFlow(Generic[C]):
         sent += [] if self.ended else self._settle(self._lanes.open())
         if self.ended:
             return sent + self._end_stream()
-        sent += self._release_waiting()
+        if self._waiting:
+            sent += [*self._release_waiting(), *self._settle(self._lanes.open())]
         if self._failed:
             self.ended = "error"
             return sent
@@ -834,8 +836,13 @@ class PieceFlow(Generic[C]):
                 for slot in _completed(reading, self.calls)
                 if slot.choice not in self._choices.cut
             ]
-        sent = Sent(chunk, answer, characters, parts, incoming.origin)
+        sent = Sent(chunk, answer, characters, parts, incoming.origin, begins=self._begins(answer))
         return self._with_unattributed(sent) if self._unattributed else sent
+
+    def _begins(self, answer: str) -> bool:
+        """Return whether the answer begins with a text, once."""
+        begins, self._is_new = self._is_new and bool(answer), self._is_new and not answer
+        return begins
 
     def _must_leave_out(self, incoming: Incoming[C]) -> bool:
         """Return whether a chunk has a call that is cut, which its adapter would write."""
