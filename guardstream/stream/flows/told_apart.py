@@ -59,11 +59,6 @@ class Divided:
     def differs(self) -> bool:
         return self._since < self.tail.memory
 
-    def copy(self) -> Divided:
-        copy = Divided(self.tail.copy(), differs=True)
-        copy._since = self._since
-        return copy
-
     def changed(self) -> None:
         """Note that text of another value came before the next piece."""
         self._since = 0
@@ -90,15 +85,6 @@ class _Field:
         self.recurs = False
         self.varies = False
 
-    def copy(self) -> _Field:
-        copy = _Field(self.last)
-        copy.recurs, copy.varies = self.recurs, self.varies
-        if self.texts is None:
-            copy.texts = None
-        else:
-            copy.texts = {value: text.copy() for value, text in self.texts.items()}
-        return copy
-
 
 class ToldApart:
     """The texts of one stream by the fields beside them; `memory` is how many code points of each
@@ -114,17 +100,6 @@ class ToldApart:
     def __len__(self) -> int:
         """Return how many texts are remembered."""
         return self._texts
-
-    def copy(self, place: Hashable, to: Hashable) -> None:
-        """Remember for another place what is remembered for this one."""
-        fields = self._paths.get(place)
-        if not fields or to in self._paths or len(self._paths) == _FIELDS:
-            return
-        texts = sum(len(each.texts or ()) for each in fields.values())
-        if self._fields + len(fields) <= _FIELDS and self._texts + texts <= self._most:
-            self._paths[to] = {name: each.copy() for name, each in fields.items()}
-            self._fields += len(fields)
-            self._texts += texts
 
     def texts(
         self, place: Hashable, piece: str, before: Tail, beside: Beside

@@ -124,8 +124,7 @@ class UnknownTexts:
         # By a path and a kind of event, an event name, or MASK, for text without its matches.
         self._tails_of: dict[Hashable, Tail] = {}
         self._apart = ToldApart(memory)
-        self._sources: dict[Hashable, Hashable] = {}  # by path: its first kind, or event name
-        self._mixed: set[Hashable] = set()  # paths with more than one kind, or event name
+        self._kinds: set[tuple[str, type]] = set()  # the paths with kinds, or with event names
         self._places: dict[tuple[int, str], int] = {}  # numbers of the places of strings in JSON
         self._shown: dict[str, str] = {}
 
@@ -189,10 +188,8 @@ class UnknownTexts:
 
     def _before(self, path: str, text: str, source: _Source) -> _Before:
         """Return what a value may continue."""
-        self._tail(path)
-        told = self._told(path, text, source)
-        of = [(path, each) for each in (source.of, source.name) if self._several(path, each)]
-        return _Before({key: self._tail(key) for key in (path, *of)}, told)
+        tail = self._tail(path)
+        return _Before({path: tail}, self._told(path, text, source))
 
     def _judge_strings(
         self, path: str, text: str, readings: Sequence[Reading], source: _Source
@@ -299,25 +296,14 @@ class UnknownTexts:
         return max(joined, key=severity).of(alone) if joined else alone
 
     def _told(self, path: str, text: str, source: _Source) -> list[_Told]:
-        """Return the texts that have the same value in a field beside them, at a path and in one
-        kind of event there."""
-        if not source.beside:
-            return []
-        first = self._sources.setdefault((path, int), source.of)
-        told = [self._told_at((path, source.of), text, source)]
-        if first != source.of and (path, int) not in self._mixed:
-            self._apart.copy((path, first), path)
-        elif (path, int) not in self._mixed:
-            return told
-        return [*told, self._told_at(path, text, source)]
-
-    def _told_at(self, place: str | tuple[str, int], text: str, source: _Source) -> _Told:
-        """Return the texts at one place: a path, or one kind of event there."""
-        if isinstance(place, str):
-            before = self._tails.get(place) or Tail(self._memory)
-        else:
-            before = self._tail_before(*place)
-        return _Told(before, self._apart.texts(place, text, before, source.beside))
+        """Return the texts that have the same value in a field beside them, or the same kind of
+        event, or its name, at a path."""
+        beside = [*source.beside]
+        beside += [("(kind)", source.of)] if source.of or (path, int) in self._kinds else []
+        beside += [("(name)", source.name)] if source.name or (path, str) in self._kinds else []
+        self._kinds.update([(path, type(each)) for each in (source.of, source.name) if each])
+        before = self._tails.get(path) or Tail(self._memory)
+        return [_Told(before, self._apart.texts(path, text, before, beside))] if beside else []
 
     def _across_told(self, text: str, told: Sequence[_Told], *, may_recur: bool) -> list[Across]:
         """Return the matches with earlier text that has the same value in a field beside it."""
@@ -332,30 +318,12 @@ class UnknownTexts:
                 each.add(text)
         return [each for each in found if each is not None]
 
-    def _tail_before(self, path: str, of: int) -> Tail:
-        place = (path, int)
-        alone = place not in self._mixed and self._sources.get(place, of) == of
-        tail = self._tails.get(path) if alone else self._tails_of.get((path, of))
-        return tail or Tail(self._memory)
-
     def _divided(self, divided: Divided, text: str) -> Across | None:
         tail = divided.tail
         across = self._after(tail.text, text)
         if across is not None and across.overflows and tail.recurs(text):
             return across.matches
         return across
-
-    def _several(self, path: str, source: int | str) -> bool:
-        """Return whether text at a path came in several kinds of events, or names, by now."""
-        if source == "":
-            return False
-        place = (path, type(source))
-        first = self._sources.setdefault(place, source)
-        if first != source and place not in self._mixed:
-            self._mixed.add(place)
-            self._tails_of[path, first] = self._tails[path].copy()
-        has_room = (path, source) in self._tails_of or len(self._tails_of) < _MOST_APART
-        return place in self._mixed and has_room
 
     def _joined(self, key: Hashable, text: str) -> Across | None:
         """Return the matches that began in an earlier value; None if there are none.
