@@ -15,6 +15,7 @@ import re
 from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from itertools import takewhile
 from typing import Any, Literal, NamedTuple, TypeAlias
 
@@ -197,25 +198,31 @@ class EventTexts:
         With `alone`, one that is the only string in its event beside marks; it is a delta. With
         `every`, all but marks.
         """
-        pieces = [*reading.pieces]
+        pieces = reading.pieces
         strings = [at for at, each in enumerate(pieces) if _is_string(each)]
         found: dict[int, Kind] = dict.fromkeys(strings, "held") if every else {}
         if alone and not any(each.kind in NEW for each in pieces):
             found |= dict.fromkeys(self._single(pieces, strings), "delta")
-        told = {slot: iter(each) for slot, each in reading.beside.items()}
-        times = Counter([pieces[at].slot.field for at in strings])
+        for at in strings if len(found) < len(strings) else ():
+            path, text = pieces[at].slot.field, pieces[at].text
+            if at not in found and path not in self._fields and not is_mark(text):
+                self._at_once.add(path)
+        return self._with_rows(reading, found) if found else reading
+
+    def _with_rows(self, reading: Reading, found: Mapping[int, Kind]) -> Reading:
+        """Return a reading in which some strings are pieces of texts."""
+        pieces = [*reading.pieces]
         kinds = {each.slot.field: each.text for each in pieces if _is_kind(each)}
-        for at in strings:
+        times = Counter([pieces[at].slot.field for at in found]) if len(found) > 1 else {}
+        told = {slot: iter(each) for slot, each in reading.beside.items()}
+        for at, kind in sorted(found.items()):
             piece = pieces[at]
             beside = next(told.get(piece.slot._replace(name=""), iter(())), ())
-            if at not in found or times[piece.slot.field] > 1:  # items of a list are no text
-                if piece.slot.field not in self._fields and not is_mark(piece.text):
-                    self._at_once.add(piece.slot.field)
-                continue
-            slot = self._slot_of(piece, Told(piece.slot, beside, kinds), found[at])
-            if slot is not None:
-                pieces[at] = piece._replace(slot=slot, kind=found[at])
-        return reading._replace(pieces=pieces, only_text=False) if found else reading
+            if times.get(piece.slot.field, 1) == 1:  # items of a list are no text
+                slot = self._slot_of(piece, Told(piece.slot, beside, kinds), kind)
+                if slot is not None:
+                    pieces[at] = piece._replace(slot=slot, kind=kind)
+        return reading._replace(pieces=pieces, only_text=False)
 
     def last_pieces(self, path: str) -> Sequence[tuple[Told, str]]:
         """Return the last pieces at a path that has turned, the one that made it turn aside."""
@@ -283,8 +290,10 @@ class EventTexts:
         given = {name: value for name, value in told.beside if name != own}
         marks: set[object] = {told.slot.name, *self._kinds_of(path, told)}
         changes: set[_Change] = set()
-        for name, value in {**dict.fromkeys(fields), **given}.items():
-            if name.endswith(KIND_ENDS) and isinstance(value, str) and not _ID.fullmatch(name):
+        if fields.keys() - given.keys():
+            given = {**dict.fromkeys(fields), **given}
+        for name, value in given.items():
+            if _names_kind(name) and isinstance(value, str):
                 continue  # one of its kinds
             if every or not isinstance(value, str) or is_mark(value):
                 typed = (type_of(value), value)
@@ -292,7 +301,7 @@ class EventTexts:
                     fields[name] = _Field(typed)
                     continue
                 change = fields[name].take(typed)
-                if change == "returns" or _identifies(name, value):
+                if change == "returns" or (change != "same" and _identifies(name, value)):
                     changes.add(change)
         if "returns" in changes:
             return None
@@ -343,6 +352,12 @@ class EventTexts:
         return slot
 
 
+@lru_cache(_MOST_PATHS)
+def _names_kind(path: str) -> bool:
+    """Return whether a field is named like a kind, and not like an id."""
+    return path.endswith(KIND_ENDS) and _ID.fullmatch(path) is None
+
+
 def _identifies(name: str, value: object) -> bool:
     """Return whether a text may have ended where a field has another value: neither what measures
     nor a flag nor a state says so."""
@@ -355,7 +370,7 @@ def _is_kind(piece: Piece) -> bool:
     """Return whether a piece says of which kind its event is, or who says it."""
     path = piece.slot.field
     is_short = len(piece.text) <= _LONGEST_MARK and piece.kind == "unknown"
-    return is_short and path.endswith(KIND_ENDS) and _ID.fullmatch(path) is None
+    return is_short and _names_kind(path)
 
 
 def _is_string(piece: Piece) -> bool:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Hashable, Mapping, Sequence
+from functools import lru_cache
 from itertools import combinations
 from typing import TypeAlias
 
@@ -208,6 +209,7 @@ class ToldApart:
         return text
 
 
+@lru_cache(_FIELDS)
 def own_name(path: str) -> str:
     """Return the name that a value at a path has among the values beside others."""
     return _QUOTED.sub(r".\1", path[1:].replace("[*]", ""))
