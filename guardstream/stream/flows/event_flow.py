@@ -7,7 +7,6 @@ from typing import Any, TypeVar
 
 from guardstream.events import FinishReason
 from guardstream.providers.adapter import Adapter, Piece, Reading, Slot
-from guardstream.providers.generic.any_json import AnyJSON
 from guardstream.stream.flows.event_texts import (
     MAX_IDLE,
     MAX_TEXTS,
@@ -36,13 +35,13 @@ class EventFlow(PieceFlow[C]):
 
     def _read_by(self, adapter: Adapter[C]) -> None:
         super()._read_by(adapter)
-        if isinstance(adapter, AnyJSON):
+        if hasattr(adapter, "exact"):
             adapter.exact = self._rows.alone
 
     def _with_texts(self, chunk: C, reading: Reading) -> Reading:
         """Return a reading in which the texts of events are told from their marks. Records of a
         program's own are no events."""
-        is_event = isinstance(chunk, dict) or not isinstance(self.adapter, AnyJSON)
+        is_event = isinstance(chunk, dict) or self.hooks.name != "json"
         alone, every = self._is_unnamed and is_event, self._mode == "hold" and self.finds_texts
         if reading.failed or not (alone or every):
             return reading  # an error is all that its event says
