@@ -246,6 +246,8 @@ class TextMessages:
             return rest
         if self._wire is None:
             self._wire = wire_of(self._route, "messages")
+            if self._records is not _plain:
+                self._wire.judge_at_once()
         out = _texts(self._wire.feed(text.encode()))
         refused = is_refused(self._wire.ended, self._wire.blocked_by)
         self.ended = "content_filter" if refused else self._wire.ended

@@ -78,6 +78,7 @@ class FrameFlow:
         self.error: Exception | None = None
         self.failure: bytes | None = None  # the frame that says that a rule blocked the stream
         self.has_timer = False
+        self.finds_texts = True  # whether the text of an event may leave in a copy of that
         self._frames = frames
         self._choose = choose
         self._make = make
@@ -420,7 +421,8 @@ class FrameFlow:
         flow = self._shared(self._make(adapter))
         flow.has_timer = self.has_timer
         if isinstance(flow, ChunkFlow):
-            flow.finds_texts = not self._frames_are_array  # it has its own places for brackets
+            # An array has its own places for brackets.
+            flow.finds_texts = self.finds_texts and not self._frames_are_array
             self._chunks = flow
         else:
             self._text = self._new_text_frames(flow, quoted=False)
