@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
 from guardstream.events import FinishReason
@@ -79,8 +79,7 @@ class EventFlow(PieceFlow[C]):
         rows.over, rows.turned = [], []
         ended = [slot for slot in rows.rows if slot in over or slot.field in turned]
         sent = self._settle_rows(ended)
-        for slot in ended:
-            self._lanes.remove(slot)  # nothing continues it
+        self._forget_rows(ended)
         for path in turned:
             for (slot, beside, _), text in rows.last_pieces(path):
                 self._unknown.judge(path, text, slot.number, slot.name, beside)
@@ -135,7 +134,6 @@ class EventFlow(PieceFlow[C]):
         """Guard a piece of a text; what was held of it goes out before its event."""
         slot, text, _ = piece
         row = self._rows.rows[slot]
-        told = row.told.popleft()
         rest = self._rows.rest.pop(slot, "")
         if rest and self._lanes.get(slot) is None:
             self._lanes.open_after(slot, rest, incoming.chunk)
@@ -145,38 +143,42 @@ class EventFlow(PieceFlow[C]):
         if slot in self._growths.last:  # its events have all of it
             row.held.clear()
             return released
-        row.held.append(Came(incoming, index, text, told))
-        own = self._placed(incoming, row, released, track.lane.stage.held)
+        row.held.append(Came(incoming, index, text))
+        own = self._placed(incoming, slot, row, released, track.lane.stage.held)
         row.idle = 0
         if row.held:
             self._rows.held[slot] = row
         else:
             self._rows.held.pop(slot, None)
         if len(self._rows.rows) > MAX_TEXTS:
-            oldest = self._rows.drop_oldest()
-            incoming.early += self._settle([*self._lanes.of([oldest])], {})
-            self._rows.held.pop(oldest, None)
-            self._lanes.remove(oldest)
+            oldest = [next(iter(self._rows.rows))]
+            incoming.early += self._settle([*self._lanes.of(oldest)], {})
+            self._forget_rows(oldest)
         return own
 
-    def _placed(self, incoming: Incoming[C], row: Row, released: str, held: int) -> str:
+    def _placed(self, incoming: Incoming[C], slot: Slot, row: Row, released: str, held: int) -> str:
         """Return what goes out in an event; what goes out in earlier ones is noted there."""
         own = ""
         for each in row.placed(released, held):
-            text = self._judged(each)
+            text = self._judged(slot, each.text)
             if each.event is incoming:
                 own += text
             elif text:
                 incoming.early += self._copy(each, text)
         return own
 
-    def _judged(self, came: Came) -> str:
+    def _judged(self, slot: Slot, text: str) -> str:
         """Return what becomes of a piece of a text, which is judged alone, too, if it may be a text
         of its own."""
-        path = came.told.slot.field
-        if self.ended is not None or not self._rows.is_unsure(path):
-            return came.text
-        return self._apply_events_at(path, came.told.slot, self._check(came.text))
+        if self.ended is not None or not self._rows.is_unsure(slot.field):
+            return text
+        return self._apply_events_at(slot.field, slot, self._check(text))
+
+    def _forget_rows(self, slots: Collection[Slot]) -> None:
+        """Forget texts that nothing continues."""
+        self._rows.forget(slots)
+        for slot in slots:
+            self._lanes.remove(slot)
 
     def _settle_lane(self, lane: Lane, finished: Mapping[int, FinishReason] | None) -> str:
         before, slot = len(self.findings), lane.track.slot
@@ -191,7 +193,7 @@ class EventFlow(PieceFlow[C]):
             return super()._rest(track, text)
         sent: list[Sent[C]] = []
         for each in row.placed(text, 0):
-            if rest := self._judged(each):
+            if rest := self._judged(track.slot, each.text):
                 sent += self._copy(each, rest)
         return sent
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter, deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import takewhile
@@ -72,7 +72,6 @@ class Came(NamedTuple):
     event: Any
     at: int
     text: str
-    told: Told
 
 
 @dataclass(slots=True, eq=False)
@@ -80,14 +79,13 @@ class Row:
     """The pieces of a text that are held, and how many events have come since its last one.
 
     `begun` is the JSON or the event that it ends in, if it may be that; None before its
-    first piece. `told` is beside its next pieces, which were read and not guarded.
+    first piece.
     """
 
     key: tuple[str, frozenset[object]]
     held: list[Came] = field(default_factory=list)
     idle: int = 0
     begun: str | None = None
-    told: deque[Told] = field(default_factory=deque)
 
     def placed(self, released: str, held: int) -> list[Came]:
         """Return what was released in the events that it came in; `held` code points are not.
@@ -182,9 +180,7 @@ class EventTexts:
         self._fields: dict[str, dict[str, _Field]] = {}  # beside the texts at each path
         self._slots: dict[tuple[str, frozenset[object]], Slot] = {}
         self.rest: dict[Slot, str] = {}
-        self._values: dict[
-            str, tuple[str, int]
-        ] = {}  # the last at each path, and how often it came
+        self._values: dict[str, tuple[str, int]] = {}  # the last at each path, how often in a row
         self._kinds: dict[str, dict[str, str]] = {}  # the last kinds of the events of each path
         self.alone: set[str] = set()  # the paths of texts that stood alone
         self._last: dict[str, deque[tuple[Told, str]]] = {}  # the last pieces at each path
@@ -266,7 +262,6 @@ class EventTexts:
             self.alone.discard(path)
             self.turned.append(path)
             return None
-        self.rows[slot].told.append(told)
         last = self._last.setdefault(path, deque())
         last.append((told, text))
         if len(last) > self._memory:  # each has a code point
@@ -293,15 +288,15 @@ class EventTexts:
         if fields.keys() - given.keys():
             given = {**dict.fromkeys(fields), **given}
         for name, value in given.items():
-            if _names_kind(name) and isinstance(value, str):
-                continue  # one of its kinds
+            if (_names_kind(name) and isinstance(value, str)) or _measures(name, value):
+                continue  # one of its kinds, or a clock
             if every or not isinstance(value, str) or is_mark(value):
                 typed = (type_of(value), value)
                 if name not in fields:
                     fields[name] = _Field(typed)
                     continue
                 change = fields[name].take(typed)
-                if change == "returns" or (change != "same" and _identifies(name, value)):
+                if change == "returns" or (change != "same" and _identifies(value)):
                     changes.add(change)
         if "returns" in changes:
             return None
@@ -343,13 +338,12 @@ class EventTexts:
         new with every event."""
         return any(each.is_new for each in self._fields[path].values())
 
-    def drop_oldest(self) -> Slot:
-        """Forget the text that rested longest; return its slot."""
-        slot = next(iter(self.rows))
-        key = self.rows.pop(slot).key
-        self._slots = {each: other for each, other in self._slots.items() if other != slot}
-        self._slots.pop(key, None)
-        return slot
+    def forget(self, slots: Collection[Slot]) -> None:
+        """Forget texts that are over."""
+        for slot in slots:
+            self.rows.pop(slot, None)
+            self.held.pop(slot, None)
+        self._slots = {key: slot for key, slot in self._slots.items() if slot not in slots}
 
 
 @lru_cache(_MOST_PATHS)
@@ -358,12 +352,22 @@ def _names_kind(path: str) -> bool:
     return path.endswith(KIND_ENDS) and _ID.fullmatch(path) is None
 
 
-def _identifies(name: str, value: object) -> bool:
+def _identifies(value: object) -> bool:
     """Return whether a text may have ended where a field has another value: neither what measures
     nor a flag nor a state says so."""
     if isinstance(value, str):
         return value not in KNOWN and is_mark(value)
-    return type(value) is int and _CLOCK.fullmatch(name) is None
+    return type(value) is int
+
+
+@lru_cache(_MOST_PATHS)
+def _is_clock(name: str) -> bool:
+    return _CLOCK.fullmatch(name) is not None
+
+
+def _measures(name: str, value: object) -> bool:
+    """Return whether a number measures something, and so says nothing of a text."""
+    return type(value) is int and _is_clock(name)
 
 
 def _is_kind(piece: Piece) -> bool:
