@@ -546,7 +546,9 @@ class FrameFlow:
             self.ended = closed
             # An array that an error ends still gets its closing bracket.
             keeps = self._block_error is not None and self._frames_are_array
-            last = self._close() + last if keeps else self._close() or last
+            is_unnamed = self._chunks is not None and self._chunks.hooks.name == "json"
+            end = self._close()
+            last = end + last if keeps else end or ([] if is_unnamed else last)
         return sent + last
 
     @property
