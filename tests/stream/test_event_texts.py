@@ -23,7 +23,7 @@ rules:
     )
 )
 
-TEXT = "it is a bluebird, or a blue bird; sk-ab12cd and sk-x so bluebirds bluebird"
+TEXT = "it is a bluebird, or a blue bird; sk-ab12cd and sk-x so bluebird"
 
 SHAPES: dict[str, Callable[[str, int], dict[str, Any]]] = {
     "content": lambda text, _: {"content": text},

@@ -168,9 +168,9 @@ class EventFlow(PieceFlow[C]):
         return own
 
     def _judged(self, slot: Slot, text: str) -> str:
-        """Return what becomes of a piece of a text, which is judged alone, too, if it may be a text
-        of its own."""
-        if self.ended is not None or not self._rows.is_unsure(slot.field):
+        """Return what becomes of a piece of a text, which is judged alone, too: clients see what is
+        in one event, whatever comes before and after it."""
+        if self.ended is not None:
             return text
         return self._apply_events_at(slot.field, slot, self._check(text))
 

@@ -3,7 +3,7 @@
 A text is known by its path and by what tells it apart: the marks beside it (a role, an author, a
 kind, the event's name) and ids that stay or return. What it holds leaves in a copy of the event
 that it came in, so that nobody's text moves into an event of somebody else. An id that is new with
-every event tells nothing apart: such events are one text, and each is judged by itself, too.
+every event tells nothing apart: such events are one text. Each is judged by itself, too.
 
 An event with exactly one string beside marks has such a text. With `unknown: hold`, so has each
 string at a path that no format names.
@@ -332,11 +332,6 @@ class EventTexts:
         if found.is_json and found.begun:
             return not (before is None or ("\\" in text and says))
         return not says
-
-    def is_unsure(self, path: str) -> bool:
-        """Return whether each piece at a path may be a text of its own: something beside them is
-        new with every event."""
-        return any(each.is_new for each in self._fields[path].values())
 
     def forget(self, slots: Collection[Slot]) -> None:
         """Forget texts that are over."""
