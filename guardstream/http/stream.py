@@ -93,6 +93,19 @@ class WireGuard(Outcome[bytes]):
         """Take the source's end; return the rest. Raises the same exceptions as `feed`."""
         return self._take(self.state.settle)
 
+    @property
+    def awaits_event(self) -> bool:
+        """Whether text of an event is held until the next one."""
+        return self.state.awaits_event and self.ended is None
+
+    def judge_at_once(self) -> None:
+        """Let no text of an event leave in a copy of its event: something around it counts."""
+        self._bytes.finds_texts = False  # type: ignore[attr-defined]
+
+    def release_events(self) -> list[bytes]:
+        """Return what is held of events: the other side speaks, or nothing comes for a while."""
+        return self._take(self._bytes.release_events)
+
     def remaining(self) -> float | None:
         """Return the seconds until `wake` is due, as it stands; None if nothing waits for it."""
         watch = self.state.watch
@@ -147,10 +160,10 @@ class WireGuard(Outcome[bytes]):
 
     def _note_silence(self) -> None:
         """Note when silence will be a proof, counted from the sign: what comes until then, such as
-        a ping, proves nothing."""
+        a ping, proves nothing. Text of an event waits from the last event on."""
         if not self.state.awaits_silence:
             self._silent_at = None
-        elif self._silent_at is None:
+        elif self._silent_at is None or self.state.awaits_event:
             self._silent_at = self._clock() + self.state.settle_seconds
 
     def _take(self, step: Callable[[], Sequence[Sent[bytes]]]) -> list[bytes]:

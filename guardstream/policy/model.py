@@ -64,7 +64,7 @@ Normalization: TypeAlias = Literal[
     "case", "width", "zero_width", "canonical", "confusables", "strokes", "separators", "spaces",
     "hyphens", "markdown", "repeats", "simplified",
 ]  # fmt: skip
-Unknown: TypeAlias = Literal["guard", "refuse", "pass"]
+Unknown: TypeAlias = Literal["guard", "hold", "drop", "refuse", "pass"]
 Role: TypeAlias = Literal["user", "tool", "system", "developer", "assistant"]
 Text: TypeAlias = Annotated[str, Field(min_length=1)]
 

@@ -196,7 +196,7 @@ class RouteFile(Model):
 
     In the proxy, for a path that it does not know: also the format of whole answers.
     """
-    unknown: Literal["guard", "refuse", "pass"] | None = None
+    unknown: Literal["guard", "hold", "drop", "refuse", "pass"] | None = None
     """How fields that the format does not know are handled; overrides the policy."""
     text_types: list[str] = Field(default=["text/plain", ""])
     """Media types that are guarded as plain text; "" is a response without one."""

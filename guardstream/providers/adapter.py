@@ -31,8 +31,12 @@ __all__ = [
 
 C = TypeVar("C")
 
-Unknown: TypeAlias = Literal["guard", "refuse", "pass"] | Mapping[Literal["pass"], Collection[str]]
+Unknown: TypeAlias = (
+    Literal["guard", "hold", "drop", "refuse", "pass"] | Mapping[Literal["pass"], Collection[str]]
+)
 """How to treat text in fields and events that an adapter does not know.
+
+`guard` judges it at once, `hold` lets it wait for the next text at its path, `drop` leaves it out.
 
 `{"pass": paths}` guards it except at and below these paths, such as `$.choices[*].obfuscation`.
 """
@@ -46,6 +50,7 @@ Kind: TypeAlias = Literal[
     "echo",
     "aside",
     "unknown",
+    "held",
     "name",
     "mark",
     "later",
@@ -68,6 +73,7 @@ Other text:
   itself, without findings, and becomes "" if a rule would change it.
 - `unknown`: text at a path that the adapter does not know; the slot's field is the path. It is
   guarded at once, by itself and together with the earlier text at the path.
+- `held`: text at such a path that waits for the next one there; no adapter has any.
 - `name`: a name or an id at a path; a match in it blocks.
 - `mark`: an id, a kind or a status that a rule would change; it becomes "".
 - `later`: a text that the adapter withholds, because it may be a delta or cumulative. It becomes
@@ -110,7 +116,12 @@ class Slot(NamedTuple):
     @property
     def is_streamed(self) -> bool:
         """Whether its text is the model's own output, not a tool's result or a citation."""
-        return self.channel != "text" or self.field in ("", "content", "text")
+        return self.channel != "text" or self.field in ("", "content", "text") or self.is_event
+
+    @property
+    def is_event(self) -> bool:
+        """Whether its text is that of events which no format names; `field` is its path."""
+        return self.field[:1] == "$" and self.channel == "text"
 
     @property
     def is_answer(self) -> bool:

@@ -47,6 +47,15 @@ class Messages(Protocol):
         """Take the time that has passed; return the messages that may go out because of it."""
         ...
 
+    @property
+    def awaits_event(self) -> bool:
+        """Whether text of a message is held until the next one."""
+        ...
+
+    def release_events(self) -> list[str]:
+        """Return what is held of messages: the client speaks, or nothing comes for a while."""
+        ...
+
     def finish(self) -> list[str]:
         """Take the end of the application's messages; return the rest."""
         ...
@@ -124,6 +133,7 @@ class WholeMessages:
         return [message.text] if message.text or not text else []
 
     feed_binary = feed
+    awaits_event = False
 
     def remaining(self) -> float | None:
         return None
@@ -131,7 +141,7 @@ class WholeMessages:
     def wake(self) -> list[str]:
         return []
 
-    finish = wake
+    finish = release_events = wake
 
     def close(self, failure: Exception | None = None) -> None:
         pass
@@ -166,6 +176,13 @@ class JsonMessages:
 
     def wake(self) -> list[str]:
         return [] if self._wire is None else _lines(self._wire.wake())
+
+    @property
+    def awaits_event(self) -> bool:
+        return self._wire is not None and self._wire.awaits_event
+
+    def release_events(self) -> list[str]:
+        return [] if self._wire is None else _lines(self._wire.release_events())
 
     def finish(self) -> list[str]:
         return [] if self._wire is None else _lines(self._wire.finish())
@@ -219,6 +236,13 @@ class TextMessages:
     def wake(self) -> list[str]:
         return self._around(self._taken(lambda wire: wire.wake()), self._last)
 
+    @property
+    def awaits_event(self) -> bool:
+        return self._wire is not None and self._wire.awaits_event
+
+    def release_events(self) -> list[str]:
+        return self._around(self._taken(lambda wire: wire.release_events()), self._last)
+
     def finish(self) -> list[str]:
         return self._around(self._taken(lambda wire: wire.finish()), self._last)
 
@@ -243,6 +267,8 @@ class TextMessages:
             return rest
         if self._wire is None:
             self._wire = _wire_of(self._route, "messages")
+            if self._records is not _plain:
+                self._wire.judge_at_once()
         out = self._taken(lambda wire: wire.feed(text.encode()))
         self.ended = self.ended or self._wire.ended
         return out

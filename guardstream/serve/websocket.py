@@ -86,6 +86,7 @@ class Connection:
     async def _receive(self) -> Message:
         """Return the client's next message; the application's `receive`."""
         message = await self._receiver()
+        await self._release()
         guard = self._route.inbound
         if guard is None or message["type"] == "websocket.connect":
             return message
@@ -169,9 +170,18 @@ class Connection:
 
     async def _wake(self) -> None:
         """Send what silence has proved to be over."""
-        if self._open and not self._running.stopped:
-            with suppress(StoppedError):
-                await self._send_of(self._messages.wake)
+        await self._send_late(self._messages.wake)
+
+    async def _release(self) -> None:
+        """Send what is held of messages until the next one."""
+        if self._messages.awaits_event:
+            await self._send_late(self._messages.release_events)
+
+    async def _send_late(self, step: Callable[[], list[str]]) -> None:
+        """Send what may go out without a message from the application."""
+        if self._open and not (self._left or self._running.stopped):
+            with suppress(StoppedError, OSError):
+                await self._send_of(step)
 
     async def _settle(self) -> None:
         """Send what is held when the application closes, because nothing can follow."""

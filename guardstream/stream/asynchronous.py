@@ -225,7 +225,9 @@ class GuardedStream(Outcome[C], AsyncContext):
         if self.state.ended is not None:
             await self._close(self.state.ended)
         elif self._ahead is None:
-            self._ahead = Ahead(self._next, self.state.settle_seconds)
+            self._ahead = Ahead(self._next, self.state.patience)
+        elif self.state.awaits_event:
+            self._ahead.until = anyio.current_time() + self.state.patience
 
     async def _believe_silence(self, ahead: Ahead[C]) -> None:
         """Release what waits, because nothing has come since the sign of its end."""

@@ -11,6 +11,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from io import StringIO
 from typing import Any, Generic, TypeAlias, TypeVar
 
 from guardstream.errors import AdapterError, BlockedError, StageError
@@ -19,6 +20,7 @@ from guardstream.providers.adapter import NONE
 from guardstream.providers.toolkit.reasons import Told
 from guardstream.stream.callbacks import Callbacks, Due
 from guardstream.stream.context import check_kept
+from guardstream.stream.flows.event_texts import SILENCE
 from guardstream.stream.flows.flow import Flow, Known, Sent
 from guardstream.stream.observers import Observation, StreamRecord, StreamStart
 from guardstream.stream.options import Options, Watch
@@ -168,7 +170,8 @@ class StreamState(Generic[C]):
             sent = flow.sent
         if not sent:
             return None
-        if len(sent) == 1 and self.callbacks is None and self.ended is None:
+        one = len(sent) == 1 and self.callbacks is None and self.ended is None
+        if one and not (self.has_timer and self.awaits_event):
             return self.deliver(sent[0])
         self.queue.extend(sent)
         return None
@@ -202,6 +205,16 @@ class StreamState(Generic[C]):
     def awaits_silence(self) -> bool:
         """Whether text is held after a sign of its end, which silence would prove."""
         return self.flow is not None and self.flow.awaits_silence
+
+    @property
+    def awaits_event(self) -> bool:
+        """Whether text of an event is held, which goes out soon if no other event comes."""
+        return self.flow is not None and self.flow.awaits_event
+
+    @property
+    def patience(self) -> float:
+        """How many seconds of silence prove what waits for them."""
+        return min(self.settle_seconds, SILENCE) if self.awaits_event else self.settle_seconds
 
     def believe(self) -> None:
         """Take silence as the proof of the ends that wait for one; what goes out is in `queue`."""
@@ -252,6 +265,8 @@ class StreamState(Generic[C]):
         self._meter.delivered(sent.characters)
         delivered = self._delivered
         if delivered is not None:
+            if sent.begins:
+                delivered.answer = StringIO()
             if text:
                 delivered.answer.write(text)
             if sent.parts:

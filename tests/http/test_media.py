@@ -90,7 +90,8 @@ def test_a_transport_guards_lines_of_every_name(media: str, other: str) -> None:
 def test_a_transport_guards_lines_in_no_known_format(media: str) -> None:
     inner = httpx.MockTransport(provider(Source([b'{"a": "a \\u0073ecret"}\n']), media))
     with httpx.Client(transport=SyncGuardTransport(guard(), inner, other="guard")) as http:
-        assert http.get("http://provider/other").json() == {"a": "a ######"}
+        lines = http.get("http://provider/other").text.splitlines()
+    assert [json.loads(line)["a"] for line in lines] == ["a ", "######"]
 
 
 @pytest.mark.anyio
@@ -132,7 +133,7 @@ def test_a_whole_answer_may_have_every_name_of_json(media: str) -> None:
 
 @pytest.mark.parametrize("media", LINES)
 def test_a_block_in_lines_says_so_under_every_name(media: str) -> None:
-    lines = [b'{"a": "fine"}\n', b'{"a": "forbidden"}\n']
+    lines = [b'{"a": "fine "}\n', b'{"a": "forbidden"}\n']
     with proxied(upstream_of(media, lines), other="guard") as (url, _):
         *_, last = httpx.get(f"{url}/other").content.splitlines()
     assert json.loads(last)["error"]["code"] == "content_filter"

@@ -257,9 +257,9 @@ def test_an_adapter_that_fails_to_end_a_blocked_stream_does_so_in_every_cut() ->
 @pytest.mark.parametrize(
     ("body", "out"),
     [
-        (b'{"log": "a secret"}\n', b'{"log":"a ######"}\n'),
+        (b'{"log": "a secret."}\n', b'{"log":"a ######."}\n'),
         (b'[{"log": "a secret"}]', b'[{"log":"a ######"}]'),
-        (b'data: {"log": "a secret"}\n\n', b'data: {"log":"a ######"}\n\n'),
+        (b'data: {"log": "a secret."}\n\n', b'data: {"log":"a ######."}\n\n'),
         (b"", b""),
     ],
 )
@@ -278,8 +278,8 @@ def test_one_digit_is_a_line_of_json_too() -> None:
 
 
 def test_a_line_of_json_that_changes_keeps_its_end() -> None:
-    body = b'"so"\r\n["a secret"]\r\n{"x": "a secret"}\n'
-    out = b'"so"\r\n["a ######"]\r\n{"x":"a ######"}\n'
+    body = b'"so"\r\n["a secret"]\r\n{"x": "a secret."}\n'
+    out = b'"so"\r\n["a ######"]\r\n{"x":"a ######."}\n'
     assert through([body], "ndjson", None) == (out, "")
 
 

@@ -597,7 +597,7 @@ def test_lines_of_an_event_hide_no_json(body: bytes) -> None:
 
 
 @pytest.mark.parametrize("first", [b'{"a": "a \\u0073ecret"}', b'{"a": "b\\nsecret"}'])
-@pytest.mark.parametrize("rest", [b'data: {"a": "\\u00e9"}\n\n', b"data: hello\n\n"])
+@pytest.mark.parametrize("rest", [b'data: {"a": " \\u00e9"}\n\n', b"data: hello\n\n"])
 def test_each_line_of_json_in_an_event_is_an_event(first: bytes, rest: bytes) -> None:
     body = b"data: %b\n%b" % (first, rest)
     with sync_client(lambda _: echoed("text/event-stream", body), other="guard") as http:

@@ -108,7 +108,7 @@ async def test_pieces_of_one_text_are_guarded_together() -> None:
     ("messages", "expected"),
     [
         (['"a sec"', '"ret b "'], ['"a "', '"****** b "']),
-        (['{"content": "a secret"}'], ['{"content":"a ******"}']),
+        (['{"content": "a secret"}'], ['{"content":"a "}', '{"content":"******"}']),
         (['["a secret"]', "[1, 2]"], ['["a ******"]', "[1, 2]"]),
         (["start", '{"content": "a secret"}'], ["start", '{"content":"a ******"}']),
     ],

@@ -164,7 +164,7 @@ def test_the_rest_of_a_word_over_two_names_is_masked() -> None:
 def test_unknown_json_that_another_name_interrupts_is_masked(name: str, form: str) -> None:
     said = [(name, "a blue"), ("status", "searching"), (name, "bird so")]
     out = in_every_cut(events(*((each, form.format(text)) for each, text in said)))
-    assert b"[word]" in out
+    assert b"********" in out or b"[word]" in out
     assert b"bird" not in out
 
 

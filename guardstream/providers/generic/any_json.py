@@ -9,12 +9,12 @@ events of an application's own.
 from __future__ import annotations
 
 import re
-from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, ClassVar, TypeAlias
 
 from guardstream.providers.adapter import Adapter, Piece, Reading, Released, Slot, Unknown
 from guardstream.providers.generic.text import SLOT, PlainText
+from guardstream.providers.hooks import hooks_of
 from guardstream.providers.spec import KEEP, SpecAdapter
 from guardstream.providers.toolkit.fields import KIND_ENDS, fields_of
 from guardstream.providers.toolkit.marks import is_mark
@@ -23,24 +23,14 @@ from guardstream.providers.toolkit.nodes import Spec
 EVENTS = 32
 """How many events are read before a report, and searched for a known format."""
 
-_KINDS = (*KIND_ENDS, "type", "Type")
-"""The ends of paths where an answer is unlikely, however many kinds of events there are."""
-
 _OPENS = re.compile(r"\s*[{\[]")
 """How a string with a JSON object or list begins."""
 
 _PATHS = 64
 """How many paths a report has at most."""
 
-_GROWN = 2
-"""How often a text has to grow to show that objects repeat it."""
-
-Lengths: TypeAlias = Mapping[str, tuple[int, int, int]]
-"""How many code points of text each path had: in texts that differ from all earlier ones there, in
-the first text unless that is in the first event, and in all. A path to kinds of events has none."""
-
-Report: TypeAlias = Callable[[Lengths, bool], None]
-"""Called once for a stream, with the lengths of text and whether objects repeat their text."""
+Report: TypeAlias = Callable[[Collection[str]], None]
+"""Called once for a stream, with the paths of text that is judged at once."""
 
 Recognise: TypeAlias = Callable[[Any], Adapter[Any] | None]
 """Returns the adapter of the known format of a chunk; None if it has none."""
@@ -50,8 +40,12 @@ class AnyJSON(SpecAdapter):
     """The adapter for chunks of unknown format; it adds no chunks of its own."""
 
     name = "json"
+    is_unnamed = True
+    """Says that no format names what is in the chunks."""
     spec: ClassVar[Spec] = {}
     repeats = False
+    exact: Collection[str] = ()
+    """The paths of texts that are guarded exactly; they are not reported."""
     text = PlainText()
     """Reads and writes chunks that are `str`, where those are answer text."""
 
@@ -61,10 +55,7 @@ class AnyJSON(SpecAdapter):
     def __init__(self, *, unknown: Unknown = "guard") -> None:
         super().__init__(unknown=unknown)
         self._report: Report | None = None
-        self._lengths: dict[str, tuple[int, int, int]] = {}
-        self._seen: dict[str, set[str]] = {}  # the texts of each path
-        self._so_far: dict[str, str] = {}  # the last text of each growing path
-        self._growths: Counter[str] = Counter()  # how often the text of a path has grown
+        self._paths: dict[str, None] = {}  # of text, to be reported
         self._events = 0
         self._recognise: Recognise | None = None
         self._has_answer = False  # whether chunks that are `str` are answer text
@@ -152,37 +143,29 @@ class AnyJSON(SpecAdapter):
     def kept(self) -> None:
         """Report at the stream's end, if that was not done yet; no chunk is kept."""
         report, self._report = self._report, None
-        if report is not None and self._lengths and self._events > 1:
-            report(self._lengths, any(self._growths[path] >= _GROWN for path in self._so_far))
-        self._seen.clear()
-        self._so_far.clear()
+        paths = [path for path in self._paths if path not in self.exact]
+        if report is not None and paths and self._events > 1:
+            report(paths)
+        self._paths.clear()
 
     def _note(self, pieces: Sequence[Piece]) -> None:
-        for slot, text, _ in pieces:
-            path = slot.field
-            if path.endswith("~") or is_mark(text):
-                continue
-            if path in self._lengths or len(self._lengths) < _PATHS:
-                self._note_growth(path, text)
-                size = 0 if path.endswith(_KINDS) else len(text)
-                late = size if self._events else 0
-                changed, late, total = self._lengths.get(path, (0, late, 0))
-                seen = self._seen.setdefault(path, {text})
-                self._lengths[path] = changed + (0 if text in seen else size), late, total + size
-                seen.add(text)
-
-    def _note_growth(self, path: str, text: str) -> None:
-        last = self._so_far.get(path)
-        if last is None and path in self._lengths:
-            return
-        if last is not None and not text.startswith(last):
-            del self._so_far[path]
-            return
-        self._so_far[path] = text
-        self._growths[path] += bool(last) and text != last
+        said = (slot.field for slot, text, _ in pieces if not is_mark(text))
+        told = [path for path in said if not path.endswith(("~", *KIND_ENDS))]
+        self._paths |= dict.fromkeys(told[: _PATHS - len(self._paths)])
 
     def meaning(self, chunk: Any, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:
         return Reading(pieces, ())
+
+
+def unnamed(adapter: Adapter[Any], chunk: object, *, unknown: Unknown) -> Adapter[Any]:
+    """Return an adapter, or one of no format if only a text alone shows its format: that may be
+    anybody's event, and what is held of it leaves in its own events."""
+    told = isinstance(chunk, dict) and hooks_of(adapter).name in ("events", "kosong")
+    if not told or unknown == "refuse":
+        return adapter
+    assert isinstance(chunk, dict)
+    is_alone = isinstance(chunk.get("text"), str) and chunk.get("type", "text") == "text"
+    return AnyJSON(unknown=unknown) if is_alone else adapter
 
 
 def _only_tells(piece: Piece) -> bool:

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from copy import copy
 from typing import Any, NamedTuple
 
 from guardstream.events import FinishReason
 from guardstream.framing.json import json_bytes, json_data
 from guardstream.providers import detect
 from guardstream.providers.adapter import Piece, Reading, Released, Slot, Unknown
-from guardstream.providers.generic.any_json import AnyJSON
+from guardstream.providers.generic.any_json import AnyJSON, unnamed
 from guardstream.providers.toolkit.envelope import Envelope
 from guardstream.providers.toolkit.fields import as_text, fields_of, replaced
 from guardstream.providers.toolkit.marks import is_mark
@@ -47,6 +48,11 @@ class ServerSentEvents(Envelope):
         self._unknown = unknown
         self._texts: dict[str, Slot] = {}  # by the kind of event
         self._spoke: Any = None  # the last event with JSON
+
+    @property
+    def is_unnamed(self) -> bool:
+        """Whether no format names what is in the events."""
+        return isinstance(self._inner, AnyJSON)
 
     @property
     def repeats(self) -> bool:  # type: ignore[override]
@@ -103,8 +109,6 @@ class ServerSentEvents(Envelope):
         if self.inner_of(chunk) is None:
             reading = self._read_text(chunk)
         else:
-            if isinstance(self._inner, AnyJSON):
-                self._recognise(chunk)
             self._spoke = chunk
             reading = self._inner.read(self.inner_of(chunk))
             if isinstance(self._inner, AnyJSON):
@@ -134,14 +138,21 @@ class ServerSentEvents(Envelope):
         ]
         return reading._replace(pieces=pieces)
 
-    def _recognise(self, chunk: Any) -> None:
-        """Use the adapter of the known format, if any, that an event's JSON shows, alone or with
+    def recognised(self, chunk: Any, reading: Reading) -> ServerSentEvents | None:
+        """Return the adapter of the known format, if any, that an event's JSON shows, alone or with
         its name."""
         value = self.inner_of(chunk)
-        named = detect({"event": _kind(chunk), "data": value}, unknown=self._unknown)
+        if value is None or not self.is_unnamed:
+            return None
+        event = {"event": _kind(chunk), "data": value}
+        named = detect(event, unknown=self._unknown)
         known = named if getattr(named, "by_event", False) else detect(value, unknown=self._unknown)
-        if not isinstance(known, AnyJSON):
-            self._use(known)
+        known = unnamed(known, value, unknown=self._unknown)
+        if isinstance(known, AnyJSON):
+            return None
+        other = copy(self)
+        other._use(known)
+        return other
 
     def _read_text(self, chunk: Any) -> Reading:
         """Read an event with text, which continues the text of its kind."""

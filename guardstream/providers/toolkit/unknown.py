@@ -17,6 +17,8 @@ from guardstream.providers.toolkit.nodes import META, UNKNOWN
 from guardstream.providers.toolkit.paths import Key, spoken
 from guardstream.providers.toolkit.readers import Findings, Found, read_unknown, relabelled
 
+MODES = ("guard", "hold", "drop", "refuse", "pass")
+
 SHOWN = 8
 """How many paths an error names."""
 
@@ -73,9 +75,9 @@ def check_unknown(unknown: object) -> None:
             raise ValueError("unknown: a mapping has one key, 'pass', and a list of paths there")
         for path in paths or ():
             steps_of(str(path).removesuffix("~"))
-    elif unknown not in ("guard", "refuse", "pass"):
+    elif unknown not in MODES:
         raise ValueError(
-            f"unknown: {unknown!r} is not allowed, known: 'guard', 'refuse', 'pass', "
+            f"unknown: {unknown!r} is not allowed, known: {', '.join(map(repr, MODES))}, "
             "{'pass': [paths]}"
         )
 

@@ -206,8 +206,15 @@ class LineFlow:
     def has_timer(self, value: bool) -> None:
         self._wire.has_timer = value
 
+    @property
+    def awaits_event(self) -> bool:
+        return self._wire.awaits_event
+
     def feed(self, chunk: str) -> Sequence[Sent[str]]:
         return self._decoded(self._wire.feed(self._text.encode(chunk)))
+
+    def release_events(self) -> Sequence[Sent[str]]:
+        return self._decoded(self._wire.release_events())
 
     def believe(self) -> Sequence[Sent[str]]:
         return self._decoded(self._wire.believe())

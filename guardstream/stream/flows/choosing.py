@@ -74,6 +74,7 @@ def choosing(
                 raise
             hint = "the policy's formats are detected from dicts and records: name one of"
             raise AdapterError(f"{error}; {hint} {', '.join(own)}") from None
+        adapter = _unless_told_by_text(mine, adapter, chunk, unknown)
         _detach_objects(adapter, chunk, policy)
         if mine is None and hooks_of(adapter).name == "json":
             _look_further(adapter, choose)
@@ -84,6 +85,22 @@ def choosing(
         return adapter
 
     return choose
+
+
+_TOLD_BY_TEXT = ("events", "kosong")
+"""The formats that a text alone may show."""
+
+
+def _unless_told_by_text(
+    mine: object, adapter: Adapter[Any], chunk: Any, unknown: Unknown
+) -> Adapter[Any]:
+    """Return the adapter of a stream whose format nobody has named (`mine`), or one of no format
+    for a text alone."""
+    if mine is not None or hooks_of(adapter).name not in _TOLD_BY_TEXT:
+        return adapter
+    from guardstream.providers.generic.any_json import unnamed
+
+    return unnamed(adapter, chunk, unknown=unknown)
 
 
 def _check_fits(name: object, adapter: Adapter[Any] | None, chunk: object, advice: str) -> None:

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from guardstream.errors import AdapterError
 from guardstream.events import CLOSED, GUARD, Event, Finding
-from guardstream.providers.adapter import NEW, Adapter, Piece, Reading, Slot
+from guardstream.providers.adapter import NEW, Adapter, Piece, Reading, Slot, Unknown
+from guardstream.stream.flows.event_flow import EventFlow
 from guardstream.stream.flows.fast_path import FastPath
 from guardstream.stream.flows.flow import MakeStage, Part, Sent, fail_closed
 from guardstream.stream.flows.identities import Identities, OneText, Waiting, lies_across, size_of
 from guardstream.stream.flows.identities import Part as Came
-from guardstream.stream.flows.pieces import PieceFlow
 from guardstream.stream.flows.slots import Track
 from guardstream.stream.result import Meter
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 C = TypeVar("C")
 
 
-class ChunkFlow(PieceFlow[C]):
+class ChunkFlow(EventFlow[C]):
     """One stream of chunks: each is read, or compared with the last, and guarded.
 
     Three paths give the same answer, from the general one to the fastest:
@@ -43,6 +43,7 @@ class ChunkFlow(PieceFlow[C]):
         block_message: str,
         memory: int,
         *,
+        unknown: Unknown = "guard",
         breaks_off: bool = False,
     ) -> None:
         self.last_released = ""
@@ -55,7 +56,15 @@ class ChunkFlow(PieceFlow[C]):
         self._recurs = False  # whether the slot of the last single text had more than one
         self.event_name = ""  # that of the next chunk's event, unless the chunk itself has it
         self._unreported: Callable[[], C] | None = None  # what `passed` has yet to see
-        super().__init__(adapter, make_stage, meter, block_message, memory, breaks_off=breaks_off)
+        super().__init__(
+            adapter,
+            make_stage,
+            meter,
+            block_message,
+            memory,
+            unknown=unknown,
+            breaks_off=breaks_off,
+        )
         self._identities: Identities | None = Identities()  # None once texts are one
         self._unsure = self._identities.unsure
 
@@ -151,9 +160,11 @@ class ChunkFlow(PieceFlow[C]):
             if self.hooks.recognised is not None:
                 known = self.hooks.recognised(chunk, reading)
                 if known is not None:
+                    sent, self._is_new = self._settle_rows(), bool(self._rows.alone)
                     self._read_by(known)
                     self._latest = None
-                    return self.feed(chunk, origin)
+                    return sent if self.ended else [*sent, *self.feed(chunk, origin)]
+            reading = self._with_texts(chunk, reading)
             self._single_text = None
             self._lanes.remember = self.adapter.repeats or bool(self._growths.last)
             if self._identities is not None:
@@ -470,7 +481,8 @@ class ChunkFlow(PieceFlow[C]):
             elif self.hooks.passed:
                 self.hooks.passed(written)
             answer, parts = (released, ()) if track.is_answer else ("", (Part(slot, released),))
-            sent.append(Sent(written, answer, len(released), parts, origin))
+            begins = self._is_new and self._begins(answer)
+            sent.append(Sent(written, answer, len(released), parts, origin, begins=begins))
         if self.ended is not None or self._choices.cut:
             self._read_last()
             sent += self._end_after_text()

@@ -60,6 +60,8 @@ class Sent(Generic[C]):
     written from, such as a frame of bytes; None if the flow created it, for held text or to end a
     choice. If the flow created it for text of an event name, `name` is that name.
 
+    With `begins` the answer begins with its text: what came before was of events of another kind.
+
     `known` is what was known at this chunk, if more is known by now, because several frames arrived
     at once.
 
@@ -73,6 +75,7 @@ class Sent(Generic[C]):
     origin: Any = None
     known: Known | None = None
     name: str = ""
+    begins: bool = False
 
 
 class MakeStage(Protocol):
@@ -130,8 +133,17 @@ class Flow(Protocol[C]):
         """Whether text is held after a sign of its end, which silence would prove."""
         ...
 
+    @property
+    def awaits_event(self) -> bool:
+        """Whether text of an event is held until the next one, or for a short silence."""
+        ...
+
     def believe(self) -> Sequence[Sent[C]]:
         """Take silence as the proof of the ends that wait for one; return what may go out."""
+        ...
+
+    def release_events(self) -> Sequence[Sent[C]]:
+        """Return what is held of events; what follows is judged with it."""
         ...
 
     def finish(self) -> Sequence[Sent[C]]:

@@ -99,7 +99,15 @@ class FlowMaker:
         message = "" if breaks_off else self.policy.block_message
         if type(adapter) is PlainText:
             return TextFlow(make_stage("text"), meter, message)
-        return ChunkFlow(adapter, make_stage, meter, message, memory, breaks_off=breaks_off)
+        return ChunkFlow(
+            adapter,
+            make_stage,
+            meter,
+            message,
+            memory,
+            unknown=self.unknown,
+            breaks_off=breaks_off,
+        )
 
     def _wire_flow(self, chunk: Any, meter: Meter) -> Flow[Any]:
         """Return the flow of bytes, or of server-sent events as `str`, which is built on it."""

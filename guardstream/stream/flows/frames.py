@@ -79,6 +79,7 @@ class FrameFlow:
         self.error: Exception | None = None
         self.failure: bytes | None = None  # the frame that says that a rule blocked the stream
         self.has_timer = False
+        self.finds_texts = True  # whether the text of an event may leave in a copy of that
         self._frames = frames
         self._choose = choose
         self._make = make
@@ -213,7 +214,7 @@ class FrameFlow:
         waits for a proof, and for held text."""
         if self._chunks is not None:
             self._chunks.note_done()
-        if self._ends or (self._awaits_proof and not self._is_by_path):
+        if self._ends or self._awaits_proof:
             self._ends += frame.raw
             return []
         return [Sent(frame.raw)]
@@ -229,6 +230,17 @@ class FrameFlow:
     @property
     def awaits_silence(self) -> bool:
         return self._chunks is not None and bool(self._late or self._chunks.awaits_silence)
+
+    @property
+    def awaits_event(self) -> bool:
+        return self._chunks is not None and self._chunks.awaits_event
+
+    def release_events(self) -> Sequence[Sent[bytes]]:
+        """Return what is held of events: the other side speaks, or nothing comes."""
+        if self._chunks is None:
+            return ()
+        sent = self._written(self._chunks.release_events(), self._last)
+        return self._with_id(self._with_ends(sent))
 
     def believe(self) -> Sequence[Sent[bytes]]:
         if self._chunks is None:
@@ -282,10 +294,12 @@ class FrameFlow:
         """Return whether an event may end the text that is held, because it has another name than
         the events of text."""
         chunks = self._chunks
-        if chunks is None or chunks.hooks.speaks is None or not chunks.held:
+        if chunks is None or not chunks.held:
             return False
         if frame.name in (*UNNAMED, *_PINGS) or frame.name == self._text_event_name:
             return False
+        if chunks.hooks.speaks is None:  # the flow of chunks lets objects wait
+            return chunks.awaits_event and (frame.form != "object" or not frame.value)
         return frame.form != "alike" and not chunks.hooks.speaks(frame.value)
 
     def _queued(self, frame: Frame) -> list[Sent[bytes]]:
@@ -426,6 +440,8 @@ class FrameFlow:
         flow = self._shared(self._make(adapter))
         flow.has_timer = self.has_timer
         if isinstance(flow, ChunkFlow):
+            # An array has its own places for brackets.
+            flow.finds_texts = self.finds_texts and not self._frames_are_array
             self._chunks = flow
         else:
             self._text = self._new_text_frames(flow, quoted=False)
@@ -438,12 +454,6 @@ class FrameFlow:
     def _new_text_frames(self, flow: TextFlow, *, quoted: bool) -> TextFrames:
         assert self._frames is not None
         return TextFrames(flow, self._frames, self._others, quoted=quoted)
-
-    @property
-    def _is_by_path(self) -> bool:
-        """Whether everything is guarded by path: nothing is held, and frames may follow the end."""
-        chunks = self._chunks
-        return self._text is None and (chunks is None or type(chunks.adapter) is AnyJSON)
 
     @property
     def _others(self) -> OtherFrames:
@@ -490,6 +500,8 @@ class FrameFlow:
             raise AdapterError(
                 f"{frame.form} data among other events is not known, and `unknown: refuse` is set"
             )
+        if self._unknown == "drop" and self._text is None:
+            return []
         passes = frame.form == "number" and self._check(str(frame.value))
         if self._text is None and (passes or self._unknown == "pass"):
             return self._written([Sent(frame.value, origin=frame)], frame)
@@ -553,7 +565,9 @@ class FrameFlow:
             self.ended = closed
             # An array that an error ends still gets its closing bracket.
             keeps = self._block_error is not None and self._frames_are_array
-            last = self._close() + last if keeps else self._close() or last
+            is_unnamed = self._chunks is not None and self._chunks.hooks.name == "json"
+            end = self._close()
+            last = end + last if keeps else end or ([] if is_unnamed else last)
         return sent + last
 
     @property
@@ -600,7 +614,8 @@ class FrameFlow:
                 value = _data_like(origin or frame, chunk["data"]) if self._by_event else chunk
                 raw = self._frames.write(value, frame, keep_id=place == len(sent), name=name)
             raw = self._frames.between(origin if unchanged else None) + raw
-            written.append(Sent(raw, each.text, each.characters, each.parts, origin))
+            begins = each.begins
+            written.append(Sent(raw, each.text, each.characters, each.parts, origin, begins=begins))
             while self._behind and origin is self._behind[0][0]:
                 written.append(Sent(self._behind.pop(0)[1]))
         if self._behind and self._chunks is not None and not self._chunks.is_undecided:

@@ -225,8 +225,9 @@ def _texts(reading: Reading) -> list[Piece]:
 
 
 def _is_text(piece: Piece) -> bool:
-    """Return whether an index may tell a piece apart; names of events are told apart elsewhere."""
-    return is_delta(piece) and not piece.slot.name
+    """Return whether an index may tell a piece apart; texts of events
+    are told apart elsewhere."""
+    return is_delta(piece) and not (piece.slot.name or piece.slot.is_event)
 
 
 def is_delta(piece: Piece) -> bool:

@@ -14,11 +14,22 @@ from typing import Any, Generic, TypeVar
 
 from guardstream.errors import AdapterError
 from guardstream.events import CLOSED, UNKNOWN, Event, Finding, Finish, FinishReason, Text
-from guardstream.providers.adapter import NEW, NONE, Adapter, Beside, Call, Piece, Reading, Slot
+from guardstream.providers.adapter import (
+    NEW,
+    NONE,
+    Adapter,
+    Beside,
+    Call,
+    Piece,
+    Reading,
+    Slot,
+    Unknown,
+)
 from guardstream.providers.hooks import hooks_of, model_of
 from guardstream.providers.toolkit.reasons import Told
 from guardstream.stages.passthrough import Passthrough
 from guardstream.stream.flows.checks import Asides, CachedCheck, EventNames, Marks, Names
+from guardstream.stream.flows.event_texts import EventTexts
 from guardstream.stream.flows.flow import MakeStage, Part, Sent, blocking, fail_closed
 from guardstream.stream.flows.growth import Growths
 from guardstream.stream.flows.identities import OneText
@@ -43,7 +54,8 @@ class Incoming(Generic[C]):
     are slots whose ambiguous text had a match: nothing of them goes out in this chunk. `ended_at`
     is the index of the piece that ended the stream or its choice, if one did. `is_sign` says that
     its texts are guarded and it waits for a proof of the end that it tells of, `is_proved` that
-    there is one. `early` goes out before it: text that was held, of indexes that are no identities.
+    there is one. `early` goes out before it: text that was held and came in earlier chunks.
+    `is_late` says that it goes out later, with its text, all of which is held.
     """
 
     chunk: C
@@ -56,6 +68,7 @@ class Incoming(Generic[C]):
     ended_at: int | None = None
     is_sign: bool = False
     is_proved: bool = False
+    is_late: bool = False
     early: list[Sent[C]] = field(default_factory=list)
 
     def note_end(self, index: int) -> None:
@@ -83,6 +96,7 @@ class PieceFlow(Generic[C]):
         block_message: str,
         memory: int,
         *,
+        unknown: Unknown = "guard",
         breaks_off: bool = False,
     ) -> None:
         self.findings: list[Finding] = []
@@ -98,9 +112,11 @@ class PieceFlow(Generic[C]):
         self._block_message = block_message
         self._breaks_off = breaks_off
         self._lanes = Lanes(make_stage)
-        check = CachedCheck(partial(self._lanes.check, UNKNOWN))
+        self._mode, self._memory = unknown, memory
+        check = self._check = CachedCheck(partial(self._lanes.check, UNKNOWN))
         is_idle = cache(lambda: isinstance(make_stage(UNKNOWN), Passthrough))
         self._unknown = UnknownTexts(check, memory, is_idle)
+        self._rows = EventTexts(memory)
         self._event_names = EventNames(check, memory, is_idle)
         self._names = Names(check, memory)
         self._marks = Marks(check, memory, is_idle)
@@ -112,6 +128,7 @@ class PieceFlow(Generic[C]):
         self._growths = Growths()
         self._one: OneText | None = None  # the texts, if their indexes are no identities
         self._unsure: Collection[int] = ()  # choices that may be none
+        self._is_new = False  # whether the answer begins with its next text
         self._unasked: set[Slot] = set()  # calls that have had no arguments yet
         self._unattributed: list[Part] = []  # went out before it was known to be new text
         self._read_by(adapter)
@@ -122,7 +139,7 @@ class PieceFlow(Generic[C]):
         self.hooks = hooks = hooks_of(adapter)
         hooks.judge_marks(self._marks.passes)
         if hooks.steady and hooks.judge_keys:
-            hooks.judge_keys(self._unknown.is_harmless)
+            hooks.judge_keys(_never if self._mode == "drop" else self._unknown.is_harmless)
         # What an adapter keeps itself cannot wait: it writes only the last chunk that it has read.
         self._keeps = hooks.in_turn or hooks.kept is not None
         self._added = Added(adapter, hooks, self._lanes, self._growths.last)
@@ -154,7 +171,8 @@ class PieceFlow(Generic[C]):
         sent += [] if self.ended else self._settle(self._lanes.open())
         if self.ended:
             return sent + self._end_stream()
-        sent += self._release_waiting()
+        if self._waiting:
+            sent += [*self._release_waiting(), *self._settle(self._lanes.open())]
         if self._failed:
             self.ended = "error"
             return sent
@@ -192,7 +210,8 @@ class PieceFlow(Generic[C]):
         Return what is remembered: the chunk without unknown text. None is made of a chunk on which
         no other can be modelled, because it has neither a choice nor new text of a slot.
         """
-        if not (reading.choices or any(piece.kind in NEW for piece in reading.pieces)):
+        new = (each for each in reading.pieces if each.kind in NEW and not each.slot.is_event)
+        if not reading.choices and next(new, None) is None:
             return chunk
         chunk = model_of(self.hooks, chunk, reading)
         self._choices.note(reading, chunk)
@@ -541,17 +560,19 @@ class PieceFlow(Generic[C]):
         """Guard each new piece; repeated text is filled in later, once everything is known."""
         pieces, cut = incoming.reading.pieces, self._choices.cut
         texts = incoming.texts = [""] * len(pieces)
-        told = incoming.reading.beside
+        told, drops = incoming.reading.beside, self._leaves_out(incoming.reading)
         beside = {slot: iter(each) for slot, each in told.items()} if told else NONE
         for index, (slot, _, kind) in enumerate(pieces):
             if self.ended or (cut and self._choices.all_cut):
                 self._keep_keys(incoming, index)
                 break
-            left_out = slot.choice in cut and kind not in ("unknown", "name")
+            left_out = slot.choice in cut and kind not in ("unknown", "name", "held")
             if left_out or slot in incoming.matched:
                 continue
-            if kind in ("delta", "last"):
-                texts[index] = self._guard_delta(incoming, pieces[index])
+            if kind in ("delta", "last", "held"):
+                texts[index] = self._guard_delta(incoming, index)
+            elif kind == "unknown" and drops:
+                continue
             elif kind in ("unknown", "name"):
                 others = next(beside.get(slot._replace(name=""), iter(())), ())
                 texts[index] = self._guard_unknown(pieces[index], others)
@@ -563,21 +584,25 @@ class PieceFlow(Generic[C]):
             over = any(piece.slot.channel == "tool_args" for piece in pieces)
             self._names.end_chunk(over=over)
 
-    def _guard_delta(self, incoming: Incoming[C], piece: Piece) -> str:
+    def _guard_delta(self, incoming: Incoming[C], index: int) -> str:
         """Guard more of a text, which may be the last of it."""
-        slot, text, kind = piece
+        slot, text, kind = incoming.reading.pieces[index]
         track, events = self._feed_slot(slot, text, incoming.model)
         track.last_delta = released = self._apply_events(slot, events)
         self._lanes.note_released(track, released)
         if self._one is not None:
-            released = self._placed(incoming, self._one, track, text)
+            released = self._one_placed(incoming, self._one, track, text)
         if kind == "last" and self._goes_on(slot.choice):
             finished = {**incoming.reading.finished}
             finished.pop(slot.choice, None)  # it goes on
             released += self._settle_lane(track.lane, finished)
         return released
 
-    def _placed(self, incoming: Incoming[C], one: OneText, track: Track, text: str) -> str:
+    def _leaves_out(self, reading: Reading) -> bool:  # noqa: ARG002
+        """Return whether what no format names in a chunk is left out."""
+        return self._mode == "drop"
+
+    def _one_placed(self, incoming: Incoming[C], one: OneText, track: Track, text: str) -> str:
         """Return what goes out with a text whose index is no identity; what was held of earlier
         ones goes out before it."""
         came = Came(incoming.model, track.slot, text)
@@ -658,10 +683,14 @@ class PieceFlow(Generic[C]):
         """Return the text in some events; the findings name its path."""
         before = len(self.findings)
         text = self._apply_events(slot, events)
+        self._note_path(before, path)
+        return text
+
+    def _note_path(self, before: int, path: str) -> None:
+        """Let the findings from `before` on name a path."""
         if len(self.findings) > before:
             shown = self._unknown.shown(path)
             self.findings[before:] = [replace(each, path=shown) for each in self.findings[before:]]
-        return text
 
     def _settle_finished(self, incoming: Incoming[C]) -> list[Sent[C]]:
         """Settle what ends with this chunk, into its own texts or into chunks before it."""
@@ -715,7 +744,7 @@ class PieceFlow(Generic[C]):
             if piece.kind in NEW:
                 incoming.fresh.append(index)
                 continue
-            if piece.kind in ("unknown", "name", "mark", "later"):
+            if piece.kind in ("unknown", "held", "name", "mark", "later"):
                 continue
             open_still = self._goes_on(piece.slot.choice)
             if piece.kind == "aside":
@@ -811,8 +840,13 @@ class PieceFlow(Generic[C]):
                 for slot in _completed(reading, self.calls)
                 if slot.choice not in self._choices.cut
             ]
-        sent = Sent(chunk, answer, characters, parts, incoming.origin)
+        sent = Sent(chunk, answer, characters, parts, incoming.origin, begins=self._begins(answer))
         return self._with_unattributed(sent) if self._unattributed else sent
+
+    def _begins(self, answer: str) -> bool:
+        """Return whether the answer begins with a text, once."""
+        begins, self._is_new = self._is_new and bool(answer), self._is_new and not answer
+        return begins
 
     def _must_leave_out(self, incoming: Incoming[C]) -> bool:
         """Return whether a chunk has a call that is cut, which its adapter would write."""
@@ -976,6 +1010,10 @@ class PieceFlow(Generic[C]):
         return sent
 
 
+def _never(_name: str) -> bool:
+    return False
+
+
 def _after(text: str, beginning: str) -> str:
     """Return the rest of a text after its beginning; empty if it begins differently."""
     return text[len(beginning) :] if text.startswith(beginning) else ""
@@ -1045,7 +1083,7 @@ def _is_by_path(reading: Reading) -> bool:
     """Return whether a chunk ends no block, and has what is judged by its path."""
     pieces = reading.pieces
     return reading.waits is None and any(
-        each.kind in ("unknown", "name", "mark") for each in pieces
+        each.kind in ("unknown", "held", "name", "mark") for each in pieces
     )
 
 

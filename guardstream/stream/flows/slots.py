@@ -20,6 +20,7 @@ from typing import Any, Generic, TypeVar
 from guardstream.errors import AdapterError
 from guardstream.events import (
     CLOSED,
+    UNKNOWN,
     Event,
     Finding,
     Finish,
@@ -315,6 +316,16 @@ class Lanes:
         self._lanes[lane] = None
         return lane.track
 
+    def open_after(self, slot: Slot, rest: str, chunk: Any) -> None:
+        """Open the lane of a slot whose text may continue a match that began in `rest`."""
+        self._opened(slot, rest, chunk)
+
+    def remove(self, slot: Slot) -> None:
+        """Drop a slot, of which nothing more is known then."""
+        track = self._tracks.pop(slot, None)
+        if track is not None:
+            self._close(track.lane)
+
     def _note_held(self, lane: Lane, held: int) -> None:
         self._held += held - lane.held
         lane.held = held
@@ -344,6 +355,8 @@ class Lanes:
         return "text" if call and call.is_text else slot.form
 
     def _stage(self, slot: Slot) -> Stage:
+        if slot.is_event:
+            return self._make_stage(UNKNOWN)
         return self._make_stage(slot.channel, slot.tool(self.calls), self._form(slot))
 
     def check(self, channel: str, text: str, slot: Slot | None = None) -> Sequence[Event]:

@@ -27,7 +27,7 @@ class TextFlow:
     ending = ()
     provider = "text"
     has_timer = False  # a text has no sign of its end
-    awaits_silence = False
+    awaits_silence = awaits_event = False
 
     def __init__(self, stage: Stage, meter: Meter, block_message: str) -> None:
         self.findings: list[Finding] = []
@@ -110,6 +110,9 @@ class TextFlow:
         except Exception as error:
             raise stage_error(error) from error
         return self._sort(events)
+
+    def release_events(self) -> Sequence[Sent[str]]:
+        return ()
 
     def believe(self) -> Sequence[Sent[str]]:
         return ()

@@ -46,6 +46,7 @@ class OtherFrames:
 
     def __init__(self, flow: ChunkFlow[Any]) -> None:
         self.flow = flow
+        flow.finds_texts = False  # nothing shows what continues what: none of it is held
         self._names: set[str] = {"message"}  # event names known to be harmless
 
     def judged(self, reading: str, text: str, name: str) -> str:

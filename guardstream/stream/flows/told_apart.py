@@ -9,7 +9,9 @@ it. So fields whose values recur beside varying pieces are compared in pairs, to
 
 from __future__ import annotations
 
+import re
 from collections.abc import Hashable, Mapping, Sequence
+from functools import lru_cache
 from itertools import combinations
 from typing import TypeAlias
 
@@ -34,6 +36,8 @@ _FEWEST = 64
 _PAIRED = 4
 """How many fields of a path are compared in pairs, the first ones."""
 
+_QUOTED = re.compile(r"\['(.*?)'\]")
+
 Name: TypeAlias = str | tuple[str, str]
 """A field's name, or the names of a pair of fields."""
 
@@ -55,11 +59,6 @@ class Divided:
     @property
     def differs(self) -> bool:
         return self._since < self.tail.memory
-
-    def copy(self) -> Divided:
-        copy = Divided(self.tail.copy(), differs=True)
-        copy._since = self._since
-        return copy
 
     def changed(self) -> None:
         """Note that text of another value came before the next piece."""
@@ -87,15 +86,6 @@ class _Field:
         self.recurs = False
         self.varies = False
 
-    def copy(self) -> _Field:
-        copy = _Field(self.last)
-        copy.recurs, copy.varies = self.recurs, self.varies
-        if self.texts is None:
-            copy.texts = None
-        else:
-            copy.texts = {value: text.copy() for value, text in self.texts.items()}
-        return copy
-
 
 class ToldApart:
     """The texts of one stream by the fields beside them; `memory` is how many code points of each
@@ -112,17 +102,6 @@ class ToldApart:
         """Return how many texts are remembered."""
         return self._texts
 
-    def copy(self, place: Hashable, to: Hashable) -> None:
-        """Remember for another place what is remembered for this one."""
-        fields = self._paths.get(place)
-        if not fields or to in self._paths or len(self._paths) == _FIELDS:
-            return
-        texts = sum(len(each.texts or ()) for each in fields.values())
-        if self._fields + len(fields) <= _FIELDS and self._texts + texts <= self._most:
-            self._paths[to] = {name: each.copy() for name, each in fields.items()}
-            self._fields += len(fields)
-            self._texts += texts
-
     def texts(
         self, place: Hashable, piece: str, before: Tail, beside: Beside
     ) -> dict[Name, Divided]:
@@ -133,10 +112,10 @@ class ToldApart:
         if place not in self._paths and len(self._paths) == _FIELDS:
             return {}
         fields = self._paths.setdefault(place, {})
-        values: dict[Name, Hashable] = {name: (_type_of(value), value) for name, value in beside}
+        values: dict[Name, Hashable] = {name: (type_of(value), value) for name, value in beside}
         for name in fields.keys() - values.keys():
             if isinstance(name, str):
-                values[name] = (_type_of(None), None)
+                values[name] = (type_of(None), None)
         found: dict[Name, Divided] = {}
         for name, value in values.items():
             text = self._text(fields, name, value, piece, before)
@@ -183,7 +162,7 @@ class ToldApart:
     ) -> Divided | None:
         field = fields.get(name)
         if field is None:
-            first = (_type_of(None), None) if before.text else value
+            first = (type_of(None), None) if before.text else value
             if self._fields == _FIELDS:
                 return None
             self._fields += 1
@@ -230,6 +209,12 @@ class ToldApart:
         return text
 
 
-def _type_of(value: Hashable) -> Hashable:
+@lru_cache(_FIELDS)
+def own_name(path: str) -> str:
+    """Return the name that a value at a path has among the values beside others."""
+    return _QUOTED.sub(r".\1", path[1:].replace("[*]", ""))
+
+
+def type_of(value: Hashable) -> Hashable:
     """Return the type of a value, or those in it: True is not 1, nor `(True,)` `(1,)`."""
     return tuple(map(type, value)) if isinstance(value, tuple) else type(value)

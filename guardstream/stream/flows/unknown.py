@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left
-from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from guardstream.errors import AdapterError
@@ -30,15 +30,14 @@ from guardstream.stream.flows.nested.judged import (
 )
 from guardstream.stream.flows.nested.strings import begins_anew, strings
 from guardstream.stream.flows.nested.values import Nested, values_beside, with_strings, written_in
-from guardstream.stream.flows.recurring import MASK, Tail, without
-from guardstream.stream.flows.told_apart import Divided, Name, ToldApart
+from guardstream.stream.flows.recurring import Tail, without
+from guardstream.stream.flows.told_apart import Divided, Name, ToldApart, own_name
 
 PATHS = 65_536
 """How many unknown paths a stream may have: twice the number in the description of a large API."""
 
 _MOST_APART = 4096
-"""The most texts that are kept apart in one stream, besides those of paths, by kinds of events and
-their names; those of further kinds and names are only joined by path."""
+"""Of how many paths the text without its matches is kept, too."""
 
 _PLACES = 256
 """How many places of strings in JSON are told apart in one stream, as kinds of events are."""
@@ -59,48 +58,37 @@ class _Source(NamedTuple):
     beside: Beside
 
 
-class _Told(NamedTuple):
-    """The texts that a value may continue, by the field that tells them apart; `before` is the text
-    of all values there."""
-
-    before: Tail
-    texts: Mapping[Name, Divided]
-
-
 class _Before(NamedTuple):
-    """The texts that a value may continue: by path, kind and name, and by the fields beside it."""
+    """The texts that a value may continue: that of its path, unless others tell it apart, and those
+    by the fields beside it."""
 
-    tails: Mapping[Hashable, Tail]
-    told: Sequence[_Told]
-
-    def is_divided_by(self, fields: Iterable[str]) -> bool:
-        """Return whether one of some fields divides the text of all values."""
-        return any(each in told.texts for told in self.told for each in fields)
+    tail: Tail | None
+    texts: Mapping[Name, Divided]
 
     def readings(self, text: str, depth: int) -> Sequence[Reading]:
         """Return what is in a value that is JSON or events, or continues those that a text ends in.
 
         Records in each text what it ends in after the value.
         """
-        begun = {tail.begun for tail in self.tails.values()} or {""}
-        for told in self.told:
-            begun.update([each.tail.begun for each in told.texts.values()])
+        of_path = () if self.tail is None else (self.tail,)
+        divided = [(name, each.tail) for name, each in self.texts.items()]
+        tails = [*of_path, *(tail for _, tail in divided)]
+        begun = {tail.begun for tail in tails} or {""}
         if any(begun) and begins_anew(text):
             begun.add("")
         found = {each: strings(text, depth, each) for each in begun}
-        divided = [(name, each.tail) for told in self.told for name, each in told.texts.items()]
         names = {name for name, _ in divided if isinstance(name, str)}
         if len(begun) == 1:
             ((before, only),) = found.items()
             if before == only.begun:  # as of a text that is no JSON
-                return [Reading(only, (), None if self.tails else names)] if only.values else ()
-        of_path = {"", *(tail.begun for tail in self.tails.values())} if self.tails else ()
+                return [Reading(only, (), None if of_path else names)] if only.values else ()
+        ends = {"", *(tail.begun for tail in of_path)} if of_path else ()
         readings = []
         # What continues a text is read first: its place in JSON is known best there.
         for each in sorted(begun, reverse=True):
             of = _named(name for name, tail in divided if tail.begun == each)
-            readings.append(Reading(found[each], names - of, None if each in of_path else of))
-        for tail in (*self.tails.values(), *(tail for _, tail in divided)):
+            readings.append(Reading(found[each], names - of, None if each in ends else of))
+        for tail in tails:
             tail.begun = found[tail.begun].begun
         return readings
 
@@ -120,12 +108,10 @@ class UnknownTexts:
         self._check = check
         self._memory = memory
         self._is_idle = is_idle
-        self._tails: dict[Hashable, Tail] = {}
-        # By a path and a kind of event, an event name, or MASK, for text without its matches.
-        self._tails_of: dict[Hashable, Tail] = {}
+        self._tails: dict[str, Tail] = {}
+        self._bare: dict[str, Tail] = {}  # by path: its text without its matches
         self._apart = ToldApart(memory)
-        self._sources: dict[Hashable, Hashable] = {}  # by path: its first kind, or event name
-        self._mixed: set[Hashable] = set()  # paths with more than one kind, or event name
+        self._kinds: set[tuple[str, type]] = set()  # the paths with kinds, or with event names
         self._places: dict[tuple[int, str], int] = {}  # numbers of the places of strings in JSON
         self._shown: dict[str, str] = {}
 
@@ -150,7 +136,7 @@ class UnknownTexts:
             return [Text(text)]
         if path.endswith("~"):
             return self._check(text)  # no other key continues it
-        own = path[1:].replace("[*]", "")  # its name in `beside`
+        own = own_name(path)
         others = [each for each in beside if each[0] != own]
         return self._judge_value(path, text, _Source(of, name, others))
 
@@ -172,8 +158,8 @@ class UnknownTexts:
         if path not in self._tails and len(self._tails) == PATHS:
             raise AdapterError(f"text at more than {PATHS} paths that are not known: blocked")
         before = self._before(path, text, source)
-        if only_of is not None and before.is_divided_by(only_of):
-            before = before._replace(tails={})
+        if only_of is not None and not before.texts.keys().isdisjoint(only_of):
+            before = before._replace(tail=None)
         judged = self._judge_strings(path, text, before.readings(text, depth), source)
         if judged and isinstance(judged[-1][1][-1], Finish):
             return [each for _, events in judged for each in events if not isinstance(each, Text)]
@@ -188,11 +174,13 @@ class UnknownTexts:
         return [*found, *(revealed(written, hidden, changes.values()) if changes else written)]
 
     def _before(self, path: str, text: str, source: _Source) -> _Before:
-        """Return what a value may continue."""
-        self._tail(path)
-        told = self._told(path, text, source)
-        of = [(path, each) for each in (source.of, source.name) if self._several(path, each)]
-        return _Before({key: self._tail(key) for key in (path, *of)}, told)
+        """Return what a value may continue: the kinds of its event and the event's name tell it
+        apart as the fields beside it do."""
+        beside, tail = [*source.beside], self._tail(path)
+        beside += [("(kind)", source.of)] if source.of or (path, int) in self._kinds else []
+        beside += [("(name)", source.name)] if source.name or (path, str) in self._kinds else []
+        self._kinds.update([(path, type(each)) for each in (source.of, source.name) if each])
+        return _Before(tail, self._apart.texts(path, text, tail, beside) if beside else {})
 
     def _judge_strings(
         self, path: str, text: str, readings: Sequence[Reading], source: _Source
@@ -282,99 +270,52 @@ class UnknownTexts:
         """
         alone = self._check(text)
         rest = _unmasked(text, alone)
-        bare = (path, MASK)
-        if rest != text and bare not in self._tails_of and len(self._tails_of) < _MOST_APART:
-            self._tails_of[bare] = self._tail(path).copy()
-        told = self._across_told(text, before.told, may_recur=may_recur)
-        added: dict[Hashable, str] = dict.fromkeys(before.tails, text)
-        # A masked match may go on in later text, or may be over: then no other begins in it.
-        if before.tails and bare in self._tails_of:
-            added[bare] = rest
-        if may_recur:
-            added = {key: new for key, new in added.items() if self._tail(key).last != new}
-        joined = [across for key in added if (across := self._joined(key, text)) is not None]
-        joined += told
-        for key, new in added.items():
-            self._tail(key).add(new)
-        return max(joined, key=severity).of(alone) if joined else alone
+        if rest != text and path not in self._bare and len(self._bare) < _MOST_APART:
+            self._bare[path] = self._tail(path).copy()
+        joined = self._across_told(path, text, before, may_recur=may_recur)
+        if before.tail is not None:
+            added = [(before.tail, text)]
+            # A masked match may go on in later text, or may be over: then no other begins in it.
+            if path in self._bare:
+                added.append((self._bare[path], rest))
+            added = [(tail, new) for tail, new in added if not (may_recur and tail.last == new)]
+            joined = [*(self._joined(tail, text) for tail, _ in added), *joined]
+            for tail, new in added:
+                tail.add(new)
+        across = [each for each in joined if each is not None]
+        return max(across, key=severity).of(alone) if across else alone
 
-    def _told(self, path: str, text: str, source: _Source) -> list[_Told]:
-        """Return the texts that have the same value in a field beside them, at a path and in one
-        kind of event there."""
-        if not source.beside:
-            return []
-        first = self._sources.setdefault((path, int), source.of)
-        told = [self._told_at((path, source.of), text, source)]
-        if first != source.of and (path, int) not in self._mixed:
-            self._apart.copy((path, first), path)
-        elif (path, int) not in self._mixed:
-            return told
-        return [*told, self._told_at(path, text, source)]
-
-    def _told_at(self, place: str | tuple[str, int], text: str, source: _Source) -> _Told:
-        """Return the texts at one place: a path, or one kind of event there."""
-        if isinstance(place, str):
-            before = self._tails.get(place) or Tail(self._memory)
-        else:
-            before = self._tail_before(*place)
-        return _Told(before, self._apart.texts(place, text, before, source.beside))
-
-    def _across_told(self, text: str, told: Sequence[_Told], *, may_recur: bool) -> list[Across]:
+    def _across_told(
+        self, path: str, text: str, before: _Before, *, may_recur: bool
+    ) -> list[Across | None]:
         """Return the matches with earlier text that has the same value in a field beside it."""
-        found: list[Across | None] = []
-        for before, divided in told:
-            texts = [each for each in divided.values() if not may_recur or each.tail.last != text]
-            read = [each for each in texts if each.differs and each.varies]
-            if read and before.is_only(text):  # the path's text covers texts of only this value
-                read = [each for each in read if not each.tail.is_only(text)]
-            found += [self._divided(each, text) for each in read]
-            for each in texts:
-                each.add(text)
-        return [each for each in found if each is not None]
+        texts = [each for each in before.texts.values() if not may_recur or each.tail.last != text]
+        read = [each for each in texts if each.differs and each.varies]
+        # The path's text covers texts of only this value.
+        if read and self._tails[path].is_only(text):
+            read = [each for each in read if not each.tail.is_only(text)]
+        found = [self._joined(each.tail, text, shortens=False) for each in read]
+        for each in texts:
+            each.add(text)
+        return found
 
-    def _tail_before(self, path: str, of: int) -> Tail:
-        place = (path, int)
-        alone = place not in self._mixed and self._sources.get(place, of) == of
-        tail = self._tails.get(path) if alone else self._tails_of.get((path, of))
-        return tail or Tail(self._memory)
-
-    def _divided(self, divided: Divided, text: str) -> Across | None:
-        tail = divided.tail
-        across = self._after(tail.text, text)
-        if across is not None and across.overflows and tail.recurs(text):
-            return across.matches
-        return across
-
-    def _several(self, path: str, source: int | str) -> bool:
-        """Return whether text at a path came in several kinds of events, or names, by now."""
-        if source == "":
-            return False
-        place = (path, type(source))
-        first = self._sources.setdefault(place, source)
-        if first != source and place not in self._mixed:
-            self._mixed.add(place)
-            self._tails_of[path, first] = self._tails[path].copy()
-        has_room = (path, source) in self._tails_of or len(self._tails_of) < _MOST_APART
-        return place in self._mixed and has_room
-
-    def _joined(self, key: Hashable, text: str) -> Across | None:
+    def _joined(self, tail: Tail, text: str, *, shortens: bool = True) -> Across | None:
         """Return the matches that began in an earlier value; None if there are none.
 
         Values that recur, such as a role or a kind, soon look like one long candidate. That it
-        grows too long means nothing: if nothing else is found, only the last of them are read.
+        grows too long means nothing: if nothing else is found, only the last of them are read, if
+        it `shortens`.
         """
-        tail = self._tail(key)
         across = self._after(tail.text, text) if tail.text else None
         if across is not None and across.overflows and tail.recurs(text):
-            across = across.matches or self._after(*tail.shortened(text))
+            return across.matches or (self._after(*tail.shortened(text)) if shortens else None)
         return across
 
-    def _tail(self, key: Hashable) -> Tail:
-        """Return what came last at a path, or of one kind or name of event there."""
-        tails = self._tails if isinstance(key, str) else self._tails_of
-        tail = tails.get(key)
+    def _tail(self, path: str) -> Tail:
+        """Return what came last at a path."""
+        tail = self._tails.get(path)
         if tail is None:
-            tail = tails[key] = Tail(self._memory)
+            tail = self._tails[path] = Tail(self._memory)
         return tail
 
     def _after(self, earlier: str, text: str) -> Across | None:

@@ -349,7 +349,7 @@ def of(kind: str, *parts: bytes) -> Any:
         (JSONResponse({"a": "a secret"}, 500), '{"a":"a ######"}'),
         (Response("<p>a secret</p>", 404, media_type="text/html"), "<p>a ######</p>"),
         (Response("", 400), ""),
-        (Response('{"a":"\\u0073ecret"}\n[1]'), '{"a":"######"}\n[1]'),
+        (Response('{"a":"\\u0073ecret."}\n[1]'), '{"a":"######."}\n[1]'),
         (Response('{"a":"\\u0073ecret"}', media_type="application/octet-stream"),
          '{"a":"######"}'),
         (of("text/plain", b"a sec", b"ret b"), "a ###### b"),
