@@ -93,7 +93,7 @@ bench-others:
 			|| echo "$$rival does not install" >&2; done
 
 # What guards against the next version of a dependency, and the long runs; each part goes on where it was stopped.
-weekly: weekly-ray weekly-kosong weekly-litellm weekly-long weekly-fuzz weekly-attacks weekly-charts weekly-repairs
+weekly: weekly-ray weekly-kosong weekly-litellm weekly-long weekly-fuzz weekly-attacks weekly-charts weekly-repairs weekly-mutation
 
 # Each in an environment of its own: Ray does not start where there is grpcio, the others want older packages.
 weekly-ray weekly-kosong weekly-litellm: weekly-%:
@@ -113,6 +113,12 @@ weekly-repairs:
 	$(WEEKLY)/repairs/bin/python -m pip install --quiet json_repair
 	npm install --silent --no-save --prefix $(WEEKLY)/repairs jsonrepair
 	NODE_PATH=$(WEEKLY)/repairs/node_modules $(WEEKLY)/repairs/bin/python -m tests.jsonstream.repairs
+
+# Which of 160 small bugs the tests find; coverage tells which tests execute which line.
+weekly-mutation: $(FULL)
+	mkdir -p $(WEEKLY)
+	test -e $(WEEKLY)/lines || COVERAGE_FILE=$(WEEKLY)/lines $(BIN)/python -m pytest -n $(WORKERS) --cov --cov-context=test --cov-report= --ignore tests/scan
+	$(BIN)/python -m tests.mutation $(WEEKLY)/lines | tee $(WEEKLY)/mutation.jsonl
 
 weekly-charts: bench-others
 	$(BENCH)/bin/python -m tests.weekly charts

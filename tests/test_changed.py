@@ -37,8 +37,8 @@ def test_what_all_depends_on_runs_all(name: str) -> None:
 
 
 def test_a_helper_of_a_layer_runs_that_layer() -> None:
-    assert "tests/providers" in paths("tests/providers/laws.py")
-    assert "tests/scan" not in paths("tests/providers/laws.py")
+    assert "tests/providers" in paths("tests/providers/changes.py")
+    assert "tests/scan" not in paths("tests/providers/changes.py")
 
 
 def test_each_member_of_a_layer_is_in_the_package() -> None:

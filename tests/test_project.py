@@ -92,3 +92,26 @@ def test_no_source_is_made_while_the_package_runs() -> None:
         if isinstance(node, ast.Name) and node.id in ("exec", "eval", "compile")
     }
     assert made == set()
+
+
+def imported(path: Path) -> Iterator[str]:
+    """The modules that a module imports, and the names that it takes from them."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (each.name for each in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield from (f"{node.module}.{each.name}" for each in node.names)
+
+
+def test_no_module_imports_a_module_of_tests() -> None:
+    for path in [*(ROOT / "tests").rglob("*.py"), *(ROOT / "benchmarks").rglob("*.py")]:
+        found = [name for name in imported(path) if re.match(r"tests\..*\btest_", name)]
+        assert not found, f"{path.relative_to(ROOT)}: what is shared belongs into tests/support"
+
+
+def test_no_test_is_longer_than_a_screen() -> None:
+    for path in (ROOT / "tests").rglob("test_*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+                lines = (node.end_lineno or 0) - node.lineno
+                assert lines < 60 or not node.name.startswith("test_"), node.name

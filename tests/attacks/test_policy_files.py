@@ -9,7 +9,7 @@ import pytest
 
 from guardstream.errors import PolicyError
 from guardstream.policy import Policy
-from tests.policy.test_policy import problems
+from tests.support.policy_texts import problems
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")

@@ -13,39 +13,10 @@ from starlette.responses import JSONResponse, Response
 from guardstream.serve.proxy import ProxySettings, application
 from guardstream.serve.proxy.endpoints import ENDPOINTS, EndpointTable
 from tests.attacks.raw import answer_to, connected
-from tests.serve.proxy.test_faults import CHAT, MESSAGES, error_of, post
 from tests.serve.proxy.upstream import Provider, chat, completion, event, guard, proxied
 from tests.serve.server import serving
-
-ALIASES = [
-    "/v1/x/../chat/completions",
-    "/v1/./chat/completions",
-    "/v1/%2e%2e/v1/chat/completions",
-    "/v1/chat/completions/",
-    "/v1//chat/completions",
-    "//v1/chat/completions",
-    "/V1/Chat/Completions",
-    "/v1/chat/completions;a=b",
-    "/v1/chat/completions%3Fa=b",
-    "/v1/chat/completions%23",
-    "/v1/chat%252Fcompletions",
-    "/v1/chat%5Ccompletions",
-    "/v1/chat/completions%20",
-    "/v1/chat/completions%00",
-    "/v1/chat/completions.",
-    "/v1/chat/completions%2500",
-    "/v1/%25252563hat/completions",
-    "/v1/chat/completions;a%252f=b",
-    "/v1/chat/completions%",
-    "/v1/..;/v1/chat/completions",
-    "/v1/%ef%bd%83hat/completions",
-    "/v1/%c1%a3hat/completions",
-    "/v1/jobs/%ff",
-    "/v1/messages%0D%0AX-A:%20b",
-    "@127.0.0.1/v1/models",
-    ".example.com/v1/models",
-]
-
+from tests.support.aliases import ALIASES
+from tests.support.proxy.faults import CHAT, MESSAGES, error_of, post
 
 BASES = ["/api/v1/chat/completions", "/v1/v1/chat/completions", "/v2/chat/completions"]
 """Paths that only begin in another way: they are guarded as what they end in."""

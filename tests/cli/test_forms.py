@@ -14,8 +14,8 @@ from ruamel.yaml import YAML
 from guardstream import Guard, Policy, PolicyError
 from guardstream.cli.app import app
 from guardstream.cli.progress import shown
-from tests.cli.test_policies import POLICY, dataset, policy
 from tests.support.command_line import Cli
+from tests.support.policy_files import POLICY, dataset, policy
 
 __all__ = ["policy"]
 

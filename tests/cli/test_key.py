@@ -16,12 +16,12 @@ from starlette.responses import JSONResponse
 
 from guardstream.policy.key_file import hashed
 from guardstream.serve.proxy.key_file import KeysOfFile
-from tests.cli.test_serve import running, workers_of
 from tests.serve.apps import app_of
 from tests.serve.proxy.upstream import POLICY, Provider, completion
 from tests.serve.server import serving
-from tests.serve.test_stores import redis_port as redis_port
 from tests.support.command_line import guardstream
+from tests.support.redis import redis_port as redis_port
+from tests.support.serving import running, workers_of
 
 key_new = partial(guardstream, "key", "new")
 

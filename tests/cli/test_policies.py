@@ -15,32 +15,8 @@ from guardstream.cli.importing import convert
 from guardstream.policy import schema
 from tests.support.command_line import Cli
 from tests.support.corpora import CORPORA, needs_corpora
-
-POLICY = """\
-rules:
-  - id: word
-    description: a reason
-    words: [secret, 敏感词]
-    normalize: [case, width]
-    replacement: "*"
-    tests: [{input: "a Secret", output: "a ******"}, {clean: secrets}]
-  - id: card
-    pattern: '(?<![0-9])[0-9]{16}(?![0-9])'
-    validate: luhn
-"""
-
-
-@pytest.fixture
-def policy(tmp_path: Path) -> Path:
-    path = tmp_path / "policy.yaml"
-    path.write_text(POLICY, encoding="utf-8")
-    return path
-
-
-def dataset(folder: Path, *records: object) -> Path:
-    path = folder / "data.jsonl"
-    path.write_text("".join(json.dumps(r) + "\n" for r in records), encoding="utf-8")
-    return path
+from tests.support.policy_files import POLICY, dataset
+from tests.support.policy_files import policy as policy
 
 
 def test_lint_prints_warnings_and_errors_with_places(cli: Cli, policy: Path) -> None:

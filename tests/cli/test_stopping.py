@@ -18,10 +18,10 @@ from starlette.responses import Response
 
 from guardstream.cli import main
 from tests.attacks.raw import connected
-from tests.cli.test_serve import running
 from tests.serve.apps import app_of
 from tests.serve.proxy.upstream import POLICY, Provider, chat, message
 from tests.serve.server import serving
+from tests.support.serving import running
 
 CHAT, MESSAGES, OLLAMA = "/v1/chat/completions", "/v1/messages", "/api/chat"
 

@@ -6,7 +6,6 @@ import datetime
 import itertools
 import json
 import random
-from collections.abc import AsyncIterator
 from decimal import Decimal
 from typing import Any
 
@@ -19,7 +18,8 @@ from pydantic import AliasChoices, AliasPath, BaseModel, Field
 from guardstream import extract
 from tests.jsonstream import bfcl
 from tests.jsonstream.corpora import cut, cuttings, needs_corpus
-from tests.jsonstream.test_lexer import VALUES
+from tests.support.extracting import Source, collect
+from tests.support.values import VALUES
 
 
 class Address(BaseModel):
@@ -38,35 +38,6 @@ FORM = (
     '{"name": "Ann \\u00e9", "born": "2001-02-03", '
     '"addr": {"street": "Main", "zip": "12"}, "tags": ["a"]}'
 )
-
-
-class Source:
-    """An asynchronous stream of chunks that knows whether it was closed."""
-
-    def __init__(self, chunks):
-        self.closed = False
-        self.read = 0
-        self._chunks = chunks
-
-    async def _run(self) -> AsyncIterator[str]:
-        for chunk in self._chunks:
-            self.read += 1
-            yield chunk
-
-    def __aiter__(self):
-        return self._run()
-
-    async def aclose(self):
-        self.closed = True
-
-
-def collect(make, backend="asyncio"):
-    """All that the asynchronous iterator yields."""
-
-    async def run():
-        return [each async for each in make()]
-
-    return anyio.run(run, backend=backend)
 
 
 def final(*arguments, **options):

@@ -12,8 +12,8 @@ from pydantic import BaseModel
 from guardstream import Guard, extract
 from guardstream.errors import AdapterError
 from guardstream.policy import Policy
-from tests.extract.test_extract import Source, collect
 from tests.providers.chunks import call, chunk, model
+from tests.support.extracting import Source, collect
 
 ARGUMENTS = '{"orders": [{"id": 1, "to": "Ann secret"}, {"id": 2, "to": "\\u0073ecret"}]}'
 POLICY = """\

@@ -14,8 +14,8 @@ from pydantic import BaseModel
 from guardstream import Guard, extract
 from guardstream.jsonstream import Limits
 from guardstream.policy import Policy
-from tests.extract.test_extract import Source, collect
 from tests.jsonstream.corpora import cuttings
+from tests.support.extracting import Source, collect
 
 
 class Order(BaseModel):

@@ -9,38 +9,12 @@ from typing import Any
 
 import pytest
 
-from guardstream import AdapterError, Guard, Policy
+from guardstream import AdapterError
 from guardstream.framing.frames.frame import Frame, Media
 from guardstream.framing.frames.kinds import FRAMES
 from guardstream.http.stream import WireGuard
-from tests.framing.test_objects import drawn
-
-GUARD = Guard(
-    Policy.parse("""
-rules:
-  - {id: word, words: [secret, 秘密], replacement: "*"}
-  - {id: card, pattern: '\\d{16}'}
-  - {id: bad, words: [forbidden], action: block}
-""")
-)
-
-
-def through(data: bytes, size: int = 1, media: Media | None = "ndjson") -> bytes:
-    """What becomes of lines that come in pieces of a size."""
-    wire = WireGuard(GUARD, media=media, keep_text=False)
-    out = [frame for at in range(0, len(data), size) for frame in wire.feed(data[at : at + size])]
-    out += wire.finish()
-    if wire.error is not None:
-        raise wire.error
-    return b"".join(out)
-
-
-def in_every_cut(data: bytes, media: Media | None = "ndjson") -> bytes:
-    """What becomes of lines, which is the same however they are cut."""
-    found = {through(data, size, media) for size in (1, 2, 3, 7, len(data))}
-    assert len(found) == 1
-    return found.pop()
-
+from tests.support.drawn import drawn
+from tests.support.line_cuts import GUARD, in_every_cut, through
 
 LINES = [
     b'["a secret"]\n["b"]\n',
@@ -76,54 +50,11 @@ def test_lines_in_which_nothing_is_found_stay_as_they_are(data: bytes, media: Me
     assert in_every_cut(data, media) == data
 
 
-def test_what_is_changed_is_a_line_of_its_own() -> None:
-    assert in_every_cut(b'["a secret"]\n"secret"\n4111111111111111\n') == (
-        b'["a ******"]\n"******"\n"[card]"\n'
-    )
-    assert in_every_cut(b'\x1e["secret"]\x1e[1]\n') == b'\x1e["******"]\n\x1e[1]\n'
-
-
-def test_texts_at_a_path_are_judged_together() -> None:
-    assert in_every_cut(b'"a sec"\n3\n"ret"\n') == b'"a sec"\n3\n"[word]"\n'
-    assert in_every_cut(b'["a sec",1]\n["ret",2]\n') == b'["a sec",1]\n["[word]",2]\n'
-
-
-def test_numbers_in_lines_are_judged_alone() -> None:
-    data = b"41111111\n11111111\n"
-    assert in_every_cut(data) == data
-
-
-@pytest.mark.parametrize("line", [b'["a", "forbidden"]', b'"so forbidden"', b'[{"forbidden":1}]'])
-def test_a_rule_that_blocks_ends_lines(line: bytes) -> None:
-    assert in_every_cut(b'["a"]\n' + line + b'\n["b"]\n') == b'["a"]\n'
-
-
 @pytest.mark.parametrize("media", ["ndjson", None])
 def test_no_line_waits_for_a_later_one(media: Media | None) -> None:
     wire = WireGuard(GUARD, media=media)
     for line in (b'["a"]\n', b'"b sec"\n', b"3\n", b'{"a":"so"}\n', b"null\n", b"[\n1]\n"):
         assert b"".join(wire.feed(line)) == line
-
-
-def test_lines_beside_a_known_format_are_guarded() -> None:
-    def said(text: str) -> bytes:
-        choices = [{"index": 0, "delta": {"content": text}}]
-        chunk = {"object": "chat.completion.chunk", "choices": choices}
-        return json.dumps(chunk).encode() + b"\n"
-
-    out = in_every_cut(said("a sec") + b'["secret"]\n' + said("ret b"))
-    assert b'["******"]\n' in out
-    assert b"secret" not in out
-    assert b'"****** b"' in out
-
-
-def test_lines_that_are_refused_say_so() -> None:
-    wire = WireGuard(GUARD, media="ndjson", unknown="refuse")
-    with pytest.raises(AdapterError, match=r"list data .* is not known"):
-        wire.feed(b'["a"]\n')
-    passing = WireGuard(GUARD, media="ndjson", unknown="pass")
-    data = b'["secret"]\n"secret"\n4111111111111111\n'
-    assert b"".join(passing.feed(data)) == data
 
 
 @pytest.mark.parametrize(
@@ -169,18 +100,3 @@ def test_frames_of_any_json_are_the_same_however_they_are_cut(media: Media, seed
     damaged[random.randrange(len(data))] = random.choice(b'{}[]",:\\ \n\r\x1e\xefa1')
     found = [framed(bytes(damaged), size, media) for size in (1, 3, 10, len(data))]
     assert all(each == found[0] for each in found)
-
-
-@pytest.mark.parametrize(
-    ("data", "out"),
-    [
-        (b'[{"t":"a secret"}]\n[{"t":"b"}]\n', b'[{"t":"a ******"}]\n[{"t":"b"}]\n'),
-        (b'[{"t":"a sec"}]\n[{"t":"ret"}]\n', b'[{"t":"a sec"}]\n[{"t":"[word]"}]\n'),
-        (b'[{"t":"a"}, "secret", 3, ["secret"]]', b'[{"t":"a"},"******", 3,["******"]]'),
-        (b'[{"t":"a"}]\n"secret"\n3\n{"t":"secret"}', b'[{"t":"a"}]\n"******"\n3\n{"t":"******"}'),
-        (b'[{"t":1}, {}, [], "", null]\n4', b'[{"t":1}, {}, [], "", null]\n4'),
-    ],
-)
-def test_arrays_of_any_json_may_follow_each_other(data: bytes, out: bytes) -> None:
-    shown = in_every_cut(data, None)
-    assert shown.splitlines() == out.splitlines()

@@ -8,14 +8,10 @@ from typing import Any
 
 import pytest
 
-from guardstream import AdapterError, Guard, Policy
+from guardstream import AdapterError
 from guardstream.framing.frames.frame import Frame
 from guardstream.framing.frames.kinds import FRAMES
-
-POLICY = """
-version: 1
-rules: [{id: word, words: [secret], replacement: "*"}]
-"""
+from tests.support.drawn import drawn
 
 
 def frames(data: bytes, size: int) -> list[Frame]:
@@ -25,16 +21,6 @@ def frames(data: bytes, size: int) -> list[Frame]:
         frame for at in range(0, len(data), size) for frame in lines.feed(data[at : at + size])
     ]
     return found + list(lines.finish())
-
-
-def drawn(random: Random, depth: int) -> Any:
-    """A value of JSON, with marks of JSON in its strings."""
-    kind = random.randrange(7 if depth else 5)
-    if kind == 5:
-        return [drawn(random, depth - 1) for _ in range(random.randrange(4))]
-    if kind == 6:
-        return {f'{n}}}"[': drawn(random, depth - 1) for n in range(random.randrange(4))}
-    return (1.5, True, None, 'a { [ } ] : , " \\ \n é', "")[kind]
 
 
 @pytest.mark.parametrize("seed", range(60))
@@ -92,19 +78,6 @@ def test_a_broken_line_does_not_take_those_after_it(text: str) -> None:
 def test_an_object_that_never_ends_is_cut() -> None:
     (frame,) = frames(b'{\n "a": 1\n', 4)
     assert (frame.raw, frame.cut) == (b'{\n "a": 1\n', True)
-
-
-@pytest.mark.parametrize("size", [1, 5, 1_000])
-def test_an_answer_written_for_readers_is_guarded(size: int) -> None:
-    said = {"parts": [{"text": "a secret."}], "role": "model"}
-    answer = {"candidates": [{"content": said, "finishReason": "STOP", "index": 0}]}
-    fault = {"error": {"code": 400, "message": "no secret.", "status": "INVALID_ARGUMENT"}}
-    for value, shown in ((answer, "a ******."), (fault, "no ******.")):
-        data = json.dumps(value, indent=2).encode()
-        chunks = [data[at : at + size] for at in range(0, len(data), size)]
-        sent = b"".join(Guard(Policy.parse(POLICY)).wrap_sync(chunks))
-        assert json.loads(sent) == json.loads(data.replace(b"secret", b"******"))
-        assert shown in sent.decode()
 
 
 def test_strings_that_do_not_end_are_looked_at_once() -> None:
@@ -165,35 +138,3 @@ def test_an_object_comes_once_the_next_begins() -> None:
 def test_brackets_in_each_other_have_an_end() -> None:
     with pytest.raises(AdapterError, match=r"is not JSON|too deep"):
         list(FRAMES["ndjson"]().feed(b'{"a": ' + 20_000 * b"[" + b"\n"))
-
-
-def said(text: str) -> dict[str, Any]:
-    """An event of Ollama's."""
-    return {"model": "m", "message": {"role": "assistant", "content": text}, "done": False}
-
-
-def guarded(data: bytes, size: int = 5) -> bytes:
-    chunks = [data[at : at + size] for at in range(0, len(data), size)]
-    return b"".join(Guard(Policy.parse(POLICY)).wrap_sync(chunks))
-
-
-@pytest.mark.parametrize("between", ["\n", "", "\r", "\n\x1e"])
-def test_a_stream_without_findings_is_the_same_to_its_last_byte(between: str) -> None:
-    data = between.join(json.dumps(said(text)) for text in ("a", "b")).encode()
-    assert guarded(data) == data
-
-
-def test_text_that_was_held_has_a_line_of_its_own_after_one_without_an_end() -> None:
-    data = "\n".join(json.dumps(said(text)) for text in ("a ", "secret s", " ")).encode()
-    for cut in (data, data.replace(b'" "', b'"!"'), data + b"\n"):
-        lines = guarded(cut).splitlines()
-        content = [json.loads(line)["message"]["content"] for line in lines]
-        assert "".join(content)[:10] == "a ****** s"
-
-
-def test_a_sequence_of_json_texts_stays_one() -> None:
-    data = b"".join(b"\x1e%b\n" % json.dumps(said(text)).encode() for text in ("a sec", "ret b"))
-    records = guarded(data).split(b"\x1e")
-    assert records[0] == b""
-    content = [json.loads(record)["message"]["content"] for record in records[1:]]
-    assert "".join(content) == "a ****** b"

@@ -10,7 +10,7 @@ from guardstream.framing.frames.kinds import FRAMES
 from guardstream.framing.packets import split_packet
 from guardstream.framing.sniffing import sniffed, sniffed_text
 from guardstream.framing.sse import MAX_EVENT
-from tests.framing.test_lines import in_every_cut
+from tests.support.line_cuts import in_every_cut
 
 MEDIA: list[Media | None] = ["text", None]
 

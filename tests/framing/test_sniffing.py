@@ -13,7 +13,7 @@ from guardstream.errors import AdapterError
 from guardstream.framing.frames.frame import Media
 from guardstream.framing.sniffing import MAX_MARK, Beginning, sniffed, sniffed_text
 from guardstream.framing.sse import MAX_LINE
-from tests.providers.laws import GUARD, on_the_wire
+from tests.laws.asked import GUARD, on_the_wire
 
 
 @pytest.mark.parametrize(
@@ -119,14 +119,6 @@ def test_a_long_first_line_is_read_once(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setattr("guardstream.framing.sniffing.sniffed_text", counted)
     assert on_the_wire(line, GUARD, range(0, len(line), 100), media="text") == line
     assert sum(read) < 2 * len(line)
-
-
-def test_thinking_that_comes_first_is_joined() -> None:
-    lines = b'g:"a sec"\ng:"ret"\n0:"a sec"\n0:"ret"\nd:{"finishReason":"stop"}\n'
-    for cuts in ((), range(1, len(lines))):
-        out = on_the_wire(lines, GUARD, cuts, media="text")
-        assert b"ret" not in out
-        assert out.endswith(b'd:{"finishReason":"stop"}\n')
 
 
 STARTS = [

@@ -10,9 +10,9 @@ import pytest
 
 from guardstream.framing.templates import Template, template
 from guardstream.providers.adapter import Piece, Reading, Released, Slot
+from tests.laws.asked import EMPTY, GUARD, on_the_wire
 from tests.providers import responses
 from tests.providers.chunks import chunk
-from tests.providers.laws import EMPTY, GUARD, on_the_wire
 
 VALUE = {"id": "1", "say": "so", "n": [1, None], "p": "pad"}
 

@@ -22,16 +22,12 @@ from guardstream.http import aguard_body
 from guardstream.providers import JSONFormat
 from guardstream.resilience import Retry
 from tests.support.chunking import random_split
+from tests.support.gated_bytes import POLICY, guarded
 from tests.support.sources import Source
 
 pytestmark = pytest.mark.anyio
 
 TEXTS = ["All ", "is fine. ", "Say blue", "bird now. ", "It is b", "ad. ", "Never ", "seen."]
-
-POLICY = """
-rules: [{id: w, words: [bluebird]}]
-gate: [{use: 'gate_checks:check', id: mine, action: block}]
-"""
 
 
 @pytest.fixture(autouse=True)
@@ -47,10 +43,6 @@ def seen(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     module.check = check  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "gate_checks", module)
     return asked
-
-
-def guarded(policy: str = POLICY) -> Guard:
-    return Guard(Policy.parse(policy, allow_code=["gate_checks:check"]))
 
 
 @pytest.mark.parametrize(

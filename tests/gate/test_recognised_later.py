@@ -12,9 +12,9 @@ import pytest
 from guardstream import AdapterError
 from guardstream.gate import Context, Verdict, gate
 from guardstream.providers.generic.any_json import EVENTS
-from tests.gate.test_bytes import guarded
-from tests.providers.laws import events, lines
-from tests.providers.test_recognised_later import FORMATS, STARTED, openai, ui
+from tests.laws.asked import events, lines
+from tests.support.gated_bytes import guarded
+from tests.support.samples.recognised_later import FORMATS, STARTED, openai, ui
 from tests.support.sources import Source
 
 pytestmark = pytest.mark.anyio

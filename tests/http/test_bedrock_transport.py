@@ -11,8 +11,8 @@ import pytest
 from guardstream import BlockedError, Guard, Policy
 from guardstream.framing import aws
 from guardstream.http.transport import SyncGuardTransport
-from tests.framing.test_aws import STREAM, body, read
-from tests.providers.laws import GUARD, left_raw
+from tests.laws.asked import GUARD, left_raw
+from tests.support.aws_frames import STREAM, body, read
 
 URL = "http://127.0.0.1/model/m"
 

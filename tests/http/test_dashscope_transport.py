@@ -12,9 +12,9 @@ import pytest
 
 from guardstream import AdapterError, Guard, Policy
 from guardstream.http.transport import GuardTransport, SyncGuardTransport
-from tests.http.test_transport import Source
-from tests.providers.laws import events
-from tests.providers.test_dashscope import said, told
+from tests.laws.asked import events
+from tests.support.samples.dashscope import said, told
+from tests.support.transport import Source
 
 GUARD = Guard(Policy.parse("rules: [{id: card, words: ['11234'], replacement: '#'}]"))
 URL = "http://127.0.0.1/api/v1/services/aigc/text-generation/generation"

@@ -13,10 +13,10 @@ from guardstream.http.media import AMAZON, EVENTS, kind_of, media_of
 from guardstream.http.transport import SyncGuardTransport
 from guardstream.serve import Route
 from guardstream.serve.routes import media_of as media_of_headers
-from tests.http.test_transport import HELLO, Source, provider, sync_client
 from tests.serve.apps import Upstream, guarded, streaming
 from tests.serve.proxy.upstream import chat, guard, proxied
 from tests.serve.visit import Visit
+from tests.support.transport import HELLO, Source, provider, sync_client
 
 LINES = [
     *("application/x-ndjson", "application/ndjson", "application/jsonl", "application/x-jsonl"),

@@ -13,9 +13,9 @@ from guardstream.http.request import RefusedError
 from guardstream.http.tools import for_request
 from guardstream.http.transport import GuardTransport, SyncGuardTransport
 from guardstream.policy import Policy
-from tests.policy.test_json_free_text import values_of, vertex
 from tests.providers.chunks import call, chunk
 from tests.serve.proxy.upstream import event, proxied
+from tests.support.vertex import values_of, vertex
 
 POLICY = """\
 json: {tools: from_request}

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from guardstream.integrations.ag2 import events
-from tests.providers.laws import GUARD
-from tests.providers.test_ag2 import ModelMessageChunk
+from tests.laws.asked import GUARD
+from tests.support.samples.ag2 import ModelMessageChunk
 
 pytestmark = [pytest.mark.anyio, pytest.mark.parametrize("anyio_backend", ["asyncio"])]
 

@@ -8,15 +8,9 @@ from typing import Any
 import pytest
 
 from guardstream.integrations.kosong import GuardedChatProvider
-from tests.providers.laws import GUARD
-from tests.providers.test_kosong import (
-    TextPart,
-    ThinkPart,
-    arguments,
-    call,
-    message,
-)
+from tests.laws.asked import GUARD
 from tests.support.optional import needs
+from tests.support.samples.kosong import TextPart, ThinkPart, arguments, call, message
 
 
 class Streamed:

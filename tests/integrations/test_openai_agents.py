@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from guardstream.integrations.openai_agents import events
-from tests.providers.laws import GUARD
-from tests.providers.test_frameworks import Raw
+from tests.laws.asked import GUARD
+from tests.support.samples.frameworks import Raw
 
 pytestmark = [pytest.mark.anyio, pytest.mark.parametrize("anyio_backend", ["asyncio"])]
 

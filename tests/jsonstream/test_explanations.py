@@ -16,7 +16,7 @@ from guardstream.jsonstream.schema.models import ModelSchema
 from guardstream.jsonstream.schema.schema import Schema
 from guardstream.jsonstream.verdict import verdict
 from tests.jsonstream.corpora import cuttings
-from tests.jsonstream.test_cuts import SCHEMAS, Writer
+from tests.support.json_cuts import SCHEMAS, Writer
 
 ORDER = {
     "type": "object",

@@ -15,15 +15,7 @@ from guardstream.jsonstream.lexer.lexer import Lexer, Limits
 from guardstream.jsonstream.verdict import verdict
 from tests.jsonstream.corpora import cut, decoded, needs_corpus, parsing_cases
 from tests.jsonstream.judge import first_error
-
-VALUES = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False)
-    | st.text(st.characters(exclude_categories=["Cs"])),
-    lambda inner: st.lists(inner) | st.dictionaries(
-        st.text(st.characters(exclude_categories=["Cs"])), inner
-    ),
-    max_leaves=12,
-)  # fmt: skip
+from tests.support.values import VALUES
 
 
 def lex(chunks: list[str], **options: bool) -> DocumentError | None:

@@ -15,7 +15,7 @@ from guardstream.stages.redact import RuleSet
 from guardstream.stages.rules import Rule
 from tests.jsonstream.corpora import cut, cuttings, needs_corpus, parsing_cases
 from tests.jsonstream.repairs import recorded
-from tests.jsonstream.test_cuts import Writer, run
+from tests.support.json_cuts import Writer, run
 
 PIECES = [
     "'", "'a'", "'it's'", "’", "“a”", "`", "// a\n", "//", "/", "/*", "*/", "/* a, */", "# a\n",

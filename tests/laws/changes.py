@@ -15,7 +15,6 @@ from tests.laws.recordings import Event, Recording, wire
 from tests.laws.shapes import Shape, at, ends, number, places, put, said, with_texts
 
 Events = list[Event]
-Change = Callable[[Recording], bytes | None]
 
 
 @dataclass(frozen=True)

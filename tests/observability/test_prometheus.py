@@ -8,24 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from prometheus_client.parser import text_string_to_metric_families
 
 from guardstream.observability.prometheus import Prometheus
+from tests.support.samples_of_metrics import samples
 from tests.support.sources import Source, gen
 from tests.support.streams import GUARD, chat
 from tests.support.watching import watched
-
-
-def samples(text: bytes) -> dict[str, float]:
-    """What the metrics say, by name and labels; the policy's are left out."""
-    found = {}
-    for family in text_string_to_metric_families(text.decode()):
-        for sample in family.samples:
-            labels = {k: v for k, v in sample.labels.items() if k not in ("policy", "version")}
-            found[sample.name + "".join(f" {k}={v}" for k, v in sorted(labels.items()))] = (
-                sample.value
-            )
-    return found
 
 
 def test_streams_are_counted_by_how_they_end() -> None:

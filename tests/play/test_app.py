@@ -21,8 +21,8 @@ from guardstream.play.upstream import Upstream
 from guardstream.policy import packs, schema
 from tests.play.conftest import TOKEN
 from tests.play.recordings import DEMO, TEXT
-from tests.play.test_sandbox import SLOW
 from tests.serve.server import serving
+from tests.support.slow_patterns import SLOW
 
 POLICY = "extends: guardstream/pii-en\nrules: [{id: name, words: [bluebird]}]\n"
 

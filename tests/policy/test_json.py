@@ -117,20 +117,6 @@ def test_every_setting_reaches_the_stage(section, text, expected):
     assert outcome(f"{rules}json: {{{section}}}\n", text)[0] == expected
 
 
-def test_the_severity_is_that_of_the_finding():
-    guard = Guard(Policy.parse("json: {severity: critical}\n"))
-    assert guard.check("x").findings[0].severity == "critical"
-
-
-def test_it_applies_to_text_unless_channels_are_named():
-    guard = Guard(Policy.parse("json: {}\n"))
-    assert guard.check("x").finish == "content_filter"
-    assert guard.check("x", channel="thinking").finish == "stop"
-    guard = Guard(Policy.parse("json: {channels: [tool_args]}\n"))
-    assert guard.check("x").finish == "stop"
-    assert guard.check("x", channel="tool_args").finish == "content_filter"
-
-
 def test_shadow_mode_reports_and_changes_nothing():
     policy = "mode: shadow\njson: {schema: {type: object}}\n"
     assert outcome(policy, "[1] x") == ("[1] x", [("json", 0, 1)], "stop")

@@ -5,73 +5,15 @@ from __future__ import annotations
 import logging
 import os
 from pathlib import Path
-from random import Random
 
 import pytest
 
-from guardstream import Finding, Finish, Guard, Policy, PolicyError, Text
-from guardstream.events import Event
-from tests.support.chunking import one_by_one, play, random_split
-
-RULES = """
-rules:
-  - {id: mask, words: [secret, cretaceous], severity: high}
-  - {id: block, pattern: 'bad[0-9]{2}', action: block}
-"""
-
-TEXTS = ["a secret, bad12 and a secret", "secretaceous", "nothing", "", "bad1", "secre"]
+from guardstream import Guard, Policy, PolicyError, Text
+from tests.support.chunking import play
 
 
 def guard(text: str) -> Guard:
     return Guard(Policy.parse(text))
-
-
-def chunk(text: str) -> dict[str, object]:
-    choice = {"index": 0, "delta": {"content": text}, "finish_reason": None}
-    return {"id": "1", "object": "chat.completion.chunk", "created": 1, "model": "m",
-            "choices": [choice]}  # fmt: skip
-
-
-@pytest.mark.parametrize("text", TEXTS)
-def test_shadow_passes_the_text_and_reports_what_enforce_would(text: str) -> None:
-    real, shadow = guard(RULES), guard("mode: shadow\n" + RULES)
-    result = shadow.check(text)
-    assert (result.text, result.finish) == (text, "stop")
-    assert result.findings == real.check(text).findings
-
-
-@pytest.mark.parametrize("text", TEXTS)
-def test_shadow_is_the_same_in_any_chunking_and_holds_nothing(text: str) -> None:
-    shadow = guard("mode: shadow\n" + RULES)
-    whole: list[Event] = play(shadow.session(), [text], limit=0)
-    assert play(shadow.session(), one_by_one(text), limit=0) == whole
-    assert play(shadow.session(), random_split(text, Random(1)), limit=0) == whole
-
-
-def test_a_shadow_finding_stands_where_it_settled() -> None:
-    events = play(guard("mode: shadow\n" + RULES).session(), ["a bad12 b"])
-    finding = Finding("block", 2, 7, "block")
-    assert events == [Text("a bad12"), finding, Text(" b"), Finish("stop")]
-
-
-def test_a_block_message_is_a_chunk_before_the_end() -> None:
-    spoken = guard('block_message: "No."' + RULES)
-    stream = spoken.wrap_sync(["so b", "ad12 more"])
-    assert list(stream) == ["so ", "No."]
-    assert stream.result == spoken.check("so bad12 more")
-    assert spoken.check("so bad1").text == "so bad1"
-
-
-def test_a_block_message_goes_out_in_a_chunk_of_the_same_type() -> None:
-    stream = guard('block_message: "No."' + RULES).wrap_sync(map(chunk, ["so b", "ad12"]))
-    said = [c["choices"][0] for c in stream]  # type: ignore[index]
-    assert [c["delta"].get("content") for c in said] == ["so ", "No.", None]
-    assert said[-1]["finish_reason"] == "content_filter"
-    assert stream.result.text == "so No."
-
-
-def test_shadow_says_no_block_message() -> None:
-    assert guard('mode: shadow\nblock_message: "No."' + RULES).check("bad12").text == "bad12"
 
 
 PSEUDONYM = """

@@ -9,7 +9,7 @@ from random import Random
 import pytest
 
 from guardstream import Policy, PolicyError, pack
-from tests.policy.test_policy import FULL
+from tests.support.policy_texts import FULL
 
 GOOD = [FULL.lstrip(), pack("pii-zh").read_text(encoding="utf-8")]
 

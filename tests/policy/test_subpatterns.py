@@ -24,41 +24,6 @@ rules:
 """
 
 
-def test_a_call_stands_for_its_subpattern_in_a_group() -> None:
-    guard = Guard(Policy.parse(SHARED))
-    assert guard.check("ORD no. 2044-x3, ord no. 2044-X3").text == "[order], [order]"
-    assert guard.check("WORD no. 2044-x3 invoice").text == "WORD no. 2044-x3 invoice"
-    assert guard.check("order 12x3").text == "[order]"
-    assert guard.check("no 12 ref, no 1 ref").text == "no 12 ref, no 1 [ref]"
-
-
-@pytest.mark.parametrize(
-    ("pattern", "text", "found"),
-    [
-        (r"(?:a\(?&s)b", "a(&sb, axyb", "a(&sb"),  # an escaped parenthesis
-        (r"a[(?&s)]{2}b", "a(sb, axyb", "a(sb"),  # a class
-        (r"a[](?&s)]{2}b", "a](b, axyb", "a](b"),
-        (r"(?# \) (?&s \))a[[:!:](?&s)b", "axyb, a!xyb", "a!xyb"),  # a comment, what is no class
-        (r"a(?#(?&s)b", "(?&ab", "ab"),  # a comment
-        (r"a\\(?&s)b", r"a\xyb", r"a\xyb"),  # an escaped backslash
-        (r"a(?&s){2}b", "axyxyb, axyyb", "axyxyb"),
-        (r"(?i)a(?&s)b", "AXYB", "AXYB"),
-        (r"a(?<n>(?&s))\1b", "axyxyb", "axyxyb"),
-        ("(?x)a # [(?&t)\n(?&s) b", "axyb", "axyb"),  # a comment under (?x)
-        ("a(?x:#(?&t)\n)#(?&s)", "a#xy", "a#xy"),  # a comment, and no comment
-        ("a(?x: b(?-x: #(?&s)))", "ab #xy", "ab #xy"),
-    ],
-)
-def test_calls_are_told_from_what_looks_like_them(pattern: str, text: str, found: str) -> None:
-    policy = {"subpatterns": {"s": "xy"}, "rules": [{"id": "r", "pattern": pattern}]}
-    assert Guard(Policy.parse(json.dumps(policy))).check(text).text == text.replace(found, "[r]")
-
-
-def test_a_subpattern_keeps_its_spaces_and_its_number_signs() -> None:
-    policy = "subpatterns: {s: 'no #[0-9]'}\nrules: [{id: r, pattern: '(?x) (?&s) \\  end'}]"
-    assert Guard(Policy.parse(policy)).check("no #7 end, no7 end").text == "[r], no7 end"
-
-
 @pytest.mark.parametrize(
     ("written", "message"),
     [
@@ -127,21 +92,6 @@ def test_subpatterns_are_those_of_their_file(tmp_path: Path) -> None:
     )
     with pytest.raises(PolicyError, match="no subpattern 'start' in 'subpatterns' of this file"):
         Guard.load(tmp_path / "own.yaml")
-
-
-@pytest.mark.parametrize(
-    "escape", [r"\n", r"\u0022", r"\\u201C", r"\x3a", "%20", "%2522", "=3D", "\x1b[1;31m"]
-)
-def test_the_end_of_an_escape_is_built_in(escape: str) -> None:
-    rule = "{id: r, pattern: '(?:(?<![A-Za-z0-9])|(?<=(?&escape)))X[0-9]{3}'}"
-    guard = Guard(Policy.parse(f"rules: [{rule}]"))
-    assert guard.check(f"a {escape}X204, X204, aX204").text == f"a {escape}[r], [r], aX204"
-
-
-def test_a_subpattern_of_the_file_comes_before_one_that_is_built_in() -> None:
-    rule = "{id: r, pattern: '(?<=(?&escape))X[0-9]{3}'}"
-    guard = Guard(Policy.parse(f"subpatterns: {{escape: '(?&escape)|&lt;'}}\nrules: [{rule}]"))
-    assert guard.check(r"&lt;X204 %20X204 X204").text == "&lt;[r] %20[r] X204"
 
 
 def test_rules_for_prompts_call_them_too() -> None:

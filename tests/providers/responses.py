@@ -6,7 +6,8 @@ from collections.abc import Callable
 from typing import Any
 
 from guardstream import Guard
-from tests.providers.promises import GUARD, plain
+from tests.laws.asked import STARS as GUARD
+from tests.laws.asked import plain
 from tests.support.optional import optional
 
 construct_type = optional("openai._models", "construct_type")
@@ -21,15 +22,6 @@ USAGE = {
     "output_tokens_details": {"reasoning_tokens": 0},
     "total_tokens": 7,
 }
-
-
-SEARCH = {
-    "id": "ws_1",
-    "type": "web_search_call",
-    "status": "completed",
-    "action": {"type": "search", "query": "a secret place"},
-}
-"""An item of a built-in tool."""
 
 
 def response(output: list[Event], status: str = "in_progress", **fields: Any) -> Event:
@@ -118,15 +110,6 @@ def stream(*items: tuple[Event, list[Event], Event]) -> list[Event]:
 def model(event: Event) -> Any:
     """The event as the SDK gives it."""
     return construct_type(type_=ResponseStreamEvent, value=event)
-
-
-def said(events: list[Any], kind: str = "response.output_text") -> str:
-    """The deltas of one kind, joined."""
-    return "".join(
-        event["delta"] if isinstance(event, dict) else event.delta
-        for event in events
-        if (event["type"] if isinstance(event, dict) else event.type) == f"{kind}.delta"
-    )
 
 
 def guarded(

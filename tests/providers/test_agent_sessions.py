@@ -2,93 +2,34 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from typing import Any
 
 import pytest
 
-from guardstream import AdapterError, Guard, Policy
-from guardstream.providers import detect
-from guardstream.providers.openai.agent_sessions import AgentSessions
-from tests.providers.laws import (
-    ARGUMENTS,
-    GUARD,
-    MASKED,
-    cuttings,
-    guarded,
-    in_any_cut,
-    left_raw,
-    unchanged,
-)
+from guardstream import Guard, Policy
+from tests.laws.asked import ARGUMENTS, GUARD, MASKED, cuttings, guarded, left_raw
 from tests.providers.served import Body, openai_client, sse
+from tests.support.samples.agent_sessions import (
+    BEGUN,
+    DONE,
+    TURN,
+    Event,
+    answer,
+    at,
+    event,
+    item,
+    message,
+    numbered,
+    said,
+)
 
-Event = dict[str, Any]
 NAME = "openai_agent_sessions"
-TURN = "agent.session.turn"
-MADE: Event = {
-    "id": "turn_1",
-    "object": TURN,
-    "agent_id": "agent_1",
-    "session_id": "session_1",
-    "created_at": 1,
-    "status": "in_progress",
-}
-TOKENS: Event = {
-    "input_tokens": 3,
-    "input_tokens_details": {"cached_tokens": 0},
-    "output_tokens": 2,
-    "output_tokens_details": {"reasoning_tokens": 0},
-    "total_tokens": 5,
-}
-
-
-def event(kind: str, **fields: Any) -> Event:
-    """An event; `numbered` gives it its id."""
-    return {"type": kind, "session_id": "session_1", "turn_id": "turn_1", **fields}
-
-
-def turn(state: str, **fields: Any) -> Event:
-    status = {"created": "queued"}.get(state, state)
-    return event(f"{TURN}.{state}", turn={**MADE, "status": status, **fields})
-
-
-BEGUN, DONE = turn("created"), {**turn("completed"), "usage": TOKENS}
-
-
-def at(output: int, part: int = 0, index: str = "content_index") -> Event:
-    return {"item_id": f"item_{output}", "output_index": output, index: part}
-
-
-def item(state: str, number: int, kind: str, **fields: Any) -> Event:
-    own = {"id": f"item_{number}", "turn_id": "turn_1", "type": kind}
-    status = "in_progress" if state == "added" else "completed"
-    return event(
-        f"{TURN}.item.{state}", output_index=number, item={**own, "status": status, **fields}
-    )
-
-
-def said(piece: str, output: int = 0, part: int = 0) -> Event:
-    return event(f"{TURN}.output_text.delta", delta=piece, **at(output, part))
 
 
 def thought(piece: str, output: int = 1) -> Event:
     place = at(output, 0, "summary_index")
     return event(f"{TURN}.reasoning_summary_text.delta", delta=piece, **place)
-
-
-def message(pieces: Sequence[str], output: int = 0) -> list[Event]:
-    """A message of one part, with all that is said about it."""
-    parts = [{"type": "output_text", "text": "".join(pieces)}]
-    place = at(output)
-    return [
-        item("added", output, "message", role="assistant", content=[]),
-        event(f"{TURN}.content_part.added", part={"type": "output_text", "text": ""}, **place),
-        *(said(piece, output) for piece in pieces),
-        event(f"{TURN}.output_text.done", text="".join(pieces), **place),
-        event(f"{TURN}.content_part.done", part=parts[0], **place),
-        item("done", output, "message", role="assistant", content=parts),
-    ]
 
 
 def thinking(pieces: Sequence[str], output: int = 1) -> list[Event]:
@@ -108,14 +49,6 @@ def thinking(pieces: Sequence[str], output: int = 1) -> list[Event]:
 def call(arguments: str = ARGUMENTS, output: int = 2, name: str = "find") -> list[Event]:
     told = {"call_id": "call_1", "name": name, "arguments": arguments}
     return [item(state, output, "function_call", **told) for state in ("added", "done")]
-
-
-def numbered(source: Sequence[Event]) -> list[Event]:
-    return [{**each, "event_id": f"event_{number}"} for number, each in enumerate(source)]
-
-
-def answer(pieces: Sequence[str]) -> list[Event]:
-    return numbered([BEGUN, *message(pieces), DONE])
 
 
 def objects(source: Sequence[Event]) -> list[Any]:
@@ -152,38 +85,6 @@ def test_text_thinking_and_calls_are_masked_in_any_cut(make: Any) -> None:
             ("reasoning_summary_text", "item_1"): MASKED,
         }
         assert (result.finish, result.usage is not None) == ("stop", True)
-
-
-@MAKE
-def test_what_no_rule_touches_passes_as_it_is(make: Any) -> None:
-    agent = {"id": "agent_1", "instructions": "be brief", "tools": []}
-    session = {"id": "session_1", "object": "agent.session", "agent": agent, "status": "idle"}
-    source = numbered(
-        [
-            event("agent.session.created", session=session),
-            BEGUN,
-            item("added", 0, "message", role="user", content=[{"type": "input_text", "text": "a"}]),
-            *message(["so ", "it is"], 1),
-            *thinking(["hm"], 2),
-            *call(output=3),
-            item("done", 4, "web_search_call", action={"type": "search", "query": "a"}),
-            item("done", 5, "command_execution", command="ls", cwd="/", output="a", exit_code=0),
-            DONE,
-            event("agent.session.idle", session=session),
-        ]
-    )
-    made = make(source)
-    assert isinstance(detect(made[0]), AgentSessions)
-    assert unchanged(made)
-
-
-def test_over_the_wire_the_bytes_may_be_cut_anywhere() -> None:
-    body = sse(answer(["a se", "cret, no sec"]), named=True)
-    assert in_any_cut(body) == body
-    rows = in_any_cut(body, GUARD).decode().splitlines()
-    told = [json.loads(row[6:]) for row in rows if row.startswith("data: ")]
-    assert joined(told) == {("output_text", "item_0"): "a ######, no sec"}
-    assert not left_raw(told)
 
 
 @MAKE
@@ -283,79 +184,3 @@ def test_a_block_message_is_said_in_the_message_or_in_its_own(make: Any) -> None
     out = list(guard.wrap_sync(make(numbered([BEGUN, *call('{"q": "forbidden"}'), DONE]))))
     assert list(joined(out).values()) == ["no"]
     assert not left_raw(out, "forbidden")
-
-
-def test_the_turn_of_a_subagent_ends_nothing() -> None:
-    other = turn("completed", id="turn_2", subagent_id="agent_2")
-    stream = GUARD.wrap_sync(numbered([BEGUN, said("a sec"), other, said("ret"), DONE]))
-    assert joined(list(stream)) == {("output_text", "item_0"): "a ######"}
-    assert stream.finish == "stop"
-
-
-def test_a_turn_after_another_begins_anew() -> None:
-    source = [BEGUN, *message(["a sec"]), DONE, turn("created", id="turn_2"), *message(["ret"], 1)]
-    stream = GUARD.wrap_sync(numbered([*source, DONE]))
-    assert list(joined(list(stream)).values()) == ["a sec", "ret"]
-
-
-def test_a_turn_that_waits_for_the_client_ends_with_its_calls() -> None:
-    needs = [{"type": "function_call", "call_id": "call_1", "name": "find", "arguments": ARGUMENTS,
-              "turn_id": "turn_1"}]  # fmt: skip
-    session = {"id": "session_1", "status": "requires_action", "required_actions": needs}
-    waits = event("agent.session.requires_action", session=session)
-    stream = GUARD.wrap_sync(numbered([BEGUN, *call(), waits]))
-    assert not left_raw(list(stream))
-    assert stream.finish == "tool_calls"
-
-
-def test_a_failed_session_is_an_error() -> None:
-    session = {"id": "session_1", "status": "failed", "error": "the secret"}
-    told = {"type": "server_error", "code": "e1", "message": "the secret"}
-    source = [BEGUN, event("error", error=told), event("agent.session.failed", session=session)]
-    stream = GUARD.wrap_sync(numbered(source))
-    assert not left_raw(list(stream))
-    assert stream.finish == "error"
-
-
-def test_settings_of_the_agent_and_words_of_users_end_nothing() -> None:
-    agent = {"id": "agent_1", "instructions": "never say forbidden", "tools": []}
-    session = {"id": "session_1", "agent": agent, "status": "idle"}
-    asked = [{"type": "input_text", "text": "what is forbidden?"}]
-    source = [
-        event("agent.session.created", session=session),
-        item("added", 0, "message", role="user", content=asked),
-        *message(["so"], 1),
-        DONE,
-    ]
-    stream = GUARD.wrap_sync(numbered(source))
-    assert not left_raw(list(stream), "forbidden")
-    assert (stream.finish, stream.findings) == ("stop", ())
-
-
-def test_a_forbidden_name_of_a_tool_blocks() -> None:
-    stream = GUARD.wrap_sync(numbered([BEGUN, *call("{}", name="forbidden")]))
-    assert not left_raw(list(stream), "forbidden")
-    assert stream.finish == "content_filter"
-
-
-def test_events_that_are_not_known_are_guarded() -> None:
-    new = event("agent.session.turn.hologram", content="the secret")
-    stream = GUARD.wrap_sync(numbered([BEGUN, new, DONE]))
-    assert not left_raw(list(stream))
-    with pytest.raises(AdapterError, match="is not known"):
-        list(GUARD.wrap_sync(numbered([BEGUN, new, DONE]), unknown="refuse"))
-
-
-@pytest.mark.parametrize("own", ["", None])
-def test_items_without_ids_are_told_apart_by_their_places(own: str | None) -> None:
-    def without_id(each: Event) -> Event:
-        return {**each, "item_id": own, "item": {**each.get("item", {}), "id": own}}
-
-    first, second = message(["a sec", "ret"], 0), message(["x ", "y"], 1)
-    source = [*first[:3], *second[:4], first[3], *first[4:], *second[4:]]
-    out = list(GUARD.wrap_sync(numbered([BEGUN, *map(without_id, source), DONE])))
-    deltas = [(each["output_index"], each["delta"]) for each in out if "delta" in each]
-    assert "".join(text for place, text in deltas if place == 0) == "a ######"
-    assert "".join(text for place, text in deltas if place == 1) == "x y"
-    ends = [each["text"] for each in out if each["type"].endswith("output_text.done")]
-    assert ends == ["a ######", "x y"]

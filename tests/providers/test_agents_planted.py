@@ -7,20 +7,8 @@ from typing import Any
 import pytest
 
 from guardstream import AdapterError, Guard, Policy
-from tests.providers import test_ag2, test_agentscope
+from tests.laws.samples import samples
 from tests.providers.changes import CHANGES, Event, at, leaves, planted, put, said, ways
-from tests.providers.test_agents import (
-    ARGUMENTS,
-    StreamEvent,
-    SystemMessage,
-    adk,
-    agno,
-    as_line,
-    kernel,
-    message,
-    strands,
-)
-from tests.providers.test_microsoft_agents import run, workflow
 
 WORD = "quizzaciously"
 GUARD = Guard(Policy.parse(f"rules: [{{id: w, pattern: {WORD}, replacement: '[#]'}}]"))
@@ -39,30 +27,7 @@ def dumped(value: Any) -> Any:
     return {name: dumped(each) for name, each in fields.items() if name not in own}
 
 
-def claude_lines() -> list[Event]:
-    events = message(("thinking", ["hm"]), ("text", ["one ", "two"]), ("tool_use", [ARGUMENTS]))
-    chunks = [SystemMessage("init", {"cwd": "/home/me"}), *events]
-    return [as_line(each) for each in chunks if isinstance(each, (StreamEvent, SystemMessage))]
-
-
-STRANDS: list[Event] = dumped([*strands(["one ", "two"], ["{}"])])
-
-SOURCES: dict[str, list[Event]] = {
-    "claude_agents": claude_lines(),
-    "adk": dumped(adk(["one ", "two"])),
-    "strands": STRANDS,
-    "strands, in a graph": [
-        {"type": "multiagent_node_stream", "node_id": "n-1", "event": each} for each in STRANDS[:6]
-    ],
-    "agno": dumped(agno(["one ", "two"])),
-    "agentscope": [*test_agentscope.reply(["{}"]), test_agentscope.message(["{}"])],
-    "agentscope_messages": test_agentscope.responses(["{}"]),
-    "agentscope_messages, so far": test_agentscope.so_far(["{}"]),
-    "semantic_kernel": dumped([each for each in kernel(["one ", "two"]) if each.items]),
-    "ag2": test_ag2.as_dicts([*test_ag2.run(["one ", "two"])]),
-    "microsoft_agents": dumped([*run(["one ", "two"], ["{}"])]),
-    "microsoft_agents, in a workflow": dumped([*workflow(["one ", "two"])]),
-}
+SOURCES = samples("agents")
 
 
 def comes_out(source: list[Event], place: int, event: Event, name: str) -> bool:

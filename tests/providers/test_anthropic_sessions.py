@@ -8,10 +8,8 @@ from typing import Any
 
 import pytest
 
-from guardstream import AdapterError, Guard, Policy
-from guardstream.providers import detect
-from guardstream.providers.anthropic.sessions import AnthropicSessions
-from tests.providers.laws import GUARD, cuttings, in_any_cut, left_raw, unchanged
+from guardstream import Guard, Policy
+from tests.laws.asked import GUARD, cuttings, left_raw
 from tests.providers.served import Body, http_of, sse, transport
 from tests.support.optional import optional
 
@@ -135,44 +133,6 @@ def test_entries_of_a_message_whose_preview_stopped_early_are_one_text(
     assert not left_raw(out)
 
 
-def test_a_block_after_an_empty_preview_ends_the_session() -> None:
-    guard = Guard(
-        Policy.parse("block_message: No.\nrules: [{id: w, words: [secret], action: block}]")
-    )
-    stream = guard.wrap_sync([start(), said(""), call("a secret"), idle()])
-    out = list(stream)
-    assert stream.blocked_by == "w"
-    assert (texts(out[-2]), out[-1]["stop_reason"]["type"]) == (["No."], "refusal")
-
-
-@MAKE
-def test_what_no_rule_touches_passes_as_it_is(make: Any) -> None:
-    given = [{"type": "text", "text": "a"}]
-    source = [
-        event("user.message", 0, content=[{"type": "text", "text": "find it"}]),
-        event("session.status_running", 1),
-        event("span.model_request_start", 2),
-        *answer(["so ", "it is"])[:-1],
-        event("agent.thinking", 3),
-        event("agent.tool_use", 4, name="bash", input={"command": "ls"}),
-        event("agent.tool_result", 5, tool_use_id="sevt_4", content=given),
-        event("agent.custom_tool_use", 6, name="find", input={}),
-        idle("requires_action", event_ids=["sevt_6"]),
-    ]  # fmt: skip
-    made = make(source)
-    assert isinstance(detect(made[0]), AnthropicSessions)
-    assert unchanged(made)
-
-
-def test_over_the_wire_the_bytes_may_be_cut_anywhere() -> None:
-    body = sse(answer(["a se", "cret, no sec"]), named=True)
-    assert in_any_cut(body) == body
-    rows = in_any_cut(body, GUARD).decode().splitlines()
-    told = [json.loads(row[6:]) for row in rows if row.startswith("data: ")]
-    assert joined(told) == {"sevt_1": "a ######, no sec"}
-    assert not left_raw(told)
-
-
 @MAKE
 def test_calls_are_masked_whole(make: Any) -> None:
     stream = GUARD.wrap_sync(make([call("a secret"), idle("requires_action", event_ids=[])]))
@@ -240,31 +200,3 @@ def test_a_block_message_is_said_in_the_message_or_in_its_own(make: Any) -> None
     assert (joined(out), texts(out[-2])) == ({"sevt_1": "so no"}, ["so no"])
     out = list(guard.wrap_sync(make([call("forbidden"), idle()])))
     assert texts(out[-2]) == ["no"]
-
-
-def test_a_preview_without_its_message_is_over_with_the_request() -> None:
-    over = event("span.model_request_end", 3, model_request_start_id="sevt_0", is_error=True)
-    stream = GUARD.wrap_sync([start(), said("a sec"), over, start(4), said("ret", 4), idle()])
-    assert joined(list(stream)) == {"sevt_1": "a sec", "sevt_4": "ret"}
-
-
-def test_words_of_users_end_nothing() -> None:
-    asked = event("user.message", 0, content=[{"type": "text", "text": "what is forbidden?"}])
-    stream = GUARD.wrap_sync([asked, *answer(["so"])])
-    assert not left_raw(list(stream), "forbidden")
-    assert (stream.finish, stream.findings) == ("stop", ())
-
-
-def test_an_error_drops_held_text() -> None:
-    told = {"type": "error", "error": {"type": "api_error", "message": "the secret"}}
-    stream = GUARD.wrap_sync([start(), said("a sec"), told])
-    out = list(stream)
-    assert not left_raw(out)
-    assert (joined(out), stream.finish) == ({"sevt_1": "a "}, "error")
-
-
-def test_events_that_are_not_known_are_guarded() -> None:
-    new = event("agent.hologram", 5, content="the secret")
-    assert not left_raw(list(GUARD.wrap_sync([*answer(["so"]), new])))
-    with pytest.raises(AdapterError, match="is not known"):
-        list(GUARD.wrap_sync([start(), new], unknown="refuse"))

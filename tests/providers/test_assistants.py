@@ -9,11 +9,9 @@ from typing import Any
 
 import pytest
 
-from guardstream import AdapterError, Guard, Policy, extract
-from guardstream.providers import detect
+from guardstream import AdapterError, Guard, Policy
 from guardstream.providers.openai.assistants import Assistants
-from tests.extract.test_extract import collect
-from tests.providers.laws import (
+from tests.laws.asked import (
     GUARD,
     check_masked,
     cuttings,
@@ -156,37 +154,6 @@ def test_the_packages_accumulator_gives_the_guarded_message() -> None:
     assert snapshot.content[0].text.value == "a ######, no sec"
 
 
-def test_a_required_action_repeats_the_guarded_arguments() -> None:
-    action = {
-        "type": "submit_tool_outputs",
-        "submit_tool_outputs": {
-            "tool_calls": [function('{"q": "secret"}', name="find") | {"id": "c"}]
-        },
-    }
-    source = [
-        goes_on(function("", name="find") | {"id": "c"}),
-        goes_on(function('{"q": "sec')), goes_on(function('ret"}')),
-        run("requires_action", instructions="", required_action=action),
-    ]  # fmt: skip
-    stream = GUARD.wrap_sync(source)
-    assert not left_raw(list(stream))
-    assert stream.finish == "tool_calls"
-
-
-def test_what_no_rule_touches_passes_as_it_is() -> None:
-    source = [
-        run("queued"),
-        message(),
-        text("plain"),
-        message("completed", "plain"),
-        run("completed"),
-    ]
-    assert isinstance(detect(source[0]), Assistants)
-    assert unchanged(source)
-    assert unchanged(objects(*source))
-    assert in_any_cut(body(*source)) == body(*source)
-
-
 def test_a_block_ends_the_message_and_the_run() -> None:
     guard = Guard(
         Policy.parse("block_message: no\nrules: [{id: b, words: [forbidden], action: block}]")
@@ -210,37 +177,11 @@ def test_a_block_ends_the_message_and_the_run() -> None:
     assert blocked.endswith(b"data: [DONE]\n\n")
 
 
-def test_results_are_masked() -> None:
-    logs = {"index": 0, "type": "logs", "logs": "a secret"}
-    call = {
-        "index": 0,
-        "type": "code_interpreter",
-        "code_interpreter": {"input": "x", "outputs": [logs]},
-    }
-    assert not left_raw(list(GUARD.wrap_sync([goes_on(call)])))
-
-
 def test_what_is_not_known_is_refused() -> None:
     source = [run("queued", aside="words", instructions="be kind")]
     with pytest.raises(AdapterError, match="is not known"):
         list(GUARD.wrap_sync(source, unknown="refuse"))
     assert list(GUARD.wrap_sync(source, provider=Assistants(unknown="pass"))) == source
-
-
-@pytest.mark.parametrize("data", [text("so"), message()], ids=["delta", "message"])
-def test_what_is_not_known_around_an_events_data_is_guarded(data: dict[str, Any]) -> None:
-    event = {"event": "thread.message.delta", "data": data, "enabled": True}
-    assert list(GUARD.wrap_sync([event])) == [event]
-    (changed,) = GUARD.wrap_sync([{**event, "note": "the secret"}])
-    assert changed == {**event, "note": "the ######"}
-
-
-def test_a_calls_arguments_are_extracted() -> None:
-    source = [
-        goes_on(function('{"rows": [1', name="find") | {"id": "c"}),
-        goes_on(function(",2]}")),
-    ]
-    assert collect(lambda: extract.items(source, "rows.item", tool="find")) == [1, 2]
 
 
 @pytest.mark.corpus

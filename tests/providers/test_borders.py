@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from guardstream import Guard, Part, Policy
-from tests.providers.laws import EMPTY
+from tests.laws.asked import EMPTY
 from tests.providers.recordings import BROKEN, FOLDER
 
 FILES = sorted(

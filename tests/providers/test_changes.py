@@ -4,32 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from dataclasses import asdict
 from typing import Any
 
 import pytest
 
 from guardstream import AdapterError, Guard, Policy
-from tests.providers import messages, responses
-from tests.providers import test_acp as acp
-from tests.providers import test_agent_sessions as sessions
-from tests.providers import test_anthropic_sessions as managed
-from tests.providers import test_bedrock_invoke as invoke
-from tests.providers import test_chatkit as chatkit
-from tests.providers import test_dashscope as dashscope
-from tests.providers import test_gemini_live as live
-from tests.providers import test_interfaces as interfaces
-from tests.providers import test_json_rpc as rpc
-from tests.providers import test_langchain_protocol as protocol
-from tests.providers import test_langgraph as graph
-from tests.providers import test_mirascope as mirascope
-from tests.providers import test_mistral_conversations as conversations
-from tests.providers import test_mistral_transcription as transcription
-from tests.providers import test_openai_live as openai_live
-from tests.providers import test_openai_media as media
-from tests.providers import test_perplexity as perplexity
-from tests.providers import test_realtime as realtime
-from tests.providers import test_sglang as sglang
+from tests.laws.samples import samples
 from tests.providers.changes import (
     CHANGES,
     Event,
@@ -43,9 +23,6 @@ from tests.providers.changes import (
     said,
     ways,
 )
-from tests.providers.chunks import call, chunk
-from tests.providers.test_interactions import COMPLETED, CREATED, delta, start, stop, text
-from tests.providers.test_plain_formats import completion, koboldcpp, llama_cpp, token, workers_ai
 
 WORD = "quizzaciously"
 HALVES = ("quizza", "ciously")
@@ -57,171 +34,7 @@ HOLDING = Guard(
 )
 BLOCKING = Guard(Policy.parse(f"rules: [{{id: w, pattern: {WORD}, action: block}}]"))
 
-SAMPLES: dict[str, list[Event]] = {
-    "openai_chat": [
-        chunk({"role": "assistant", "content": "so "}, system_fingerprint="fp", usage=None),
-        chunk({"reasoning": "hm", "reasoning_details": [{"type": "reasoning.text", "text": "hm"}]}),
-        chunk({"content": "it "}, x_groq={"id": "x"}, prompt_filter_results=[{"prompt_index": 0}]),
-        chunk(call(0, '{"q": ', id="call_1", name="find")),
-        chunk(call(0, "1}")),
-        chunk(finish="tool_calls", usage={"total_tokens": 3, "prompt_tokens_details": {"n": 1}}),
-    ],
-    "openai_completions": [
-        {"id": "c", "object": "text_completion", "choices": [{"index": 0, "text": "so "}]},
-        {"id": "c", "object": "text_completion", "choices": [{"index": 0, "text": "it"}]},
-        {
-            "object": "text_completion",
-            "choices": [{"index": 0, "text": "", "finish_reason": "stop"}],
-            "usage": {"total_tokens": 4},
-        },
-    ],
-    "openai_responses": responses.stream(
-        responses.thinking("hm"),
-        responses.text("so ", "it is"),
-        responses.call("find", '{"q": ', "1}"),
-    ),
-    "anthropic": messages.message(
-        messages.thinking("hm", "so"),
-        messages.text("so ", "it"),
-        messages.tool("find", '{"q": ', "1}"),
-        stop="tool_use",
-    ),
-    "gemini": [
-        {
-            "candidates": [
-                {
-                    "content": {"parts": [{"text": said}], "role": "model"},
-                    "index": 0,
-                    "safetyRatings": [{"category": "A", "probability": "LOW"}],
-                }
-            ],
-            "usageMetadata": {"totalTokenCount": 3},
-            "modelVersion": "m",
-        }
-        for said in ("so ", "it ", "is")
-    ],
-    "gemini_live": [
-        live.SETUP,
-        live.heard("hm"),
-        live.spoken("so "),
-        live.text("so "),
-        live.text("it"),
-        *live.OVER,
-    ],
-    "interactions": [
-        CREATED,
-        start(0, "thought"),
-        delta(0, "thought_summary", content={"type": "text", "text": "hm"}),
-        stop(),
-        start(1),
-        text("so ", 1),
-        text("it", 1),
-        stop(1),
-        COMPLETED,
-    ],
-    "mistral_conversations": conversations.response(
-        conversations.thinking("hm"),
-        conversations.said("so "),
-        conversations.text("it "),
-        conversations.reference("page"),
-        conversations.tool("started", 1, arguments="{"),
-        conversations.tool("delta", 1, arguments="}"),
-        conversations.tool("done", 1, info={"code_output": "1"}),
-        conversations.call('{"q": ', 2),
-        conversations.call("1}", 2),
-    ),
-    "koboldcpp": koboldcpp(("so ", "it ", "is")),
-    "workers_ai": workers_ai(("so ", "it ", "is")),
-    "llama_cpp": [
-        {name: each[name] for name in each if name != "completion_probabilities"}
-        for each in llama_cpp(("so ", "it ", "is"))
-    ],
-    "openai_realtime": [
-        realtime.SESSION,
-        realtime.heard("delta", delta="hm"),
-        *realtime.response(realtime.speech(("so ", "it is")), realtime.call(('{"q": ', "1}"))),
-    ],
-    "openai_live": openai_live.session(
-        openai_live.said(["hm"], "input"),
-        openai_live.said(["so ", "it is"]),
-        openai_live.delegated(['{"q": ', "1}"]),
-    ),
-    "chatkit": chatkit.message(["so ", "it "], ["is"]),
-    "mirascope": [asdict(each) for each in mirascope.answer(['{"q": ', "1}"])],
-    "ollama": [
-        {"model": "m", "message": {"role": "assistant", "content": "so "}, "done": False},
-        {"model": "m", "message": {"content": "it", "thinking": "hm"}, "done": False},
-        {"model": "m", "message": {"content": ""}, "done": True, "done_reason": "stop"},
-    ],
-    "bedrock": [
-        {"messageStart": {"role": "assistant"}},
-        {"contentBlockDelta": {"contentBlockIndex": 0, "delta": {"text": "so "}}},
-        {"contentBlockDelta": {"contentBlockIndex": 0, "delta": {"text": "it"}}},
-        {"contentBlockStop": {"contentBlockIndex": 0}},
-        {"messageStop": {"stopReason": "end_turn"}},
-        {"metadata": {"usage": {"inputTokens": 3}, "metrics": {"latencyMs": 3}}},
-    ],
-    "cohere": [
-        {"type": "message-start", "id": "m", "delta": {"message": {"role": "assistant"}}},
-        {
-            "type": "content-start",
-            "index": 0,
-            "delta": {"message": {"content": {"type": "text", "text": ""}}},
-        },
-        *(
-            {"type": "content-delta", "index": 0, "delta": {"message": {"content": {"text": said}}}}
-            for said in ("so ", "it")
-        ),
-        {"type": "content-end", "index": 0},
-        {"type": "message-end", "delta": {"finish_reason": "COMPLETE", "usage": {"tokens": {}}}},
-    ],
-    "watsonx": [
-        {"model_id": "m", "results": [{"generated_text": said, "stop_reason": reason}]}
-        for said, reason in (("so ", "not_finished"), ("it", "not_finished"), ("", "eos_token"))
-    ],
-    "assistants": [
-        {"id": "r", "object": "thread.run", "status": "queued", "tools": [], "metadata": {}},
-        {"id": "m", "object": "thread.message", "status": "in_progress", "content": []},
-        *(
-            {
-                "id": "m",
-                "object": "thread.message.delta",
-                "delta": {"content": [{"index": 0, "type": "text", "text": {"value": said}}]},
-            }
-            for said in ("so ", "it")
-        ),
-        {"id": "r", "object": "thread.run", "status": "completed", "usage": {"total_tokens": 3}},
-    ],
-    "openai_agent_sessions": sessions.answer(["so ", "it"]),
-    "anthropic_sessions": [*managed.answer(["so ", "it"])[:-1], managed.call("a"), managed.idle()],
-    "mistral_transcription": transcription.answer(["so ", "it"]),
-    "ui_messages": interfaces.ui(['{"q": ', "1}"]),
-    "model_parts": interfaces.model(['{"q": ', "1}"]),
-    "ag_ui": interfaces.ag_ui(["so ", "it"]),
-    "data_stream": interfaces.data(["so ", "it"]),
-    "anthropic_completions": [completion("so "), completion("it"), completion("", "stop_sequence")],
-    "tgi": [token("so "), token("it", "so it")],
-    "a2a": rpc.task(["so ", "it"]),
-    "acp": acp.turn(["so ", "it"]),
-    "sglang": sglang.so_far(["so ", "it"]),
-    "mcp": [rpc.note("progress", progressToken="p", message="so "), rpc.tool("so ", "it")],
-    "dashscope": dashscope.told(["so ", "so it"]),
-    "openai_media": media.transcript(["so ", "it"]),
-    "perplexity": perplexity.told(["so ", "it"]),
-    "cohere_v1": invoke.cohere(["so ", "it"]),
-    "bedrock_llama": invoke.llama(["so ", "it"]),
-    "bedrock_mistral": invoke.mistral(["so ", "it"]),
-    "bedrock_titan": invoke.titan(["so ", "it"]),
-    "langgraph_events": [
-        {"event": "metadata", "data": {"run_id": "r"}},
-        *({"event": "messages", "data": [graph.as_json(said), {"n": 1}]} for said in ("so ", "it")),
-        {"event": "values", "data": {"messages": [graph.as_json("so it", "ai")]}},
-    ],
-    "langchain_protocol": [
-        each for each in protocol.graph(["so ", "it"]) if each["method"] != "values"
-    ],
-    "json": [{"some": "so ", "more": [{"deep": "it"}]}, {"some": "it", "more": []}],
-}
+SAMPLES = samples()
 
 WHOLE = {"tgi": ("generated_text",)}
 """Fields that hold all of a text, which must be what was said: any other is an error."""

@@ -4,30 +4,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from itertools import accumulate, pairwise
+from itertools import accumulate
 from random import Random
 from typing import Any
 
 import pytest
 
 from guardstream import Guard, Policy
-from guardstream.providers import detect
 from guardstream.providers.dashscope import DashScope
-from tests.providers.laws import GUARD, cuttings, events, in_any_cut, left_raw, unchanged
+from tests.laws.asked import GUARD, unchanged
+from tests.support.samples.dashscope import said, told
 
-TEXT = "a secret, no sec"
 MASKED = "a ######, no sec"
-
-Make = Callable[[Sequence[str]], list[dict[str, Any]]]
-
-
-def told(texts: Sequence[str], field: str = "content") -> list[dict[str, Any]]:
-    chunks: list[dict[str, Any]] = []
-    for text in texts:
-        choice = {"message": {"role": "assistant", field: text}, "finish_reason": "null"}
-        chunks.append({"output": {"choices": [choice]}, "usage": {}, "request_id": "r"})
-    chunks[-1]["output"]["choices"][0]["finish_reason"] = "stop"
-    return chunks
 
 
 def as_text(texts: Sequence[str]) -> list[dict[str, Any]]:
@@ -37,111 +25,8 @@ def as_text(texts: Sequence[str]) -> list[dict[str, Any]]:
     return [*made[:-1], {"output": {"text": texts[-1], "finish_reason": "stop"}, "request_id": "r"}]
 
 
-def said(chunk: dict[str, Any], field: str = "content") -> str:
-    output = chunk["output"]
-    return str(output["choices"][0]["message"][field] if "choices" in output else output["text"])
-
-
-@pytest.mark.parametrize("field", ["content", "reasoning_content"])
-def test_all_so_far_becomes_what_was_released_so_far(field: str) -> None:
-    for pieces in cuttings(TEXT):
-        source = told(list(accumulate(pieces)), field)
-        assert type(detect(source[0])).name == "dashscope"
-        assert unchanged(source)
-        out = [said(chunk, field) for chunk in GUARD.wrap_sync(source)]
-        assert out[-1] == MASKED
-        assert all(MASKED.startswith(text) for text in out)
-
-
-def test_what_is_new_is_joined() -> None:
-    for pieces in cuttings(TEXT):
-        stream = GUARD.wrap_sync(told(pieces))
-        assert "".join(map(said, stream)) == MASKED
-        assert stream.result.text == MASKED
-        assert stream.result.finish == "stop"
-
-
-def test_texts_without_choices_are_guarded_alike() -> None:
-    for pieces in cuttings(TEXT):
-        out = [said(chunk) for chunk in GUARD.wrap_sync(as_text(list(accumulate(pieces))))]
-        assert out[-1] == MASKED
-
-
-def test_a_block_ends_with_a_reason_and_what_was_said() -> None:
-    for make in (told, as_text):
-        out = list(GUARD.wrap_sync(make(["all ", "all for", "all forbidden fruit"])))
-        assert said(out[-1]) == "all "
-        assert "content_filter" in str(out[-1])
-
-
-def test_events_on_the_wire_are_guarded() -> None:
-    sent = in_any_cut(events(*told(list(accumulate(TEXT)))), GUARD)
-    assert not left_raw(sent.decode())
-
-
-@pytest.mark.parametrize("grows", [True, False])
-@pytest.mark.parametrize("together", [True, False])
-def test_several_choices_are_told_apart_and_end_apart(grows: bool, together: bool) -> None:
-    random = Random(3)
-    texts = ["a secret, no sec", "secret and secret"]
-    for _ in range(20):
-        values = []
-        for text in texts:
-            edges = sorted({0, len(text), *(random.randrange(1, len(text)) for _ in range(5))})
-            pieces = [text[start:end] for start, end in pairwise(edges)]
-            values.append(list(accumulate(pieces)) if grows else pieces)
-        rows = [[choice(at, said, over) for at, said, over in row] for row in _rows(values, random)]
-        parts = rows if together else [[each] for row in rows for each in row]
-        source = [{"output": {"choices": each}, "request_id": "r1"} for each in parts]
-        out: dict[int, str] = {0: "", 1: ""}
-        for chunk in GUARD.wrap_sync(source):
-            for each in chunk["output"]["choices"]:
-                text = each["message"]["content"]
-                out[each["index"]] = text if grows else out[each["index"]] + text
-        assert out == {0: MASKED, 1: "###### and ######"}
-
-
-def choice(index: int, text: str, over: bool) -> dict[str, Any]:
-    message = {"role": "assistant", "content": text}
-    return {"index": index, "message": message, "finish_reason": "stop" if over else "null"}
-
-
-def _rows(values: list[list[str]], random: Random) -> list[list[tuple[int, str, bool]]]:
-    """The next values of both texts, side by side; the longer one goes on alone."""
-    rows = []
-    for at in range(max(map(len, values))):
-        row = [
-            (number, told[at], at == len(told) - 1)
-            for number, told in enumerate(values)
-            if at < len(told)
-        ]
-        random.shuffle(row)
-        rows.append(row)
-    return rows
-
-
 CARD = Guard(Policy.parse("rules: [{id: card, pattern: ['11234', '2112'], replacement: '#'}]"))
 FOUND = re.compile("11234|2112")
-
-
-@pytest.mark.parametrize("make", [told, as_text])
-@pytest.mark.parametrize(
-    ("values", "masked"),
-    [
-        (["1", "1", "2", "34", ""], "#####"),
-        (["1", "1", "2", "3", "5", ""], "11235"),
-        (["the 1", "the 1", "1234", ""], "the 1the #####"),
-        (["1", "12", "11", "2", ""], "11####"),
-        (["1", "1", ""], "11"),
-        (["ha", "ha", "ha", "!", ""], "hahaha!"),
-    ],
-)
-def test_what_could_be_all_so_far_is_guarded_as_what_is_new_once_it_shows(
-    make: Make, values: list[str], masked: str
-) -> None:
-    stream = CARD.wrap_sync(make(values))
-    assert "".join(map(said, stream)) == masked
-    assert stream.result.text == masked
 
 
 def test_nothing_leaks_while_nobody_knows_which_it_is() -> None:
@@ -157,15 +42,6 @@ def test_nothing_leaks_while_nobody_knows_which_it_is() -> None:
         blocked = blocking.wrap_sync(as_text([*values, ""]))
         assert not FOUND.search("".join(map(said, blocked)))
         assert (blocked.result.finish == "content_filter") == bool(FOUND.search("".join(values)))
-
-
-def test_a_text_that_ends_in_doubt_is_judged_either_way() -> None:
-    guard = Guard(Policy.parse("rules: [{id: twice, words: ['bb', bluebird], action: block}]"))
-    stream = guard.wrap_sync(told(["b", "b"]))
-    assert not any(map(said, stream))
-    assert stream.blocked_by == "twice"
-    stream = guard.wrap_sync(told(["blu", "blue"]))
-    assert [said(chunk) for chunk in stream] == ["blue"]
 
 
 def test_a_caller_may_say_which_it_is() -> None:
@@ -242,33 +118,6 @@ def of_node(text: str, reason: str = "null", node: str = "n1") -> dict[str, Any]
 def thoughts(chunk: dict[str, Any]) -> list[str]:
     first, second = chunk["output"]["thoughts"]
     return [first["thought"], first["response"], second["action_input_stream"]]
-
-
-@pytest.mark.parametrize("pieces", list(cuttings(TEXT)))
-def test_what_an_application_thinks_is_guarded(pieces: list[str]) -> None:
-    new = [*map(of_app, pieces[:-1]), of_app(pieces[-1], "stop")]
-    assert unchanged(new)
-    out = list(GUARD.wrap_sync(new))
-    assert ["".join(each) for each in zip(*map(thoughts, out), strict=True)] == [MASKED] * 3
-    grown = [of_app(text) for text in accumulate(pieces)] + [of_app(TEXT, "stop")]
-    assert unchanged(grown)
-    told = list(map(thoughts, GUARD.wrap_sync(grown)))
-    assert told[-1] == [MASKED] * 3
-    assert all(MASKED.startswith(text) for each in told for text in each)
-
-
-@pytest.mark.parametrize("pieces", list(cuttings(TEXT)))
-def test_what_a_node_of_a_workflow_says_is_the_answer(pieces: list[str]) -> None:
-    new = [of_node(piece) for piece in pieces] + [of_node("", "stop")]
-    assert type(detect(new[0])).name == "dashscope"
-    assert unchanged(new)
-    stream = GUARD.wrap_sync(new)
-    out = [chunk["output"]["workflow_message"]["message"]["content"] for chunk in stream]
-    assert "".join(out) == stream.result.text == MASKED
-    grown = [of_node(text, node=node) for node in ("n1", "n2") for text in accumulate(pieces)]
-    out = list(GUARD.wrap_sync([*grown, of_node(TEXT, "stop", "n2")]))
-    last = {each["node_id"]: each for each in (c["output"]["workflow_message"] for c in out)}
-    assert [each["message"]["content"] for each in last.values()] == [MASKED] * 2
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import pytest
@@ -11,7 +10,6 @@ from guardstream import AdapterError
 from guardstream.providers import ADAPTERS, detect
 from guardstream.providers.detection.table import formats_of
 from guardstream.providers.generic.any_json import AnyJSON
-from tests.providers.promises import GUARD
 
 SAMPLES: list[tuple[str, dict[str, Any]]] = [
     ("openai_chat", {"object": "chat.completion.chunk", "choices": [{"index": 0, "delta": {}}]}),
@@ -95,36 +93,3 @@ def test_other_formats_are_guarded_by_path_or_refused(chunk: dict[str, Any]) -> 
     assert isinstance(detect(chunk), AnyJSON)
     with pytest.raises(AdapterError, match="no adapter knows"):
         detect(chunk, unknown="refuse")
-
-
-def test_parts_of_a_stream_of_bytes_are_refused_and_their_bytes_are_guarded() -> None:
-    body = b"".join(
-        b"data:" + json.dumps({"token": {"text": text}, "generated_text": None}).encode() + b"\n\n"
-        for text in ("a sec", "ret so")
-    )
-    parts = [{"PayloadPart": {"Bytes": body[at : at + 20]}} for at in range(0, len(body), 20)]
-    with pytest.raises(AdapterError, match="wrap the bytes in them"):
-        list(GUARD.wrap_sync(parts))
-    out = b"".join(GUARD.wrap_sync(part["PayloadPart"]["Bytes"] for part in parts))
-    texts = [json.loads(event[5:])["token"]["text"] for event in out.split(b"\n\n") if event]
-    assert "".join(texts) == "a ****** so"
-
-
-def test_bytes_with_flags_are_refused_since_they_cut_events() -> None:
-    """As aiohttp's `iter_chunks()` gives them: every event would be a text of its own."""
-    events = [b'data: {"say": "a sec"}\n\n', b'data: {"say": "ret"}\n\n']
-    with pytest.raises(AdapterError, match="wrap the bytes alone"):
-        list(GUARD.wrap_sync((event, True) for event in events))
-
-
-def test_other_tuples_with_bytes_or_a_flag_are_guarded() -> None:
-    for pair in (("a secret", True), (b"a secret", 1), (b"a secret", "so", True)):
-        [out] = GUARD.wrap_sync([pair])
-        said = out[0] if isinstance(out[0], str) else out[0].decode()
-        assert (said, out[1:]) == ("a ******", pair[1:])
-
-
-def test_a_field_that_is_named_like_such_a_part_is_guarded() -> None:
-    out = list(GUARD.wrap_sync([{"PayloadPart": {"Bytes": "a secret"}}, {"PayloadPart": "so"}]))
-    parts = [{"PayloadPart": {"Bytes": text}} for text in ("a ", "******")]
-    assert out == [*parts, {"PayloadPart": "so"}]

@@ -4,76 +4,21 @@ from __future__ import annotations
 
 from collections import ChainMap, OrderedDict, UserDict
 from collections.abc import Iterator, Mapping, MutableMapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
 
 from guardstream.providers.toolkit.fields import fields_of, only, replaced
-from tests.providers.laws import GUARD, cuttings
+from tests.laws.asked import GUARD, cuttings
+from tests.support.samples.dict_classes import Choice, Chunk, Delta, Twice
 
 TEXT = "it is a secret."
 MASKED = "it is a ######."
 
 
-@dataclass
-class Twice(dict[str, Any]):
-    """A dict that says all of its fields twice, as Hugging Face's chunks do."""
-
-    def __post_init__(self) -> None:
-        self.update(asdict(self))
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        super().__setattr__(name, value)
-        if self.get(name) != value:
-            self[name] = value
-
-    def __setitem__(self, name: str, value: Any) -> None:
-        super().__setitem__(name, value)
-        if getattr(self, name) != value:
-            setattr(self, name, value)
-
-
-@dataclass
-class Function(Twice):
-    name: str | None
-    arguments: str
-
-
-@dataclass
-class ToolCall(Twice):
-    index: int
-    id: str | None
-    function: Function
-
-
-@dataclass
-class Delta(Twice):
-    role: str | None = None
-    content: str | None = None
-    tool_calls: list[ToolCall] | None = None
-
-
-@dataclass
-class Choice(Twice):
-    index: int
-    delta: Delta
-    finish_reason: str | None = None
-
-
-@dataclass
-class Chunk(Twice):
-    choices: list[Choice]
-    model: str = "m"
-    usage: None = None
-
-
 def chunk(delta: Delta, finish: str | None = None) -> Chunk:
     return Chunk([Choice(0, delta, finish)])
-
-
-def call(arguments: str, name: str | None = None) -> Delta:
-    return Delta(tool_calls=[ToolCall(0, name and "c1", Function(name, arguments))])
 
 
 class Mirrored(dict[str, Any]):
@@ -82,32 +27,6 @@ class Mirrored(dict[str, Any]):
     def __init__(self, **fields: Any) -> None:
         super().__init__(fields)
         self.__dict__ = self
-
-
-def test_both_ways_to_read_a_chunk_are_guarded() -> None:
-    for pieces in cuttings(TEXT):
-        source = [
-            *(chunk(Delta("assistant", piece)) for piece in pieces),
-            *(chunk(call(piece, "find")) for piece in ['{"a": "']),
-            *(chunk(call(piece)) for piece in [*pieces, '"}']),
-            chunk(Delta(), "tool_calls"),
-        ]
-        out = list(GUARD.wrap_sync(source))
-        assert "secret" not in repr(out)
-        deltas = [each.choices[0].delta for each in out]
-        assert "".join(each.content or "" for each in deltas) == MASKED
-        calls = [each.tool_calls[0] for each in deltas if each.tool_calls]
-        assert "".join(each.function.arguments for each in calls) == f'{{"a": "{MASKED}"}}'
-        items = [each["choices"][0]["delta"].get("content") or "" for each in out]
-        assert "".join(items) == MASKED
-        assert {type(each) for each in out} == {Chunk}
-        assert {type(each) for each in deltas} == {Delta}
-
-
-def test_the_end_of_a_block_is_of_the_same_classes() -> None:
-    out = list(GUARD.wrap_sync([chunk(Delta("assistant", "it is forbidden"))]))
-    assert [each.choices[0].finish_reason for each in out] == [None, "content_filter"]
-    assert {type(each.choices[0].delta) for each in out} == {Delta}
 
 
 def test_what_a_whole_text_repeats_is_guarded_in_both() -> None:

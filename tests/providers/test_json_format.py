@@ -11,7 +11,6 @@ import pytest
 
 from guardstream import AdapterError, Guard, Policy, PolicyError
 from guardstream.framing.sse import Decoder, Event
-from guardstream.http.stream import WireGuard
 from guardstream.jsonpath import steps_of
 from guardstream.providers.generic.json_format import JSONFormat
 
@@ -65,9 +64,6 @@ def test_a_word_is_masked_in_any_cut(guard: Guard) -> None:
         assert out[-1] == {"kind": "blue bird", "end": True}
 
 
-TURNS = "formats: {turns: {text: '$.parts[*].note', by: '$.parts[*].task', done: $.end}}"
-
-
 @pytest.mark.parametrize("tasks", [("a", "b"), (0, 1), (True, False), (None, "None")])
 @pytest.mark.parametrize("seed", range(4))
 def test_texts_in_turns_are_told_apart_by_a_field(tasks: tuple[Any, Any], seed: int) -> None:
@@ -86,19 +82,6 @@ def test_texts_in_turns_are_told_apart_by_a_field(tasks: tuple[Any, Any], seed: 
     for chunk in out[:-1]:
         texts[repr(chunk["task"])] += chunk["note"]
     assert [*texts.values()] == ["so it is a *********, a blue", "a blue red bird and a *********"]
-
-
-def test_texts_in_one_chunk_are_told_apart_by_their_fields() -> None:
-    guard = Guard(Policy.parse(TURNS + RULES))
-    told = [("a", "the blue "), ("b", "a blue"), ("a", "bird!"), ("b", " sea")]
-    pairs = [told[:2], told[2:][::-1]]
-    source = [{"parts": [{"task": t, "note": n} for t, n in pair]} for pair in pairs]
-    out = list(guard.wrap_sync([*source, {"end": True}]))
-    assert out == [
-        {"parts": [{"task": "a", "note": "the "}, {"task": "b", "note": "a "}]},
-        {"parts": [{"task": "b", "note": "blue sea"}, {"task": "a", "note": "*********!"}]},
-        {"end": True},
-    ]
 
 
 def test_each_text_has_a_copy_of_its_own() -> None:
@@ -158,77 +141,6 @@ def test_too_many_texts_block() -> None:
     with pytest.raises(AdapterError, match="more than 4096 texts"):
         list(stream)
     assert list(GUARD.wrap_sync([{"task": 5000, "note": "so"}], provider=provider))
-
-
-def test_a_declared_format_is_detected() -> None:
-    stream = DECLARED.wrap_sync(told("the blue ", "bird!"))
-    assert said(stream) == "the *********!"
-    assert stream.result.text == "the *********!"
-    assert stream.finish == "stop"
-
-
-def test_an_empty_policy_changes_nothing() -> None:
-    source = [*told("a", "b", end=False), {"parts": [{"text": "c"}, {"n": 1}]}, {"end": "length"}]
-    stream = Guard(Policy.parse(FORMATS)).wrap_sync(source)
-    assert list(stream) == source
-    assert (stream.result.text, stream.finish) == ("abc", "length")
-
-
-def test_copies_are_made_of_what_was_released() -> None:
-    source = [
-        {"token": "the blue ", "full": "the blue "},
-        {"token": "bird sings", "full": "the blue bird sings"},
-        {"end": 1},
-    ]
-    out = list(DECLARED.wrap_sync(source))
-    assert "bird" not in str(out)
-    assert out[1]["full"] == "the ********* sings"
-
-
-def test_thinking_is_a_channel_of_its_own() -> None:
-    source = [{"think": "a blue "}, {"token": "blue "}, {"think": "bird."}, {"token": "sea"}]
-    stream = DECLARED.wrap_sync(source)
-    list(stream)
-    assert (stream.result.text, stream.result.thinking) == ("blue sea", "a *********.")
-
-
-def test_a_block_ends_with_the_formats_own_mark() -> None:
-    stream = DECLARED.wrap_sync(told("so ", "a red fish", " unread"))
-    out = list(stream)
-    assert (said(out), out[-1]["end"]) == ("so a ", True)
-    assert stream.blocked_by == "fish"
-
-
-def test_other_text_is_guarded_by_its_path() -> None:
-    source = [{"token": "x", "note": "a blue bird"}]
-    assert list(DECLARED.wrap_sync(source)) == [{"token": "x", "note": "a *********"}]
-
-
-def test_on_the_wire_events_keep_their_names_and_no_foreign_end_follows_a_block() -> None:
-    def wire(*payloads: Any, name: str = "") -> bytes:
-        head = f"event: {name}\n".encode() if name else b""
-        return b"".join(head + b"data: " + json.dumps(each).encode() + b"\n\n" for each in payloads)
-
-    out = through(wire(*told("the blue ", "bird"), name="piece"))
-    assert out.count(b"event: piece") == out.count(b"\n\n")
-    assert b"bird" not in out.replace(b"blue bird", b"", 4)
-    out = through(wire(*told("the blue ", "bird ")))
-    assert b"event:" not in out
-    out = through(wire(*told("a red fish")))
-    assert out.endswith(b'"end":true}\n\n')
-
-
-def through(data: bytes) -> bytes:
-    chance = Random(data)
-    found = set()
-    for _ in range(3):
-        places = sorted(chance.randrange(len(data)) for _ in range(6))
-        wire = WireGuard(DECLARED)
-        parts = [data[a:b] for a, b in pairwise([0, *places, len(data)])]
-        out = [frame for part in parts for frame in wire.feed(part)]
-        found.add(b"".join([*out, *wire.finish()]))
-    assert len(found) == 1
-    return found.pop()
 
 
 @pytest.mark.parametrize(
@@ -298,56 +210,9 @@ def test_a_name_that_is_taken_is_told_at_once() -> None:
         Guard(policy)
 
 
-def test_a_format_that_is_named_may_begin_like_a_known_one() -> None:
-    formats = "formats: {mine: {text: '$.choices[*].delta.thoughts'}}"
-    guard = Guard(Policy.parse(f"{formats}\nrules: [{{id: a, words: [bluebird]}}]"))
-    deltas = [{"role": "assistant"}, {"thoughts": "blue"}, {"thoughts": "bird"}]
-    chunks = [
-        {"object": "chat.completion.chunk", "choices": [{"index": 0, "delta": delta}]}
-        for delta in deltas
-    ]
-    assert guard.wrap_sync(chunks, provider="mine").text() == "[a]"
-
-
 def test_an_unknown_format_names_those_there_are() -> None:
     with pytest.raises(Exception, match=r"no adapter 'yours'.*mine"):
         DECLARED.wrap_sync([], provider="yours")
-
-
-@pytest.mark.parametrize("first", [{"kind": "start", "id": "a1"}, {"type": "begin"}])
-def test_a_format_that_stands_alone_is_taken_where_the_first_event_has_no_text(
-    first: dict[str, Any],
-) -> None:
-    started = [first, *told("the blue ", "bird!")]
-    assert said(DECLARED.wrap_sync(started)) == "the *********!"
-    sent = [b"data: %b\n\n" % json.dumps(each).encode() for each in started]
-    body = b"".join(DECLARED.wrap_sync(sent))
-    assert b"bird!" not in body
-    assert b"*********!" in body
-
-
-def test_a_bare_start_is_the_formats_that_says_what_type_is() -> None:
-    start = {"type": "start"}
-    typed = Guard(Policy.parse(FORMATS.replace("[$.kind]", "[$.kind, $.type]") + RULES))
-    assert said(typed.wrap_sync([start, *told("the blue ", "bird!")])) == "the *********!"
-    parts = [start, {"type": "text-start", "id": "1"}]
-    parts += [{"type": "text-delta", "id": "1", "delta": text} for text in ("the blue ", "bird!")]
-    out = list(DECLARED.wrap_sync(parts))
-    assert "".join(part.get("delta", "") for part in out) == "the *********!"
-
-
-def test_a_first_event_that_another_format_knows_is_that_formats() -> None:
-    chunk = {"choices": [{"index": 0, "delta": {"content": "a blue bird"}}]}
-    stream = DECLARED.wrap_sync([chunk])
-    list(stream)
-    assert stream.result.text == "a *********"
-
-
-def test_refusing_what_is_not_known_takes_a_first_event_without_text() -> None:
-    guard = Guard(Policy.parse("unknown: refuse" + FORMATS + RULES))
-    assert said(guard.wrap_sync(told(*["the blue ", "bird!"]))) == "the *********!"
-    first: list[dict[str, Any]] = [{"kind": "start"}]
-    assert said(guard.wrap_sync([*first, *told("the blue ", "bird!")])) == "the *********!"
 
 
 @pytest.mark.parametrize("done", ["", "done: $.finish_reason, "])

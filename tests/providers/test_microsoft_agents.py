@@ -10,52 +10,17 @@ import pytest
 from guardstream import Guard, Policy
 from guardstream.providers import detect
 from guardstream.providers.frameworks.microsoft_agents import MicrosoftAgents
-from tests.providers.laws import ARGUMENTS, EMPTY, GUARD, MASKED, cuttings, left_raw, unchanged
-from tests.providers.test_agents import BLOCKED, TEXT, guarded
+from tests.laws.asked import ARGUMENTS, EMPTY, GUARD, MASKED, cuttings, left_raw, unchanged
+from tests.support.samples.agents import BLOCKED, TEXT, guarded
+from tests.support.samples.microsoft_agents import Content, Shown, Update, text
 
 SAID = "a ######, no sec"
-
-
-class Shown:
-    """An object that is shown as its fields."""
-
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}({vars(self)})"
-
-
-class Content(Shown):
-    """A content; its fields are those of all types, and most of them are None."""
-
-    def __init__(self, type: str, **fields: Any) -> None:  # noqa: A002
-        self.type = type
-        self.annotations = self.raw_representation = self.merge_mode = None
-        self.additional_properties: dict[str, Any] = {}
-        self.text: Any = None
-        self.call_id = self.name = self.arguments = self.id = None
-        self.result = self.items = self.inputs = self.outputs = None
-        self.usage_details = self.function_call = None
-        self.__dict__.update(fields)
 
 
 class Message(Shown):
     def __init__(self, role: str, text: str) -> None:
         self.role, self.contents = role, [Content("text", text=text)]
         self.author_name = self.message_id = self.raw_representation = None
-
-
-class Update(Shown):
-    def __init__(self, *contents: Content, **fields: Any) -> None:
-        self.contents = list(contents)
-        self.role = "assistant"
-        self.author_name: Any = "writer"
-        self.agent_id = self.message_id = self.merge_mode = self.finish_reason = None
-        self.continuation_token = self.additional_properties = self._operation_state = None
-        self.raw_representation: Any = {"choices": [each.text for each in contents]}
-        self.__dict__.update(fields)
-
-    @property
-    def text(self) -> str:
-        return "".join(each.text for each in self.contents if each.type == "text")
 
 
 class Response(Shown):
@@ -72,10 +37,6 @@ class Event(Shown):
         self._request_id = self._source_executor_id = None
         self._request_type = self._response_type = str
         self.__dict__.update(fields)
-
-
-def text(piece: str, **fields: Any) -> Content:
-    return Content("text", text=piece, raw_representation={"delta": piece}, **fields)
 
 
 def thought(piece: str, **fields: Any) -> Content:
@@ -131,17 +92,6 @@ def test_a_run_is_guarded_piece_by_piece_and_where_it_is_repeated() -> None:
         repeated = [each.text for update in out for each in update.contents if each.merge_mode]
         assert repeated.count(SAID) >= 2
         assert len(result.findings) == 5
-
-
-def test_dicts_of_updates_are_known() -> None:
-    for pieces in cuttings(TEXT):
-        source = [
-            {"type": "agent_response_update", "contents": [{"type": "text", "text": each}]}
-            for each in pieces
-        ]
-        assert unchanged(source)
-        out, result = guarded(source)
-        assert "".join(each["contents"][0]["text"] for each in out) == result.text == SAID
 
 
 def test_what_the_provider_sent_goes_where_the_text_changed() -> None:

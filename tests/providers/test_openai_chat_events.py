@@ -7,12 +7,15 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
-from guardstream import AdapterError, Guard, Policy
-from tests.providers.chunks import call, chunk, whole
-from tests.providers.promises import EMPTY, GUARD, POLICY, has_word
+from guardstream import Guard, Policy
+from tests.laws.asked import STARS as GUARD
+from tests.laws.asked import STARS_POLICY as POLICY
+from tests.laws.asked import has_word
+from tests.providers.chunks import call, chunk
 from tests.providers.served import Body, openai_client, sse
 from tests.support.chunking import one_by_one
 from tests.support.optional import optional
+from tests.support.samples.openai_chat_events import answer
 
 pydantic_function_tool = optional("openai", "pydantic_function_tool")
 
@@ -39,29 +42,10 @@ def events_of(chunks: list[dict[str, Any]], guard: Guard = GUARD, **options: Any
     return stream_of(chunks, guard, **options)[1]  # type: ignore[no-any-return]
 
 
-def answer(*parts: str, finish: str = "stop") -> list[dict[str, Any]]:
-    texts = [chunk({"content": part}) for part in parts]
-    return [chunk({"role": "assistant", "content": ""}), *texts, chunk(finish=finish)]
-
-
 def snapshots(events: list[Any]) -> list[str]:
     return [
         event.snapshot.choices[0].message.content or "" for event in events if event.type == "chunk"
     ]
-
-
-def test_what_no_rule_touches_passes_as_it_is() -> None:
-    source = [*answer("a ", "b")[:-1], chunk(call(0, "{}", id="a", name="f", type="function"))]
-    source.append(chunk(finish="tool_calls"))
-    body = Body(sse(source, done=True))
-    seen: list[Any] = []
-    with (
-        openai_client(body) as client,
-        client.chat.completions.stream(model="m", messages=[]) as events,
-    ):
-        copies = (seen.append(event.model_copy(deep=True)) or event for event in events)  # type: ignore[func-returns-value]
-        out = list(EMPTY.wrap_sync(copies))
-    assert out == seen
 
 
 @pytest.mark.parametrize(
@@ -195,10 +179,3 @@ def test_choices_are_told_apart_by_their_chunks() -> None:
     events = events_of(source, n=2)
     last = [event for event in events if event.type == "chunk"][-1].snapshot
     assert [choice.message.content for choice in last.choices] == ["my second", "a ******"]
-
-
-def test_a_chunk_with_two_choices_is_refused() -> None:
-    choices = [{"index": at, "delta": {"content": "x"}, "finish_reason": None} for at in (0, 1)]
-    item = {"type": "chunk", "chunk": whole(choices), "snapshot": whole([])}
-    with pytest.raises(AdapterError, match="several choices"):
-        list(GUARD.wrap_sync([item]))

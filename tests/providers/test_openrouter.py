@@ -13,8 +13,8 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict
 from guardstream import Guard, Policy
 from guardstream.providers import detect
 from guardstream.providers.openrouter import OpenRouterResponses
-from tests.providers.laws import cuttings
-from tests.providers.promises import GUARD, has_word, passes_unchanged
+from tests.laws.asked import STARS as GUARD
+from tests.laws.asked import cuttings, has_word, passes_unchanged
 from tests.providers.responses import Event, call, stream, text, thinking
 
 SAYING = "so a secret, b"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
-from datetime import UTC, datetime
 from itertools import pairwise
 from typing import Any
 
@@ -11,19 +10,18 @@ import anyio
 import pytest
 from pydantic import BaseModel
 
-from tests.providers.laws import GUARD, cuttings, left_raw, unchanged
+from tests.laws.asked import GUARD, cuttings, left_raw
 from tests.support.optional import optional
+from tests.support.samples.pydantic_ai_responses import (
+    ModelMessage,
+    ModelResponse,
+    TextPart,
+    ThinkingPart,
+    ToolCallPart,
+    response,
+)
 
 Agent = optional("pydantic_ai", "Agent")
-ModelMessage, ModelResponse, ModelResponsePart, TextPart, ThinkingPart, ToolCallPart = optional(
-    "pydantic_ai.messages",
-    "ModelMessage",
-    "ModelResponse",
-    "ModelResponsePart",
-    "TextPart",
-    "ThinkingPart",
-    "ToolCallPart",
-)
 AgentInfo, DeltaThinkingPart, DeltaToolCall, FunctionModel = optional(
     "pydantic_ai.models.function",
     "AgentInfo",
@@ -34,15 +32,10 @@ AgentInfo, DeltaThinkingPart, DeltaToolCall, FunctionModel = optional(
 
 SAID = "a secret, no sec"
 MASKED = "a ######, no sec"
-AT = datetime(2026, 5, 4, tzinfo=UTC)  # else each response has its own
 
 
 class Answer(BaseModel):
     q: str
-
-
-def response(*parts: ModelResponsePart, **fields: Any) -> ModelResponse:
-    return ModelResponse(parts=list(parts), model_name="m", timestamp=AT, **fields)
 
 
 def call(args: Any) -> ToolCallPart:
@@ -66,10 +59,6 @@ def texts(chunk: ModelResponse) -> list[Any]:
     return [getattr(part, "args", None) or getattr(part, "content", "") for part in chunk.parts]
 
 
-def test_nothing_changes_without_rules() -> None:
-    assert unchanged(growing(["a ", "secret"]))
-
-
 @pytest.mark.parametrize("pieces", list(cuttings(SAID)), ids="|".join)
 def test_the_text_so_far_is_the_released_text(pieces: Sequence[str]) -> None:
     stream = GUARD.wrap_sync(growing(pieces))
@@ -86,37 +75,6 @@ def test_the_text_so_far_is_the_released_text(pieces: Sequence[str]) -> None:
         ("find", f'{{"q": "{MASKED}"}}')
     ]
     assert stream.finish == "tool_calls"
-
-
-def test_a_match_that_a_citation_cuts_is_masked() -> None:
-    first, second = TextPart("a sec"), TextPart("ret b")
-    source = [response(first), response(first, TextPart("ret")), response(first, second)]
-    out = [texts(each) for each in GUARD.wrap_sync(source)]
-    assert "".join(out[-1]) == "a ###### b"
-    assert not any("sec" in part for parts in out for part in parts)
-
-
-def test_arguments_that_are_an_object_are_complete() -> None:
-    (out,) = GUARD.wrap_sync([response(call({"q": SAID}))])
-    assert texts(out) == [{"q": MASKED}]
-
-
-@pytest.mark.parametrize(("word", "reason"), [("forbidden", "content_filter"), ("enough", "stop")])
-def test_a_rule_ends_the_response(word: str, reason: str) -> None:
-    source = [
-        response(TextPart(text)) for text in ("it is", f"it is {word} and", f"it is {word} x")
-    ]
-    stream = GUARD.wrap_sync(source)
-    out = list(stream)
-    assert texts(out[-1]) == ["it is "]
-    assert out[-1].finish_reason == stream.finish == reason
-
-
-def test_a_call_that_is_cut_is_left_out() -> None:
-    text = TextPart("it is")
-    source = [response(text, call('{"q": "a')), response(text, call('{"q": "a forbidden'))]
-    out = list(GUARD.wrap_sync(source))
-    assert texts(out[-1]) == ["it is"]
 
 
 def test_an_agents_responses_become_its_output() -> None:

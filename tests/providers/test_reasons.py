@@ -10,37 +10,6 @@ from tests.providers.chunks import chunk
 GUARD = Guard(Policy.parse("rules: [{id: w, words: [bluebird]}]"))
 
 
-def finish_of(*reasons: str | None) -> str | None:
-    stream = GUARD.wrap_sync([chunk({"content": "hi "}, finish=each) for each in reasons])
-    list(stream)
-    return stream.finish
-
-
-@pytest.mark.parametrize(
-    ("told", "finish"),
-    [
-        ("sensitive", "content_filter"),
-        ("SAFETY", "content_filter"),
-        ("content-filter", "content_filter"),
-        ("network_error", "error"),
-        ("insufficient_system_resource", "error"),
-        ("MAX_TOKENS", "length"),
-        ("tool_use", "tool_calls"),
-        ("eos", "stop"),
-    ],
-)
-def test_a_reason_means_what_it_means_elsewhere(told: str, finish: str) -> None:
-    assert finish_of(told) == finish
-
-
-def test_a_filter_that_is_told_late_counts() -> None:
-    stream = GUARD.wrap_sync([
-        chunk({"content": "hi"}), chunk({}, finish="stop"), chunk({}, finish="content_filter"),
-    ])  # fmt: skip
-    list(stream)
-    assert (stream.finish, stream.blocked_by) == ("content_filter", None)
-
-
 @pytest.mark.parametrize(
     ("told", "kept"),
     [("ponder_limit", "ponder_limit"), ("stop", None), ("a bluebird", None), ("4111 1111", None)],

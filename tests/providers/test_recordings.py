@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from guardstream import Guard, Policy
+from tests.laws.asked import passes_on_the_wire
 from tests.providers.chunks import accumulate, model
-from tests.providers.promises import passes_on_the_wire
 from tests.providers.recordings import events, recordings, wire
 
 COMPATIBLE = (

@@ -7,8 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.providers.laws import GUARD, cuttings, events, in_any_cut, unchanged
-from tests.providers.promises import has_word
+from tests.laws.asked import GUARD, cuttings, events, has_word, in_any_cut, unchanged
 from tests.providers.responses import response
 
 TEXT = "a secret, no sec"
@@ -93,34 +92,3 @@ def test_what_others_say_is_one_text_each(made: Any, texts: int, pieces: list[st
     assert kinds == [e["type"] for e in source if not e["type"].endswith(".delta")]
     bodies = in_any_cut(events(*source), GUARD)
     assert b"secret" not in bodies
-
-
-@pytest.mark.parametrize("made", [fusion, app])
-def test_what_is_held_comes_before_the_end_of_its_text(made: Any) -> None:
-    source = made(["a se", "c"])
-    out = list(GUARD.wrap_sync(source))
-    assert set(spoken(out).values()) == {"a sec"}
-    for place, event in enumerate(out):
-        kind, _, state = event["type"].rpartition(".")
-        if state in ("done", "completed") and ("content" in event or "text" in event):
-            assert spoken(out[:place])[f"{kind}.delta", event.get("model")] == "a sec"
-
-
-@pytest.mark.parametrize("made", [fusion, app])
-def test_a_block_ends_the_response(made: Any) -> None:
-    out = list(GUARD.wrap_sync(made(["so forb", "idden", " unread"])))
-    assert not any(has_word("forbidden", event) or has_word("unread", event) for event in out)
-    assert [event["type"] for event in out[-2:]] == [
-        "response.output_item.done",
-        "response.incomplete",
-    ]
-    assert out[-1]["response"]["incomplete_details"] == {"reason": "content_filter"}
-    assert out[-1]["response"]["output"][0]["status"] == "incomplete"
-
-
-def test_text_of_a_block_that_is_announced_with_it_goes_on() -> None:
-    source = app(["ret"])
-    source[1]["item"]["blocks"] = [{"type": "reasoning_text", "reasoning_text": "a sec"}]
-    out = list(GUARD.wrap_sync(source))
-    assert not any(has_word("secret", event) for event in out)
-    assert out[1]["item"]["blocks"][0]["reasoning_text"] == "a "

@@ -9,29 +9,17 @@ import pytest
 
 from guardstream import AdapterError
 from guardstream.providers import detect
+from tests.laws.asked import GUARD, cuttings
 from tests.providers import xai_messages
-from tests.providers.laws import EMPTY, GUARD, cuttings
 from tests.providers.xai_messages import CHUNK, RESPONSE, Chunk, Response
+from tests.support.samples.xai import Event, message, output
 
 TEXT = "a secret, no sec"
 MASKED = "a ######, no sec"
 
-Event = dict[str, Any]
 
-BESIDE: Event = {
-    **{"id": "r", "model": "grok-4"},
-    "usage": {"promptTokens": 5, "serverSideToolsUsed": ["SERVER_SIDE_TOOL_WEB_SEARCH"]},
-}
 STOP = xai_messages.ENUMS["Reason"].index("REASON_STOP")
 CALL: Event = {"id": "c1", "function": {"name": "find", "arguments": '{"q": "a secret"}'}}
-
-
-def message(*outputs: Event, **more: Any) -> Any:
-    return xai_messages.message(*outputs, **{**BESIDE, **more})
-
-
-def output(index: int, delta: Event, **more: Any) -> Event:
-    return {"index": index, "delta": {"role": "ROLE_ASSISTANT", **delta}, **more}
 
 
 def told(pieces: Sequence[str]) -> list[Any]:
@@ -75,12 +63,6 @@ def batches(messages: Sequence[Any]) -> Iterator[tuple[Any, Any]]:
         yield responses, [Chunk(each, at) for at in range(2)]
 
 
-def answer(pieces: Sequence[str]) -> Sequence[Any]:
-    """Chunks of an answer without tools."""
-    messages = [message(output(0, {"content": piece})) for piece in pieces]
-    return [Chunk(each, 0) for each in messages]
-
-
 def test_pairs_are_guarded_and_their_response_says_what_was_released() -> None:
     for pieces in cuttings(TEXT):
         assert detect(next(pairs(told(pieces)))).name == "xai"  # type: ignore[attr-defined]
@@ -102,17 +84,6 @@ def test_pairs_are_guarded_and_their_response_says_what_was_released() -> None:
         assert (response.proto.id, response.proto.usage.prompt_tokens) == ("r", 5)
         (call,) = stream.result.tool_calls
         assert (call.name, call.id, call.arguments) == ("find", "c1", '{"q": "a ######"}')
-
-
-def test_an_empty_policy_changes_nothing() -> None:
-    source = told(["so", " it"])
-    raw = [str(response.proto) for response, _ in pairs(source)]
-    out = list(EMPTY.wrap_sync(pairs(source)))
-    assert [str(response.proto) for response, _ in out] == raw
-    assert [chunk.proto for _, chunk in out] == source
-    chunks = [Chunk(each, 0) for each in source]
-    for given in (chunks, source):
-        assert all(a is b for a, b in zip(EMPTY.wrap_sync(given), given, strict=True))
 
 
 @pytest.mark.parametrize("alone", [True, False])

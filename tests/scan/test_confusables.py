@@ -7,7 +7,7 @@ import pytest
 from guardstream.stages.redact import RuleSet
 from guardstream.stages.rules import Rule
 from guardstream.testing import splits
-from tests.scan.test_spaces import found
+from tests.support.found import found
 
 WORDS = ("bluebird", "hot", "nachtfalter", "вода", "Νίκη")
 RULES = RuleSet([Rule("w", words=WORDS, normalize=("width", "confusables"))])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 import pytest
 import regex
@@ -10,17 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from guardstream.errors import PatternError
-from guardstream.events import Finding
 from guardstream.stages.redact import RuleSet
 from guardstream.stages.rules import Rule
+from tests.support.found import found
 
 LETTERS = "ab \t\n\u00a0\u3000."
-
-
-def found(rules: RuleSet, chunks: Sequence[str]) -> list[tuple[int, int]]:
-    stage = rules.stage()
-    events = [event for chunk in chunks for event in stage.feed(chunk)] + stage.finish()
-    return [(event.start, event.end) for event in events if isinstance(event, Finding)]
 
 
 def spans(word: str, text: str, *, whole: bool) -> Iterator[tuple[int, int]]:

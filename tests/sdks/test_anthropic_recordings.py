@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from guardstream import Guard, Policy
+from tests.laws.asked import Event, has_word, passes_on_the_wire, passes_unchanged
 from tests.providers.messages import beta_model, model
-from tests.providers.promises import Event, has_word, passes_on_the_wire, passes_unchanged
 from tests.providers.recordings import events, recordings, wire
 from tests.providers.served import http_of
 from tests.support.optional import optional

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from copy import deepcopy
 from typing import Any
 
@@ -13,7 +13,7 @@ from pydantic import ConfigDict
 from guardstream import AdapterError, Guard, Policy
 from guardstream.providers import detect
 from guardstream.providers.toolkit.objects import root_of, with_changes
-from tests.providers.laws import EMPTY, GUARD, cuttings, unchanged
+from tests.laws.asked import GUARD, cuttings, unchanged
 from tests.support.optional import optional
 
 models = optional("a2a.compat.v0_3.types")
@@ -79,22 +79,6 @@ def without_kinds(value: Any) -> Any:
     return {**plain, **named}
 
 
-def pairs(source: Sequence[Event]) -> Iterator[tuple[Any, Any]]:
-    """What a client of version 0.3 gives: it goes on adding to the task, and to its artifact."""
-    task = model(source[0])
-    yield task, None
-    for update in map(model, source[1:]):
-        if isinstance(update, models.TaskStatusUpdateEvent):
-            task.status = update.status
-            message = update.status.message
-            task.history = [*(task.history or ()), *([message] if message else ())]
-        elif update.append:
-            task.artifacts[0].parts.extend(update.artifact.parts)
-        else:
-            task.artifacts = [update.artifact]
-        yield task, update
-
-
 def text_of(artifacts: Any) -> str:
     parts = [part for each in artifacts or () if each is not None for part in each.parts]
     return "".join(getattr(getattr(part, "root", part), "text", "") for part in parts)
@@ -133,47 +117,6 @@ def test_a_block_rejects_a_task_of_objects(made: Any) -> None:
     assert "rejected" in str(last.status).lower() or last.status.state == 5
 
 
-def test_the_task_of_a_pair_says_what_was_released() -> None:
-    for pieces in cuttings(TEXT):
-        stream = GUARD.wrap_sync(pairs(told(pieces)))
-        said = ""
-        for task, update in stream:
-            said += text_of([getattr(update, "artifact", None)])
-            assert text_of(task.artifacts) == said
-        assert said == MASKED
-        assert len(stream.findings) == 1
-        same = list(EMPTY.wrap_sync(pairs(told(pieces))))
-        assert same == [deepcopy(pair) for pair in pairs(told(pieces))]
-
-
-def test_a_block_rejects_the_task_of_a_pair() -> None:
-    task, update = list(GUARD.wrap_sync(pairs(told(["all for", "bidden"]))))[-1]
-    assert task.status.state.value == update.status.state.value == "rejected"
-    assert text_of(task.artifacts) == "all "
-
-
-def test_what_a_pair_repeats_is_reported_once() -> None:
-    parts = [{"kind": "text", "text": text} for text in ("a sec", "ret")]
-    said = {"kind": "message", "messageId": "m", "role": "agent", "parts": parts}
-    update = {**IDS, "kind": "status-update", "status": {"state": "working", "message": said}}
-    counts = set()
-    for pieces in (["so"], list("so it goes")):
-        source = told(pieces)
-        stream = GUARD.wrap_sync(pairs([source[0], {**update, "final": False}, *source[1:]]))
-        last, _ = list(stream)[-1]
-        assert text_of(last.history) == "a ######"
-        counts.add(len(stream.findings))
-    assert len(counts) == 1
-
-
-def test_a_task_that_repeats_something_else_is_guarded_by_itself() -> None:
-    source = told(["a sec", "ret"])
-    source[2]["artifact"]["parts"].insert(0, {"kind": "data", "data": {"say": "a secret"}})
-    source[0]["artifacts"] = [{**artifact("a secret"), "artifactId": "b"}]
-    out = list(GUARD.wrap_sync(pairs(source)))
-    assert "secret" not in repr(out)
-
-
 def test_what_a_message_has_that_its_class_does_not_know_is_left_out() -> None:
     raw = message(told(["so"])[1]).SerializeToString() + b"\xfa\x07\x06secret"
     source = messages.StreamResponse.FromString(raw)
@@ -186,38 +129,6 @@ def in_session(message: Any) -> SessionMessage:
     """A message as a transport gives it; version 1 has a class for any message."""
     kind: Any = mcp.JSONRPCMessage
     return SessionMessage(kind(message) if isinstance(kind, type) else message)
-
-
-TOLD = {
-    "content": [{"type": "text", "text": "a secret", "_meta": {"note": "a secret"}}],
-    "structuredContent": {"rows": [{"a secret": "a secret"}]},
-    "isError": False,
-}
-PARAMS = {"level": "info", "data": "a secret"}
-
-
-@pytest.mark.parametrize(
-    "made",
-    [
-        mcp.CallToolResult.model_validate(TOLD),
-        mcp.LoggingMessageNotification.model_validate(
-            {"method": "notifications/message", "params": PARAMS}
-        ),
-        mcp.JSONRPCResponse(jsonrpc="2.0", id=1, result=TOLD),
-        mcp.JSONRPCNotification(jsonrpc="2.0", method="notifications/message", params=PARAMS),
-        in_session(mcp.JSONRPCResponse(jsonrpc="2.0", id=1, result=TOLD)),
-    ],
-    ids=lambda made: type(made).__name__,
-)
-def test_objects_of_mcp_are_guarded_and_keep_their_classes(made: Any) -> None:
-    before = deepcopy(made)
-    assert detect(made).name == "mcp"  # type: ignore[attr-defined]
-    assert unchanged([made])
-    (out,) = GUARD.wrap_sync([made])
-    assert type(out) is type(made)
-    assert "secret" not in repr(out)
-    assert "a ######" in repr(out)
-    assert made == before
 
 
 def test_a_block_ends_messages_of_mcp_with_an_error() -> None:

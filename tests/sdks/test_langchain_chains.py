@@ -12,14 +12,7 @@ import pytest
 from guardstream import AdapterError, Guard, Policy
 from guardstream.providers import detect
 from guardstream.providers.langchain.chains import LangChainChains
-from tests.providers.laws import (
-    ARGUMENTS,
-    GUARD,
-    MASKED,
-    cuttings,
-    left_raw,
-    unchanged,
-)
+from tests.laws.asked import ARGUMENTS, GUARD, MASKED, cuttings, left_raw, unchanged
 from tests.support.optional import optional
 
 Document = optional("langchain_core.documents", "Document")
@@ -138,14 +131,6 @@ def test_a_value_that_is_neither_text_nor_message_is_never_whole_in_pieces() -> 
     with pytest.raises(AdapterError, match=r"\$\.answer is neither a text nor a message"):
         list(GUARD.wrap_sync(chunks, unknown="refuse"))
     assert list(GUARD.wrap_sync(chunks, unknown="pass")) == chunks
-
-
-def test_a_text_beside_messages_of_a_plain_dict_is_never_whole_in_pieces() -> None:
-    chunks = [{"a": "the sec"}, {"b": say("x")}, {"a": "ret"}, {"a": "y", "b": say("z")}]
-    out = list(GUARD.wrap_sync(chunks))
-    assert [each.get("a") for each in out] == ["the sec", None, "[word]", "y"]
-    assert "".join(each["b"].content for each in out if "b" in each) == "xz"
-    assert list(GUARD.wrap_sync([{"a secret": say("x")}])) == [{"a ######": say("x")}]
 
 
 def test_a_chain_that_runs_is_guarded() -> None:

@@ -32,10 +32,10 @@ from guardstream.serve.proxy import ProxySettings, SettingsError, application
 from guardstream.serve.proxy.options import section_options
 from guardstream.serve.proxy.protocol import BoundedProtocol
 from tests.serve.apps import app_of
-from tests.serve.proxy.test_keys import bearer, keys
 from tests.serve.server import serving
 from tests.serve.visit import Visit
 from tests.support.optional import optional
+from tests.support.proxy.keys import bearer, keys
 from tests.support.tool_calls import APIS, ASYNCHRONOUS, POLICY, USER, Caller, guard
 
 cohere = optional("cohere")

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from guardstream import Guard, Policy
-from tests.providers.promises import Event, has_word, passes_on_the_wire, passes_unchanged
+from tests.laws.asked import Event, has_word, passes_on_the_wire, passes_unchanged
 from tests.providers.recordings import events, recordings, wire
 from tests.providers.responses import model
 from tests.support.optional import optional

@@ -8,7 +8,9 @@ import pytest
 from pydantic import BaseModel
 
 from guardstream import Guard, Policy
-from tests.providers.promises import GUARD, POLICY, has_word
+from tests.laws.asked import STARS as GUARD
+from tests.laws.asked import STARS_POLICY as POLICY
+from tests.laws.asked import has_word
 from tests.providers.responses import call, stream, text, thinking
 from tests.providers.served import Body, openai_client, sse, transport
 from tests.support.chunking import one_by_one

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from starlette.responses import JSONResponse, Response
 
-from tests.serve.proxy.test_endpoints import said
 from tests.serve.proxy.upstream import Provider, chat, chunk, completion, event, message, proxied
 from tests.support.optional import optional
+from tests.support.proxy.endpoints import said
 
 anthropic = optional("anthropic")
 ollama = optional("ollama")

@@ -11,8 +11,8 @@ from pydantic import BaseModel
 
 from guardstream import AdapterError, Guard, Policy, extract
 from guardstream.providers.pydantic_ai.events import PydanticAI
-from tests.extract.test_extract import collect
-from tests.providers.laws import EMPTY, GUARD, cuttings, left_raw, unchanged
+from tests.laws.asked import EMPTY, GUARD, cuttings, left_raw, unchanged
+from tests.support.extracting import collect
 from tests.support.optional import optional
 
 Agent = optional("pydantic_ai", "Agent")
@@ -149,144 +149,9 @@ def test_a_typed_result_is_made_of_what_was_released() -> None:
     assert not left_raw(out)
 
 
-def test_consecutive_text_parts_are_one_text() -> None:
-    source = [
-        PartStartEvent(index=0, part=TextPart("a sec")),
-        PartEndEvent(index=0, part=TextPart("a sec"), next_part_kind="text"),
-        PartStartEvent(index=1, part=TextPart("ret"), previous_part_kind="text"),
-        PartEndEvent(index=1, part=TextPart("ret")),
-    ]
-    stream = GUARD.wrap_sync(source)
-    out = list(stream)
-    assert stream.result.text == "a ######"
-    assert [event.part.content for event in out if isinstance(event, PartEndEvent)] == [
-        "a ",
-        "######",
-    ]
-
-
-def test_held_text_goes_out_before_its_part_ends() -> None:
-    source = [
-        PartStartEvent(index=0, part=TextPart("")),
-        PartDeltaEvent(index=0, delta=TextPartDelta("a sec")),
-        PartEndEvent(index=0, part=TextPart("a sec")),
-        PartStartEvent(index=1, part=ToolCallPart("find", "{}")),
-    ]
-    kinds = [type(event).__name__ for event in GUARD.wrap_sync(source)]
-    assert kinds == ["PartStartEvent", *["PartDeltaEvent"] * 2, "PartEndEvent", "PartStartEvent"]
-
-
-def test_a_block_ends_the_open_part() -> None:
-    guard = Guard(
-        Policy.parse("block_message: no\nrules: [{id: b, words: [forbidden], action: block}]")
-    )
-    source: list[Any] = [
-        PartStartEvent(index=0, part=TextPart("so ")),
-        PartDeltaEvent(index=0, delta=TextPartDelta("forbidden ")),
-        PartDeltaEvent(index=0, delta=TextPartDelta("unread")),
-    ]
-    stream = guard.wrap_sync(source)
-    assert list(stream)[-1] == PartEndEvent(index=0, part=TextPart("so no"))
-    assert stream.finish == "content_filter"
-    source = [
-        PartStartEvent(index=0, part=ToolCallPart("find", "", "c")),
-        PartDeltaEvent(index=0, delta=ToolCallPartDelta(args_delta='{"q": "forbidden"}')),
-    ]
-    out = list(guard.wrap_sync(source))
-    assert out[-3] == PartEndEvent(index=0, part=ToolCallPart("find", '{"q": "', "c"))
-    assert out[-1] == PartEndEvent(index=1, part=TextPart("no"))
-
-
 def part(**fields: Any) -> dict[str, Any]:
     start = {"part_kind": "tool-call", "tool_call_id": "c1", "tool_name": "find", "args": None}
     return {"event_kind": "part_start", "index": 0, "part": start | fields}
-
-
-def more(name: str) -> dict[str, Any]:
-    delta = {"part_delta_kind": "tool_call", "tool_name_delta": name, "args_delta": None}
-    return {"event_kind": "part_delta", "index": 0, "delta": delta}
-
-
-@pytest.mark.parametrize(
-    "source",
-    [
-        [part(tool_name="secret")],
-        [part(tool_name="find_sec"), more("ret")],
-        [part(tool_name=""), more("sec"), more("ret")],
-    ],
-    ids=["whole", "two", "three"],
-)
-@pytest.mark.parametrize("action", ["block", "mask"])
-def test_the_name_of_a_tool_blocks_and_is_not_said_again(
-    source: list[dict[str, Any]], action: str
-) -> None:
-    guard = Guard(Policy.parse(f"rules: [{{id: b, pattern: secret, action: {action}}}]"))
-    stream = guard.wrap_sync(source)
-    out = list(stream)
-    assert stream.finish == "content_filter"
-    assert not left_raw(out)
-    assert out[-1]["event_kind"] == "part_end"
-    said = [each["part"]["tool_name"] for each in out if each["event_kind"] == "part_start"]
-    said += [each["delta"]["tool_name_delta"] for each in out if "delta" in each]
-    assert out[-1]["part"]["tool_name"] == "".join(said)
-
-
-def test_a_name_that_goes_on_after_arguments_have_begun_is_refused() -> None:
-    begun = more("find_sec")
-    begun["delta"]["args_delta"] = '{"q": 1'
-    stream = GUARD.wrap_sync([part(tool_name=""), begun, more("ret")])
-    with pytest.raises(AdapterError, match="has another name after its arguments began"):
-        list(stream)
-    assert stream.finish == "error"
-
-
-def test_a_call_has_the_name_and_the_id_that_its_deltas_complete() -> None:
-    start, told = part(tool_name="find", tool_call_id=None), more("_file")
-    told["delta"] |= {"tool_call_id": "c2", "args_delta": "{}"}
-    stream = GUARD.wrap_sync([start, told, more("")])
-    list(stream)
-    (call,) = stream.result.tool_calls
-    assert (call.name, call.id, call.arguments) == ("find_file", "c2", "{}")
-
-
-def test_an_id_that_is_left_out_is_not_said_again() -> None:
-    guard = Guard(Policy.parse("rules: [{id: b, pattern: secret, action: block}]"))
-    out = list(guard.wrap_sync([part(tool_call_id="secret")]))
-    assert not left_raw(out)
-    assert out[-1]["part"]["tool_call_id"] == ""
-
-
-def test_a_stop_ends_the_open_part() -> None:
-    source = [
-        PartStartEvent(index=0, part=TextPart("so enough ")),
-        FinalResultEvent(tool_name=None, tool_call_id=None),
-        PartDeltaEvent(index=0, delta=TextPartDelta("unread")),
-    ]
-    out = list(GUARD.wrap_sync(source))
-    assert out[-1] == PartEndEvent(index=0, part=TextPart("so "))
-
-
-def test_arguments_as_values_are_masked() -> None:
-    source = [
-        PartStartEvent(index=0, part=ToolCallPart("find", {"q": "secret"}, "c")),
-        PartEndEvent(index=0, part=ToolCallPart("find", {"q": "secret"}, "c")),
-    ]
-    stream = GUARD.wrap_sync(source)
-    out = list(stream)
-    assert not left_raw(out)
-    assert out[-1].part.args == {"q": "######"}
-    assert stream.result.tool_calls[0].parse() == {"q": "######"}
-
-
-def test_signatures_and_details_pass_or_are_masked() -> None:
-    delta = ThinkingPartDelta(signature_delta="s", provider_details={"summary": "a secret"})
-    source = [
-        PartStartEvent(index=0, part=ThinkingPart("hm")),
-        PartDeltaEvent(index=0, delta=delta),
-    ]
-    out = list(GUARD.wrap_sync(source))
-    assert out[-1].delta.signature_delta == "s"
-    assert not left_raw(out)
 
 
 def test_what_a_tool_gave_is_text_whatever_its_fields_are_called() -> None:
@@ -312,13 +177,3 @@ def test_a_calls_arguments_are_extracted() -> None:
         PartDeltaEvent(index=0, delta=ToolCallPartDelta(args_delta=",2]}")),
     ]
     assert collect(lambda: extract.items(source, "rows.item", tool="find")) == [1, 2]
-
-
-def test_what_a_deferred_call_tells_the_application_is_no_mark() -> None:
-    key = "AKIAIOSFODNN7EXAMPLE"
-    guard = Guard(Policy.parse("rules: [{id: key, pattern: 'AKIA[A-Z0-9]{16}'}]"))
-    told = {"call-1": {"id": key, "data": key, "status": key}}
-    for name in ("metadata", "context"):
-        requests = {"calls": [], "approvals": [], name: told}
-        event = {"event_kind": "deferred_tool_requests", "requests": requests}
-        assert key not in str(list(guard.wrap_sync([event], provider="pydantic_ai")))

@@ -28,27 +28,12 @@ from guardstream.serve.replay import MemoryReplay
 from guardstream.vault import Vault
 from tests.serve.apps import Upstream, app_of, guarded, streaming
 from tests.serve.visit import Visit
+from tests.support.asgi import cut, fetch, pieces
 from tests.support.sources import broken_guard, guard
 
 pytestmark = pytest.mark.anyio
 
 PLAIN, SSE = "text/plain; charset=utf-8", "text/event-stream"
-
-
-def pieces(data: bytes) -> list[list[bytes]]:
-    """A body whole, in bytes and cut at random."""
-    random = Random(len(data))
-    cuts = [sorted(random.choices(range(len(data) + 1), k=4)) for _ in range(5)]
-    return [
-        [data],
-        [data[at : at + 1] for at in range(len(data))],
-        *([data[a:b] for a, b in zip([0, *c], [*c, len(data)], strict=True)] for c in cuts),
-    ]
-
-
-async def fetch(app: Any, **request: Any) -> Visit:
-    with anyio.fail_after(5):
-        return await Visit(**request).to(app)
 
 
 def events(body: bytes) -> list[Event]:
@@ -325,10 +310,6 @@ async def test_a_damaged_compressed_body_is_cut_off(data: bytes) -> None:
 
 BIG = b"".join(b"a %d secret\n" % number for number in range(2_000))
 BOMB = gzip.compress(BIG, mtime=0) + gzip.compress(b"a" * 20_000_000, mtime=0)
-
-
-def cut(data: bytes, size: int) -> list[bytes]:
-    return [data[at : at + size] for at in range(0, len(data), size)]
 
 
 async def test_a_bomb_ends_at_the_same_byte_in_every_split() -> None:

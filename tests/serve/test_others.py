@@ -23,8 +23,8 @@ from guardstream import Guard, GuardstreamError, Policy
 from guardstream.serve import GuardMiddleware, Route
 from guardstream.stream.observers import StreamRecord, StreamStart
 from tests.serve.apps import Upstream, app_of, guarded, streaming
-from tests.serve.test_asgi import cut, fetch, pieces
 from tests.serve.visit import Visit
+from tests.support.asgi import cut, fetch, pieces
 from tests.support.sources import broken_guard, guard
 
 pytestmark = pytest.mark.anyio

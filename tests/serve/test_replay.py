@@ -11,39 +11,17 @@ import anyio.lowlevel
 import pytest
 
 from guardstream import Guard, Policy
-from guardstream.framing.sse import Decoder, Event
+from guardstream.framing.sse import Event
 from guardstream.serve import GuardMiddleware, Kept, MemoryReplay
 from tests.serve.apps import Upstream, guarded, streaming
 from tests.serve.visit import Visit
+from tests.support.replays import SSE, WORDS, events, fetch, ids, text
 
 pytestmark = pytest.mark.anyio
-
-SSE = "text/event-stream"
-
-
-def events(body: bytes) -> list[Event]:
-    return [item for item in Decoder().feed(body) if isinstance(item, Event)]
-
-
-def ids(visit: Visit) -> list[str]:
-    return [event.id or "" for event in events(visit.body)]
-
-
-def text(visit: Visit) -> str:
-    return "".join(event.data for event in events(visit.body) if event.event == "message")
-
-
-async def fetch(app: Any, last_id: str | None = None, **request: Any) -> Visit:
-    headers = {} if last_id is None else {"last-event-id": last_id}
-    with anyio.fail_after(5):
-        return await Visit(headers=headers, **request).to(app)
 
 
 def replaying(upstream: Upstream, **settings: Any) -> GuardMiddleware:
     return guarded(streaming(upstream, SSE), replay=MemoryReplay(), **settings)
-
-
-WORDS = [f"data: {word} \n\n".encode() for word in ("one", "two", "secret", "four", "five")]
 
 
 async def test_released_events_get_ids() -> None:

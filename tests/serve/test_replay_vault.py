@@ -19,9 +19,9 @@ from guardstream.serve import GuardMiddleware, Kept, MemoryReplay, ReplayStore
 from guardstream.serve.replay_redis import RedisReplay
 from guardstream.vault import Vault, Vaults
 from tests.serve.apps import Upstream, streaming
-from tests.serve.test_replay import SSE, fetch
-from tests.serve.test_stores import redis_port
 from tests.serve.visit import Visit
+from tests.support.redis import redis_port
+from tests.support.replays import SSE, fetch
 
 __all__ = ["redis_port"]
 

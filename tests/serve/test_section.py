@@ -15,9 +15,9 @@ from guardstream.observability.prometheus import shared
 from guardstream.serve import GuardMiddleware, MemoryReplay
 from guardstream.serve.from_policy import routes_of
 from tests.serve.apps import Upstream, streaming
-from tests.serve.test_replay import WORDS, fetch, ids, text
 from tests.serve.visit import Visit
-from tests.stages.test_custom import Upper
+from tests.support.custom_stages import Upper
+from tests.support.replays import WORDS, fetch, ids, text
 
 pytestmark = pytest.mark.anyio
 

@@ -21,7 +21,7 @@ from tests.laws.recordings import Recording, parsed, recordings, texts, wire
 from tests.laws.timing import WORDS, has_sign, last_sign
 from tests.serve.apps import Upstream, streaming
 from tests.serve.proxy.upstream import Provider, chunk, event, proxied
-from tests.serve.test_websocket import Call, app_of
+from tests.serve.sockets import Call, app_of
 from tests.serve.visit import Visit
 
 LIMITS = "limits: {settle: 100ms}"

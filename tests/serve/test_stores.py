@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import socket
-import subprocess
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -25,36 +24,13 @@ from guardstream.serve.proxy.state import StateError
 from guardstream.serve.proxy.state_redis import RedisState
 from guardstream.serve.replay_redis import RedisReplay
 from guardstream.vault import RedisStore
-from tests.support.optional import program
 from tests.support.ports import free_port
+from tests.support.redis import redis_at
+from tests.support.redis import redis_port as redis_port
 
 pytestmark = pytest.mark.asyncio  # redis-py has no other
 
 Make = Callable[..., ReplayStore]
-
-
-@contextmanager
-def redis_at(port: int, folder: Path) -> Iterator[None]:
-    """A Redis of our own."""
-    server = program("redis-server")
-    options = ["--port", str(port), "--bind", "127.0.0.1", "--dir", str(folder), "--save", ""]
-    with subprocess.Popen([server, *options], stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        for line in process.stdout:
-            if "eady to accept connections" in line:
-                break
-        try:
-            yield
-        finally:
-            process.terminate()
-            process.communicate()
-
-
-@pytest.fixture(scope="module")
-def redis_port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
-    port = free_port()
-    with redis_at(port, tmp_path_factory.mktemp("redis")):
-        yield port
 
 
 async def test_a_redis_that_was_started_anew_is_asked_at_once(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Any
 
@@ -16,80 +15,11 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 from guardstream import Guard, Policy
 from guardstream.serve import GuardMiddleware
 from tests.serve.apps import Upstream, guarded
+from tests.serve.sockets import Call, app_of, saying
 from tests.support.sources import broken_guard, guard
 from tests.support.watching import Watching, watched
 
 pytestmark = pytest.mark.anyio
-
-Talk = Callable[[WebSocket], Awaitable[None]]
-
-
-class Call:
-    """One connection: what the application sent to its client."""
-
-    def __init__(self, *messages: str | bytes, stays: bool = False) -> None:
-        self.sent: list[Message] = []
-        self.left = anyio.Event()
-        if not stays:
-            self.left.set()
-        self._ahead: list[Message] = [{"type": "websocket.connect"}]
-        for message in messages:
-            key = "text" if isinstance(message, str) else "bytes"
-            self._ahead.append({"type": "websocket.receive", key: message})
-
-    async def to(self, app: Any) -> Call:
-        scope: dict[str, Any] = {
-            "type": "websocket",
-            "path": "/",
-            "headers": [],
-            "subprotocols": [],
-        }
-        scope |= {"extensions": {"websocket.http.response": {}}, "asgi": {"version": "3.0"}}
-        with anyio.fail_after(5):
-            await app(scope, self._receive, self._send)
-        return self
-
-    @property
-    def texts(self) -> list[str]:
-        return [m["text"] for m in self.sent if m["type"] == "websocket.send"]
-
-    @property
-    def closed(self) -> int | None:
-        """The code that the connection was closed with."""
-        codes = [m.get("code", 1000) for m in self.sent if m["type"] == "websocket.close"]
-        return codes[0] if codes else None
-
-    async def _receive(self) -> Message:
-        await anyio.lowlevel.checkpoint()
-        if self._ahead:
-            return self._ahead.pop(0)
-        await self.left.wait()
-        return {"type": "websocket.disconnect", "code": 1001}
-
-    async def _send(self, message: Message) -> None:
-        await anyio.lowlevel.checkpoint()
-        self.sent.append(message)
-
-
-def app_of(talk: Talk) -> Any:
-    async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        socket = WebSocket(scope, receive, send)
-        await socket.accept()
-        await talk(socket)
-
-    return app
-
-
-def saying(*messages: str, closes: bool = True) -> Any:
-    """An application that says these messages."""
-
-    async def talk(socket: WebSocket) -> None:
-        for message in messages:
-            await socket.send_text(message)
-        if closes:
-            await socket.close()
-
-    return app_of(talk)
 
 
 def chunk(text: str) -> str:

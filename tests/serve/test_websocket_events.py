@@ -12,7 +12,7 @@ from starlette.websockets import WebSocket
 
 from guardstream import Guard, Policy
 from guardstream.serve import GuardMiddleware
-from tests.serve.test_websocket import Call, app_of
+from tests.serve.sockets import Call, app_of
 
 pytestmark = pytest.mark.anyio
 

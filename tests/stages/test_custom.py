@@ -12,18 +12,9 @@ from guardstream.events import Event
 from guardstream.stages.custom import Checked, CustomStage, StagePlan
 from guardstream.testing import check_stage
 from tests.support.chunking import joined, one_by_one, play
+from tests.support.custom_stages import Upper
 
 RULES = "rules: [{id: word, words: [secret], replacement: '*'}]"
-
-
-class Upper:
-    """Says everything aloud; leaves out all that may be left out."""
-
-    def feed(self, text: str) -> list[Event]:
-        return [Text(text.upper())]
-
-    def finish(self) -> list[Event]:
-        return []
 
 
 class Vowels:

@@ -16,7 +16,7 @@ from guardstream.stream.flows.chunks import ChunkFlow
 from guardstream.stream.flows.text import TextFlow
 from guardstream.stream.result import Meter
 from tests.stream.holding import LONG, POLICY, chunk_event, holds_a_long_text, text_event
-from tests.vault.test_formats import FORMATS
+from tests.support.samples.formats import FORMATS
 
 GUARD = Guard(Policy.parse(POLICY))
 PIECES = ("a blue", "bird and ", "a blue", "d, ", "blue")

@@ -3,60 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import pairwise
 from random import Random
 from typing import Any
 
 import pytest
 
-from guardstream import Guard, Policy
 from guardstream.stream.flows.growth import Growth
-from tests.providers.chunks import accumulate, chunk
-
-POLICY = """
-rules:
-  - {id: bird, words: [bluebird], replacement: "[bird]"}
-  - {id: fish, words: [redfish], action: block}
-"""
-GUARD = Guard(Policy.parse(POLICY))
-
-
-def growing(text: str, size: int) -> list[dict[str, Any]]:
-    """All of a text so far in each chunk."""
-    return [chunk({"content": text[: at + size]}) for at in range(0, len(text), size)]
 
 
 def values(chunks: list[dict[str, Any]]) -> list[str]:
     found = [each["choices"][0]["delta"].get("content") for each in chunks]
     return [each for each in found if each]
-
-
-@pytest.mark.parametrize("size", range(1, 15))
-def test_cumulative_text_is_guarded_as_one_and_goes_out_as_such(size: int) -> None:
-    source = [*growing("The bluebird sings in the morning, blue", size), chunk(finish="stop")]
-    stream = GUARD.wrap_sync(source)
-    said = values([*stream])
-    assert said[-1] == stream.result.text == "The [bird] sings in the morning, blue"
-    assert all(after.startswith(before) for before, after in pairwise(said))
-
-
-@pytest.mark.parametrize("size", range(1, 15))
-def test_a_block_in_cumulative_text_shows_nothing_of_the_match(size: int) -> None:
-    stream = GUARD.wrap_sync(growing("Hello there, a redfish swims", size))
-    assert all("Hello there, a ".startswith(each) for each in values([*stream]))
-    assert stream.finish == "content_filter"
-
-
-@pytest.mark.parametrize("deltas", [["-", "--", "----"], ["1", "10", "100"], ["|--", "|--|--"]])
-def test_tables_and_numbers_are_deltas(deltas: list[str]) -> None:
-    source = [chunk({"content": each}) for each in [*deltas, " so it is"]]
-    out = accumulate([*GUARD.wrap_sync(source)])
-    assert out == {(0, "content"): "".join(deltas) + " so it is"}
-
-
-def test_values_that_may_be_either_wait_no_longer_than_the_text() -> None:
-    source = [chunk({"content": each}) for each in ("a", "ab")]
-    assert [*GUARD.wrap_sync([*source, chunk(finish="stop")])] == [*source, chunk(finish="stop")]
 
 
 def texts(seed: int) -> Iterator[list[str]]:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from guardstream import Guard, Policy
-from tests.vault.test_formats import FORMATS
+from tests.support.samples.formats import FORMATS
 
 GUARD = Guard(Policy.parse("rules: [{id: word, words: [bluebird], replacement: '<w>'}]"))
 PIECES = ("a ", "blue", "bird and ", "more ", "bluebird", ", ")

@@ -27,8 +27,8 @@ def known(form: str) -> dict[str, int]:
 
 def native() -> Iterator[tuple[str, str]]:
     """Each bug of the extension, and what is printed of the first case that shows it."""
-    from tests.stages.test_seeded_native import BUGS, ENOUGH
     from tests.support.extension import compiled, difference_of
+    from tests.support.seeded_native import BUGS, ENOUGH
 
     for name, change in BUGS.items():
         with tempfile.TemporaryDirectory() as folder:
@@ -38,7 +38,7 @@ def native() -> Iterator[tuple[str, str]]:
 def python() -> Iterator[tuple[str, str]]:
     """Each bug of the Python form, and what is said of the first case that shows it."""
     from guardstream.scan.regex import forms
-    from tests.stages.test_seeded_bugs import BUGS, differences
+    from tests.support.seeded_bugs import BUGS, differences
 
     for name, (owner, function, made_wrong) in BUGS.items():
         with pytest.MonkeyPatch.context() as patch:

@@ -21,20 +21,9 @@ from guardstream.serve.proxy.protocol import BoundedProtocol
 from tests.serve.proxy.upstream import Provider, chat, event, guard, message, proxied
 from tests.serve.server import serving
 from tests.support.optional import optional
+from tests.support.proxy.faults import BODY, CHAT, MESSAGES, RESPONSES, error_of, post
 
 cohere = optional("cohere")
-
-CHAT, MESSAGES, RESPONSES = "/v1/chat/completions", "/v1/messages", "/v1/responses"
-BODY = {"model": "m", "stream": True, "messages": [{"role": "user", "content": "hello"}]}
-
-
-def post(url: str, path: str = CHAT, body: Any = BODY, **headers: str) -> httpx.Response:
-    content = body if isinstance(body, bytes) else json.dumps(body).encode()
-    return httpx.post(url + path, content=content, headers=headers, timeout=30)
-
-
-def error_of(response: httpx.Response) -> dict[str, Any]:
-    return dict(json.loads(response.content)["error"])
 
 
 def codes_in(source: str) -> Iterator[str]:

@@ -3,48 +3,29 @@
 from __future__ import annotations
 
 import json
-import sys
 import threading
-from types import ModuleType
 from typing import Any
 
 import httpx
 import pytest
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 
-from guardstream import Guard, Policy
-from guardstream.gate import Context
 from guardstream.http import GuardTransport
-from guardstream.operations import operations
 from guardstream.serve.proxy import SettingsError
 from guardstream.serve.proxy.worker_thread import WorkerThread
 from guardstream.stream.flows.frames import LONG_EVENT
 from guardstream.stream.state import StreamState
 from tests.serve.proxy.upstream import Provider, chat, completion, message, proxied
 from tests.support.optional import optional
+from tests.support.proxy.gates import POLICY, guard, settings
+from tests.support.proxy.gates import checks as checks
 
 anthropic = optional("anthropic")
 openai = optional("openai")
 
-POLICY = """
-rules: [{id: word, words: [secret], replacement: "#"}]
-gate: [{use: 'proxy_checks:check', id: judged, action: block}]
-"""
 
 CHAT = "/v1/chat/completions"
 ASKED: Any = [{"role": "user", "content": "hi"}]
-
-
-@pytest.fixture(autouse=True)
-def checks(monkeypatch: pytest.MonkeyPatch) -> None:
-    async def check(text: str, _: Context) -> bool:
-        if "fails" in text:
-            raise ValueError
-        return "bad" not in text
-
-    module = ModuleType("proxy_checks")
-    module.check = check  # type: ignore[attr-defined]
-    monkeypatch.setitem(sys.modules, "proxy_checks", module)
 
 
 class Seen:
@@ -56,14 +37,6 @@ class Seen:
 
     def closed(self, record: Any) -> None:
         self.records.append(record)
-
-
-def settings(policy: str = POLICY, *observers: Any) -> dict[str, Any]:
-    parsed = Policy.parse(policy, allow_code=["proxy_checks:check"])
-    around = operations(parsed)
-    assert around is not None
-    guard = Guard(parsed, rules_only=True, observers=observers)
-    return {"guards": {"default": guard}, "operations": {"default": around}}
 
 
 def said(provider: Provider, *texts: str) -> Response:
@@ -182,10 +155,6 @@ def test_a_gate_and_a_vault_do_not_go_together() -> None:
 
 
 # The transports
-
-
-def guard(policy: str = POLICY) -> Guard:
-    return Guard(Policy.parse(policy, allow_code=["proxy_checks:check"]))
 
 
 def provided(*, whole: bool) -> httpx.MockTransport:

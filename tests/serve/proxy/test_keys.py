@@ -43,24 +43,17 @@ from guardstream.serve.proxy.state import LEASE, MemoryState, State, StateError,
 from guardstream.serve.proxy.state_redis import RedisState
 from guardstream.serve.proxy.upstreams import Target
 from tests.serve.apps import app_of
-from tests.serve.proxy.test_endpoints import asked, said, upload
-from tests.serve.proxy.test_faults import error_of
 from tests.serve.proxy.upstream import Provider, chat, completion, event, guard, proxied
 from tests.serve.server import serving
-from tests.serve.test_stores import redis_port as redis_port
 from tests.support.optional import optional
+from tests.support.proxy.endpoints import asked, said, upload
+from tests.support.proxy.faults import error_of
+from tests.support.proxy.keys import bearer, keys
+from tests.support.redis import redis_port as redis_port
 
 openai = optional("openai")
 
 CHAT, RESPONSES = "/v1/chat/completions", "/v1/responses"
-
-
-def bearer(name: str) -> dict[str, str]:
-    return {"authorization": f"Bearer {name}-key"}
-
-
-def keys(**bounds: Any) -> dict[str, Key]:
-    return {name: Key(name, hashed(f"{name}-key"), **bounds) for name in ("ann", "bob")}
 
 
 # Keys

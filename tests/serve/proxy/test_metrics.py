@@ -16,13 +16,13 @@ from guardstream import Guard, Policy
 from guardstream.observability import AuditLog, read_audit
 from guardstream.observability.prometheus import Prometheus
 from guardstream.serve.proxy import Target
-from tests.cli.test_serve import running
-from tests.observability.test_prometheus import samples
 from tests.serve.apps import app_of
 from tests.serve.proxy.upstream import POLICY, Provider, chat, completion, proxied
 from tests.serve.server import serving
 from tests.support.command_line import guardstream
 from tests.support.ports import free_port
+from tests.support.samples_of_metrics import samples
+from tests.support.serving import running
 from tests.support.watching import Failing, Watching
 
 PATH = "/v1/chat/completions"

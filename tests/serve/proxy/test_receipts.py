@@ -24,10 +24,10 @@ from guardstream.receipts.receipt import TYPE, comment
 from guardstream.serve import GuardMiddleware, MemoryReplay
 from guardstream.serve.receipts import ReceiptMiddleware
 from tests.serve.apps import Upstream, streaming
-from tests.serve.proxy.test_section import CHAT, MESSAGES, served
 from tests.serve.proxy.upstream import chat, completion
 from tests.serve.visit import Visit
 from tests.support.command_line import guardstream
+from tests.support.proxy.section import CHAT, MESSAGES, served
 
 PRIVATE = (
     Ed25519PrivateKey.generate()

@@ -15,7 +15,7 @@ from guardstream import Guard
 from guardstream.serve import GuardMiddleware
 from guardstream.serve.proxy import ServeOptions, section_options
 from tests.serve.apps import Upstream, streaming
-from tests.serve.proxy.test_section import options
+from tests.support.proxy.section import options
 
 RULES = "reload: true\nrules: [{id: word, words: [WORD]}]\n"
 SERVE = "serve: {upstream: 'https://a.example'}\n"

@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import re
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -21,16 +19,14 @@ from guardstream.serve.proxy import (
     ProxySettings,
     ServeOptions,
     SettingsError,
-    application,
     section_options,
 )
-from tests.cli.test_serve import running
 from tests.serve.apps import app_of
 from tests.serve.proxy.upstream import POLICY, Provider, chat, completion, guard
 from tests.serve.server import serving
 from tests.support.command_line import guardstream
-
-CHAT, MESSAGES = "/v1/chat/completions", "/v1/messages"
+from tests.support.proxy.section import CHAT, MESSAGES, options, served
+from tests.support.serving import running
 
 KEYS = "  keys: {web: '${WEB_KEY}', batch: '${BATCH_KEY}'}\n"
 
@@ -39,13 +35,6 @@ KEYS = "  keys: {web: '${WEB_KEY}', batch: '${BATCH_KEY}'}\n"
 def _environment(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("UPSTREAM_KEY", "WEB_KEY", "BATCH_KEY"):
         monkeypatch.setenv(name, f"the-{name.lower()}")
-
-
-def options(path: Path) -> ServeOptions:
-    said = section_options(str(path))
-    said = {name: value for name, value in said.items() if name not in ("listen", "workers")}
-    said["policies"] = {**said["policies"], "default": str(path)}
-    return ServeOptions(**said)
 
 
 def test_a_section_that_says_nothing_says_what_the_code_does(tmp_path: Path) -> None:
@@ -99,25 +88,6 @@ def test_a_key_that_no_header_can_hold_is_refused_at_the_start(
     assert f"serve.{place}: the environment variable '{variable}'" in str(raised.value)
     assert "white space" in str(raised.value)
     assert "sk" not in str(raised.value).replace(str(tmp_path), "")
-
-
-@contextmanager
-def served(
-    folder: Path, respond: Callable[[Provider], Response], section: str, more: str = ""
-) -> Iterator[tuple[str, Provider]]:
-    """The proxy of a policy with this section, before a provider that answers with `respond`."""
-    provider = Provider(lambda _: respond(provider))
-    with serving(app_of(provider)) as port:
-        url = f"http://127.0.0.1:{port}"
-        path = folder / "policy.yaml"
-        section = section.replace("UPSTREAM", f"{{url: '{url}', key: '${{UPSTREAM_KEY}}'}}")
-        path.write_text(
-            f"{POLICY}\n{more}\nserve:\n  upstream: {url}\n{section}".replace(
-                f"  upstream: {url}\n  upstream", "  upstream"
-            )
-        )
-        with serving(application(options(path).settings()), lifespan="on") as front:
-            yield f"http://127.0.0.1:{front}", provider
 
 
 def ask(url: str, path: str = CHAT, **headers: str) -> httpx.Response:

@@ -13,32 +13,18 @@ from starlette.responses import JSONResponse, Response
 from guardstream import Guard, Policy, PolicyError
 from guardstream.framing.sse import Decoder, Event
 from guardstream.http import GuardTransport, SyncGuardTransport
-from guardstream.operations import operations
 from guardstream.policy.key_file import hashed
 from guardstream.serve.journal import Replay
 from guardstream.serve.replay import MemoryReplay
 from guardstream.vault import RedisStore, VaultError, Vaults
 from tests.serve.proxy.upstream import Provider, chat, completion, event, message, proxied
 from tests.support.optional import optional
+from tests.support.proxy.vault import MAIL, POLICY, settings
 
 anthropic = optional("anthropic")
 openai = optional("openai")
 
-MAIL = "ann.lee@example.com"
-POLICY = r"""
-rules: [{id: word, words: [secret], replacement: "#"}]
-input: {rules: [{id: email, pattern: '[a-z.]+@[a-z.]+\.[a-z]{2,}', reversible: true}]}
-vault: {tools: {send: [to]}}
-"""
 CHAT = "/v1/chat/completions"
-
-
-def settings(policy: str = POLICY) -> dict[str, Any]:
-    parsed = Policy.parse(policy)
-    guard = Guard(parsed, rules_only=True)
-    around = operations(parsed)
-    assert around is not None
-    return {"guards": {"default": guard}, "operations": {"default": around}}
 
 
 def asked(provider: Provider) -> str:

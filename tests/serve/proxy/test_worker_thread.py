@@ -14,8 +14,8 @@ from guardstream.serve.proxy.loop_budget import LoopBudget
 from guardstream.serve.proxy.memory_budget import MemoryBudget
 from guardstream.serve.proxy.worker_thread import SHORT, FairQueue, Job, WorkerThread
 from guardstream.stream.flows.frames import LONG_EVENT
-from tests.serve.proxy.test_faults import post
 from tests.serve.proxy.upstream import chat, proxied
+from tests.support.proxy.faults import post
 
 
 @pytest.mark.asyncio
