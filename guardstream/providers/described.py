@@ -16,7 +16,7 @@ chunk that ends a choice is that, with the format's word in place of what is `do
 
 from __future__ import annotations
 
-from collections.abc import Collection, Hashable, Mapping, Sequence
+from collections.abc import Collection, Hashable, Iterator, Mapping, Sequence
 from enum import Enum
 from functools import cache
 from hashlib import blake2b
@@ -52,6 +52,7 @@ from guardstream.providers.toolkit.places import (
     said_of,
     value_at,
     values_at,
+    ways_to,
 )
 from guardstream.providers.toolkit.reasons import reason_of
 from guardstream.providers.toolkit.reused import Reused
@@ -283,7 +284,8 @@ class DescribedFormat(SpecAdapter):
         steps = next(own, None)
         if steps is None or slot.channel == "tool_args":
             return ()
-        like = self.silent(chunk) if _leads(event, steps) else self._beside(event, steps)
+        silent = rebuilt(self.silent(chunk), self._silent_about(chunk))
+        like = silent if _leads(event, steps) else self._beside(event, steps)
         can_be_made = isinstance(chunk, dict) or (_leads(event, steps) and _is_there(like, steps))
         return [_with(like, steps, text)] if can_be_made else ()
 
@@ -340,10 +342,20 @@ class DescribedFormat(SpecAdapter):
         return rebuilt(chunk, updates | self._silent_about(chunk))
 
     def _silent_about(self, chunk: Any) -> dict[Way, Any]:
-        """Return the updates that remove values which spell out the text of the original chunk."""
-        found = self._read(chunk, fields_of(chunk)).found
+        """Return the updates that remove what may not come twice: values that spell out the text of
+        the original chunk, calls, and the usage."""
+        event = fields_of(chunk)
+        found = self._read(chunk, event).found
         gone = {each.steps: self.without(each.value) for each in found if each.leaf is ABOUT}
-        return gone | {each.steps: None for each in found if each.leaf == USAGE}
+        gone |= {each.steps: None for each in found if each.leaf == USAGE}
+        return gone | {way: [] for way, calls in self._lists_of_calls(event) if calls}
+
+    def _lists_of_calls(self, event: Mapping[str, Any]) -> Iterator[tuple[Way, Any]]:
+        """Yield the lists of calls in an event."""
+        for place in self.means.calls:
+            if None in place.steps:
+                at = len(place.steps) - 1 - place.steps[::-1].index(None)
+                yield from ways_to(event, place.steps[:at])
 
     def accepts(self, chunk: object) -> bool:
         """Return whether `chunk` has text, or the end, where this format has it."""

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, TypeAlias
 
+from guardstream.providers.toolkit import paths
 from guardstream.providers.toolkit.fields import fields_of
 from guardstream.providers.toolkit.nodes import (
     CALL_END,
@@ -85,6 +86,22 @@ def values_at(value: Any, steps: Steps, path: Path = ()) -> Iterator[tuple[Path,
         value = fields_of(value).get(step)
     if value is not None:
         yield path, value
+
+
+def ways_to(value: Any, steps: Steps, way: paths.Steps = ()) -> Iterator[tuple[paths.Steps, Any]]:
+    """Yield the values at the end of some steps, each with the way to it, for writing."""
+    if not steps:
+        yield way, value
+        return
+    step, rest = steps[0], steps[1:]
+    if step is None:
+        for place, item in enumerate(value if isinstance(value, (list, tuple)) else ()):
+            yield from ways_to(item, rest, (way, place))
+    elif isinstance(step, Only):
+        if fields_of(value).get(step.key) == step.kind:
+            yield from ways_to(value, rest, way)
+    elif not isinstance(value, (str, list, tuple)) and fields_of(value).get(step) is not None:
+        yield from ways_to(fields_of(value)[step], rest, (way, step))
 
 
 def value_at(value: Any, steps: Steps) -> Any:
