@@ -42,11 +42,12 @@ from guardstream.providers.toolkit.nodes import (
     Path,
 )
 from guardstream.providers.toolkit.paths import Steps as Way
-from guardstream.providers.toolkit.paths import rebuilt
+from guardstream.providers.toolkit.paths import keys, rebuilt
 from guardstream.providers.toolkit.places import (
     CallPlace,
     Only,
     Steps,
+    arguments_in,
     call_places,
     leaves,
     said_of,
@@ -250,7 +251,7 @@ class DescribedFormat(SpecAdapter):
             if (each.leaf.channel, each.leaf.field) == (slot.channel, slot.field)
             and self._choice(event, each.path) == slot.choice
         ]
-        if not self.means.by or slot.channel == "tool_args":
+        if not self.means.by:
             return {each.steps for each in of_channel}
         told = {each.steps: self._mark(event, each.path) for each in of_channel}
         numbers = {steps: self._numbers.get(key_of(mark) or ()) for steps, mark in told.items()}
@@ -259,6 +260,8 @@ class DescribedFormat(SpecAdapter):
 
     def extra(self, chunk: Any, slot: Slot, text: str, released: Released) -> Sequence[Any]:
         """Return a chunk like the last one with such text, which has only `text`."""
+        if slot.channel == "tool_args" and self.means.calls:
+            return self._call_alone(chunk, slot, text)
         updates: dict[Way, Any] = {}
         given = False
         own = self._of(slot, chunk)
@@ -275,6 +278,25 @@ class DescribedFormat(SpecAdapter):
             return self._anew(chunk, slot, text)
         updates |= self._silent_about(chunk)
         return [self.without_others(rebuilt(chunk, updates), slot.choice)]
+
+    def _call_alone(self, chunk: Any, slot: Slot, text: str) -> Sequence[Any]:
+        """Return a chunk with only the call of a slot, which has only `text` and what tells it
+        apart."""
+        event = fields_of(chunk)
+        silent = rebuilt(self.silent(chunk), self._silent_about(chunk))
+        for place in self.means.calls:
+            for way, call in ways_to(event, place.steps) if place.arguments else ():
+                path = tuple(key for key in keys(way) if isinstance(key, int))
+                known = self._calls.known(place, said_of(call, place), self._choice(event, path))
+                if known not in (slot, None):  # None: nothing tells it apart from others
+                    continue
+                if not way:
+                    return [_bare_call(silent, place, text)]
+                bare = _bare_call(call, place, text)
+                is_item = isinstance(way[1], int)
+                made = rebuilt(silent, {way[0] if is_item else way: [bare] if is_item else bare})
+                return [self.without_others(made, slot.choice)]
+        return ()
 
     def _anew(self, chunk: Any, slot: Slot, text: str) -> Sequence[Any]:
         """Return a chunk with only `text`, in the first place of such a text, if the last chunk has
@@ -456,6 +478,15 @@ class Calls:
         self._known[key if key is not None else slot] = slot
         return slot
 
+    def known(self, place: CallPlace, said: Mapping[str, Any], choice: int) -> Slot | None:
+        """Return the slot of the arguments of a call of which an earlier chunk has said this."""
+        index, given = said.get("index"), said.get("id")
+        if index is not None:
+            return self._known.get((choice, "index", key_of(index)))
+        if given is not None:
+            return self._known.get((choice, "id", key_of(given)))
+        return self._last.get(choice)
+
     def number(self, path: Path) -> int:
         """Return the number of the call whose arguments are at some positions in the last chunk."""
         for size in range(len(path), -1, -1):
@@ -481,6 +512,26 @@ def key_of(value: Any) -> tuple[str, Hashable] | None:
     if value is None or isinstance(value, (int, float)):
         return "number", value if value == value else "NaN"
     return ("other", repr(value)) if isinstance(value, (Enum, UUID, *BYTES)) else None
+
+
+def _bare_call(call: Any, place: CallPlace, text: str) -> Any:
+    """Return a call with only `text`, without its name, which would begin another one."""
+    made = _with(call, (arguments_in(call, place) or place.arguments)[0], text)
+    return made if place.name is None else _without(made, place.name)
+
+
+def _without(value: Any, steps: Steps) -> Any:
+    """Return an object without the field at the end of some steps; None is there in one that is no
+    dict."""
+    step, *rest = (each for each in steps if isinstance(each, str))
+    fields = fields_of(value)
+    if fields.get(step) is None:
+        return value
+    if rest:
+        return replaced(value, {step: _without(fields[step], tuple(rest))})
+    if not isinstance(value, dict):
+        return replaced(value, {step: None})
+    return {name: each for name, each in value.items() if name != step}
 
 
 def _marks(spec: Any) -> set[str]:

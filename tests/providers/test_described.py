@@ -263,6 +263,19 @@ def test_calls_that_come_at_the_same_time_are_told_apart() -> None:
     assert (stream.result.finish, stream.result.usage) == ("length", {"tokens": 3})
 
 
+def test_what_is_held_of_a_call_goes_out_in_that_call() -> None:
+    mine = JSONFormat("mine", event=CALLS)
+    both: Event = {
+        "calls": [
+            {"index": 0, "id": "a", "name": "f", "args": '{"x": "so"'},
+            {"index": 1, "id": "b", "name": "g", "args": '{"y": "blue'},
+        ]
+    }
+    *_, last, end = GUARD.wrap_sync([both, {"done": True}], provider=mine)
+    assert last == {"calls": [{"index": 1, "id": "b", "args": "blue"}]}
+    assert end == {"done": True}
+
+
 def test_calls_without_a_number_follow_each_other() -> None:
     event = {
         "$by": "type",

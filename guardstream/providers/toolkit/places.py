@@ -121,7 +121,7 @@ class CallPlace:
     id: Steps | None
     name: Steps | None
     end: Steps | None
-    arguments: Steps | None
+    arguments: Sequence[Steps]
     is_whole: bool
     field: str
 
@@ -129,19 +129,18 @@ class CallPlace:
 def call_places(spec: Spec) -> Sequence[CallPlace]:
     """Return where a description has calls; none if it does not say which they are."""
     told: dict[Steps, dict[str, Steps]] = {}
-    texts: dict[Steps, tuple[Steps | None, Leaf | None]] = {}
+    texts: dict[Steps, list[tuple[Steps, Leaf]]] = {}
     known = {CALL_INDEX: "index", CALL_ID: "id", CALL_NAME: "name", CALL_END: "end"}
     for steps, each in leaves(spec):
         around, within = _parted(steps)
         if each in known:
             told.setdefault(around, {})[known[each]] = within
         elif each.channel == "tool_args":
-            texts.setdefault(around, (within, each))
-    field = next((leaf.field for _, leaf in texts.values() if leaf), "arguments")
+            texts.setdefault(around, []).append((within, each))
+    field = next((leaf.field for each in texts.values() for _, leaf in each), "arguments")
     found = []
     for around in {**told, **texts} if told else ():
-        of = told.get(around, {}).get
-        own, leaf = texts.get(around, (None, None))
+        of, own = told.get(around, {}).get, texts.get(around, ())
         found.append(
             CallPlace(
                 around,
@@ -149,9 +148,9 @@ def call_places(spec: Spec) -> Sequence[CallPlace]:
                 id=of("id"),
                 name=of("name"),
                 end=of("end"),
-                arguments=own,
-                is_whole=leaf is not None and leaf.kind == "whole",
-                field=leaf.field if leaf else field,
+                arguments=[steps for steps, _ in own],
+                is_whole=any(leaf.kind == "whole" for _, leaf in own),
+                field=own[0][1].field if own else field,
             )
         )
     return found
@@ -167,10 +166,13 @@ def _parted(steps: Steps) -> tuple[Steps, Steps]:
 
 def said_of(call: Any, place: CallPlace) -> Mapping[str, Any]:
     """Return what the object of a call says: its index, id, name, and its arguments."""
-    names = ("index", "id", "name", "end", "arguments")
-    steps: Sequence[Steps | None] = (place.index, place.id, place.name, place.end, place.arguments)
-    return {
-        name: value_at(call, each)
-        for name, each in zip(names, steps, strict=True)
-        if each is not None
+    roles = {"index": place.index, "id": place.id, "name": place.name, "end": place.end}
+    said = {role: value_at(call, steps) for role, steps in roles.items() if steps is not None}
+    return said | {
+        "arguments": next((value_at(call, each) for each in arguments_in(call, place)), None)
     }
+
+
+def arguments_in(call: Any, place: CallPlace) -> list[Steps]:
+    """Return the steps to the arguments that a call has."""
+    return [each for each in place.arguments if value_at(call, each) is not None]
