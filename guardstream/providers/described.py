@@ -20,6 +20,7 @@ from collections.abc import Collection, Hashable, Iterator, Mapping, Sequence
 from enum import Enum
 from functools import cache
 from hashlib import blake2b
+from itertools import islice
 from typing import Any, ClassVar
 from uuid import UUID
 
@@ -29,6 +30,7 @@ from guardstream.providers.adapter import Call, Piece, Reading, Released, Slot, 
 from guardstream.providers.spec import SpecAdapter
 from guardstream.providers.toolkit.fields import BYTES, fields_of, is_record, replaced
 from guardstream.providers.toolkit.files import described
+from guardstream.providers.toolkit.growing import Growing
 from guardstream.providers.toolkit.nodes import (
     ABOUT,
     BY,
@@ -96,7 +98,7 @@ class Meaning:
         self.by = at.get(BY, [])
         self.calls = call_places(spec)
         self.has_closes = CLOSES in at
-        self.has_copies = any(leaf.kind == "copy" for leaf in at)
+        self.has_copies = any(leaf.kind in ("copy", "echo", "parsed") for leaf in at)
 
 
 class DescribedFormat(SpecAdapter):
@@ -110,6 +112,7 @@ class DescribedFormat(SpecAdapter):
     signs_thinking = False
     sse_end = ""
     sse_end_name = ""
+    by_event = False
     ends_with_source = False
     leaves_out_calls = False
     reasons: ClassVar[Mapping[str, FinishReason]] = {}
@@ -127,14 +130,15 @@ class DescribedFormat(SpecAdapter):
     def __init__(self, *, unknown: Unknown = "guard") -> None:
         super().__init__(unknown=unknown)
         self._calls = Calls(self.name, self.means.calls)
-        self._runs = Runs(_TOOLS) if self.means.calls else None
+        in_turn = any(place.index is None for place in self.means.calls)
+        self._runs = Runs(_TOOLS) if in_turn else None  # else calls and texts may take turns
         self._numbers: dict[Hashable, int] = {}  # of texts, by what tells them apart
         self._open: dict[Slot, None] = {}  # the texts and calls that may go on
 
     def read(self, chunk: Any) -> Reading:
         """Find the text in `chunk`, in which calls may begin."""
         if self.means.calls and (self._alike is None or self.alike(chunk) is None):
-            self._calls.read(fields_of(chunk), self._choice)
+            self._calls.read(fields_of(chunk), self._choice, self._mark)
         return super().read(chunk)
 
     def slot(self, leaf: Leaf, event: Mapping[str, Any], path: Path) -> Slot:
@@ -166,17 +170,18 @@ class DescribedFormat(SpecAdapter):
         return path[0] if listed and path else 0
 
     def _mark(self, event: Any, path: Path) -> Any:
-        """Return the value that tells a text apart, given the text's positions in lists."""
+        """Return the value that tells a text apart, given the text's positions in lists; all of
+        them, if there are several."""
+        found: list[Any] = []
         for steps in self.means.by:
-            for at, value in values_at(event, steps):
-                if at == path[: len(at)]:
-                    return value
-        return None
+            values = (value for at, value in values_at(event, steps) if at == path[: len(at)])
+            found += (value for value in islice(values, 1) if value not in found)
+        return found[0] if len(found) == 1 else tuple(found) if found else None
 
     def meaning(self, chunk: Any, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:
         read = self._read(chunk, event)
         choices = (0,) if self.means.choice is None else sorted({p.slot.choice for p in pieces})
-        if self._runs is None and read.kinds <= _PLAIN:  # the common case
+        if not self.means.calls and read.kinds <= _PLAIN:  # the common case
             return Reading(pieces, choices)
         calls = self._calls
         complete: list[Slot] = []
@@ -319,9 +324,11 @@ class DescribedFormat(SpecAdapter):
             return []
         word = self.words.get(reason, self.words.get("", reason))
         event = fields_of(chunk)
-        steps = next((each for each in self.means.ends if _leads(event, each)), None)
+        own = (each for each in self.means.ends if _leads(event, each) and not _kind_at(each))
+        steps = next(own, None)
         if steps is not None:
-            return [self._ended(self.without_others(self._quiet(chunk), choice), steps, word)]
+            silent = rebuilt(self.silent(chunk), self._silent_about(chunk))
+            return [self._ended(self.without_others(silent, choice), steps, word)]
         if not isinstance(chunk, dict):  # the class of such an event is not known
             return []
         # of several such events, the one that names most of what this one has
@@ -340,7 +347,8 @@ class DescribedFormat(SpecAdapter):
             own, other = spec.specs.get(str(event.get(first.key))), spec.specs[first.kind]
             made[first.key] = first.kind
         shared = {name for name in _marks(own) & _marks(other) if name not in made}
-        return made | {name: value for name, value in event.items() if name in shared}
+        made |= {name: value for name, value in event.items() if name in shared}
+        return made | {"data": {}} if self.by_event else made
 
     def _ended(self, chunk: Any, steps: Steps, word: Any) -> Any:
         """Return a chunk with the format's word for why it ends, where it says that it does."""
@@ -353,15 +361,6 @@ class DescribedFormat(SpecAdapter):
         """Return the replacement of a value that spells out changed text; clients need a number in
         place of a number."""
         return 0 if isinstance(value, int) else SpecAdapter.without(value)
-
-    def _quiet(self, chunk: Any) -> Any:
-        """Return a chunk without text."""
-        updates: dict[Way, Any] = {
-            each.steps: ""
-            for each in self._read(chunk, fields_of(chunk)).found
-            if each.leaf.kind in ("delta", "copy")
-        }
-        return rebuilt(chunk, updates | self._silent_about(chunk))
 
     def _silent_about(self, chunk: Any) -> dict[Way, Any]:
         """Return the updates that remove what may not come twice: values that spell out the text of
@@ -422,20 +421,24 @@ class Calls:
         self._known: dict[Hashable, Slot] = {}  # by choice, and index or id
         self._last: dict[int, Slot] = {}  # the call that parts without an index or id belong to
         self._named: set[Slot] = set()
+        self._count = 0
         self._reused = Reused()
 
-    def read(self, event: Mapping[str, Any], choice_of: Any) -> None:
+    def read(self, event: Mapping[str, Any], choice_of: Any, mark_of: Any) -> None:
         """Take the calls of the next chunk."""
         self.begun, self.complete, self.over, self._here = {}, [], [], {}
         for place in self._places:
             for path, call in values_at(event, place.steps):
                 said = said_of(call, place)
                 if any(value not in (None, "") for value in said.values()):
-                    self._take(place, path, said, choice_of(event, path))
+                    told = {**said, "by": mark_of(event, path)}
+                    self._take(place, path, told, choice_of(event, path))
 
     def _take(self, place: CallPlace, path: Path, said: Mapping[str, Any], choice: int) -> None:
         slot = self._slot(place, said, choice)
         self._here[path] = slot.number
+        if said["by"] is not None:  # later parts may say nothing else
+            self._known[choice, "by", key_of(said["by"])] = slot
         name = said.get("name")
         if name and slot not in self._named:
             self._named.add(slot)
@@ -457,9 +460,10 @@ class Calls:
         if given is not None:
             key = choice, "id", key_of(given)
             return self._known.get(key) or self._begin(place, choice, key)
-        if name or choice not in self._last:
+        by = None if said["by"] is None else (choice, "by", key_of(said["by"]))
+        if name or (by not in self._known and choice not in self._last):
             return self._begin(place, choice, None)
-        return self._last[choice]
+        return self._known.get(by) or self._last[choice]
 
     def _begin(self, place: CallPlace, choice: int, key: Hashable) -> Slot:
         """Return the slot of a call whose later parts need not say which it is."""
@@ -470,10 +474,11 @@ class Calls:
         return self._last[choice]
 
     def _new(self, place: CallPlace, choice: int, index: Any, key: Hashable = None) -> Slot:
-        if len(self._known) == _TEXTS:
+        if self._count == _TEXTS:
             raise AdapterError(f"{self._name}: more than {_TEXTS} calls in one stream: blocked")
         taken = {slot.number for slot in self._known.values()}
-        number = index if isinstance(index, int) and index not in taken else len(self._known)
+        number = index if isinstance(index, int) and index not in taken else self._count
+        self._count += 1
         slot = Slot(choice, "tool_args", place.field, number)
         self._known[key if key is not None else slot] = slot
         return slot
@@ -511,6 +516,9 @@ def key_of(value: Any) -> tuple[str, Hashable] | None:
         return "text", value
     if value is None or isinstance(value, (int, float)):
         return "number", value if value == value else "NaN"
+    if isinstance(value, tuple):
+        keys = [key_of(each) for each in value]
+        return None if None in keys else ("several", (*keys,))
     return ("other", repr(value)) if isinstance(value, (Enum, UUID, *BYTES)) else None
 
 
@@ -577,14 +585,23 @@ def _with(value: Any, steps: Steps, new: Any) -> Any:
     return {**fields, step: inner} if isinstance(value, dict) else replaced(value, {step: inner})
 
 
+class CumulativeFormat(Growing):
+    """The adapter for a format that is described, whose events have all of the text so far."""
+
+    def __init__(self, *, unknown: Unknown = "guard") -> None:
+        super().__init__(unknown=unknown, incremental=False)
+
+
 @cache
-def described_as(name: str) -> type[DescribedFormat]:
+def described_as(name: str) -> type[SpecAdapter]:
     """Return the adapter of a format that only its file describes."""
     description = described(name)
+    spec = description.spec()
+    grows = any(leaf.kind == "grown" for _, leaf in leaves(spec))
     return type(
         "".join(word.capitalize() for word in name.split("_")),
-        (DescribedFormat,),
-        {"name": name, "spec": description.spec(), **settings_of(description.content)},
+        (CumulativeFormat if grows else DescribedFormat,),
+        {"name": name, "spec": spec, **settings_of(description.content)},
     )
 
 

@@ -595,7 +595,7 @@ def test_the_event_that_ends_a_stream_is_judged_too(name: bytes) -> None:
 def test_numbers_between_lines_of_json_hide_nothing(kind: str) -> None:
     body = b'null\n1\n{"a": "a \\u0073ecret"}\n'
     with sync_client(lambda _: echoed(kind, body), other="guard") as http:
-        assert http.get(OTHER).content == b'null\n1\n{"a":"a ######"}\n'
+        assert http.get(OTHER).content == b'null\n1\n{"a":"a "}\n{"a":"######"}\n'
 
 
 @pytest.mark.parametrize("kind", ["text/plain", "text/html", "application/octet-stream"])

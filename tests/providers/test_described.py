@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from guardstream import Guard, Policy, PolicyError
 from guardstream.providers import ADAPTERS, JSONFormat, detect
-from guardstream.providers.described import DescribedFormat
+from guardstream.providers.described import CumulativeFormat, DescribedFormat
 from guardstream.providers.toolkit import files
+from tests.support.samples.described import STREAMS, chat_ui, dify, hunyuan, langflow, onyx
 
 Event = dict[str, Any]
 
@@ -28,133 +28,7 @@ NOTHING = _guard("rules: [{id: none, words: [zebrafinch]}]")
 
 TEXTS = ("the ", "blue", "bird", " flies")
 
-
-def dify(texts: Iterator[str]) -> Iterator[Event]:
-    ids = {"task_id": "t", "message_id": "m", "conversation_id": "c"}
-    for text in texts:
-        yield {"event": "message", **ids, "answer": text, "created_at": 1}
-    usage = {"total_tokens": 3}
-    yield {"event": "message_end", **ids, "metadata": {"usage": usage}}
-
-
-def coze(texts: Iterator[str]) -> Iterator[Event]:
-    ids = {"id": "m", "conversation_id": "c", "bot_id": "b", "chat_id": "t"}
-    said = ""
-    for text in texts:
-        said += text
-        data = {**ids, "role": "assistant", "type": "answer", "content": text}
-        yield {"event": "conversation.message.delta", "data": data}
-    data = {**ids, "role": "assistant", "type": "answer", "content": said}
-    yield {"event": "conversation.message.completed", "data": data}
-    data = {"id": "t", "bot_id": "b", "status": "completed", "usage": {"token_count": 3}}
-    yield {"event": "conversation.chat.completed", "data": data}
-
-
-def ragflow(texts: Iterator[str]) -> Iterator[Event]:
-    said = ""
-    for text in texts:
-        said += text
-        yield {"code": 0, "data": {"answer": said, "reference": {}, "id": "m"}}
-    yield {"code": 0, "data": True}
-
-
-def hunyuan(texts: Iterator[str]) -> Iterator[Event]:
-    for text in texts:
-        delta = {"Role": "assistant", "Content": text}
-        yield {"Created": 1, "Id": "a", "Choices": [{"Delta": delta, "FinishReason": ""}]}
-    usage = {"TotalTokens": 3}
-    last = {"Delta": {"Content": ""}, "FinishReason": "stop"}
-    yield {"Created": 1, "Id": "a", "Usage": usage, "Choices": [last]}
-
-
-def ernie(texts: Iterator[str]) -> Iterator[Event]:
-    for number, text in enumerate(texts):
-        yield {"id": "as-1", "sentence_id": number, "is_end": False, "result": text}
-    yield {
-        "id": "as-1",
-        "sentence_id": 9,
-        "is_end": True,
-        "result": "",
-        "usage": {"total_tokens": 3},
-    }
-
-
-def anythingllm(texts: Iterator[str]) -> Iterator[Event]:
-    beside = {"uuid": "u", "error": False}
-    for text in texts:
-        yield {**beside, "type": "textResponseChunk", "textResponse": text, "close": False}
-    yield {
-        "uuid": "u",
-        "type": "finalizeResponseStream",
-        "close": True,
-        "error": False,
-        "chatId": 1,
-    }
-
-
-def flowise(texts: Iterator[str]) -> Iterator[Event]:
-    yield {"event": "agentFlowEvent", "data": "INPROGRESS"}
-    for text in texts:
-        yield {"event": "token", "data": text}
-    yield {"event": "end", "data": "[DONE]"}
-
-
-def langflow(texts: Iterator[str]) -> Iterator[Event]:
-    for text in texts:
-        yield {"event": "token", "data": {"chunk": text, "id": "m", "timestamp": "2026"}}
-    yield {"event": "end", "data": {}}
-
-
-def onyx(texts: Iterator[str]) -> Iterator[Event]:
-    yield {"user_message_id": 1, "reserved_assistant_message_id": 2}
-    yield {"ind": 0, "obj": {"type": "message_start", "id": "m", "content": ""}}
-    for text in texts:
-        yield {"ind": 0, "obj": {"type": "message_delta", "content": text}}
-    yield {"ind": 0, "obj": {"type": "section_end"}}
-    yield {"ind": 0, "obj": {"type": "stop"}}
-
-
-def chat_ui(texts: Iterator[str]) -> Iterator[Event]:
-    said = ""
-    yield {"type": "status", "status": "started"}
-    for text in texts:
-        said += text
-        yield {"type": "stream", "token": text}
-    yield {"type": "finalAnswer", "text": said, "interrupted": False}
-
-
-def langserve_log(texts: Iterator[str]) -> Iterator[Event]:
-    said = ""
-    for text in texts:
-        said += text
-        yield {"ops": [{"op": "add", "path": "/streamed_output/-", "value": text}]}
-    yield {"ops": [{"op": "replace", "path": "/final_output", "value": said}]}
-
-
-def genkit(texts: Iterator[str]) -> Iterator[Event]:
-    said = ""
-    for text in texts:
-        said += text
-        yield {"message": {"role": "model", "index": 0, "content": [{"text": text}]}}
-    whole = {"role": "model", "content": [{"text": said}]}
-    yield {"result": {"message": whole, "finishReason": "stop", "usage": {"totalTokens": 3}}}
-
-
-def bot_framework(texts: Iterator[str]) -> Iterator[Event]:
-    said = ""
-    for number, text in enumerate(texts, 1):
-        said += text
-        info = {"type": "streaminfo", "streamType": "streaming", "streamSequence": number}
-        yield {"type": "typing", "text": said, "entities": [info]}
-    info = {"type": "streaminfo", "streamType": "final"}
-    yield {"type": "message", "text": said, "entities": [info]}
-
-
-STREAMS = (
-    *(dify, coze, ragflow, hunyuan, ernie, anythingllm, flowise, langflow, onyx, chat_ui),
-    *(langserve_log, genkit, bot_framework),
-)
-CUMULATIVE = (ragflow, bot_framework)
+KINDS = (DescribedFormat, CumulativeFormat)
 
 
 @pytest.fixture(params=STREAMS, ids=lambda make: make.__name__)
@@ -211,7 +85,7 @@ def test_a_block_ends_as_the_format_does(make_: Any, last: Event) -> None:
 def test_every_described_format_is_tried() -> None:  # the others have tests of their own
     others = {"anthropic_completions", "tgi", "llama_cpp", "koboldcpp", "workers_ai", "cohere_v1"}
     others |= {"bedrock_llama", "bedrock_mistral", "bedrock_titan", "writer", "kosong", "livekit"}
-    described = {n for n, a in ADAPTERS.items() if issubclass(a, DescribedFormat)}
+    described = {n for n, a in ADAPTERS.items() if issubclass(a, KINDS)}
     assert described - others == {make.__name__ for make in STREAMS}
 
 
@@ -376,3 +250,61 @@ def test_a_format_is_like_one_that_is_described_in_one_piece() -> None:
     for base in ("nothing", "strands", "langchain"):
         with pytest.raises(PolicyError, match=f"no format like '{base}' can be described"):
             _like(base, {"say": "text"})
+
+
+def _left(source: list[Event], event: Event) -> str:
+    return json.dumps([*BLOCK.wrap_sync(source, provider=JSONFormat("mine", event=event))])
+
+
+def test_what_ends_a_blocked_stream_repeats_nothing_of_its_last_event() -> None:
+    error = {"text": "text", "error": "error", "stop": "done"}
+    out = _left([{"text": "hi "}, {"error": "the bluebird", "stop": "x"}], error)
+    assert out == json.dumps(
+        [{"text": "hi "}, {"error": "the ", "stop": None}, {"error": "", "stop": True}]
+    )
+    kinds = {
+        "$by": "type",
+        "say": {"text": "text"},
+        "end": {"type": "done", "all": "whole text.all"},
+    }
+    events = [{"type": "say", "text": "hi "}, {"type": "end", "all": "hi bluebird"}]
+    assert _left(events, kinds) == json.dumps([events[0], {"type": "end"}])
+
+
+def test_a_call_does_not_part_a_text_where_calls_have_numbers() -> None:
+    events = [
+        {"say": "blue"},
+        {"calls": [{"index": 0, "name": "f", "args": "{}"}]},
+        {"say": "bird"},
+    ]
+    stream = GUARD.wrap_sync(events, provider=JSONFormat("mine", event=CALLS))
+    list(stream)
+    assert stream.result.text == "[codename]"
+
+
+def test_blocks_tell_their_calls_apart() -> None:
+    event = {
+        "$by": "type",
+        "open": {"block": "by", "id": "call.id", "name": "call.name"},
+        "more": {"block": "by", "json": "tool_args"},
+        "say": {"text": "text"},
+    }
+    events = [
+        {"type": "open", "block": 1, "id": "a", "name": "f"},
+        {"type": "open", "block": 2, "id": "b", "name": "g"},
+        {"type": "more", "block": 1, "json": '{"x": "blue'},
+        {"type": "more", "block": 2, "json": '{"y": "so"}'},
+        {"type": "more", "block": 1, "json": 'bird"}'},
+    ]
+    stream = GUARD.wrap_sync(events, provider=JSONFormat("mine", event=event))
+    list(stream)
+    found = [(call.name, call.arguments) for call in stream.result.tool_calls]
+    assert found == [("f", '{"x": "[codename]"}'), ("g", '{"y": "so"}')]
+
+
+def test_an_echo_is_what_was_said_last() -> None:
+    event = {"text": "text", "again": "echo text"}
+    events = [{"text": "the bluebird", "again": "the bluebird"}, {"text": " so", "again": " so"}]
+    mine = JSONFormat("mine", event=event)
+    assert [*NOTHING.wrap_sync(events, provider=mine)] == events
+    assert "blue" not in json.dumps([*GUARD.wrap_sync(events, provider=mine)])

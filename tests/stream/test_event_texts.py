@@ -268,3 +268,13 @@ def test_drop_leaves_out_what_no_format_names() -> None:
 @pytest.mark.parametrize("setting", ["guard", "hold", "drop", "refuse", "pass"])
 def test_a_policy_may_say_so(setting: str) -> None:
     assert Policy.parse(f"unknown: {setting}").unknown == setting
+
+
+def test_nothing_of_a_blocked_match_is_left_of_a_text_that_grows() -> None:
+    block = Guard(Policy.parse("rules: [{id: w, words: [bluebird], action: block}]"))
+    for grown in (
+        ["my own", "my own bluebird", "my own bluebird is"],
+        ["a bluebird", "a bluebird so"],
+    ):
+        out = str([*block.wrap_sync([{"say": each} for each in grown])])
+        assert "bluebird" not in out

@@ -61,10 +61,10 @@ def test_a_value_comes_back_in_every_format(name: str, make: Make) -> None:
             list(plain)
         with GUARD.wrap_sync(make(pieces), vault=here, provider=_named(name)) as stream:
             out = list(stream)
-        assert stream.result.text == plain.result.text
         if name in STAYS:
             assert "".join(each["some"] for each in out) == "".join(pieces)
             continue
+        assert stream.result.text == plain.result.text
         assert meant[0] in (stream.result.text or beside(out))
         assert mark not in told(out)
 

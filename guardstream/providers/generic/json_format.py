@@ -90,6 +90,8 @@ class JSONFormat(DescribedFormat):
             raise ValueError(f"format {name!r}: {both}= and event= both say what events hold")
         else:
             spec = read_event(name, event, define or {})
+            if any(leaf.kind == "grown" for _, leaf in leaves_of(spec)):
+                raise ValueError(f"format {name!r}: a text that grows has the role 'text'")
             if not any(leaf[:2] == ("delta", "text") for _, leaf in leaves_of(spec)):
                 raise ValueError(f"format {name!r}: no field of its events has the role 'text'")
         self._described = names_in(spec)

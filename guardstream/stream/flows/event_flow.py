@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
-from guardstream.events import FinishReason
+from guardstream.events import FinishReason, Text
 from guardstream.providers.adapter import Adapter, Piece, Reading, Slot
 from guardstream.stream.flows.event_texts import (
     MAX_IDLE,
@@ -170,9 +170,10 @@ class EventFlow(PieceFlow[C]):
     def _judged(self, slot: Slot, text: str) -> str:
         """Return what becomes of a piece of a text, which is judged alone, too: clients see what is
         in one event, whatever comes before and after it."""
-        if self.ended is not None:
-            return text
-        return self._apply_events_at(slot.field, slot, self._check(text))
+        events = self._check(text)
+        if self.ended is not None:  # by what comes after it; of a match in it nothing goes out
+            return "".join(each.text for each in events if isinstance(each, Text))
+        return self._apply_events_at(slot.field, slot, events)
 
     def _forget_rows(self, slots: Collection[Slot]) -> None:
         """Forget texts that nothing continues."""

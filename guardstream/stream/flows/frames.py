@@ -282,8 +282,15 @@ class FrameFlow:
 
     def _ordered(self, frame: Frame) -> list[Sent[bytes]]:
         """Guard a frame; return what goes out now, including events that waited for text."""
+        chunks = self._chunks
+        is_other = frame.form in _TEXTS and frame.value not in (None, "") and not frame.done
+        early: list[Sent[bytes]] = []
+        if is_other and chunks is not None and chunks.awaits_event:
+            early = self._written(chunks.release_events(), self._last)
+            if self.ended is not None:
+                return early
         before, self._last = self._last, frame
-        sent = self._route(frame)
+        sent = [*early, *self._route(frame)]
         if self._is_separate_event(frame) and self._chunks is None:
             self._last = before  # held text goes out before it
         elif self._waiting and self.ended is None:

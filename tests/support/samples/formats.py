@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from itertools import accumulate
 from typing import Any
 
@@ -18,6 +18,7 @@ from tests.support.samples import agent_sessions as agent_sessions_samples
 from tests.support.samples import agents as agents_samples
 from tests.support.samples import bedrock_agents as bedrock_agents_samples
 from tests.support.samples import bedrock_invoke as bedrock_invoke_samples
+from tests.support.samples import described as described_samples
 from tests.support.samples import frameworks as frameworks_samples
 from tests.support.samples import json_rpc as json_rpc_samples
 from tests.support.samples import kosong as kosong_samples
@@ -124,8 +125,13 @@ def _mistral(pieces: Sequence[str]) -> Sequence[Any]:
     return mistral_samples.objects(*told, chunks.chunk(finish="stop"))
 
 
+def _described(make: Callable[[Sequence[str]], Iterable[Any]]) -> Make:
+    return lambda pieces: [*make(pieces)]
+
+
 FORMATS: dict[str, Make] = {
     **templates(),
+    **{make.__name__: _described(make) for make in described_samples.STREAMS},
     "openai_chat_events": _chat_events,
     "openai_live": lambda pieces: openai_live_samples.session(openai_live_samples.said(pieces)),
     "bedrock_agent": bedrock_agents_samples.parts,
