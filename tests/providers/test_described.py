@@ -197,9 +197,11 @@ def test_choices_are_told_apart_by_their_numbers() -> None:
     ("event", "message"),
     [
         ({"a": "txt"}, "event.a: unknown role 'txt', did you mean 'text'?"),
-        ({"a": "mark"}, "no field of its events has the role 'text'"),
+        ({"a": "mark"}, "no field of its events has a role of text"),
         ({"a": ["text", "text"]}, r"event.a: needs a role, an object, or a list with one item"),
-        ({"a": "$b"}, "event.a: nothing is defined as 'b'"),
+        ({"a": "$b"}, "event.a: nothing is defined as 'b'$"),
+        ({"a": "copy"}, "event.a: 'copy' needs the text that it is a kind of: 'copy text'"),
+        ({"a": {"id": None}}, "event.a.id: needs a role, .* quote names with a comma in braces"),
         ({"a": "cpy $b"}, "event.a: unknown kind 'cpy', did you mean 'copy'?"),
         ({"a": {"$tre": "text"}}, r"event.a: unknown '\$tre', did you mean '\$tree'?"),
     ],
@@ -247,7 +249,9 @@ def test_a_format_is_like_another_one_with_changes() -> None:
 
 
 def test_a_format_is_like_one_that_is_described_in_one_piece() -> None:
-    for base in ("nothing", "strands", "langchain"):
+    with pytest.raises(PolicyError, match="no format 'opena_chat', did you mean 'openai_chat'"):
+        _like("opena_chat", {"say": "text"})
+    for base in ("strands", "langchain"):
         with pytest.raises(PolicyError, match=f"no format like '{base}' can be described"):
             _like(base, {"say": "text"})
 

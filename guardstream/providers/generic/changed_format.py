@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from guardstream.events import FinishReason
+from guardstream.hints import hint
 from guardstream.providers import ADAPTERS
 from guardstream.providers.adapter import Unknown
 from guardstream.providers.described import settings_of
@@ -50,9 +51,11 @@ def like(
     The other arguments are those of a JSONFormat. ValueError for an unknown format, one whose
     events are not described in one piece, and a description that cannot be read.
     """
-    adapter = ADAPTERS.get(base)
+    if base not in ADAPTERS:
+        raise ValueError(f"format {name!r}: no format {base!r}, {hint(base, ADAPTERS)}")
+    adapter = ADAPTERS[base]
     plain = isinstance(adapter, type) and issubclass(adapter, SpecAdapter)
-    if adapter is None or not plain or issubclass(adapter, VariedSpecAdapter):
+    if not plain or issubclass(adapter, VariedSpecAdapter):
         raise ValueError(f"format {name!r}: no format like {base!r} can be described")
     spec = merged(adapter.spec, read_event(name, event or {}, define or {}))
     given = {"reasons": reasons, "words": words, "end": end}

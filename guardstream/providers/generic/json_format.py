@@ -92,8 +92,8 @@ class JSONFormat(DescribedFormat):
             spec = read_event(name, event, define or {})
             if any(leaf.kind == "grown" for _, leaf in leaves_of(spec)):
                 raise ValueError(f"format {name!r}: a text that grows has the role 'text'")
-            if not any(leaf[:2] == ("delta", "text") for _, leaf in leaves_of(spec)):
-                raise ValueError(f"format {name!r}: no field of its events has the role 'text'")
+            if not any(leaf.kind == "delta" for _, leaf in leaves_of(spec)):
+                raise ValueError(f"format {name!r}: no field of its events has a role of text")
         self._described = names_in(spec)
         self.spec = _with_marks(spec, self.marks)  # type: ignore[misc]
         self.means = Meaning(self.spec)  # type: ignore[misc]

@@ -126,7 +126,8 @@ class Notation:
         """Return the spec of a definition, the same one each time."""
         if name not in self._known:
             if name not in self._define:
-                raise ValueError(f"nothing is defined as {name!r}, {hint(name, self._define)}")
+                told = f", {hint(name, self._define)}" if self._define else ""
+                raise ValueError(f"nothing is defined as {name!r}{told}")
             said = self._define[name]
             if isinstance(said, dict) and all(key[0] != "$" or key == "$with" for key in said):
                 spec: dict[str, Any] = {}
@@ -148,7 +149,10 @@ class Notation:
         if isinstance(said, list) and len(said) == 1:
             return [self.spec(said[0], f"{place}[*]")]
         if not isinstance(said, dict):
-            raise ValueError(f"{place}: needs a role, an object, or a list with one item")
+            quoted = (
+                ": quote names with a comma in braces, {'id, host': mark}" if said is None else ""
+            )
+            raise ValueError(f"{place}: needs a role, an object, or a list with one item{quoted}")
         return self._object(said, place)
 
     def _reference(self, said: str, place: str) -> Spec:
@@ -279,6 +283,8 @@ def _role(said: str, place: str) -> Spec:
         if not isinstance(leaf, Leaf):
             raise ValueError(f"{place}: {rest!r} is no role of a text")
         return Tree(leaf) if first == "tree" else Arguments(leaf)
+    if said in _KINDS and said not in _CHANNELS:
+        raise ValueError(f"{place}: {said!r} needs the text that it is a kind of: '{said} text'")
     kind, text = (first, rest) if rest else ("delta", first)
     channel, _, field = text.partition(".")
     if kind not in _KINDS or channel not in _CHANNELS:
