@@ -312,3 +312,10 @@ def test_an_echo_is_what_was_said_last() -> None:
     mine = JSONFormat("mine", event=event)
     assert [*NOTHING.wrap_sync(events, provider=mine)] == events
     assert "blue" not in json.dumps([*GUARD.wrap_sync(events, provider=mine)])
+
+
+def test_what_ends_an_answer_may_be_an_object() -> None:
+    mine = JSONFormat("mine", event={"text": "text", "end": "done"})
+    stream = GUARD.wrap_sync([{"text": "so"}, {"end": {"of": ["it"]}}], provider=mine)
+    assert len(list(stream)) == 2
+    assert stream.result.finish == "stop"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from typing import Any, cast
 
 from guardstream.events import FinishReason
@@ -70,7 +70,7 @@ def reason_of(told: Any, own: Mapping[Any, FinishReason] = NONE) -> FinishReason
     """Return the finish reason for what a source says, by its format's `own` words first; what
     nobody knows is a stop, and kept with it if it is a word."""
     word = as_text(told)
-    known = own.get(told) or known_reason(word)
+    known = own.get(told if isinstance(told, Hashable) else word) or known_reason(word)
     if known is not None or _plain(word) in _STOPPED or not _WORD.fullmatch(word):
         return known or "stop"
     return cast("FinishReason", Told(word))
