@@ -21,8 +21,8 @@ from tests.support import optional
 EMPTY = Guard(Policy.parse("version: 1"))
 
 
-OLD = pytest.mark.filterwarnings("ignore::pydantic.PydanticDeprecatedSince20")
-"""LiteLLM's classes still have what Pydantic will drop."""
+OLD = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::UserWarning")
+"""LiteLLM's classes still have what Pydantic will drop, and what it warns of where they are made."""
 
 
 def _read() -> Iterator[Any]:
