@@ -22,7 +22,7 @@ EMPTY = Guard(Policy.parse("version: 1"))
 
 
 OLD = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::UserWarning")
-"""LiteLLM's classes still have what Pydantic will drop, and what it warns of where they are made."""
+"""LiteLLM's classes still have what Pydantic will drop, and what it warns of."""
 
 
 def _read() -> Iterator[Any]:
