@@ -28,8 +28,8 @@ from guardstream.errors import AdapterError
 from guardstream.events import FinishReason
 from guardstream.providers.adapter import Call, Piece, Reading, Released, Slot, Unknown
 from guardstream.providers.spec import SpecAdapter
-from guardstream.providers.toolkit.fields import BYTES, fields_of, is_record, replaced
-from guardstream.providers.toolkit.files import described
+from guardstream.providers.toolkit.fields import BYTES, fields_of, replaced
+from guardstream.providers.toolkit.files import class_name, described
 from guardstream.providers.toolkit.growing import Growing
 from guardstream.providers.toolkit.nodes import (
     ABOUT,
@@ -56,6 +56,7 @@ from guardstream.providers.toolkit.places import (
     value_at,
     values_at,
     ways_to,
+    with_value,
 )
 from guardstream.providers.toolkit.reasons import reason_of
 from guardstream.providers.toolkit.reused import Reused
@@ -314,7 +315,7 @@ class DescribedFormat(SpecAdapter):
         silent = rebuilt(self.silent(chunk), self._silent_about(chunk))
         like = silent if _leads(event, steps) else self._beside(event, steps)
         can_be_made = isinstance(chunk, dict) or (_leads(event, steps) and _is_there(like, steps))
-        return [_with(like, steps, text)] if can_be_made else ()
+        return [with_value(like, steps, text)] if can_be_made else ()
 
     def end(
         self, chunk: Any, choice: int, reason: FinishReason, released: Released
@@ -333,7 +334,7 @@ class DescribedFormat(SpecAdapter):
             return []
         # of several such events, the one that names most of what this one has
         steps = max(self.means.ends, key=lambda each: len(self._beside(event, each)))
-        made = _with(self._beside(event, steps), steps, _kind_at(steps) or word)
+        made = with_value(self._beside(event, steps), steps, _kind_at(steps) or word)
         return [made if _kind_at(steps) else self._ended(made, steps, word)]
 
     def _beside(self, event: Mapping[str, Any], steps: Steps) -> dict[str, Any]:
@@ -353,8 +354,8 @@ class DescribedFormat(SpecAdapter):
     def _ended(self, chunk: Any, steps: Steps, word: Any) -> Any:
         """Return a chunk with the format's word for why it ends, where it says that it does."""
         if self.means.reason is None:
-            return _with(chunk, steps, word)
-        return _with(_with(chunk, steps, True), self.means.reason, word)
+            return with_value(chunk, steps, word)
+        return with_value(with_value(chunk, steps, True), self.means.reason, word)
 
     @staticmethod
     def without(value: Any) -> Any:
@@ -380,11 +381,7 @@ class DescribedFormat(SpecAdapter):
 
     def accepts(self, chunk: object) -> bool:
         """Return whether `chunk` has text, or the end, where this format has it."""
-        if not isinstance(chunk, dict) and not is_record(chunk):
-            return False
-        found = self._read(chunk, fields_of(chunk)).found
-        self._last = None
-        return any(each.leaf.kind in ("delta", "end") for each in found)
+        return self._has_text_or_end(chunk)
 
     def without_others(self, chunk: Any, choice: int) -> Any:
         """Return a chunk without the choices that say that they are others."""
@@ -524,7 +521,7 @@ def key_of(value: Any) -> tuple[str, Hashable] | None:
 
 def _bare_call(call: Any, place: CallPlace, text: str) -> Any:
     """Return a call with only `text`, without its name, which would begin another one."""
-    made = _with(call, (arguments_in(call, place) or place.arguments)[0], text)
+    made = with_value(call, (arguments_in(call, place) or place.arguments)[0], text)
     return made if place.name is None else _without(made, place.name)
 
 
@@ -575,16 +572,6 @@ def _leads(event: Mapping[str, Any], steps: Steps) -> bool:
     return True
 
 
-def _with(value: Any, steps: Steps, new: Any) -> Any:
-    """Return a copy of `value` with `new` at the end of some steps, in each item of lists."""
-    step, *rest = (each for each in steps if not isinstance(each, Only))
-    if step is None:
-        return [_with(item, tuple(rest), new) if rest else new for item in value or [{}]]
-    fields = fields_of(value)
-    inner = _with(fields.get(step) or {}, tuple(rest), new) if rest else new
-    return {**fields, step: inner} if isinstance(value, dict) else replaced(value, {step: inner})
-
-
 class CumulativeFormat(Growing):
     """The adapter for a format that is described, whose events have all of the text so far."""
 
@@ -599,7 +586,7 @@ def described_as(name: str) -> type[SpecAdapter]:
     spec = description.spec()
     grows = any(leaf.kind == "grown" for _, leaf in leaves(spec))
     return type(
-        "".join(word.capitalize() for word in name.split("_")),
+        class_name(name),
         (CumulativeFormat if grows else DescribedFormat,),
         {"name": name, "spec": spec, **settings_of(description.content)},
     )

@@ -35,6 +35,7 @@ from guardstream.providers.toolkit.fields import (
     KINDS,
     LISTS,
     fields_of,
+    is_record,
     same_or,
 )
 from guardstream.providers.toolkit.nodes import (
@@ -337,6 +338,14 @@ class SpecAdapter:
     def forget(self) -> None:
         """Drop the last chunk."""
         self._last = self._alike = self._compared_last = None
+
+    def _has_text_or_end(self, chunk: object) -> bool:
+        """Return whether `chunk` has text, or the end, where the description has it."""
+        if not isinstance(chunk, dict) and not is_record(chunk):
+            return False
+        found = self._read(chunk, fields_of(chunk)).found
+        self._last = None
+        return any(each.leaf.kind in ("delta", "end") for each in found)
 
     def silent(self, chunk: Any) -> Any:
         """Return `chunk` without any text, as a model for other chunks."""

@@ -14,8 +14,7 @@ from guardstream.providers.adapter import Call, Piece, Reading, Slot
 from guardstream.providers.answers.whole import Body
 from guardstream.providers.described import settings_of
 from guardstream.providers.spec import Leaf, Path
-from guardstream.providers.toolkit.fields import fields_of
-from guardstream.providers.toolkit.files import described
+from guardstream.providers.toolkit.files import class_name, described
 from guardstream.providers.toolkit.nodes import END, USAGE
 from guardstream.providers.toolkit.places import (
     CallPlace,
@@ -25,6 +24,7 @@ from guardstream.providers.toolkit.places import (
     said_of,
     value_at,
     values_at,
+    with_value,
 )
 from guardstream.providers.toolkit.reasons import reason_of
 
@@ -83,25 +83,16 @@ class DescribedBody(Body):
             zip(self._in(body), self._in(source), strict=True)
         ):
             said = (value_at(choice, self.text) or "") + self.messages.get(place, "")
-            told = _with(choice, self.text, said)
+            told = with_value(choice, self.text, said)
             reason = self.new_reason(place)
             word = value_at(before, self.done) if reason is None else self.words.get(reason, reason)
-            made.append(told if word is None else _with(told, self.done, word))
-        result: dict[str, Any] = _with(body, self.choices, made) if self.choices else made[0]
+            made.append(told if word is None else with_value(told, self.done, word))
+        result: dict[str, Any] = with_value(body, self.choices, made) if self.choices else made[0]
         return result
 
     def _in(self, event: Mapping[str, Any]) -> Sequence[Any]:
         """Return the choices of an answer."""
         return value_at(event, self.choices) or () if self.choices else (event,)
-
-
-def _with(value: Any, steps: Steps, new: Any) -> Any:
-    """Return a copy of an object with `new` at the end of some steps."""
-    if not steps:
-        return new
-    step, *rest = steps
-    fields = fields_of(value)
-    return {**fields, str(step): _with(fields.get(step) or {}, tuple(rest), new)}  # type: ignore[arg-type]
 
 
 @cache
@@ -110,7 +101,7 @@ def body_of(name: str) -> type[DescribedBody]:
     description = described(name)
     settings = settings_of(description.content)
     return type(
-        "".join(word.capitalize() for word in name.split("_")) + "Body",
+        class_name(name) + "Body",
         (DescribedBody,),
         {
             "name": name,

@@ -12,7 +12,7 @@ from guardstream.providers.adapter import Unknown
 from guardstream.providers.described import settings_of
 from guardstream.providers.generic.json_format import names_in, read_event
 from guardstream.providers.spec import SpecAdapter, VariedSpecAdapter
-from guardstream.providers.toolkit.fields import fields_of, is_record
+from guardstream.providers.toolkit.files import class_name
 from guardstream.providers.toolkit.nodes import Each, Either, OneOf, Spec
 
 
@@ -27,11 +27,7 @@ class ChangedFormat(SpecAdapter):
 
     def accepts(self, chunk: object) -> bool:
         """Return whether `chunk` has text, or the end, where this format has it."""
-        if not isinstance(chunk, dict) and not is_record(chunk):
-            return False
-        found = self._read(chunk, fields_of(chunk)).found
-        self._last = None
-        return any(each.leaf.kind in ("delta", "end") for each in found)
+        return self._has_text_or_end(chunk)
 
 
 def like(
@@ -63,7 +59,7 @@ def like(
     own = {"reasons", "words"} & {key for key, value in given.items() if value}
     own |= {"sse_end", "sse_end_name"} if end else set()
     made = type(
-        "".join(word.capitalize() for word in name.split("_")),
+        class_name(name),
         (ChangedFormat, adapter),
         {
             "name": name,

@@ -55,6 +55,11 @@ def names() -> list[str]:
     return sorted(path.stem for path in FOLDER.glob("*.yaml"))
 
 
+def class_name(name: str) -> str:
+    """Return the name of the class of a format's adapter."""
+    return "".join(word.capitalize() for word in name.split("_"))
+
+
 def parsed(name: str) -> dict[str, Any]:
     """Return the content of a format's file in YAML. ValueError for an unknown name."""
     import yaml

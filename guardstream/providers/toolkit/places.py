@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple, TypeAlias
 
 from guardstream.providers.toolkit import paths
-from guardstream.providers.toolkit.fields import fields_of
+from guardstream.providers.toolkit.fields import fields_of, replaced
 from guardstream.providers.toolkit.nodes import (
     CALL_END,
     CALL_ID,
@@ -109,11 +109,22 @@ def value_at(value: Any, steps: Steps) -> Any:
     return next((found for _, found in values_at(value, steps)), None)
 
 
+def with_value(value: Any, steps: Steps, new: Any) -> Any:
+    """Return a copy of `value` with `new` at the end of some steps, in each item of lists."""
+    step, *rest = (each for each in steps if not isinstance(each, Only))
+    if step is None:
+        return [with_value(item, tuple(rest), new) if rest else new for item in value or [{}]]
+    fields = fields_of(value)
+    inner = with_value(fields.get(step) or {}, tuple(rest), new) if rest else new
+    return {**fields, step: inner} if isinstance(value, dict) else replaced(value, {step: inner})
+
+
 @dataclass(frozen=True, slots=True)
 class CallPlace:
     """Where calls are: the steps to the object of one, and in it those to what it says of itself.
 
-    `arguments` are those that come whole, so that one without them has none.
+    `arguments` are the steps to all fields that may have them; `is_whole` if they come in one
+    piece.
     """
 
     steps: Steps
