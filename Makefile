@@ -21,7 +21,7 @@ WARNINGS_ray := -W ignore::ResourceWarning -W ignore::pytest.PytestUnraisableExc
 TESTS_ray := tests/scale/ray
 NEEDS_ray := .[ray]
 # Kosong fits none of the newer clients of OpenAI, and needs Python 3.12: else its tests take its parts' short form.
-TESTS_kosong := tests/providers/test_kosong.py tests/integrations/test_kosong.py
+TESTS_kosong := tests/formats/test_kosong.py tests/integrations/test_kosong.py
 NEEDS_kosong := . kosong
 # LiteLLM's proxy fixes the versions of many packages.
 TESTS_litellm := tests/sdks/test_litellm_proxy.py

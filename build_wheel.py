@@ -23,7 +23,7 @@ SOURCE = "guardstream/scan/native/module.c"
 MODULE = "guardstream.scan._native"
 
 
-FORMATS = "guardstream/providers/formats.jsonl"
+FORMATS = "guardstream/formats/formats.jsonl"
 
 
 class WheelBuildHook(BuildHookInterface):  # type: ignore[type-arg]

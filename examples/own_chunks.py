@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from guardstream import Guard
-from guardstream.providers import JSONFormat
+from guardstream.formats import JSONFormat
 
 KIT = JSONFormat("kit", text="$.delta", done="$.is_done", harmless="$.finish_reason")
 

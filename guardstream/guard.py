@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar, Unpack, cast, overload
 
 from guardstream.errors import PolicyError, StageError
 from guardstream.forks import kept_across_forks
+from guardstream.formats import Adapter
+from guardstream.formats.adapter import Unknown
 from guardstream.hints import check_known
-from guardstream.providers import Adapter
-from guardstream.providers.adapter import Unknown
 from guardstream.stages.custom import CustomStage, StagePlan, planned
 from guardstream.stages.halves import well_formed
 from guardstream.stages.pipeline import Session
@@ -743,7 +743,7 @@ class Guard:
         stages = self.pipelines(policy, vault)
         passing = policy.unknown if unknown is None else unknown
         if unknown is not None:
-            from guardstream.providers.toolkit.unknown import check_unknown
+            from guardstream.formats.toolkit.unknown import check_unknown
 
             check_unknown(unknown)
         named_by: NamedBy = "caller" if media is None else "endpoint"

@@ -16,10 +16,10 @@ from typing import Any, TypeVar
 
 from guardstream.errors import StageError
 from guardstream.events import Event, Finding, FinishReason, Text, joined, text_of
+from guardstream.formats import Adapter
+from guardstream.formats.adapter import Piece, Reading, Slot
 from guardstream.guard import Guard
 from guardstream.policy import Policy
-from guardstream.providers import Adapter
-from guardstream.providers.adapter import Piece, Reading, Slot
 from guardstream.stages.custom import Checked, CustomStage
 from guardstream.stages.pipeline import Pipeline
 

@@ -15,9 +15,9 @@ def paths(*names: str) -> list[str]:
 
 
 def test_a_change_of_an_adapter_runs_nothing_below_it() -> None:
-    chosen = paths("guardstream/providers/spec.py")
+    chosen = paths("guardstream/formats/spec.py")
     assert not {"tests/scan", "tests/framing", "tests/jsonstream", "tests/stages"} & {*chosen}
-    assert {"tests/providers", "tests/stream", "tests/serve", "tests/sdks"} <= {*chosen}
+    assert {"tests/formats", "tests/stream", "tests/serve", "tests/sdks"} <= {*chosen}
 
 
 def test_what_belongs_to_no_layer_always_runs() -> None:
@@ -37,8 +37,8 @@ def test_what_all_depends_on_runs_all(name: str) -> None:
 
 
 def test_a_helper_of_a_layer_runs_that_layer() -> None:
-    assert "tests/providers" in paths("tests/providers/changes.py")
-    assert "tests/scan" not in paths("tests/providers/changes.py")
+    assert "tests/formats" in paths("tests/formats/changes.py")
+    assert "tests/scan" not in paths("tests/formats/changes.py")
 
 
 def test_each_member_of_a_layer_is_in_the_package() -> None:

@@ -30,7 +30,7 @@ from guardstream.http import GuardTransport, WireGuard, guard_body
 from guardstream.resilience import retrying
 from guardstream.stream.protocol import StreamOutcome
 from guardstream.stream.state import StreamState
-from tests.providers.chunks import chunk
+from tests.formats.chunks import chunk
 from tests.support.chunking import every_split, joined, one_by_one, random_split
 from tests.support.sources import Source, agen, broken_guard, guard
 

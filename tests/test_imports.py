@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from guardstream.providers import ADAPTERS
+from guardstream.formats import ADAPTERS
 
 HEAVY = frozenset(
     {"aiohttp", "anyio", "asyncio", "httpx", "ijson", "importlib.metadata", "jsonschema_rs"}
@@ -48,7 +48,7 @@ def test_the_package_itself_loads_nothing() -> None:
     [
         "from guardstream import Guard",
         "from guardstream import SyncGuardedStream, Deadlines, Part, Result",
-        "from guardstream.providers import detect, named",
+        "from guardstream.formats import detect, named",
         "from guardstream.resilience import retry_after, worth_retrying",
         "import guardstream.sse",
     ],
@@ -81,13 +81,13 @@ def test_a_guard_loads_neither_a_command_line_nor_an_event_loop() -> None:
 def test_a_stream_loads_the_format_that_it_names() -> None:
     code = f"{MADE}\nlist(guard.wrap_sync([{CHUNK}], provider='openai_chat'))"
     formats = {type_.__module__ for name, type_ in ADAPTERS.items() if name != "text"}
-    assert ours(code) & formats == {"guardstream.providers.openai.chat"}
+    assert ours(code) & formats == {"guardstream.formats.openai.chat"}
 
 
 def test_the_package_lists_and_gives_all_its_names() -> None:
     code = """
-import guardstream, guardstream.policy, guardstream.providers, guardstream.resilience
-for module in (guardstream, guardstream.policy, guardstream.providers, guardstream.resilience):
+import guardstream, guardstream.policy, guardstream.formats, guardstream.resilience
+for module in (guardstream, guardstream.policy, guardstream.formats, guardstream.resilience):
     assert set(module.__all__) <= set(dir(module)), module
     for name in module.__all__:
         assert getattr(module, name) is vars(module)[name], name

@@ -25,10 +25,10 @@ from guardstream import (
 )
 from guardstream.bulk import Job
 from guardstream.consumers import Coalesce, FileSink, Tee, record, write_to
+from guardstream.formats import JSONFormat
 from guardstream.gate import gate
 from guardstream.http import GuardTransport, SyncGuardTransport
 from guardstream.observability import AuditLog
-from guardstream.providers import JSONFormat
 from guardstream.resilience import Limiter, Retry, retrying
 from guardstream.serve import GuardMiddleware, MemoryReplay
 from guardstream.serve.proxy import ProxySettings, application

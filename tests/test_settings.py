@@ -249,7 +249,7 @@ SETTINGS: Mapping[str, Mapping[str, str]] = {
     "guardstream.vault.MemoryStore": VAULTS,
     "guardstream.vault.RedisStore": VAULTS,
     "guardstream.vault.SQLiteStore": VAULTS,
-    "guardstream.providers.JSONFormat": {
+    "guardstream.formats.JSONFormat": {
         **{
             name: f"formats.*.{name}"
             for name in (

@@ -13,10 +13,10 @@ from typing import Any
 import pytest
 
 from guardstream import Event, Finding, Finish, Policy, Text
-from guardstream.providers import JSONFormat, OpenAIChat
+from guardstream.formats import JSONFormat, OpenAIChat
 from guardstream.stages.custom import CustomStage
 from guardstream.testing import Case, check_adapter, check_policy, check_stage, splits
-from tests.providers.chunks import call, chunk, model, whole
+from tests.formats.chunks import call, chunk, model, whole
 
 TEXTS = ["some text", "a", ""]
 
@@ -308,7 +308,7 @@ PLUGINS = [("asyncio", "anyio", 1), ("anyio", "asyncio", 2)]
 CHECKS = """
 import pytest
 from guardstream import Guard, Policy, Text
-from guardstream.providers import OpenAIChat
+from guardstream.formats import OpenAIChat
 from guardstream.testing import Case, check_adapter, check_policy, check_stage, splits
 
 

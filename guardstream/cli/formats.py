@@ -8,12 +8,12 @@ from typing import Any
 
 from guardstream.cli.chunks import opened
 from guardstream.errors import GuardstreamError
+from guardstream.formats import ADAPTERS, detect, is_known, named
+from guardstream.formats.adapter import Reading, Slot
+from guardstream.formats.toolkit import files
 from guardstream.framing.sniffing import Beginning
 from guardstream.guard import Guard
 from guardstream.hints import hint
-from guardstream.providers import ADAPTERS, detect, is_known, named
-from guardstream.providers.adapter import Reading, Slot
-from guardstream.providers.toolkit import files
 from guardstream.stream.flows.choosing import own_formats
 
 _SHOWN = 60

@@ -13,6 +13,7 @@ from typing import Any, TypeAlias
 
 from guardstream.cli.schema_keywords import misspelt, warnings_in
 from guardstream.errors import AdapterError, PolicyError
+from guardstream.formats import named
 from guardstream.gate.from_policy import CHECKS, OWN, wrong_options
 from guardstream.hints import hint
 from guardstream.policy import packs, plugins, problems
@@ -20,7 +21,6 @@ from guardstream.policy.build import CompiledPolicy
 from guardstream.policy.document import Problem
 from guardstream.policy.model import PolicyFile
 from guardstream.policy.serving import KeyFile, ServeFile, policy_path, route_of
-from guardstream.providers import named
 
 Found: TypeAlias = Iterator[tuple[tuple[str | int, ...], str]]
 """Warnings about names, each with its path in the policy."""

@@ -9,6 +9,7 @@ from pydantic import ValidationError
 
 from guardstream.extract._errors import ExtractError
 from guardstream.extract._texts import TextOf, Texts
+from guardstream.formats import Adapter
 from guardstream.hints import check_known, hint
 from guardstream.jsonstream.document import Checks, Document, SourceText
 from guardstream.jsonstream.documents import Documents, Fences, Part, Piece
@@ -23,7 +24,6 @@ from guardstream.jsonstream.lexer.tokens import STRING
 from guardstream.jsonstream.repair import USUAL, Kind, kinds_named
 from guardstream.jsonstream.repaired import DocumentOptions, RepairedDocument
 from guardstream.jsonstream.schema.schema import Schema
-from guardstream.providers import Adapter
 
 _CUT = {
     "length": "; the answer was cut at a limit of its length: allow more",

@@ -6,9 +6,9 @@ from collections.abc import Callable
 from typing import Any, TypeAlias
 
 from guardstream.events import FinishReason
-from guardstream.providers import Adapter, detect, named
-from guardstream.providers.adapter import NEW, Piece, Slot
-from guardstream.providers.generic.any_json import AnyJSON
+from guardstream.formats import Adapter, detect, named
+from guardstream.formats.adapter import NEW, Piece, Slot
+from guardstream.formats.generic.any_json import AnyJSON
 
 TextOf: TypeAlias = Callable[[Any], str]
 

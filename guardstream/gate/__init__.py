@@ -11,6 +11,9 @@ from collections.abc import AsyncIterable, Callable, Collection
 from typing import Any, Literal, TypeAlias, TypeVar, get_args
 
 from guardstream.amounts import check_count, check_seconds
+from guardstream.formats import Adapter
+from guardstream.formats.adapter import Unknown
+from guardstream.formats.toolkit.unknown import check_unknown
 from guardstream.gate.judging import GateError
 from guardstream.gate.stream import GatedStream
 from guardstream.gate.tasks import Delivery, Options, Otherwise
@@ -18,9 +21,6 @@ from guardstream.gate.verdict import Check, Context, Verdict
 from guardstream.gate.windows import UNITS, units_of
 from guardstream.hints import check_known
 from guardstream.policy import Policy
-from guardstream.providers import Adapter
-from guardstream.providers.adapter import Unknown
-from guardstream.providers.toolkit.unknown import check_unknown
 from guardstream.stages.custom import known_channels
 from guardstream.stages.units import Units
 from guardstream.stream.arguments import known_arguments

@@ -8,15 +8,15 @@ from typing import Any, Protocol
 
 from guardstream.errors import AdapterError
 from guardstream.events import FinishReason
+from guardstream.formats.adapter import Adapter, Reading, Released, Slot
+from guardstream.formats.errors import BLOCKED_CODE, errors_of
+from guardstream.formats.generic.any_json import AnyJSON
+from guardstream.formats.generic.text import PlainText
+from guardstream.formats.hooks import Hooks, hooks_of
 from guardstream.framing.frames.frame import UNNAMED, Frame, Frames
 from guardstream.framing.frames.kinds import FRAMES
 from guardstream.framing.json import json_bytes
 from guardstream.framing.lines import EventText
-from guardstream.providers.adapter import Adapter, Reading, Released, Slot
-from guardstream.providers.errors import BLOCKED_CODE, errors_of
-from guardstream.providers.generic.any_json import AnyJSON
-from guardstream.providers.generic.text import PlainText
-from guardstream.providers.hooks import Hooks, hooks_of
 from guardstream.stream.flows.choosing import Choose, beginning_of
 from guardstream.stream.flows.flow_maker import Framing
 from guardstream.stream.flows.str_streams import Grown

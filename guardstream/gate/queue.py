@@ -8,10 +8,10 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Generic, NamedTuple, TypeVar
 
 from guardstream.events import Finding, FindingKind
+from guardstream.formats import PlainText
+from guardstream.formats.adapter import NEW, Adapter, Piece, Reading, Slot
+from guardstream.formats.hooks import Reader, hooks_of
 from guardstream.gate.verdict import ALLOW, BLOCK, Context, Verdict
-from guardstream.providers import PlainText
-from guardstream.providers.adapter import NEW, Adapter, Piece, Reading, Slot
-from guardstream.providers.hooks import Reader, hooks_of
 from guardstream.stages.units import Units
 
 C = TypeVar("C")

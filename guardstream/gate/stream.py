@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 
 from guardstream.errors import BlockedError
 from guardstream.events import Finding, FinishReason, is_refused
+from guardstream.formats.adapter import NEW, Call, Reading, Slot
+from guardstream.formats.hooks import model_of
 from guardstream.gate.queue import Passed, Queue
 from guardstream.gate.tasks import Options, Tasks
 from guardstream.gate.verdict import Check
-from guardstream.providers.adapter import NEW, Call, Reading, Slot
-from guardstream.providers.hooks import model_of
 from guardstream.stream.context import AsyncContext, TextStream, check_kept, hide
 from guardstream.stream.flows.flow import Part
 from guardstream.stream.observers import ObserverError, StreamRecord

@@ -12,11 +12,11 @@ from typing import Any, Generic, Literal, TypeAlias, TypeVar
 import anyio
 
 from guardstream.errors import BlockedError
+from guardstream.formats.hooks import Reader
 from guardstream.gate.chunks import Chunks, chunks_of
 from guardstream.gate.judging import GateError
 from guardstream.gate.queue import Queue, Unit
 from guardstream.gate.verdict import Check, Verdict, verdict_of
-from guardstream.providers.hooks import Reader
 from guardstream.stages.units import Units
 from guardstream.stream.flows.choosing import Choose
 from guardstream.stream.flows.flow_maker import Framing

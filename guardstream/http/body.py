@@ -10,11 +10,11 @@ import anyio
 
 from guardstream.errors import AdapterError, BlockedError
 from guardstream.events import is_refused
+from guardstream.formats.answers.whole import BODIES, SAID, Body
+from guardstream.formats.toolkit.fields import map_strings
 from guardstream.guard import Guard
 from guardstream.hints import hint
 from guardstream.operations import check_callbacks, gated, joined
-from guardstream.providers.answers.whole import BODIES, SAID, Body
-from guardstream.providers.toolkit.fields import map_strings
 from guardstream.stages.halves import well_formed
 from guardstream.stream.arguments import known_arguments
 from guardstream.stream.flows.chunks import ChunkFlow

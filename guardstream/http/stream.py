@@ -11,9 +11,9 @@ from math import inf
 from typing import Any
 
 from guardstream.events import FinishReason
+from guardstream.formats.adapter import Adapter, Unknown
 from guardstream.framing.frames.frame import Media
 from guardstream.guard import Guard
-from guardstream.providers.adapter import Adapter, Unknown
 from guardstream.stream.arguments import known_arguments
 from guardstream.stream.flows.flow import Flow, Sent
 from guardstream.stream.observers import ObserverError

@@ -20,6 +20,17 @@ from urllib.parse import unquote
 
 from guardstream.errors import AdapterError, BlockedError
 from guardstream.forks import kept_across_forks
+from guardstream.formats.adapter import Adapter
+from guardstream.formats.answers.whole import BODIES
+from guardstream.formats.dashscope import DashScope
+from guardstream.formats.errors import (
+    BLOCKED,
+    BLOCKED_CODE,
+    NO_RETRY,
+    call_in,
+    errors_of,
+    errors_of_call,
+)
 from guardstream.framing.json import json_bytes, json_object
 from guardstream.guard import ONLY_BY_WRAP, Guard, check_guard
 from guardstream.hints import check_known
@@ -49,17 +60,6 @@ from guardstream.http.media import (
 from guardstream.http.other_answers import guarded, guarded_in
 from guardstream.http.request import RefusedError, check_coding, checked_request
 from guardstream.http.tools import for_request
-from guardstream.providers.adapter import Adapter
-from guardstream.providers.answers.whole import BODIES
-from guardstream.providers.dashscope import DashScope
-from guardstream.providers.errors import (
-    BLOCKED,
-    BLOCKED_CODE,
-    NO_RETRY,
-    call_in,
-    errors_of,
-    errors_of_call,
-)
 from guardstream.stream.arguments import described_kind, known_arguments
 from guardstream.stream.flows.choosing import choosing
 from guardstream.stream.loops import aclose_source

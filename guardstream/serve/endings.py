@@ -11,11 +11,7 @@ from starlette.types import Message
 
 from guardstream.errors import GuardstreamError
 from guardstream.events import FinishReason
-from guardstream.framing import sse
-from guardstream.framing.frames.frame import Media
-from guardstream.framing.frames.kinds import FRAMES
-from guardstream.guard import Guard
-from guardstream.providers.errors import (
+from guardstream.formats.errors import (
     BLOCKED,
     BLOCKED_CODE,
     NO_RETRY,
@@ -24,6 +20,10 @@ from guardstream.providers.errors import (
     errors_of_call,
     errors_within,
 )
+from guardstream.framing import sse
+from guardstream.framing.frames.frame import Media
+from guardstream.framing.frames.kinds import FRAMES
+from guardstream.guard import Guard
 
 _DATA = re.compile(
     rb"(?:^|\r)(?:\xef\xbb\xbf)?data(?:: ?(\{|\[DONE\](?=[\r\n]))|[:\r\n])", re.MULTILINE

@@ -19,12 +19,12 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from guardstream.errors import BlockedError, GuardstreamError
 from guardstream.events import is_refused
+from guardstream.formats.errors import BLOCKED, BLOCKED_CODE, Call, errors_of
+from guardstream.formats.generic.any_json import AnyJSON
 from guardstream.framing.frames.frame import Media
 from guardstream.http.body import in_thread
 from guardstream.http.endpoints import provider_at
 from guardstream.http.headers import is_part
-from guardstream.providers.errors import BLOCKED, BLOCKED_CODE, Call, errors_of
-from guardstream.providers.generic.any_json import AnyJSON
 from guardstream.serve.alarm import Alarm
 from guardstream.serve.bodies import Body, BodyError, open_body
 from guardstream.serve.classification import PART, BodyClassifier, Handling

@@ -11,6 +11,8 @@ from starlette.routing import compile_path
 from starlette.types import Scope
 
 from guardstream.amounts import check_count, check_seconds
+from guardstream.formats.adapter import Unknown
+from guardstream.formats.toolkit.unknown import check_unknown
 from guardstream.framing.frames.frame import Media
 from guardstream.guard import Guard, check_guard
 from guardstream.hints import check_known
@@ -18,8 +20,6 @@ from guardstream.http.media import kind_of
 from guardstream.http.media import media_of as named_media
 from guardstream.policy import Policy
 from guardstream.policy.serving import MAX_ANSWER
-from guardstream.providers.adapter import Unknown
-from guardstream.providers.toolkit.unknown import check_unknown
 from guardstream.stream.on_block import OnBlock
 
 Headers: TypeAlias = list[tuple[bytes, bytes]]

@@ -6,6 +6,7 @@ from contextlib import suppress
 
 from guardstream.errors import GuardstreamError
 from guardstream.events import CLOSED, UNKNOWN, FinishReason, is_refused
+from guardstream.formats.errors import BLOCKED_CODE, Call, call_in
 from guardstream.guard import Guard
 from guardstream.http.charsets import AsUTF8, labelled
 from guardstream.http.media import EVENTS
@@ -13,7 +14,6 @@ from guardstream.http.other_answers import guarded
 from guardstream.http.request import RefusedError
 from guardstream.http.sniffing import WHOLE, sniff
 from guardstream.http.stream import WireGuard
-from guardstream.providers.errors import BLOCKED_CODE, Call, call_in
 from guardstream.serve.bodies import BodyError, encoded
 from guardstream.serve.declared import Declared
 from guardstream.serve.routes import Headers

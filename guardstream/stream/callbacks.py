@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
 from guardstream.events import Finding
+from guardstream.formats.adapter import Slot
 from guardstream.hints import check_known
-from guardstream.providers.adapter import Slot
 from guardstream.stream.flows.flow import Flow, Part, Sent
 from guardstream.stream.result import Result, ToolCall
 from guardstream.stream.transcript import Delivered

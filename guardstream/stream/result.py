@@ -9,7 +9,7 @@ from time import monotonic
 from typing import Any
 
 from guardstream.events import Finding, FinishReason, Region, regions
-from guardstream.providers.toolkit.fields import fields_of
+from guardstream.formats.toolkit.fields import fields_of
 
 _INPUT = (
     "input_tokens",

@@ -16,8 +16,8 @@ from typing import Any, Generic, TypeAlias, TypeVar
 
 from guardstream.errors import AdapterError, BlockedError, StageError
 from guardstream.events import GUARD, Finding, FinishReason
-from guardstream.providers.adapter import NONE
-from guardstream.providers.toolkit.reasons import Told
+from guardstream.formats.adapter import NONE
+from guardstream.formats.toolkit.reasons import Told
 from guardstream.stream.callbacks import Callbacks, Due
 from guardstream.stream.context import check_kept
 from guardstream.stream.flows.event_texts import SILENCE

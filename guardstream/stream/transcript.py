@@ -8,7 +8,7 @@ from io import StringIO
 from typing import Any
 
 from guardstream.events import Finding, FinishReason
-from guardstream.providers.adapter import Call, Slot
+from guardstream.formats.adapter import Call, Slot
 from guardstream.stages.halves import well_formed
 from guardstream.stream.flows.flow import Part
 from guardstream.stream.result import Result, ToolCall

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from guardstream.errors import PolicyError
 from guardstream.events import UNKNOWN
-from guardstream.providers.hooks import hooks_of
+from guardstream.formats.hooks import hooks_of
 
 if TYPE_CHECKING:
+    from guardstream.formats.adapter import Adapter
     from guardstream.policy import Policy
-    from guardstream.providers.adapter import Adapter
     from guardstream.vault.vault import Vault
 
 Part: TypeAlias = Literal["all", "rules", "restoring"]

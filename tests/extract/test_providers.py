@@ -12,7 +12,7 @@ from pydantic import BaseModel
 from guardstream import Guard, extract
 from guardstream.errors import AdapterError
 from guardstream.policy import Policy
-from tests.providers.chunks import call, chunk, model
+from tests.formats.chunks import call, chunk, model
 from tests.support.extracting import Source, collect
 
 ARGUMENTS = '{"orders": [{"id": 1, "to": "Ann secret"}, {"id": 2, "to": "\\u0073ecret"}]}'

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
+from guardstream.formats.adapter import Piece, Reading, Released, Slot
 from guardstream.framing.templates import Template, template
-from guardstream.providers.adapter import Piece, Reading, Released, Slot
+from tests.formats import responses
+from tests.formats.chunks import chunk
 from tests.laws.asked import EMPTY, GUARD, on_the_wire
-from tests.providers import responses
-from tests.providers.chunks import chunk
 
 VALUE = {"id": "1", "say": "so", "n": [1, None], "p": "pad"}
 

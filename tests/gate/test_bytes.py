@@ -14,12 +14,12 @@ import anyio
 import pytest
 
 from guardstream import AdapterError, Guard, Policy, Result
+from guardstream.formats import JSONFormat
 from guardstream.framing import aws
 from guardstream.framing.json import json_bytes
 from guardstream.framing.sse import MAX_LINE
 from guardstream.gate import Context, Verdict, gate
 from guardstream.http import aguard_body
-from guardstream.providers import JSONFormat
 from guardstream.resilience import Retry
 from tests.support.chunking import random_split
 from tests.support.gated_bytes import POLICY, guarded

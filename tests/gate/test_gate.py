@@ -19,7 +19,7 @@ import pytest
 from guardstream import AdapterError, BlockedError, Finding
 from guardstream.gate import Context, GatedStream, GateError, Verdict, gate
 from guardstream.stages.units import Sentences
-from tests.providers.chunks import chunk, whole
+from tests.formats.chunks import chunk, whole
 from tests.support import streams
 from tests.support.chunking import one_by_one, random_split
 from tests.support.sources import Silent, SlowToClose, Source, guard

@@ -10,8 +10,8 @@ import anyio
 import pytest
 
 from guardstream import AdapterError
+from guardstream.formats.generic.any_json import EVENTS
 from guardstream.gate import Context, Verdict, gate
-from guardstream.providers.generic.any_json import EVENTS
 from tests.laws.asked import events, lines
 from tests.support.gated_bytes import guarded
 from tests.support.samples.recognised_later import FORMATS, STARTED, openai, ui

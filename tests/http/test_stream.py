@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 
 from guardstream import AdapterError, Guard, Policy
+from guardstream.formats.openai.chat import OpenAIChat
 from guardstream.framing.frames.frame import Media
 from guardstream.framing.sse import MAX_EVENT, MAX_LINE
 from guardstream.http.body import guard_body
 from guardstream.http.stream import WireGuard
-from guardstream.providers.openai.chat import OpenAIChat
 
 GUARD = Guard(Policy.parse("rules: [{id: word, words: [secret, 秘密], replacement: '#'}]"))
 

@@ -13,7 +13,7 @@ from guardstream.http.request import RefusedError
 from guardstream.http.tools import for_request
 from guardstream.http.transport import GuardTransport, SyncGuardTransport
 from guardstream.policy import Policy
-from tests.providers.chunks import call, chunk
+from tests.formats.chunks import call, chunk
 from tests.serve.proxy.upstream import event, proxied
 from tests.support.vertex import values_of, vertex
 

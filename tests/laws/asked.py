@@ -13,10 +13,10 @@ import pytest
 from pydantic_core import to_json
 
 from guardstream import Guard, Policy
+from guardstream.formats import detect
 from guardstream.http.stream import WireGuard
-from guardstream.providers import detect
 from guardstream.stream.result import Result
-from tests.providers.recordings import FOLDER
+from tests.formats.recordings import FOLDER
 
 GUARD = Guard(
     Policy.parse(

@@ -11,7 +11,7 @@ import pytest
 from guardstream import Guard
 from guardstream.events import Finding, Finish
 from guardstream.policy import Policy
-from tests.providers.chunks import call, chunk
+from tests.formats.chunks import call, chunk
 from tests.support.chunking import joined, normalised, one_by_one, play, random_split
 
 NEEDS_PATH = {"type": "object", "required": ["path"], "properties": {"path": {"type": "string"}}}

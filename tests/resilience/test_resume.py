@@ -8,7 +8,7 @@ import pytest
 
 from guardstream import BlockedError, Guard, Policy
 from guardstream.resilience import retrying
-from tests.providers.chunks import chunk
+from tests.formats.chunks import chunk
 from tests.resilience.providers import (
     AT_ONCE,
     BusyError,

@@ -12,7 +12,7 @@ import pytest
 from guardstream import Part, StageError
 from guardstream.consumers import FileSink, write_to
 from guardstream.resilience import retrying
-from tests.providers.chunks import call, chunk
+from tests.formats.chunks import call, chunk
 from tests.resilience.providers import (
     AT_ONCE,
     CHUNKS,

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 from guardstream import Guard, Policy
+from tests.formats.messages import beta_model, model
+from tests.formats.recordings import events, recordings, wire
+from tests.formats.served import http_of
 from tests.laws.asked import Event, has_word, passes_on_the_wire, passes_unchanged
-from tests.providers.messages import beta_model, model
-from tests.providers.recordings import events, recordings, wire
-from tests.providers.served import http_of
 from tests.support.optional import optional
 
 anthropic = optional("anthropic")

@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 
 from guardstream import Guard, Policy
+from tests.formats.messages import message, text, thinking, tool, whole
+from tests.formats.served import Body, sse, transport
 from tests.laws.asked import EMPTY, has_word
 from tests.laws.asked import STARS as GUARD
 from tests.laws.asked import STARS_POLICY as POLICY
-from tests.providers.messages import message, text, thinking, tool, whole
-from tests.providers.served import Body, sse, transport
 from tests.support.chunking import one_by_one
 from tests.support.optional import optional
 

@@ -11,8 +11,8 @@ from google.protobuf.json_format import ParseDict
 from pydantic import ConfigDict
 
 from guardstream import AdapterError, Guard, Policy
-from guardstream.providers import detect
-from guardstream.providers.toolkit.objects import root_of, with_changes
+from guardstream.formats import detect
+from guardstream.formats.toolkit.objects import root_of, with_changes
 from tests.laws.asked import GUARD, cuttings, unchanged
 from tests.support.optional import optional
 

@@ -11,10 +11,10 @@ import anyio
 import pytest
 
 from guardstream import AdapterError, Guard, extract
+from guardstream.formats import detect
+from guardstream.formats.langchain.chunks import LangChain
+from guardstream.formats.langchain.events import LangChainEvents
 from guardstream.integrations.langchain import step
-from guardstream.providers import detect
-from guardstream.providers.langchain.chunks import LangChain
-from guardstream.providers.langchain.events import LangChainEvents
 from tests.laws.asked import EMPTY, GUARD, cuttings, left_raw, unchanged
 from tests.support.extracting import collect
 from tests.support.optional import optional

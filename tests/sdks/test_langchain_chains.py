@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from guardstream import AdapterError, Guard, Policy
-from guardstream.providers import detect
-from guardstream.providers.langchain.chains import LangChainChains
+from guardstream.formats import detect
+from guardstream.formats.langchain.chains import LangChainChains
 from tests.laws.asked import ARGUMENTS, GUARD, MASKED, cuttings, left_raw, unchanged
 from tests.support.optional import optional
 

@@ -12,8 +12,8 @@ import pytest
 
 from guardstream.http.transport import SyncGuardTransport
 from guardstream.integrations.langchain import step
+from tests.formats.chunks import chunk
 from tests.laws.asked import GUARD, events
-from tests.providers.chunks import chunk
 from tests.support.optional import optional
 
 BaseCallbackHandler = optional("langchain_core.callbacks", "BaseCallbackHandler")

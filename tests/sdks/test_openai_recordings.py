@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from guardstream import Guard, Policy
+from tests.formats.recordings import events, recordings, wire
+from tests.formats.responses import model
 from tests.laws.asked import Event, has_word, passes_on_the_wire, passes_unchanged
-from tests.providers.recordings import events, recordings, wire
-from tests.providers.responses import model
 from tests.support.optional import optional
 
 omit = optional("openai", "omit")

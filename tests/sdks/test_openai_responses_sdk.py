@@ -8,11 +8,11 @@ import pytest
 from pydantic import BaseModel
 
 from guardstream import Guard, Policy
+from tests.formats.responses import call, stream, text, thinking
+from tests.formats.served import Body, openai_client, sse, transport
 from tests.laws.asked import STARS as GUARD
 from tests.laws.asked import STARS_POLICY as POLICY
 from tests.laws.asked import has_word
-from tests.providers.responses import call, stream, text, thinking
-from tests.providers.served import Body, openai_client, sse, transport
 from tests.support.chunking import one_by_one
 from tests.support.optional import optional
 

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from guardstream import Guard, Policy
-from tests.providers.chunks import call, chunk
-from tests.providers.served import Body, sse, transport
+from tests.formats.chunks import call, chunk
+from tests.formats.served import Body, sse, transport
 from tests.support.optional import optional
 
 openai = optional("openai")

@@ -10,7 +10,7 @@ import pytest
 from pydantic import BaseModel
 
 from guardstream import AdapterError, Guard, Policy, extract
-from guardstream.providers.pydantic_ai.events import PydanticAI
+from guardstream.formats.pydantic_ai.events import PydanticAI
 from tests.laws.asked import EMPTY, GUARD, cuttings, left_raw, unchanged
 from tests.support.extracting import collect
 from tests.support.optional import optional

@@ -12,13 +12,13 @@ import pytest
 
 from guardstream import Guard, Policy
 from guardstream.errors import GuardstreamError
+from guardstream.formats.openai.chat import OpenAIChat
 from guardstream.http import WireGuard
 from guardstream.observability import prometheus
 from guardstream.policy.plugins import register_counter
-from guardstream.providers.openai.chat import OpenAIChat
 from guardstream.resilience import Retry
 from guardstream.serve import GuardMiddleware
-from tests.providers.chunks import call
+from tests.formats.chunks import call
 from tests.serve.apps import Upstream, streaming
 from tests.serve.proxy.upstream import chunk, event, proxied
 from tests.serve.visit import Visit

@@ -11,7 +11,7 @@ import anyio.lowlevel
 import pytest
 
 from guardstream import AdapterError, BlockedError, Finding, GuardedStream, Part, Result, ToolCall
-from tests.providers.chunks import call, chunk
+from tests.formats.chunks import call, chunk
 from tests.support.sources import Silent, Source, gen, guard
 from tests.support.streams import ARGUMENTS, CUTS, GUARD, Cut, chat, message
 

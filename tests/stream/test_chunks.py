@@ -12,8 +12,8 @@ import pytest
 
 from guardstream import Guard, Policy
 from guardstream.errors import AdapterError
-from guardstream.providers import OpenAIChat
-from guardstream.providers.adapter import Reading
+from guardstream.formats import OpenAIChat
+from guardstream.formats.adapter import Reading
 
 MASKING = Guard(
     Policy.parse(

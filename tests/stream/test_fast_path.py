@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from guardstream import Guard, Policy
-from tests.providers.chunks import chunk
+from tests.formats.chunks import chunk
 from tests.support.optional import optional
 
 ChatCompletionChunk = optional("openai.types.chat", "ChatCompletionChunk")
@@ -121,7 +121,7 @@ def test_a_model_that_is_written_anew_knows_what_was_given() -> None:
 @pytest.mark.parametrize(
     ("kind", "reads", "read"),
     [
-        ("dicts", "guardstream.providers.spec.SpecAdapter._find", 2),
+        ("dicts", "guardstream.formats.spec.SpecAdapter._find", 2),
         ("events", "guardstream.framing.frames.event.EventFrames.feed", 1),
     ],
 )

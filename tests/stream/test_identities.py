@@ -10,7 +10,7 @@ import trio
 import trio.testing
 
 from guardstream import Guard, Policy
-from tests.providers.chunks import accumulate, chunk
+from tests.formats.chunks import accumulate, chunk
 
 POLICY = """
 rules:

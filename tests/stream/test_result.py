@@ -12,7 +12,7 @@ import pytest
 
 from guardstream import Guard, Policy, Result, ToolCall
 from guardstream.http import guard_body
-from tests.providers.chunks import call, chunk
+from tests.formats.chunks import call, chunk
 from tests.support.chunking import random_split
 from tests.support.sources import Source, gen
 from tests.support.streams import CUTS, GUARD, Cut, chat, event_stream, message

@@ -13,7 +13,7 @@ import trio.testing
 
 from guardstream import Deadlines, Guard, Policy
 from guardstream.stream.flows.pieces import MAX_WAITING
-from tests.providers.chunks import accumulate, chunk
+from tests.formats.chunks import accumulate, chunk
 
 POLICY = """
 rules:

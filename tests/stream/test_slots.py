@@ -8,7 +8,7 @@ import pytest
 
 from guardstream.errors import AdapterError
 from guardstream.events import Event, Form, Text
-from guardstream.providers.adapter import Slot
+from guardstream.formats.adapter import Slot
 from guardstream.stream.flows.slots import MAX_TEXTS, Lanes
 
 

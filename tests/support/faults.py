@@ -11,7 +11,7 @@ import pytest
 
 from guardstream import Event, Guard, GuardedStream, Policy, Result, Text
 from guardstream.http.stream import WireGuard
-from tests.providers.chunks import accumulate
+from tests.formats.chunks import accumulate
 from tests.support.sources import Source
 from tests.support.streams import chat, event_stream, message
 from tests.support.watching import Watching, watched

@@ -11,10 +11,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from guardstream.providers import ADAPTERS
-from guardstream.providers.answers.whole import BODIES
-from guardstream.providers.toolkit import files
-from guardstream.providers.toolkit.nodes import Each, Either, Leaf, Mirror, OneOf, Tree, Values
+from guardstream.formats import ADAPTERS
+from guardstream.formats.answers.whole import BODIES
+from guardstream.formats.toolkit import files
+from guardstream.formats.toolkit.nodes import Each, Either, Leaf, Mirror, OneOf, Tree, Values
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "providers.md"
 

@@ -11,7 +11,7 @@ from random import Random
 from typing import Any
 
 from guardstream import Guard, Policy
-from tests.providers.chunks import call, chunk
+from tests.formats.chunks import call, chunk
 from tests.support.chunking import one_by_one, random_split
 
 GUARD = Guard(

@@ -11,9 +11,9 @@ import anyio
 import pytest
 
 from guardstream import Guard
+from guardstream.formats import ADAPTERS
 from guardstream.http.body import guard_body
 from guardstream.policy import Policy
-from guardstream.providers import ADAPTERS
 from guardstream.vault import Vault
 from tests.laws.asked import EMPTY
 from tests.support.samples import answers as answers_samples

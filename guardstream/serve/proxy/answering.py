@@ -12,6 +12,8 @@ import anyio
 
 from guardstream.errors import GuardstreamError
 from guardstream.events import FinishReason, is_refused
+from guardstream.formats.errors import BLOCKED, BLOCKED_CODE, errors_of
+from guardstream.formats.generic.any_json import AnyJSON
 from guardstream.guard import Guard
 from guardstream.http.headers import why_unreadable
 from guardstream.http.media import (
@@ -25,8 +27,6 @@ from guardstream.http.media import (
 )
 from guardstream.http.other_answers import Guarded
 from guardstream.http.sniffing import WHOLE
-from guardstream.providers.errors import BLOCKED, BLOCKED_CODE, errors_of
-from guardstream.providers.generic.any_json import AnyJSON
 from guardstream.serve.endings import guarded_message
 from guardstream.serve.proxy import budgets, objects, other_answers
 from guardstream.serve.proxy.answers import (

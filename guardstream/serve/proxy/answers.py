@@ -9,6 +9,10 @@ from typing import Any, TypeVar
 
 from guardstream.errors import AdapterError, BlockedError, GuardstreamError
 from guardstream.events import is_refused
+from guardstream.formats.answers.whole import BODIES
+from guardstream.formats.errors import BLOCKED_CODE
+from guardstream.formats.generic.any_json import AnyJSON
+from guardstream.formats.generic.text import PlainText
 from guardstream.framing.json import BOM, json_bytes, json_object
 from guardstream.gate.tasks import Delivery
 from guardstream.guard import Guard
@@ -20,10 +24,6 @@ from guardstream.http.other_answers import Guarded
 from guardstream.http.request import RefusedError
 from guardstream.http.stream import WireGuard
 from guardstream.operations import gated
-from guardstream.providers.answers.whole import BODIES
-from guardstream.providers.errors import BLOCKED_CODE
-from guardstream.providers.generic.any_json import AnyJSON
-from guardstream.providers.generic.text import PlainText
 from guardstream.serve.endings import guarded_message
 from guardstream.serve.proxy.endpoints import Answer, Endpoint
 from guardstream.stream.options import Delivering

@@ -17,7 +17,7 @@ from functools import cache, cached_property
 from typing import Literal, NamedTuple, TypeAlias
 from urllib.parse import unquote
 
-from guardstream.providers.errors import (
+from guardstream.formats.errors import (
     ANTHROPIC,
     COHERE,
     GOOGLE,

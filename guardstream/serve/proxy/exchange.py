@@ -17,6 +17,7 @@ import anyio
 from starlette.types import Receive, Scope, Send
 
 from guardstream.errors import AdapterError
+from guardstream.formats.errors import Errors, call_in
 from guardstream.framing.json import json_bytes, json_object
 from guardstream.guard import Guard
 from guardstream.http.bodies import Outgoing
@@ -26,7 +27,6 @@ from guardstream.http.other_requests import finds_in
 from guardstream.http.request import RefusedError, check_coding
 from guardstream.http.tools import for_request
 from guardstream.operations import Operations
-from guardstream.providers.errors import Errors, call_in
 from guardstream.resilience import LimiterError
 from guardstream.serve.journal import last_event_id
 from guardstream.serve.proxy import models, other_requests, requests

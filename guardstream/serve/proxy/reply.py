@@ -12,8 +12,7 @@ import anyio
 from starlette.types import Message, Scope, Send
 
 from guardstream.events import FinishReason
-from guardstream.http.media import Kind
-from guardstream.providers.errors import (
+from guardstream.formats.errors import (
     BLOCKED_CODE,
     STRICT,
     Call,
@@ -21,6 +20,7 @@ from guardstream.providers.errors import (
     errors_of_call,
     errors_within,
 )
+from guardstream.http.media import Kind
 from guardstream.serve.endings import NO_RETRY_HEADER, has_content
 from guardstream.serve.journal import Journal
 from guardstream.serve.proxy.context import ProxyContext

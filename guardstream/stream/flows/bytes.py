@@ -14,12 +14,12 @@ from operator import attrgetter
 from typing import Any
 
 from guardstream.errors import AdapterError
+from guardstream.formats.adapter import Unknown
 from guardstream.framing.frames.event import EventFrames
 from guardstream.framing.frames.frame import Frame, Media
 from guardstream.framing.json import json_object
 from guardstream.framing.lines import EventText
 from guardstream.framing.templates import EncodedTemplate
-from guardstream.providers.adapter import Unknown
 from guardstream.stream.flows.choosing import Choose, beginning_of
 from guardstream.stream.flows.chunks import ChunkFlow
 from guardstream.stream.flows.fast_path import FastPath

@@ -16,8 +16,8 @@ from typing import TypeAlias
 
 from guardstream.errors import AdapterError
 from guardstream.events import CLOSED, Event, Finding, Finish, Text, text_of
-from guardstream.providers.adapter import Piece, Slot
-from guardstream.providers.toolkit.paths import spoken
+from guardstream.formats.adapter import Piece, Slot
+from guardstream.formats.toolkit.paths import spoken
 
 Check: TypeAlias = Callable[[str], Sequence[Event]]
 """Guards a whole text."""

@@ -9,20 +9,20 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from guardstream.errors import AdapterError, PolicyError
 from guardstream.events import UNKNOWN
-from guardstream.providers import Adapter, chosen, detect, is_known, may_be_of, named
-from guardstream.providers.adapter import Unknown
-from guardstream.providers.generic.text import PlainText
-from guardstream.providers.hooks import hooks_of
-from guardstream.providers.toolkit.fields import is_record
+from guardstream.formats import Adapter, chosen, detect, is_known, may_be_of, named
+from guardstream.formats.adapter import Unknown
+from guardstream.formats.generic.text import PlainText
+from guardstream.formats.hooks import hooks_of
+from guardstream.formats.toolkit.fields import is_record
 from guardstream.stream.arguments import check_provider
 from guardstream.stream.whole import guards, is_harmless
 
 if TYPE_CHECKING:
+    from guardstream.formats.generic.changed_format import ChangedFormat
+    from guardstream.formats.generic.json_format import JSONFormat
     from guardstream.framing.frames.frame import Media
     from guardstream.framing.sniffing import Beginning
     from guardstream.policy import Policy
-    from guardstream.providers.generic.changed_format import ChangedFormat
-    from guardstream.providers.generic.json_format import JSONFormat
 
     OwnFormat: TypeAlias = JSONFormat | ChangedFormat
     from guardstream.stream.flows.format_hints import FormatHints
@@ -98,7 +98,7 @@ def _unless_told_by_text(
     for a text alone."""
     if mine is not None or hooks_of(adapter).name not in _TOLD_BY_TEXT:
         return adapter
-    from guardstream.providers.generic.any_json import unnamed
+    from guardstream.formats.generic.any_json import unnamed
 
     return unnamed(adapter, chunk, unknown=unknown)
 
@@ -152,7 +152,7 @@ def _after_kind(first: Adapter[Any], choose: Choose) -> Adapter[Any]:
     """
     if not _is_known(first):
         return first
-    from guardstream.providers.generic.any_json import Begun
+    from guardstream.formats.generic.any_json import Begun
 
     def recognise(chunk: Any) -> Adapter[Any] | None:
         if _says_kind_alone(chunk):
@@ -176,7 +176,7 @@ def detach(adapter: Any, policy: Policy | None) -> None:
     """Let an adapter copy its chunks, if they are in no format of the package: their producer may
     keep adding to what is in them."""
     if getattr(adapter, "taken", adapter) is None and policy and guards(policy, UNKNOWN):
-        from guardstream.providers.toolkit.detached import detached
+        from guardstream.formats.toolkit.detached import detached
 
         adapter.taken = detached
 
@@ -189,7 +189,7 @@ def _detach_objects(adapter: Any, chunk: Any, policy: Policy | None) -> None:
 
 def _look_further(adapter: Adapter[Any], choose: Choose) -> None:
     """Let the adapter of a stream in no known format keep looking for a known one."""
-    from guardstream.providers.generic.any_json import AnyJSON
+    from guardstream.formats.generic.any_json import AnyJSON
 
     def recognise(chunk: Any) -> Adapter[Any] | None:
         if _says_kind_alone(chunk) or _is_anywhere(chunk):
@@ -202,7 +202,7 @@ def _look_further(adapter: Adapter[Any], choose: Choose) -> None:
 
 def _report_unknown(adapter: Adapter[Any], policy: Policy, format_hints: FormatHints) -> None:
     """Let the adapter of a stream in no known format report the paths of text."""
-    from guardstream.providers.generic.any_json import AnyJSON
+    from guardstream.formats.generic.any_json import AnyJSON
 
     if isinstance(adapter, AnyJSON) and guards(policy, UNKNOWN):
         adapter.report_to(partial(format_hints.warn, check=partial(is_harmless, policy)))
@@ -214,7 +214,7 @@ def _may_begin(own: OwnFormat, chunk: Any) -> bool:
     The first event may have no text and only signal the beginning of an answer. Then no known
     format begins like this, or many do (`{"type": "start"}`) and `own` names the field `type`.
     """
-    from guardstream.providers.generic.any_json import AnyJSON
+    from guardstream.formats.generic.any_json import AnyJSON
 
     if not isinstance(chunk, dict):
         return False
@@ -247,10 +247,10 @@ def _own_format(policy: Policy, name: str, unknown: Unknown) -> OwnFormat:
     }
     try:
         if file.like is not None:
-            from guardstream.providers.generic.changed_format import like
+            from guardstream.formats.generic.changed_format import like
 
             return like(file.like, name, **told)
-        from guardstream.providers.generic.json_format import JSONFormat
+        from guardstream.formats.generic.json_format import JSONFormat
 
         return JSONFormat(
             name,
@@ -326,7 +326,7 @@ def _format_of(line: str, own: Mapping[str, OwnFormat]) -> str | None:
         chunk = json.loads(line)
     except (ValueError, RecursionError):
         return None
-    from guardstream.providers.detection.table import formats_of
+    from guardstream.formats.detection.table import formats_of
 
     mine = (name for name, each in own.items() if each.accepts(chunk))
     wire = (name for name in formats_of(chunk) if name in _ON_THE_WIRE)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from guardstream.errors import AdapterError
 from guardstream.events import CLOSED, GUARD, Event, Finding
-from guardstream.providers.adapter import NEW, Adapter, Piece, Reading, Slot, Unknown
+from guardstream.formats.adapter import NEW, Adapter, Piece, Reading, Slot, Unknown
 from guardstream.stream.flows.event_flow import EventFlow
 from guardstream.stream.flows.fast_path import FastPath
 from guardstream.stream.flows.flow import MakeStage, Part, Sent, fail_closed
@@ -17,7 +17,7 @@ from guardstream.stream.flows.slots import Track
 from guardstream.stream.result import Meter
 
 if TYPE_CHECKING:
-    from guardstream.providers.toolkit.alike import Alike
+    from guardstream.formats.toolkit.alike import Alike
 
 C = TypeVar("C")
 
@@ -340,7 +340,7 @@ class ChunkFlow(EventFlow[C]):
         if chunk is not self._latest:
             self._latest = chunk
             return chunk
-        from guardstream.providers.toolkit.detached import detached
+        from guardstream.formats.toolkit.detached import detached
 
         self.hooks.forget()
         return detached(chunk)  # type: ignore[no-any-return]

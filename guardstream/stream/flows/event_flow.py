@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
 from guardstream.events import FinishReason, Text
-from guardstream.providers.adapter import Adapter, Piece, Reading, Slot
+from guardstream.formats.adapter import Adapter, Piece, Reading, Slot
 from guardstream.stream.flows.event_texts import (
     MAX_IDLE,
     MAX_TEXTS,

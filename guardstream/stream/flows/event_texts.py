@@ -19,9 +19,9 @@ from functools import lru_cache
 from itertools import takewhile
 from typing import Any, Literal, NamedTuple, TypeAlias
 
-from guardstream.providers.adapter import NEW, Beside, Kind, Piece, Reading, Slot
-from guardstream.providers.toolkit.fields import KIND_ENDS
-from guardstream.providers.toolkit.marks import KNOWN, is_mark
+from guardstream.formats.adapter import NEW, Beside, Kind, Piece, Reading, Slot
+from guardstream.formats.toolkit.fields import KIND_ENDS
+from guardstream.formats.toolkit.marks import KNOWN, is_mark
 from guardstream.stream.flows.nested.strings import strings
 from guardstream.stream.flows.told_apart import own_name, type_of
 

@@ -18,7 +18,7 @@ from guardstream.stream.flows.flow import feeding, stage_error
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from guardstream.providers.toolkit.alike import Alike
+    from guardstream.formats.toolkit.alike import Alike
     from guardstream.stream.flows.chunks import ChunkFlow
     from guardstream.stream.flows.slots import Track
     from guardstream.stream.result import Meter

@@ -13,7 +13,7 @@ from typing import Any, Generic, NamedTuple, NoReturn, Protocol, TypeAlias, Type
 
 from guardstream.errors import AdapterError, StageError
 from guardstream.events import GUARD, Event, Finding, Finish, FinishReason, Form, Stage
-from guardstream.providers.adapter import Call, Slot
+from guardstream.formats.adapter import Call, Slot
 from guardstream.stages.pipeline import Readable
 
 C = TypeVar("C")

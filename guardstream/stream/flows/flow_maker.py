@@ -9,9 +9,9 @@ from types import NoneType
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, cast
 
 from guardstream.errors import AdapterError
-from guardstream.providers.adapter import Adapter, Unknown
-from guardstream.providers.generic.text import PlainText
-from guardstream.providers.hooks import hooks_of
+from guardstream.formats.adapter import Adapter, Unknown
+from guardstream.formats.generic.text import PlainText
+from guardstream.formats.hooks import hooks_of
 from guardstream.stream.flows.choosing import (
     Choose,
     check_is_text,

@@ -11,15 +11,15 @@ from typing import Any, TypeAlias, TypeVar
 
 from guardstream.errors import AdapterError, StageError
 from guardstream.events import GUARD, Finding, FinishReason, is_refused
+from guardstream.formats.adapter import NONE, Adapter, Call, Slot, Unknown
+from guardstream.formats.errors import BLOCKED_CODE, errors_after
+from guardstream.formats.generic.any_json import AnyJSON
+from guardstream.formats.generic.text import PlainText
+from guardstream.formats.hooks import hooks_of
 from guardstream.framing.frames.event import EventFrames
 from guardstream.framing.frames.frame import UNNAMED, Frame, Frames
 from guardstream.framing.frames.text import MessageFrames
 from guardstream.framing.json import escaped_strings, json_bytes, json_data, json_object
-from guardstream.providers.adapter import NONE, Adapter, Call, Slot, Unknown
-from guardstream.providers.errors import BLOCKED_CODE, errors_after
-from guardstream.providers.generic.any_json import AnyJSON
-from guardstream.providers.generic.text import PlainText
-from guardstream.providers.hooks import hooks_of
 from guardstream.stream.flows.choosing import Choose
 from guardstream.stream.flows.chunks import ChunkFlow
 from guardstream.stream.flows.event_fields import EventFields, WaitingEvents, with_retry

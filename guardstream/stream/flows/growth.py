@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Literal, TypeAlias
 
-from guardstream.providers.adapter import Piece, Reading, Slot
+from guardstream.formats.adapter import Piece, Reading, Slot
 from guardstream.stream.flows.identities import Waiting, is_delta
 
 REPEATED = 16

@@ -14,7 +14,7 @@ from itertools import accumulate, takewhile
 from typing import Any, Literal, NamedTuple, TypeAlias
 
 from guardstream.events import Finding
-from guardstream.providers.adapter import Piece, Reading, Slot
+from guardstream.formats.adapter import Piece, Reading, Slot
 
 ENOUGH = 16
 """So many indexes of which none recurs are no identities: hardly anyone asks for more answers."""

@@ -14,7 +14,7 @@ from typing import Any, Generic, TypeVar
 
 from guardstream.errors import AdapterError
 from guardstream.events import CLOSED, UNKNOWN, Event, Finding, Finish, FinishReason, Text
-from guardstream.providers.adapter import (
+from guardstream.formats.adapter import (
     NEW,
     NONE,
     Adapter,
@@ -25,8 +25,8 @@ from guardstream.providers.adapter import (
     Slot,
     Unknown,
 )
-from guardstream.providers.hooks import hooks_of, model_of
-from guardstream.providers.toolkit.reasons import Told
+from guardstream.formats.hooks import hooks_of, model_of
+from guardstream.formats.toolkit.reasons import Told
 from guardstream.stages.passthrough import Passthrough
 from guardstream.stream.flows.checks import Asides, CachedCheck, EventNames, Marks, Names
 from guardstream.stream.flows.event_texts import EventTexts

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import NamedTuple
 
-from guardstream.providers.adapter import NEW, Piece, Reading
+from guardstream.formats.adapter import NEW, Piece, Reading
 
 WHOLE = ("whole", "copy", "parsed")
 """Kinds of pieces that have all of a text."""

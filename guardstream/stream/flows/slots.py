@@ -31,8 +31,8 @@ from guardstream.events import (
     ends_by_rule,
     text_of,
 )
-from guardstream.providers.adapter import NEW, NONE, Adapter, Call, Piece, Reading, Slot
-from guardstream.providers.hooks import Hooks
+from guardstream.formats.adapter import NEW, NONE, Adapter, Call, Piece, Reading, Slot
+from guardstream.formats.hooks import Hooks
 from guardstream.stream.flows.flow import MakeStage, Part, Sent, following, stage_error
 from guardstream.stream.flows.identities import OneText
 
@@ -469,7 +469,7 @@ def repeated(lanes: Lanes, piece: Piece, over: Slot | None, *, ended: bool) -> s
     else:
         source, released = track.said(whole=False)
         if piece.kind == "parsed":
-            from guardstream.providers.toolkit.parsed import same_value  # imports pydantic
+            from guardstream.formats.toolkit.parsed import same_value  # imports pydantic
 
             if same_value(source, piece.text):
                 return piece.text if released == source else released

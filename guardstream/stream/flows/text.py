@@ -7,7 +7,7 @@ from typing import Any
 
 from guardstream.errors import AdapterError
 from guardstream.events import CLOSED, GUARD, Event, Finding, FinishReason, Stage, Text
-from guardstream.providers.adapter import Call, Slot
+from guardstream.formats.adapter import Call, Slot
 from guardstream.stream.flows.flow import Sent, blocking, feeding, following, stage_error
 from guardstream.stream.result import Meter
 

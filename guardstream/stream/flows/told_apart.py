@@ -15,7 +15,7 @@ from functools import lru_cache
 from itertools import combinations
 from typing import TypeAlias
 
-from guardstream.providers.adapter import Beside
+from guardstream.formats.adapter import Beside
 from guardstream.stream.flows.recurring import Tail
 
 _VALUES = 256

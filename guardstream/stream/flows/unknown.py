@@ -16,8 +16,8 @@ from typing import NamedTuple
 
 from guardstream.errors import AdapterError
 from guardstream.events import Event, Finding, Finish, Text, text_of
-from guardstream.providers.adapter import Beside, Piece
-from guardstream.providers.toolkit.fields import KIND_ENDS
+from guardstream.formats.adapter import Beside, Piece
+from guardstream.formats.toolkit.fields import KIND_ENDS
 from guardstream.stream.flows.checks import Across, Check, is_unchanged, matches_across, severity
 from guardstream.stream.flows.nested.judged import (
     HIDDEN,

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from tests.formats import messages, responses
+from tests.formats.chunks import call, chunk
 from tests.laws.asked import Event
-from tests.providers import messages, responses
-from tests.providers.chunks import call, chunk
 
 
 def chat(thinking: str, text: str, arguments: str) -> tuple[list[Event], Event]:

@@ -9,9 +9,9 @@ from typing import Any
 
 import anyio
 
+from tests.formats import chunks
+from tests.formats.served import Body, openai_client, sse
 from tests.laws.samples import templates
-from tests.providers import chunks
-from tests.providers.served import Body, openai_client, sse
 from tests.support.optional import needs, optional
 from tests.support.samples import ag2 as ag2_samples
 from tests.support.samples import agent_sessions as agent_sessions_samples

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.providers.chunks import chunk
+from tests.formats.chunks import chunk
 
 
 def answer(*parts: str, finish: str = "stop") -> list[dict[str, Any]]:

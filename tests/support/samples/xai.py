@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from tests.providers import xai_messages
-from tests.providers.xai_messages import Chunk
+from tests.formats import xai_messages
+from tests.formats.xai_messages import Chunk
 
 Event = dict[str, Any]
 

@@ -13,7 +13,7 @@ from itertools import chain, islice
 from typing import NamedTuple, TypeAlias
 
 from guardstream.events import Event, Finding, Finish, Text, text_of
-from guardstream.providers.toolkit.paths import LONGEST_BESIDE
+from guardstream.formats.toolkit.paths import LONGEST_BESIDE
 from guardstream.stream.flows.checks import is_unchanged
 from guardstream.stream.flows.nested.values import Nested, Strings, around_each, by_events, by_items
 from guardstream.stream.flows.recurring import MASK

@@ -11,9 +11,9 @@ from collections import deque
 from collections.abc import Sequence
 from contextlib import suppress
 
+from guardstream.formats.toolkit.fields import KINDS
+from guardstream.formats.toolkit.paths import LONGEST_BESIDE
 from guardstream.framing.json import BOM
-from guardstream.providers.toolkit.fields import KINDS
-from guardstream.providers.toolkit.paths import LONGEST_BESIDE
 from guardstream.stream.flows.nested.values import (
     CUT,
     DECODER,

@@ -14,8 +14,8 @@ from dataclasses import dataclass, field
 from hashlib import blake2b
 from itertools import islice
 
-from guardstream.providers.adapter import Beside
-from guardstream.providers.toolkit.paths import LONGEST_BESIDE
+from guardstream.formats.adapter import Beside
+from guardstream.formats.toolkit.paths import LONGEST_BESIDE
 
 DECODER = json.JSONDecoder(strict=False)
 _INTEGER = re.compile("-?[0-9]+")

@@ -1,0 +1,607 @@
+"""Formats without code: what a description says of events is enough to read and to write them.
+
+A description says what the fields of an event are (`guardstream.formats.toolkit.notation`); this
+module, what that means: which text continues which, which calls there are, how an answer ends.
+
+- Texts of one channel and field are one text, in each choice, and for each value of `by`.
+- A call is known by its index, or else by its id; without either, a name begins one. A text after a
+  call is a text of its own.
+- What is `done` ends its choice, or all; `reasons` are the format's words for why.
+- `closes` ends the texts before it, `call.end` a call.
+- A text in a field `error` says that the answer has failed.
+
+A chunk that the guard adds is the last one with such a text, in which everything else is empty. A
+chunk that ends a choice is that, with the format's word in place of what is `done`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Hashable, Iterator, Mapping, Sequence
+from enum import Enum
+from functools import cache
+from hashlib import blake2b
+from itertools import islice
+from typing import Any, ClassVar
+from uuid import UUID
+
+from guardstream.errors import AdapterError
+from guardstream.events import FinishReason
+from guardstream.formats.adapter import Call, Piece, Reading, Released, Slot, Unknown
+from guardstream.formats.spec import SpecAdapter
+from guardstream.formats.toolkit.fields import BYTES, fields_of, replaced
+from guardstream.formats.toolkit.files import class_name, described
+from guardstream.formats.toolkit.growing import Growing
+from guardstream.formats.toolkit.nodes import (
+    ABOUT,
+    BY,
+    CHOICE,
+    CLOSES,
+    END,
+    REASON,
+    USAGE,
+    Leaf,
+    OneOf,
+    Path,
+)
+from guardstream.formats.toolkit.paths import Steps as Way
+from guardstream.formats.toolkit.paths import keys, rebuilt
+from guardstream.formats.toolkit.places import (
+    CallPlace,
+    Only,
+    Steps,
+    arguments_in,
+    call_places,
+    leaves,
+    said_of,
+    value_at,
+    values_at,
+    ways_to,
+    with_value,
+)
+from guardstream.formats.toolkit.reasons import reason_of
+from guardstream.formats.toolkit.reused import Reused
+from guardstream.formats.toolkit.runs import Runs
+
+_TEXTS = 4096
+"""The most texts, and the most calls, of a stream that are told apart."""
+
+_LONGEST = 128
+"""The length in code points above which only the digest of a string is remembered."""
+
+_OPEN = frozenset({"null", "none", "not_finished"})
+"""What sources say in place of a reason while an answer goes on, in lower case."""
+
+_PLAIN = frozenset({"delta", "meta", "item", "unknown", "mark", "about"})
+"""Kinds of leaves that mean nothing besides their own text."""
+
+_TOOLS = ("tool_result",)
+"""Fields of texts that come between two texts of an answer, as calls do."""
+
+
+class Meaning:
+    """What a description means: where its roles are."""
+
+    def __init__(self, spec: Any) -> None:
+        at: dict[Leaf, list[Steps]] = {}
+        self.texts: set[Steps] = set()
+        self.placed: list[tuple[Steps, Leaf]] = []  # the texts of deltas
+        self.ends: list[Steps] = []
+        for steps, leaf in leaves(spec):
+            at.setdefault(leaf, []).append(steps)
+            if leaf.kind in ("delta", "copy", "grown"):
+                self.texts.add(steps)
+            if leaf.kind == "delta":
+                self.placed.append((steps, leaf))
+            if leaf == END:
+                self.ends.append(steps)
+        self.choice = next(iter(at.get(CHOICE, ())), None)
+        self.reason = next(iter(at.get(REASON, ())), None)
+        self.by = at.get(BY, [])
+        self.calls = call_places(spec)
+        self.has_closes = CLOSES in at
+        self.has_copies = any(leaf.kind in ("copy", "echo", "parsed") for leaf in at)
+
+
+class DescribedFormat(SpecAdapter):
+    """The adapter for a format that is described; `described_as` makes a class of each.
+
+    - `reasons`: why answers end, by the format's words; common words need not be named.
+    - `words`: the format's words for reasons; by default the reason itself.
+    """
+
+    steady = True
+    signs_thinking = False
+    sse_end = ""
+    sse_end_name = ""
+    by_event = False
+    ends_with_source = False
+    leaves_out_calls = False
+    reasons: ClassVar[Mapping[str, FinishReason]] = {}
+    words: ClassVar[Mapping[str, Any]] = {}
+    means: ClassVar[Meaning]
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        """Find out what the description of a format means."""
+        super().__init_subclass__(**options)
+        if "spec" in vars(cls):
+            cls.means = Meaning(cls.spec)
+            cls.repeats = cls.means.has_copies
+            cls.ends_with_source = not cls.means.ends
+
+    def __init__(self, *, unknown: Unknown = "guard") -> None:
+        super().__init__(unknown=unknown)
+        self._calls = Calls(self.name, self.means.calls)
+        in_turn = any(place.index is None for place in self.means.calls)
+        self._runs = Runs(_TOOLS) if in_turn else None  # else calls and texts may take turns
+        self._numbers: dict[Hashable, int] = {}  # of texts, by what tells them apart
+        self._open: dict[Slot, None] = {}  # the texts and calls that may go on
+
+    def read(self, chunk: Any) -> Reading:
+        """Find the text in `chunk`, in which calls may begin."""
+        if self.means.calls and (self._alike is None or self.alike(chunk) is None):
+            self._calls.read(fields_of(chunk), self._choice, self._mark)
+        return super().read(chunk)
+
+    def slot(self, leaf: Leaf, event: Mapping[str, Any], path: Path) -> Slot:
+        """Return the slot of a text; AdapterError if the value that tells texts apart is not a
+        single one, or if there are too many texts."""
+        slot = Slot(self._choice(event, path), leaf.channel, leaf.field)
+        if leaf.channel == "tool_args" and self.means.calls:
+            return slot._replace(number=self._calls.number(path))
+        if not self.means.by:
+            return slot
+        told = key_of(self._mark(event, path))
+        if told is None:
+            where = "".join("[*]" if step is None else f".{step}" for step in self.means.by[0])
+            raise AdapterError(f"{self.name}: ${where} is no single value: lead to one in it")
+        if told not in self._numbers and len(self._numbers) == _TEXTS:
+            raise AdapterError(f"{self.name}: more than {_TEXTS} texts are told apart: blocked")
+        return slot._replace(number=self._numbers.setdefault(told, len(self._numbers)))
+
+    def _choice(self, event: Mapping[str, Any], path: Path) -> int:
+        """Return the number of the choice at some positions in lists: what it says, or its
+        position."""
+        steps = self.means.choice
+        if steps is None:
+            return 0
+        listed = steps.count(None)
+        told = next((n for at, n in values_at(event, steps) if at == path[:listed]), None)
+        if isinstance(told, int) and not isinstance(told, bool):
+            return told
+        return path[0] if listed and path else 0
+
+    def _mark(self, event: Any, path: Path) -> Any:
+        """Return the value that tells a text apart, given the text's positions in lists; all of
+        them, if there are several."""
+        found: list[Any] = []
+        for steps in self.means.by:
+            values = (value for at, value in values_at(event, steps) if at == path[: len(at)])
+            found += (value for value in islice(values, 1) if value not in found)
+        return found[0] if len(found) == 1 else tuple(found) if found else None
+
+    def meaning(self, chunk: Any, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:
+        read = self._read(chunk, event)
+        choices = (0,) if self.means.choice is None else sorted({p.slot.choice for p in pieces})
+        if not self.means.calls and read.kinds <= _PLAIN:  # the common case
+            return Reading(pieces, choices)
+        calls = self._calls
+        complete: list[Slot] = []
+        closed = list(calls.over)
+        if self._runs is not None:
+            for slot in calls.begun:
+                self._runs.stop(slot.choice)
+            pieces, over, complete = self._runs.number(pieces)
+            closed += over
+        texts = [piece.slot for piece in pieces if piece.kind in ("delta", "whole")]
+        closed += calls.passed_by(texts)
+        if self.means.has_closes:
+            closed += self._closed(read.found, texts, {*closed, *complete})
+        ends = self._ends(event, read.found)
+        return Reading(
+            pieces,
+            sorted({*choices, *ends}) or (0,),
+            ends,
+            any(piece.slot.field == "error" for piece in pieces),
+            list(dict.fromkeys(closed)),
+            calls=calls.begun,
+            usage=next((each.value for each in read.found if each.leaf == USAGE), None),
+            complete=[*complete, *calls.complete],
+        )
+
+    def _closed(
+        self, found: Sequence[Any], texts: Sequence[Slot], over: Collection[Slot]
+    ) -> list[Slot]:
+        """Return the texts that end because a chunk says so; note those that are open then."""
+        ended = [*self._open] if any(each.leaf == CLOSES for each in found) else []
+        self._open.update((slot, None) for slot in texts if slot.channel != "tool_args")
+        for slot in (*over, *ended):
+            self._open.pop(slot, None)
+        return ended
+
+    def _ends(self, event: Mapping[str, Any], found: Sequence[Any]) -> dict[int, FinishReason]:
+        """Return the choices that a chunk ends, and why."""
+        ends: dict[int, FinishReason] = {}
+        why = {self._choice(event, each.path): each.value for each in found if each.leaf == REASON}
+        for each in found:
+            if each.leaf == END and str(each.value).lower() not in _OPEN:
+                choice = self._choice(event, each.path)
+                ends[choice] = self._reason(choice, why.get(choice, each.value))
+        return ends
+
+    def _reason(self, choice: int, word: Any) -> FinishReason:
+        reason = reason_of(word, self.reasons)
+        return "tool_calls" if reason == "stop" and choice in self._calls.choices else reason
+
+    def write(self, chunk: Any, texts: Sequence[str], *, ends: bool = True) -> Any | None:
+        """Return `chunk` with `texts`; None if nothing is left in it."""
+        if not ends and self._is_only_end(chunk):
+            return None
+        return super().write(chunk, texts, ends=ends)
+
+    def _is_only_end(self, chunk: Any) -> bool:
+        """Return whether a chunk is an event whose kind says that the answer has ended."""
+        event = fields_of(chunk)
+        kinds = (steps for steps in self.means.ends if _kind_at(steps))
+        return any(value_at(event, steps) is not None for steps in kinds)
+
+    def _of(self, slot: Slot, chunk: Any) -> set[Way]:
+        """Return the steps to the texts of a slot in a chunk, which may be without marks.
+
+        A mark that a rule would change is empty. So if no text has the slot's mark, the texts with
+        an empty one are the slot's.
+        """
+        event = fields_of(chunk)
+        of_channel = [
+            each
+            for each in self._read(chunk, event).found
+            if (each.leaf.channel, each.leaf.field) == (slot.channel, slot.field)
+            and self._choice(event, each.path) == slot.choice
+        ]
+        if not self.means.by:
+            return {each.steps for each in of_channel}
+        told = {each.steps: self._mark(event, each.path) for each in of_channel}
+        numbers = {steps: self._numbers.get(key_of(mark) or ()) for steps, mark in told.items()}
+        own = {steps for steps, number in numbers.items() if number == slot.number}
+        return own or {steps for steps, mark in told.items() if mark == ""}
+
+    def extra(self, chunk: Any, slot: Slot, text: str, released: Released) -> Sequence[Any]:
+        """Return a chunk like the last one with such text, which has only `text`."""
+        if slot.channel == "tool_args" and self.means.calls:
+            return self._call_alone(chunk, slot, text)
+        updates: dict[Way, Any] = {}
+        given = False
+        own = self._of(slot, chunk)
+        for each in self._read(chunk, fields_of(chunk)).found:
+            mine = each.steps in own
+            if each.leaf.kind == "delta":
+                updates[each.steps] = text if mine and not given else ""
+                given = given or mine
+            elif each.leaf.kind == "copy":
+                updates[each.steps] = released(slot) if mine else ""
+            elif each.leaf.kind == "end":
+                updates[each.steps] = None
+        if not given:
+            return self._anew(chunk, slot, text)
+        updates |= self._silent_about(chunk)
+        return [self.without_others(rebuilt(chunk, updates), slot.choice)]
+
+    def _call_alone(self, chunk: Any, slot: Slot, text: str) -> Sequence[Any]:
+        """Return a chunk with only the call of a slot, which has only `text` and what tells it
+        apart."""
+        event = fields_of(chunk)
+        silent = rebuilt(self.silent(chunk), self._silent_about(chunk))
+        for place in self.means.calls:
+            for way, call in ways_to(event, place.steps) if place.arguments else ():
+                path = tuple(key for key in keys(way) if isinstance(key, int))
+                known = self._calls.known(place, said_of(call, place), self._choice(event, path))
+                if known not in (slot, None):  # None: nothing tells it apart from others
+                    continue
+                if not way:
+                    return [_bare_call(silent, place, text)]
+                bare = _bare_call(call, place, text)
+                is_item = isinstance(way[1], int)
+                made = rebuilt(silent, {way[0] if is_item else way: [bare] if is_item else bare})
+                return [self.without_others(made, slot.choice)]
+        return ()
+
+    def _anew(self, chunk: Any, slot: Slot, text: str) -> Sequence[Any]:
+        """Return a chunk with only `text`, in the first place of such a text, if the last chunk has
+        none."""
+        event = fields_of(chunk)
+        own = (steps for steps, leaf in self.means.placed if leaf.channel == slot.channel)
+        steps = next(own, None)
+        if steps is None or slot.channel == "tool_args":
+            return ()
+        silent = rebuilt(self.silent(chunk), self._silent_about(chunk))
+        like = silent if _leads(event, steps) else self._beside(event, steps)
+        can_be_made = isinstance(chunk, dict) or (_leads(event, steps) and _is_there(like, steps))
+        return [with_value(like, steps, text)] if can_be_made else ()
+
+    def end(
+        self, chunk: Any, choice: int, reason: FinishReason, released: Released
+    ) -> Sequence[Any]:
+        """Return a last chunk without text, if the format marks its end."""
+        if not self.means.ends:
+            return []
+        word = self.words.get(reason, self.words.get("", reason))
+        event = fields_of(chunk)
+        own = (each for each in self.means.ends if _leads(event, each) and not _kind_at(each))
+        steps = next(own, None)
+        if steps is not None:
+            silent = rebuilt(self.silent(chunk), self._silent_about(chunk))
+            return [self._ended(self.without_others(silent, choice), steps, word)]
+        if not isinstance(chunk, dict):  # the class of such an event is not known
+            return []
+        # of several such events, the one that names most of what this one has
+        steps = max(self.means.ends, key=lambda each: len(self._beside(event, each)))
+        made = with_value(self._beside(event, steps), steps, _kind_at(steps) or word)
+        return [made if _kind_at(steps) else self._ended(made, steps, word)]
+
+    def _beside(self, event: Mapping[str, Any], steps: Steps) -> dict[str, Any]:
+        """Return what an event of another kind has of this one: its marks, such as ids, if they are
+        marks in both."""
+        spec, first = self.spec, steps[0]
+        own: Any = spec
+        other: Any = spec
+        made: dict[str, Any] = {}
+        if isinstance(first, Only) and isinstance(spec, OneOf):
+            own, other = spec.specs.get(str(event.get(first.key))), spec.specs[first.kind]
+            made[first.key] = first.kind
+        shared = {name for name in _marks(own) & _marks(other) if name not in made}
+        made |= {name: value for name, value in event.items() if name in shared}
+        return made | {"data": {}} if self.by_event else made
+
+    def _ended(self, chunk: Any, steps: Steps, word: Any) -> Any:
+        """Return a chunk with the format's word for why it ends, where it says that it does."""
+        if self.means.reason is None:
+            return with_value(chunk, steps, word)
+        return with_value(with_value(chunk, steps, True), self.means.reason, word)
+
+    @staticmethod
+    def without(value: Any) -> Any:
+        """Return the replacement of a value that spells out changed text; clients need a number in
+        place of a number."""
+        return 0 if isinstance(value, int) else SpecAdapter.without(value)
+
+    def _silent_about(self, chunk: Any) -> dict[Way, Any]:
+        """Return the updates that remove what may not come twice: values that spell out the text of
+        the original chunk, calls, and the usage."""
+        event = fields_of(chunk)
+        found = self._read(chunk, event).found
+        gone = {each.steps: self.without(each.value) for each in found if each.leaf is ABOUT}
+        gone |= {each.steps: None for each in found if each.leaf == USAGE}
+        return gone | {way: [] for way, calls in self._lists_of_calls(event) if calls}
+
+    def _lists_of_calls(self, event: Mapping[str, Any]) -> Iterator[tuple[Way, Any]]:
+        """Yield the lists of calls in an event."""
+        for place in self.means.calls:
+            if None in place.steps:
+                at = len(place.steps) - 1 - place.steps[::-1].index(None)
+                yield from ways_to(event, place.steps[:at])
+
+    def accepts(self, chunk: object) -> bool:
+        """Return whether `chunk` has text, or the end, where this format has it."""
+        return self._has_text_or_end(chunk)
+
+    def without_others(self, chunk: Any, choice: int) -> Any:
+        """Return a chunk without the choices that say that they are others."""
+        steps = self.means.choice
+        if steps is None or steps.count(None) != 1 or steps[-1] is None:
+            return chunk
+        at = steps.index(None)
+        items = next((each for _, each in values_at(chunk, steps[:at])), ())
+        numbers = [next((n for _, n in values_at(item, steps[at + 1 :])), None) for item in items]
+        if choice not in numbers or len(numbers) < 2:
+            return chunk
+        kept = [item for item, number in zip(items, numbers, strict=True) if number == choice]
+        way: Way = ()
+        for step in steps[:at]:
+            way = (way, step)
+        return rebuilt(chunk, {way: kept})
+
+
+class Calls:
+    """The calls of a stream, and those in the last chunk.
+
+    `begun` are those that begin in the chunk, `complete` the slots whose arguments end in it, and
+    `over` those that ended before it; `choices` are the choices that have calls.
+    """
+
+    def __init__(self, name: str, places: Sequence[CallPlace]) -> None:
+        self.begun: dict[Slot, Call] = {}
+        self.complete: list[Slot] = []
+        self.over: list[Slot] = []
+        self.choices: set[int] = set()
+        self._name = name
+        self._places = places
+        self._here: dict[Path, int] = {}
+        self._known: dict[Hashable, Slot] = {}  # by choice, and index or id
+        self._last: dict[int, Slot] = {}  # the call that parts without an index or id belong to
+        self._named: set[Slot] = set()
+        self._count = 0
+        self._reused = Reused()
+
+    def read(self, event: Mapping[str, Any], choice_of: Any, mark_of: Any) -> None:
+        """Take the calls of the next chunk."""
+        self.begun, self.complete, self.over, self._here = {}, [], [], {}
+        for place in self._places:
+            for path, call in values_at(event, place.steps):
+                said = said_of(call, place)
+                if any(value not in (None, "") for value in said.values()):
+                    told = {**said, "by": mark_of(event, path)}
+                    self._take(place, path, told, choice_of(event, path))
+
+    def _take(self, place: CallPlace, path: Path, said: Mapping[str, Any], choice: int) -> None:
+        slot = self._slot(place, said, choice)
+        self._here[path] = slot.number
+        if said["by"] is not None:  # later parts may say nothing else
+            self._known[choice, "by", key_of(said["by"])] = slot
+        name = said.get("name")
+        if name and slot not in self._named:
+            self._named.add(slot)
+            self.choices.add(choice)
+            self.begun[slot] = Call(str(name), said.get("id"))
+        if place.is_whole or said.get("end"):
+            self.complete.append(slot)
+            self._last.pop(choice, None)
+
+    def _slot(self, place: CallPlace, said: Mapping[str, Any], choice: int) -> Slot:
+        index, given, name = (said.get(each) for each in ("index", "id", "name"))
+        if place.is_whole:
+            return self._new(place, choice, None)
+        if index is not None:
+            key = choice, "index", key_of(index)
+            if self._reused.take(key, name, given, said.get("arguments")):
+                self.over.append(self._known.pop(key))
+            return self._known.get(key) or self._new(place, choice, index, key)
+        if given is not None:
+            key = choice, "id", key_of(given)
+            return self._known.get(key) or self._begin(place, choice, key)
+        by = None if said["by"] is None else (choice, "by", key_of(said["by"]))
+        if name or (by not in self._known and choice not in self._last):
+            return self._begin(place, choice, None)
+        return self._known.get(by) or self._last[choice]
+
+    def _begin(self, place: CallPlace, choice: int, key: Hashable) -> Slot:
+        """Return the slot of a call whose later parts need not say which it is."""
+        before = self._last.get(choice)
+        if before is not None:
+            self.over.append(before)
+        self._last[choice] = self._new(place, choice, None, key)
+        return self._last[choice]
+
+    def _new(self, place: CallPlace, choice: int, index: Any, key: Hashable = None) -> Slot:
+        if self._count == _TEXTS:
+            raise AdapterError(f"{self._name}: more than {_TEXTS} calls in one stream: blocked")
+        taken = {slot.number for slot in self._known.values()}
+        number = index if isinstance(index, int) and index not in taken else self._count
+        self._count += 1
+        slot = Slot(choice, "tool_args", place.field, number)
+        self._known[key if key is not None else slot] = slot
+        return slot
+
+    def known(self, place: CallPlace, said: Mapping[str, Any], choice: int) -> Slot | None:
+        """Return the slot of the arguments of a call of which an earlier chunk has said this."""
+        index, given = said.get("index"), said.get("id")
+        if index is not None:
+            return self._known.get((choice, "index", key_of(index)))
+        if given is not None:
+            return self._known.get((choice, "id", key_of(given)))
+        return self._last.get(choice)
+
+    def number(self, path: Path) -> int:
+        """Return the number of the call whose arguments are at some positions in the last chunk."""
+        for size in range(len(path), -1, -1):
+            if path[:size] in self._here:
+                return self._here[path[:size]]
+        return 0
+
+    def passed_by(self, texts: Sequence[Slot]) -> list[Slot]:
+        """Return the calls that end because a text of their choice goes on."""
+        choices = {slot.choice for slot in texts if slot.channel != "tool_args"}
+        return [self._last.pop(choice) for choice in choices & self._last.keys()]
+
+
+def key_of(value: Any) -> tuple[str, Hashable] | None:
+    """Return the key for a value that tells texts apart; None if the value has parts.
+
+    Equal numbers have the same key, as where events are compared.
+    """
+    if isinstance(value, str) and len(value) > _LONGEST:
+        return "digest", blake2b(value.encode(errors="surrogatepass")).digest()
+    if isinstance(value, str):
+        return "text", value
+    if value is None or isinstance(value, (int, float)):
+        return "number", value if value == value else "NaN"
+    if isinstance(value, tuple):
+        keys = [key_of(each) for each in value]
+        return None if None in keys else ("several", (*keys,))
+    return ("other", repr(value)) if isinstance(value, (Enum, UUID, *BYTES)) else None
+
+
+def _bare_call(call: Any, place: CallPlace, text: str) -> Any:
+    """Return a call with only `text`, without its name, which would begin another one."""
+    made = with_value(call, (arguments_in(call, place) or place.arguments)[0], text)
+    return made if place.name is None else _without(made, place.name)
+
+
+def _without(value: Any, steps: Steps) -> Any:
+    """Return an object without the field at the end of some steps; None is there in one that is no
+    dict."""
+    step, *rest = (each for each in steps if isinstance(each, str))
+    fields = fields_of(value)
+    if fields.get(step) is None:
+        return value
+    if rest:
+        return replaced(value, {step: _without(fields[step], tuple(rest))})
+    if not isinstance(value, dict):
+        return replaced(value, {step: None})
+    return {name: each for name, each in value.items() if name != step}
+
+
+def _marks(spec: Any) -> set[str]:
+    """Return the names of an object's fields that are marks."""
+    fields = spec.items() if isinstance(spec, dict) else ()
+    kinds = ("meta", "keep", "number")
+    return {
+        name
+        for name, leaf in fields
+        if isinstance(leaf, Leaf) and leaf.kind in kinds and leaf != USAGE
+    }
+
+
+def _kind_at(steps: Steps) -> str | None:
+    """Return the kind that objects have at the end of some steps, where these lead to what tells
+    their kind; None if they lead to anything else."""
+    *_, before, last = (None, *steps)
+    return before.kind if isinstance(before, Only) and before.key == last else None
+
+
+def _is_there(chunk: Any, steps: Steps) -> bool:
+    """Return whether a chunk has all objects on the way of some steps."""
+    return next(values_at(chunk, steps[:-1]), None) is not None
+
+
+def _leads(event: Mapping[str, Any], steps: Steps) -> bool:
+    """Return whether some steps may lead to a value in an event of its kind."""
+    for at, step in enumerate(steps):
+        if isinstance(step, Only):
+            told = (fields_of(value).get(step.key) for _, value in values_at(event, steps[:at]))
+            if step.kind not in told:
+                return False
+    return True
+
+
+class CumulativeFormat(Growing):
+    """The adapter for a format that is described, whose events have all of the text so far."""
+
+    def __init__(self, *, unknown: Unknown = "guard") -> None:
+        super().__init__(unknown=unknown, incremental=False)
+
+
+@cache
+def described_as(name: str) -> type[SpecAdapter]:
+    """Return the adapter of a format that only its file describes."""
+    description = described(name)
+    spec = description.spec()
+    grows = any(leaf.kind == "grown" for _, leaf in leaves(spec))
+    return type(
+        class_name(name),
+        (CumulativeFormat if grows else DescribedFormat,),
+        {"name": name, "spec": spec, **settings_of(description.content)},
+    )
+
+
+def settings_of(content: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what the content of a file says besides what events hold, as attributes."""
+    end = content.get("end", "")
+    last = {"data": end} if isinstance(end, str) else end
+    return {
+        "sse_end": last["data"],
+        "sse_end_name": last.get("event", ""),
+        "signs_end": content.get("always_ends", False),
+        "by_event": content.get("by_event", False),
+        "reasons": content.get("reasons", {}),
+        "words": content.get("words", {}),
+        "padding": frozenset(content.get("padding", ())),
+    }
