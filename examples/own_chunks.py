@@ -17,7 +17,7 @@ class Chunk:
 
 answer = [Chunk("Write to ann@exam"), Chunk("ple.com."), Chunk(is_done=True, finish_reason="stop")]
 
-stream = Guard.load("guardstream/chat").wrap_sync(answer, provider=KIT)
+stream = Guard.load("guardstream/chat").wrap_sync(answer, format=KIT)
 for chunk in stream:
     print(chunk)
 assert stream.result.text == "Write to [email]."

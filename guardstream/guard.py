@@ -226,7 +226,7 @@ class Guard:
         self,
         stream: AsyncIterable[C],
         *,
-        provider: str | Adapter[C] | None = ...,
+        format: str | Adapter[C] | None = ...,
         words: Mapping[str, Sequence[str]] | None = ...,
         unknown: Unknown | None = ...,
         framing: Framing | None = ...,
@@ -238,7 +238,7 @@ class Guard:
         self,
         stream: Open[C],
         *,
-        provider: str | Adapter[C] | None = ...,
+        format: str | Adapter[C] | None = ...,
         words: Mapping[str, Sequence[str]] | None = ...,
         unknown: Unknown | None = ...,
         framing: Framing | None = ...,
@@ -250,7 +250,7 @@ class Guard:
         self,
         stream: AsyncIterable[C] | Open[C],
         *,
-        provider: str | Adapter[C] | None = None,
+        format: str | Adapter[C] | None = None,
         words: Mapping[str, Sequence[str]] | None = None,
         unknown: Unknown | None = None,
         framing: Framing | None = None,
@@ -262,13 +262,13 @@ class Guard:
         - `stream`: an async iterator of `str`, of a provider's chunks, or of bytes; or a function,
           sync or async, that opens one, called at the first read. A policy with `retry` needs a
           function, so that it can be called again.
-        - `provider`: an adapter or its name; by default the first chunk decides.
+        - `format`: an adapter or its name; by default the first chunk decides.
         - `words`: further words for rules of the policy, by rule id, for this stream only.
         - `unknown`: how to treat events and fields that the adapter does not know; overrides the
-          policy. An adapter that is given as `provider` has its own.
+          policy. An adapter that is given as `format` has its own.
         - `framing`: "sse" if the `str` of the source are server-sent events, as lines without their
           ends or as whole events; "text" if they are text that only looks like events or lines of
-          JSON, or if bytes are plain text; a `provider` given with it must be one of text.
+          JSON, or if bytes are plain text; a `format` given with it must be one of text.
         - `vault`: the vault of the request's messages, whose stand-ins are restored.
         - `raise_on_block`: raise BlockedError after the last chunk of a blocked stream, whether a
           rule or a gate of the policy blocked it, or `stream` is a guarded one that was blocked.
@@ -289,7 +289,7 @@ class Guard:
         same attributes and methods.
 
         Raises TypeError for a stream that is not async, and for an unknown argument; AdapterError
-        for an unknown `provider`; PolicyError for words of an unknown rule, for a policy with
+        for an unknown `format`; PolicyError for words of an unknown rule, for a policy with
         `retry` if the stream is already open, for one with `concurrency` by a missing attribute,
         and for callbacks beside a `gate` that may block. Iterating raises the source's exceptions,
         LimiterError if the limits admit no further stream, and AdapterError or StageError, with
@@ -297,13 +297,13 @@ class Guard:
         """
         policy = self._policy_with(words)
         check_framing(framing)
-        check_unknown_beside(provider, unknown)
+        check_unknown_beside(format, unknown)
         if opens(stream):
             check_function(stream)
         else:
             check_open(stream, options)
         make_flow = self._flows(
-            policy, provider=provider, unknown=unknown, framing=framing, vault=vault
+            policy, format=format, unknown=unknown, framing=framing, vault=vault
         )
         operating = self._operating(policy)
         if vault is not None or self.vault is not None:
@@ -324,7 +324,7 @@ class Guard:
 
         observing, extraction = self.observing(policy, options), extraction_of(policy)
         self.options(policy, options, observing)  # raises now, not when a stream is opened
-        choose = choosing(policy, provider, policy.unknown if unknown is None else unknown)
+        choose = choosing(policy, format, policy.unknown if unknown is None else unknown)
         wrapping = Wrapping(
             stream, choose, framing, options, observing, extraction, guarded, self._on_block
         )
@@ -338,7 +338,7 @@ class Guard:
         self,
         stream: Iterable[C],
         *,
-        provider: str | Adapter[C] | None = None,
+        format: str | Adapter[C] | None = None,
         words: Mapping[str, Sequence[str]] | None = None,
         unknown: Unknown | None = None,
         framing: Framing | None = None,
@@ -348,7 +348,7 @@ class Guard:
         """Return a guarded stream to be read with `for`, with chunks of the same type.
 
         - `stream`: a plain iterable of `str`, of a provider's chunks, or of bytes, such as a list.
-        - `provider`, `words`, `unknown`, `framing`, `vault`: as for `wrap`.
+        - `format`, `words`, `unknown`, `framing`, `vault`: as for `wrap`.
         - `raise_on_block`, `keep_text`, `callback_errors`, `attributes`, `clock`: as for `wrap`.
         - `on_text` and the other callbacks: plain functions.
         - `deadlines`: in seconds. They are checked when a chunk arrives, since a plain iterator
@@ -356,7 +356,7 @@ class Guard:
 
         Raises TypeError for a stream that is not a plain iterable, such as an async stream or a
         single chunk, for a coroutine function as a callback, and for an unknown argument;
-        AdapterError for an unknown `provider`; PolicyError for words of an unknown rule, and for a
+        AdapterError for an unknown `format`; PolicyError for words of an unknown rule, and for a
         policy with `gate`, `retry` or `concurrency`, which need an event loop. Iterating raises the
         source's exceptions, and AdapterError or StageError, with which the stream ends as `error`.
         """
@@ -364,9 +364,9 @@ class Guard:
         policy = self._policy_with(words)
         self._refuse_operations(policy, "wrap_sync()")
         check_framing(framing)
-        check_unknown_beside(provider, unknown)
+        check_unknown_beside(format, unknown)
         make_flow = self._flows(
-            policy, provider=provider, unknown=unknown, framing=framing, vault=vault
+            policy, format=format, unknown=unknown, framing=framing, vault=vault
         )
         return SyncGuardedStream(stream, make_flow, self.options(policy, options))
 
@@ -533,7 +533,7 @@ class Guard:
     def flow(
         self,
         *,
-        provider: str | Adapter[Any] | None = None,
+        format: str | Adapter[Any] | None = None,
         media: Media | None = None,
         words: Mapping[str, Sequence[str]] | None = None,
         unknown: Unknown | None = None,
@@ -543,7 +543,7 @@ class Guard:
         meter.
 
         `media` is the framing of bytes: `sse`, `ndjson`, `json_array` or `text`; by default the
-        first byte decides between the first three. `provider` does not apply to `text`. The other
+        first byte decides between the first three. `format` does not apply to `text`. The other
         arguments and the exceptions are those of `wrap`; it also raises PolicyError for a policy
         with `gate`, `retry` or `concurrency`.
         """
@@ -553,7 +553,7 @@ class Guard:
             check_known("media", media, FRAMES)
         policy = self._policy_with(words)
         self._refuse_operations(policy, "what a server or a transport guards")
-        return self._flows(policy, provider=provider, media=media, unknown=unknown, vault=vault)
+        return self._flows(policy, format=format, media=media, unknown=unknown, vault=vault)
 
     def pipelines(
         self, policy: Policy, vault: Vault | None = None
@@ -732,7 +732,7 @@ class Guard:
         self,
         policy: Policy,
         *,
-        provider: str | Adapter[Any] | None,
+        format: str | Adapter[Any] | None,
         media: Media | None = None,
         unknown: Unknown | None,
         framing: Framing | None = None,
@@ -747,8 +747,8 @@ class Guard:
 
             check_unknown(unknown)
         named_by: NamedBy = "caller" if media is None else "endpoint"
-        choose = choosing(policy, provider, passing, self._format_hints, named_by=named_by)
-        named = provider is not None
+        choose = choosing(policy, format, passing, self._format_hints, named_by=named_by)
+        named = format is not None
         return FlowMaker(
             policy, choose, stages, passing, media, framing, named, on_block=self._on_block
         )

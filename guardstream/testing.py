@@ -266,7 +266,7 @@ def check_adapter(
 
 
 def _guarded(adapter: Adapter[Any], chunks: Sequence[Any], policy: str) -> list[Any]:
-    return list(Guard(Policy.parse(policy)).wrap_sync(chunks, provider=adapter))
+    return list(Guard(Policy.parse(policy)).wrap_sync(chunks, format=adapter))
 
 
 class _NamesLeft:

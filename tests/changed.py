@@ -1,6 +1,6 @@
 """Run the tests that a change can break: `python -m tests.changed [--since REF] [PYTEST OPTIONS]`.
 
-No import runs upwards through the layers, so a change in `providers/` cannot break `scan/`. What
+No import runs upwards through the layers, so a change in `formats/` cannot break `scan/`. What
 is not named after a member of a layer, such as `tests/test_docs.py`, always runs.
 """
 

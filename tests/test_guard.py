@@ -396,7 +396,7 @@ async def test_an_unknown_first_chunk_names_its_type_and_what_to_do() -> None:
 
 async def test_an_unknown_provider_is_refused_at_once() -> None:
     with pytest.raises(AdapterError, match="no adapter 'nope', known: text, openai_chat"):
-        guard().wrap(agen([]), provider="nope")
+        guard().wrap(agen([]), format="nope")
 
 
 async def test_an_empty_stream_ends_well() -> None:
@@ -478,14 +478,14 @@ async def test_a_function_that_returns_no_stream_is_told_apart(
     ("call", "message"),
     [
         (lambda: guard().wrap(agen([]), on_txt=print), r"Guard\.wrap\(\).*'on_txt'.*'on_text'"),
-        (lambda: guard().wrap_sync([], provder="text"), r"Guard\.wrap_sync\(\).*'provider'"),
+        (lambda: guard().wrap_sync([], fromat="text"), r"Guard\.wrap_sync\(\).*'format'"),
         (lambda: guard().wrap_sync([], raise_on_blocks=True), "did you mean 'raise_on_block'"),
         (lambda: Guard.load("x", reloads=True), r"Guard\.load\(\).*'reload'"),
         (lambda: Guard(guard().policy, observer=[]), r"Guard\(\).*'observers'"),
         (lambda: guard().flow(medium="sse"), "did you mean 'media'"),
         (lambda: gate(agen([]), print, units="sentence"), r"gate\(\).*'unit'"),
         (lambda: retrying(guard(), agen, attempt=2), r"retrying\(\).*'attempts'"),
-        (lambda: WireGuard(guard(), provder="text"), r"WireGuard\(\).*'provider'"),
+        (lambda: WireGuard(guard(), fromat="text"), r"WireGuard\(\).*'format'"),
         (lambda: GuardTransport(guard(), others="pass"), r"GuardTransport\(\).*'other'"),
         (lambda: guard_body(guard(), "openai_chat", {}, keeptext=False), "'keep_text'"),
         (lambda: guard().wrap_sync([], zzz=1), r"no argument 'zzz', known: attributes, "),

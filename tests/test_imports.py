@@ -79,7 +79,7 @@ def test_a_guard_loads_neither_a_command_line_nor_an_event_loop() -> None:
 
 
 def test_a_stream_loads_the_format_that_it_names() -> None:
-    code = f"{MADE}\nlist(guard.wrap_sync([{CHUNK}], provider='openai_chat'))"
+    code = f"{MADE}\nlist(guard.wrap_sync([{CHUNK}], format='openai_chat'))"
     formats = {type_.__module__ for name, type_ in ADAPTERS.items() if name != "text"}
     assert ours(code) & formats == {"guardstream.formats.openai.chat"}
 

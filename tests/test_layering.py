@@ -108,7 +108,7 @@ def test_the_architecture_shows_these_layers() -> None:
     assert written(page) == page, "run python -m tests.support.layers"
 
 
-TABLES = ["gate", "policy", "providers/toolkit", "serve", "serve/proxy", "stream", "stream/flows"]
+TABLES = ["gate", "policy", "formats/toolkit", "serve", "serve/proxy", "stream", "stream/flows"]
 TABLES += ["vault", "vault/addresses"]
 """The folders of which a table names all modules."""
 

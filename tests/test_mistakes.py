@@ -173,8 +173,8 @@ MISTAKES: dict[str, tuple[Callable[[], object], str]] = {
         lambda: GUARD.wrap(asynchronous, retry=False),
         "retry= needs Retry(attempts=2), not 'bool'",
     ),
-    "a provider in another case": (
-        lambda: GUARD.wrap(asynchronous(), provider="OpenAI_Chat"),
+    "a format in another case": (
+        lambda: GUARD.wrap(asynchronous(), format="OpenAI_Chat"),
         "no adapter 'OpenAI_Chat', did you mean 'openai_chat'?",
     ),
     "no function for a callback": (
@@ -213,8 +213,8 @@ MISTAKES: dict[str, tuple[Callable[[], object], str]] = {
         lambda: Retry(attempts="3"),  # type: ignore[arg-type]
         "attempts= needs a whole number, not 'str'",
     ),
-    "a provider that is misspelt": (
-        lambda: GUARD.wrap_sync(["a"], provider="opanai_chat"),
+    "a format that is misspelt": (
+        lambda: GUARD.wrap_sync(["a"], format="opanai_chat"),
         "no adapter 'opanai_chat', did you mean 'openai_chat'?",
     ),
     "an argument that is misspelt": (
@@ -304,15 +304,15 @@ MISTAKES: dict[str, tuple[Callable[[], object], str]] = {
         "a chunk of type 'NoneType' in a stream of text: leave it out",
     ),
     "text in a format that has other chunks": (
-        lambda: list(GUARD.wrap_sync(["a"], provider="openai_chat")),
+        lambda: list(GUARD.wrap_sync(["a"], format="openai_chat")),
         "the first chunk is a str, and those of 'openai_chat' are not",
     ),
     "lines of JSON, and their format": (
-        lambda: list(GUARD.wrap_sync([LINE], provider="openai_chat")),
+        lambda: list(GUARD.wrap_sync([LINE], format="openai_chat")),
         "wrap the bytes, or what json.loads makes of each line",
     ),
     "text in a format of its own": (
-        lambda: list(GUARD.wrap_sync(["a"], provider=JSONFormat("mine", text="$.token"))),
+        lambda: list(GUARD.wrap_sync(["a"], format=JSONFormat("mine", text="$.token"))),
         "the first chunk is a str, and those of 'mine' are not",
     ),
     "bytes that are plain text": (
@@ -324,16 +324,16 @@ MISTAKES: dict[str, tuple[Callable[[], object], str]] = {
         "the chunks are lines without their ends: add them, or wrap the bytes as they come",
     ),
     "a format's class": (
-        lambda: GUARD.wrap_sync([{}], provider=JSONFormat),
+        lambda: GUARD.wrap_sync([{}], format=JSONFormat),
         "such as JSONFormat('mine', text='$.token'), not the class 'JSONFormat'",
     ),
     "what is unknown to a format that is given": (
-        lambda: GUARD.wrap_sync([{}], provider=JSONFormat("mine", text="$.t"), unknown="refuse"),
+        lambda: GUARD.wrap_sync([{}], format=JSONFormat("mine", text="$.t"), unknown="refuse"),
         "unknown= does not apply to an adapter: pass it to the adapter",
     ),
     "a format as a dict": (
-        lambda: GUARD.wrap_sync([{}], provider={"text": "$.token"}),
-        "provider= needs a format's name or an adapter",
+        lambda: GUARD.wrap_sync([{}], format={"text": "$.token"}),
+        "format= needs a format's name or an adapter",
     ),
     "the vaults for a vault": (
         lambda: GUARD.wrap_sync(["a"], vault=Vaults()),
@@ -372,9 +372,9 @@ MISTAKES: dict[str, tuple[Callable[[], object], str]] = {
         lambda: list(ITEMS(["[]"], Answer, "item")),
         "the model must be a type, not the text 'item'",
     ),
-    "another provider's name": (
-        lambda: list(GUARD.wrap_sync([json.loads(LINE)], provider="anthropic")),
-        "the first chunk is in the format 'openai_chat', not 'anthropic': leave out provider=",
+    "another format's name": (
+        lambda: list(GUARD.wrap_sync([json.loads(LINE)], format="anthropic")),
+        "the first chunk is in the format 'openai_chat', not 'anthropic': leave out format=",
     ),
     "a schema for a model": (
         lambda: FINAL(["[]"], {"type": "array"}),
@@ -454,8 +454,8 @@ MISTAKES: dict[str, tuple[Callable[[], object], str]] = {
         lambda: FINAL([{"a": "1"}], int, text_of="a"),
         "text_of= needs a function, not 'str'",
     ),
-    "a transport's provider, misspelt": (
-        lambda: TRANSPORT(GUARD, provider="openai_chatt"),
+    "a transport's format, misspelt": (
+        lambda: TRANSPORT(GUARD, format="openai_chatt"),
         "no adapter 'openai_chatt', did you mean 'openai_chat'?",
     ),
     "a middleware's setting, misspelt": (
@@ -466,8 +466,8 @@ MISTAKES: dict[str, tuple[Callable[[], object], str]] = {
         lambda: MIDDLEWARE(asgi, GUARD, route=[]),
         "GuardMiddleware() has no argument 'route', did you mean 'routes'?",
     ),
-    "a middleware's provider, misspelt": (
-        lambda: MIDDLEWARE(asgi, routes=[("/a", GUARD)], provider="openai_chatt"),
+    "a middleware's format, misspelt": (
+        lambda: MIDDLEWARE(asgi, routes=[("/a", GUARD)], format="openai_chatt"),
         "no adapter 'openai_chatt', did you mean 'openai_chat'?",
     ),
     "one media type for a list": (
@@ -514,8 +514,8 @@ MISTAKES: dict[str, tuple[Callable[[], object], str]] = {
         "text_of= defines the text of a chunk: leave tool= out",
     ),
     "a format beside what reads chunks": (
-        lambda: FINAL([{}], int, text_of=str, provider="ollama"),
-        "text_of= defines the text of a chunk: leave provider= out",
+        lambda: FINAL([{}], int, text_of=str, format="ollama"),
+        "text_of= defines the text of a chunk: leave format= out",
     ),
     "a text for a flag": (
         lambda: GUARD.wrap_sync(["a"], keep_text="no"),
@@ -533,9 +533,9 @@ MISTAKES: dict[str, tuple[Callable[[], object], str]] = {
         lambda: GUARD.wrap_sync(["a"], attributes=3),
         "attributes= needs texts by name, such as {'user': 'ann'}, not 'int'",
     ),
-    "a format for a provider": (
-        lambda: GUARD.wrap(asynchronous(), format="ollama"),
-        "wrap() has no argument 'format': did you mean 'provider'?",
+    "a provider for a format": (
+        lambda: GUARD.wrap(asynchronous(), provider="ollama"),
+        "wrap() has no argument 'provider': did you mean 'format'?",
     ),
     "a number for a path": (
         lambda: ITEMS(["[]"], 3),
@@ -800,9 +800,9 @@ def test_an_unknown_kind_of_ids_is_refused() -> None:
 
 @pytest.mark.parametrize("provider", ["openai_chat", "cumulative_text", "json"])
 def test_bytes_of_plain_text_are_in_no_other_format(provider: str) -> None:
-    with pytest.raises(AdapterError, match=f"provider='{provider}'"):
-        GUARD.wrap_sync([b"a bluebird"], framing="text", provider=provider).text()
-    assert GUARD.wrap_sync([b"a bluebird"], framing="text", provider="text").text() == "a [bird]"
+    with pytest.raises(AdapterError, match=f"format='{provider}'"):
+        GUARD.wrap_sync([b"a bluebird"], framing="text", format=provider).text()
+    assert GUARD.wrap_sync([b"a bluebird"], framing="text", format="text").text() == "a [bird]"
 
 
 def test_objects_have_no_framing() -> None:
@@ -812,4 +812,4 @@ def test_objects_have_no_framing() -> None:
 
 def test_cumulative_text_is_of_str_alone() -> None:
     with pytest.raises(AdapterError, match="'dict' in a stream of text"):
-        GUARD.wrap_sync([{}], provider="cumulative_text").text()
+        GUARD.wrap_sync([{}], format="cumulative_text").text()

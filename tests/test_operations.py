@@ -503,9 +503,9 @@ async def test_extract_judges_by_the_policys_schema() -> None:
 
 
 async def test_extract_knows_the_policys_own_format() -> None:
-    section = "formats: {mine: {text: $.token}}\nextract: {provider: mine}\n"
+    section = "formats: {mine: {text: $.token}}\nextract: {format: mine}\n"
     chunks = [{"token": '{"id"'}, {"token": ": 5}"}]
-    stream = guard(section).wrap(Source(chunks), provider="mine")
+    stream = guard(section).wrap(Source(chunks), format="mine")
     assert (await extract.final(stream, Order)).id == 5
 
 

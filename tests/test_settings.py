@@ -70,7 +70,7 @@ ROUTE = {name: f"serve.routes.*.{name}" for name in Settings.__annotations__}
 DECODER = _code("a stream is decoded by hand", "max_line", "max_event", "strict", "apart")
 TRANSPORT = {
     **_code(OBJECT, "transport", "vaults"),
-    **_code(FORMAT, "provider"),
+    **_code(FORMAT, "format"),
     **_code("what the client in the program may ask for", "other"),
     "on_block": "serve.on_block",
 }
@@ -83,7 +83,7 @@ DOCUMENT = {
 
 NEVER = Code("whoever writes a policy must not choose what the program runs")
 WRAP = {
-    **_code(FORMAT, "provider", "framing"),
+    **_code(FORMAT, "format", "framing"),
     **_code("data of one stream", "words"),
     "unknown": "unknown",
     "options": "audit.attributes",  # see Delivering and Reopening below
@@ -120,7 +120,7 @@ PROXY = {
     "upstreams": "serve.upstreams",
     "models": "serve.models",
     "upstream_routes": "serve.routes.*.upstream",
-    "formats": "serve.routes.*.provider",
+    "formats": "serve.routes.*.format",
     "state": "serve.state",
     "shared_objects": "serve.shared_objects",
     "answer_tokens": "serve.limits.answer_tokens",
@@ -201,13 +201,13 @@ SETTINGS: Mapping[str, Mapping[str, str]] = {
         "on_error": "gate[].action",
         "on_timeout": "gate[].action",
         "channels": "gate[].channels",
-        **_code(FORMAT, "provider"),
+        **_code(FORMAT, "format"),
         "unknown": "unknown",
     },
     "guardstream.http.GuardTransport": TRANSPORT,
     "guardstream.http.SyncGuardTransport": TRANSPORT,
     "guardstream.http.WireGuard": {
-        **_code(FORMAT, "media", "provider"),
+        **_code(FORMAT, "media", "format"),
         **_code("data of one stream", "words"),
         **_code(FLOW, "keep_text", "has_timer"),
         "unknown": "unknown",

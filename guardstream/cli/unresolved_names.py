@@ -63,9 +63,9 @@ def _sections(file: PolicyFile) -> Found:
     for number, stage in enumerate(file.stages):
         if message := plugins.missing(plugins.STAGES, stage.use):
             yield ("stages", number, "use"), message
-    read_as = file.extract.provider if file.extract else None
+    read_as = file.extract.format if file.extract else None
     if read_as and (message := _format(read_as, file)):
-        yield ("extract", "provider"), message
+        yield ("extract", "format"), message
     tokens = file.limits.tokens if file.limits else None
     if tokens and tokens.counter and (message := plugins.missing_counter(tokens.counter)):
         yield ("limits", "tokens", "counter"), message
@@ -85,8 +85,8 @@ def _serving(file: PolicyFile, folder: Path) -> Found:
         path: tuple[str | int, ...] = ("serve", "routes", place)
         if route.policy and (message := _policy(section, folder, route.policy)):
             yield path if isinstance(entry, str) else (*path, "policy"), message
-        if route.provider and (message := _format(route.provider, file)):
-            yield (*path, "provider"), message
+        if route.format and (message := _format(route.format, file)):
+            yield (*path, "format"), message
     for name, key in section.keys.items():
         named_policy = key.policy if isinstance(key, KeyFile) else None
         if named_policy and (message := _policy(section, folder, named_policy)):

@@ -10,7 +10,7 @@ For plain iterables there are `items_sync`, `snapshots_sync`, `text_sync` and `f
 A stream is an asynchronous or plain iterable of str, or of a provider's chunks, guarded or not. Of
 a provider's chunks, the text of the first choice is read; with `tool`, the arguments of the first
 call of that tool. A model is any type that pydantic knows, or a TypeAdapter. `Reading` lists the
-options that all functions have: `provider`, `text_of`, `fences`, `repair`, `duplicates`, `limits`,
+options that all functions have: `format`, `text_of`, `fences`, `repair`, `duplicates`, `limits`,
 `schema`. For streams of a guard, the section `extract` of its policy has the defaults.
 
 Paths are those of ijson: keys joined by dots, and `item` for each element of an array. JSONPath

@@ -233,7 +233,7 @@ def final_sync(
 
 def _reading(stream: object, reading: Reading) -> Reading:
     if reading.get("text_of") is not None:
-        unused = next((name for name in ("tool", "provider") if reading.get(name)), None)
+        unused = next((name for name in ("tool", "format") if reading.get(name)), None)
         if unused is not None:
             raise TypeError(f"text_of= defines the text of a chunk: leave {unused}= out")
     defaults = getattr(stream, "extraction", None)

@@ -41,8 +41,8 @@ class Reading(TypedDict, total=False):
     """How a stream is read.
 
     - `tool`: read the arguments of the first call of that tool instead of the answer's text.
-    - `provider`: the adapter of the chunks, or its name; otherwise the first chunk tells.
-    - `text_of`: the text of a chunk that no adapter knows, in place of `tool` and `provider`.
+    - `format`: the adapter of the chunks, or its name; otherwise the first chunk tells.
+    - `text_of`: the text of a chunk that no adapter knows, in place of `tool` and `format`.
     - `fences`: what may stand around the document, as in a policy.
     - `repair`: kinds of almost-JSON that are repaired, or True for all but `truncated`.
     - `duplicates`: whether an object may name a key twice; the last one counts.
@@ -52,7 +52,7 @@ class Reading(TypedDict, total=False):
     """
 
     tool: str | None
-    provider: str | Adapter[Any] | None
+    format: str | Adapter[Any] | None
     text_of: TextOf | None
     fences: Fences | None
     repair: bool | set[Kind] | frozenset[Kind] | list[Kind]
@@ -91,7 +91,7 @@ class Reader:
         text_of = reading.get("text_of")
         if text_of is not None and not callable(text_of):
             raise TypeError(f"text_of= needs a function, not {type(text_of).__qualname__!r}")
-        self.text: TextOf = text_of or Texts(reading.get("provider"), reading.get("tool"))
+        self.text: TextOf = text_of or Texts(reading.get("format"), reading.get("tool"))
         self.over = False
         self.offset = 0  # how far the text is accepted, in code points
         self._came = 0  # how much of it has arrived

@@ -24,12 +24,12 @@ class Texts:
     """Returns each chunk's text: that of the first choice or, with `tool`, the arguments of the
     first call of that tool.
 
-    Chunks other than str are read by the adapter that `provider` names, or that knows the first
+    Chunks other than str are read by the adapter that `format` names, or that knows the first
     of them.
     """
 
-    def __init__(self, provider: str | Adapter[Any] | None, tool: str | None) -> None:
-        self._adapter = named(provider) if isinstance(provider, str) else provider
+    def __init__(self, format: str | Adapter[Any] | None, tool: str | None) -> None:
+        self._adapter = named(format) if isinstance(format, str) else format
         self._tool = tool
         self._slot: Slot | None = None  # of the call
         self._others: list[str] = []  # the tools of earlier calls

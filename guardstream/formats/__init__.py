@@ -208,8 +208,8 @@ def detect(chunk: object, *, unknown: Unknown = "guard") -> Adapter[Any]:
     kind = f"{type(chunk).__module__}.{type(chunk).__qualname__}".removeprefix("builtins.")
     raise AdapterError(
         f"no adapter knows chunks of type {kind!r}: wrap an iterator of their text alone; or name "
-        "the format, provider='openai_chat' and the like; or describe it, "
-        "provider=JSONFormat('mine', text='$.token')"
+        "the format, format='openai_chat' and the like; or describe it, "
+        "format=JSONFormat('mine', text='$.token')"
     )
 
 
@@ -230,18 +230,18 @@ def _check_has_no_stream(chunk: object) -> None:
 
 
 def chosen(
-    provider: str | Adapter[Any] | None, chunk: object, *, unknown: Unknown = "guard"
+    format: str | Adapter[Any] | None, chunk: object, *, unknown: Unknown = "guard"
 ) -> Adapter[Any]:
     """Return the adapter for a stream: by name, like the one given, or by its first chunk.
 
-    `provider` is a name, an adapter, or None. An adapter is copied, because an instance serves one
+    `format` is a name, an adapter, or None. An adapter is copied, because an instance serves one
     stream. A new adapter treats what it does not know as `unknown` says. AdapterError for an
     unknown name, and for a chunk that cannot be guarded.
     """
-    if isinstance(provider, str):
-        return named(provider, unknown=unknown)
-    if provider is not None:
-        return deepcopy(provider)
+    if isinstance(format, str):
+        return named(format, unknown=unknown)
+    if format is not None:
+        return deepcopy(format)
     return PlainText() if chunk is None else detect(chunk, unknown=unknown)
 
 

@@ -269,22 +269,22 @@ def call_in(message: bytes) -> Call | None:
     return None
 
 
-def errors_after(provider: str | None, message: object) -> Errors:
+def errors_after(format: str | None, message: object) -> Errors:
     """Return the errors of an adapter's format that end a stream after its last message.
 
     In JSON-RPC they answer the same call as that message, if the call's id is a number: an id that
     is text might be the text that was blocked.
     """
-    if provider in _RPC and isinstance(message, Mapping) and "method" not in message:
+    if format in _RPC and isinstance(message, Mapping) and "method" not in message:
         own = message.get("id")
         if type(own) is int:
             return errors_of_call(Call(own))
-    return errors_of(provider)
+    return errors_of(format)
 
 
-def errors_of(provider: str | None) -> Errors:
+def errors_of(format: str | None) -> Errors:
     """Return the errors of an adapter's format."""
-    return ERRORS.get(provider or "", ANY)
+    return ERRORS.get(format or "", ANY)
 
 
 STRICT = frozenset({"ui_messages", "model_parts", "ag_ui"})
@@ -292,7 +292,7 @@ STRICT = frozenset({"ui_messages", "model_parts", "ag_ui"})
 error in it."""
 
 
-def errors_within(provider: str | None) -> Errors:
+def errors_within(format: str | None) -> Errors:
     """Return the errors that break off a stream of an adapter's format: those of the format if its
     clients refuse others, otherwise ANY."""
-    return ERRORS[provider] if provider in STRICT else ANY
+    return ERRORS[format] if format in STRICT else ANY

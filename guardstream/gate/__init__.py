@@ -45,7 +45,7 @@ def gate(
     on_error: Otherwise = "block",
     on_timeout: Otherwise = "block",
     channels: Collection[str] | None = None,
-    provider: str | Adapter[Any] | None = None,
+    format: str | Adapter[Any] | None = None,
     unknown: Unknown = "guard",
 ) -> GatedStream[C]:
     """Return a stream of the chunks of `stream` whose texts `check` allows, in their order.
@@ -63,7 +63,7 @@ def gate(
       A later answer counts only if it is stricter.
     - `ahead`: how many code points may wait before reading pauses. A longer unit blocks.
     - `channels`: the channels to judge, by default all; the others pass, in order.
-    - `provider`, `unknown`: as for `Guard.wrap`, and in a policy. If you had to name the `provider`
+    - `format`, `unknown`: as for `Guard.wrap`, and in a policy. If you had to name the `format`
       of a stream, name it here, too. The formats of the guard's policy are known.
 
     A block closes the source and ends the stream as `content_filter`. Raises ValueError for an
@@ -84,7 +84,7 @@ def gate(
     kept = known_channels(channels)
     check_unknown(unknown)
     policy = getattr(stream, "policy", None)
-    choose = choosing(policy if isinstance(policy, Policy) else None, provider, unknown)
+    choose = choosing(policy if isinstance(policy, Policy) else None, format, unknown)
     judging = Options(
         _units(unit),
         deadline,
@@ -93,7 +93,7 @@ def gate(
         on_timeout,
         kept,
         Delivery(choose),
-        is_named=provider is not None,
+        is_named=format is not None,
     )
     return GatedStream(stream, check, judging)
 

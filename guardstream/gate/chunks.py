@@ -98,7 +98,7 @@ class _Text(_Unframed):
 
     def __init__(self, choose: Choose) -> None:
         super().__init__(choose)
-        self._growth: Grown | None = Grown(if_new="provider='text'")
+        self._growth: Grown | None = Grown(if_new="format='text'")
 
     def cut(self, chunk: Any) -> Sequence[Any]:
         growth = self._growth if isinstance(chunk, str) else None

@@ -36,7 +36,7 @@ class Judge:
 
     def __init__(
         self,
-        format: str,  # noqa: A002
+        format: str,
         model: str,
         url: str = "http://127.0.0.1:8000/v1/chat/completions",
         key_env: str | None = None,

@@ -36,11 +36,11 @@ class Beside(Protocol):
 
 @known_arguments
 def guard_body(
-    guard: Guard, provider: str, body: dict[str, Any], **options: Unpack[Delivering]
+    guard: Guard, format: str, body: dict[str, Any], **options: Unpack[Delivering]
 ) -> tuple[dict[str, Any], Result]:
     """Return the body of a whole answer with all text guarded, and its Result.
 
-    `provider` names the adapter for the stream of such an answer; `options` are those of
+    `format` names the adapter for the stream of such an answer; `options` are those of
     `Guard.wrap`. An unchanged body is returned as the same object.
 
     Raises AdapterError for an unknown provider or body, StageError if a stage fails, BlockedError
@@ -49,12 +49,12 @@ def guard_body(
     """
     guard = guard.pinned()
     guard.refuse_operations("guarding a whole answer")
-    return _guarded(guard, _adapter(guard, provider, body), body, options)
+    return _guarded(guard, _adapter(guard, format, body), body, options)
 
 
 @known_arguments
 async def aguard_body(
-    guard: Guard, provider: str, body: dict[str, Any], **options: Unpack[Delivering]
+    guard: Guard, format: str, body: dict[str, Any], **options: Unpack[Delivering]
 ) -> tuple[dict[str, Any], Result]:
     """Guard a whole answer like `guard_body`, asynchronously, and run the guard's gates.
 
@@ -62,7 +62,7 @@ async def aguard_body(
     same exceptions as `guard_body`, but accepts a policy with `gate`; it only refuses callbacks
     beside a gate that may block.
     """
-    return await judged_body(guard, provider, body, in_thread, options)
+    return await judged_body(guard, format, body, in_thread, options)
 
 
 async def in_thread(work: Callable[[], T]) -> T:
@@ -71,14 +71,14 @@ async def in_thread(work: Callable[[], T]) -> T:
 
 
 async def judged_body(
-    guard: Guard, provider: str, body: dict[str, Any], beside: Beside, options: Delivering
+    guard: Guard, format: str, body: dict[str, Any], beside: Beside, options: Delivering
 ) -> tuple[dict[str, Any], Result]:
     """Guard a whole answer like `aguard_body`; `beside` runs the rules."""
     guard = await guard.apinned()
     guard.refuse_operations("guarding a whole answer", ("retry", "concurrency"))
     policy, gates = guard.policy, guard.gates
     check_callbacks(policy, gates, options)
-    adapter = _adapter(guard, provider, body)
+    adapter = _adapter(guard, format, body)
     last, observing = joined(gates, guard.observing(policy, options))
     given: Delivering = {**options, "raise_on_block": False} if gates else options
     rules = partial(_guarded, guard, adapter, body, given, observing)
@@ -88,7 +88,7 @@ async def judged_body(
     from guardstream.gate.tasks import Delivery
 
     # What ends a body is remembered by its adapter: each step has its own.
-    adapter = _adapter(guard, provider, body)
+    adapter = _adapter(guard, format, body)
     answer = _Answer(guarded, result)
     delivery = Delivery(
         lambda _: adapter,
@@ -101,10 +101,10 @@ async def judged_body(
     return _completed(adapter, sent, guarded), judged
 
 
-def _adapter(guard: Guard, provider: str, body: dict[str, Any]) -> Body:
-    kind = BODIES.get(provider)
+def _adapter(guard: Guard, format: str, body: dict[str, Any]) -> Body:
+    kind = BODIES.get(format)
     if kind is None:
-        raise AdapterError(f"no whole answers of {provider!r}, {hint(provider, BODIES)}")
+        raise AdapterError(f"no whole answers of {format!r}, {hint(format, BODIES)}")
     adapter: Body = kind.of(body)(unknown=guard.policy.unknown)
     return adapter
 

@@ -29,7 +29,7 @@ SHARED = ("tgi", "openai_completions")
 """Adapters whose paths other APIs have, too: those of SGLang and Writer."""
 
 
-def provider_at(path: str) -> str | None:
+def format_at(path: str) -> str | None:
     """Return the adapter of an endpoint's answers; None for an unknown path."""
     return next((name for end, name in ENDPOINTS.items() if path.endswith(end)), None)
 
@@ -39,7 +39,7 @@ def provider_of(path: str, body: bytes) -> str | None:
 
     Writer has the path of Cohere's first chat API, and requests like OpenAI's.
     """
-    found = provider_at(path)
+    found = format_at(path)
     if found == "cohere_v1" and "messages" in (json_object(body) or {}):
         return "openai_chat"
     return found

@@ -168,7 +168,7 @@ def _through(
     """Guard values of JSON by their paths; return them, and the Result. RefusedError for a
     block."""
     chunks = [[value] for value in values]  # a list has no name that a rule could change
-    stream = guard.wrap_sync(chunks, provider="json", keep_text=False, attributes=attributes)
+    stream = guard.wrap_sync(chunks, format="json", keep_text=False, attributes=attributes)
     with stream:
         out = [each[0] for each in stream]
         result = stream.result

@@ -43,31 +43,31 @@ def refused() -> Iterator[None]:
         raise RefusedError(400, "invalid_json", str(error)) from error
 
 
-def checked_request(guard: Guard, provider: str, body: bytes) -> bytes:
+def checked_request(guard: Guard, format: str, body: bytes) -> bytes:
     """Return the `body` to forward: the same bytes unless a rule changes it.
 
-    It is judged by the `input` of the guard's policy. `provider` names the adapter of the answer's
+    It is judged by the `input` of the guard's policy. `format` names the adapter of the answer's
     stream, and so the format of the request. Raises RefusedError for a body that is not a JSON
     object, that cannot be reserialised, or that a rule blocks.
     """
     request, guard = object_of(body), guard.pinned()
     if guard.policy.input is None:
         return body
-    checked = checked_fields(guard, provider, request)
+    checked = checked_fields(guard, format, request)
     if checked is request:
         return body
     with refused():
         return json_bytes(checked, len(body))
 
 
-def checked_fields(guard: Guard, provider: str, request: dict[str, Any]) -> dict[str, Any]:
+def checked_fields(guard: Guard, format: str, request: dict[str, Any]) -> dict[str, Any]:
     """Return the fields of a request to forward: the same object unless a rule changes one.
 
     The guard's policy has an `input`. Raises RefusedError for a request that a rule forbids, or
     that cannot be judged.
     """
-    _check_names(provider, request)
-    check = partial(_checked_fields, guard, provider, request)
+    _check_names(format, request)
+    check = partial(_checked_fields, guard, format, request)
     return check() if guard.vault is None else guard.vault.settled(check)
 
 
@@ -80,12 +80,12 @@ def object_of(body: bytes) -> dict[str, Any]:
     return value
 
 
-def _check_names(provider: str, request: dict[str, Any]) -> None:
+def _check_names(format: str, request: dict[str, Any]) -> None:
     """Refuse a field that is a judged field only for parsers that ignore case.
 
     Programs in Go do: https://pkg.go.dev/encoding/json#Unmarshal.
     """
-    known = {*BESIDE.get(provider, ()), LISTS.get(provider, "model")}
+    known = {*BESIDE.get(format, ()), LISTS.get(format, "model")}
     folded = {name.casefold(): name for name in known}
     for field in request.keys() - known:
         if (name := folded.get(field.casefold())) is not None:
@@ -93,21 +93,21 @@ def _check_names(provider: str, request: dict[str, Any]) -> None:
             raise RefusedError(400, "invalid_request", why)
 
 
-def _checked_fields(guard: Guard, provider: str, request: dict[str, Any]) -> dict[str, Any]:
+def _checked_fields(guard: Guard, format: str, request: dict[str, Any]) -> dict[str, Any]:
     """Judge the texts of a request for the model; return the same request if nothing changes.
 
     These are all strings but those of NOT_READ. A field that the format does not define counts as
     the user's text, and so does its name. With a vault, values are masked in every field, even
     where the model does not read it.
     """
-    roles, unread = BESIDE.get(provider, {}), NOT_READ.get(provider, MODEL)
+    roles, unread = BESIDE.get(format, {}), NOT_READ.get(format, MODEL)
     checked = {}
     for field, value in request.items():
-        if field == LISTS.get(provider):
+        if field == LISTS.get(format):
             checked[field] = _listed(guard, field, request) if value else value
         elif field not in unread:
             walk = _Walk(guard, roles.get(field, "user"), unread)
-            content = (provider, field) in CONTENT
+            content = (format, field) in CONTENT
             checked[field] = walk.judged(value, (field,), content=content)
         elif guard.vault is not None and field not in IDS:
             checked[field] = _Walk(guard, "assistant", frozenset()).judged(value, (field,))

@@ -28,9 +28,9 @@ class WireGuard(Outcome[bytes]):
     """One body. If `feed` or `finish` raises AdapterError or StageError, nothing goes out.
 
     - `media`: the framing of the bytes: `sse`, `ndjson`, `json_array`, `event_stream` (Amazon's),
-      `data_stream`, `packets` (Socket.IO's), `messages`, or `text`, to which `provider` does not
+      `data_stream`, `packets` (Socket.IO's), `messages`, or `text`, to which `format` does not
       apply; None detects it from the first bytes.
-    - `provider`, `words`, `unknown`, `keep_text`, `deadlines`, `attributes`: as for `Guard.wrap`.
+    - `format`, `words`, `unknown`, `keep_text`, `deadlines`, `attributes`: as for `Guard.wrap`.
     - `has_timer`: whether the caller calls `wake` in time, see `remaining`. If not, a sign of an
       end in a chunk of its own is believed at once.
 
@@ -47,7 +47,7 @@ class WireGuard(Outcome[bytes]):
         guard: Guard,
         *,
         media: Media | None = None,
-        provider: str | Adapter[Any] | None = None,
+        format: str | Adapter[Any] | None = None,
         words: Mapping[str, Sequence[str]] | None = None,
         unknown: Unknown | None = None,
         keep_text: bool = True,
@@ -61,7 +61,7 @@ class WireGuard(Outcome[bytes]):
             "deadlines": deadlines,
             "attributes": attributes,
         }
-        start = guard.flow(provider=provider, media=media, words=words, unknown=unknown)
+        start = guard.flow(format=format, media=media, words=words, unknown=unknown)
         resolved = guard.options(guard.policy, options)
         super().__init__(StreamState(start, resolved))
         self.state.has_timer = has_timer

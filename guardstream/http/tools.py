@@ -18,7 +18,7 @@ _MOST = 256  # tools of a request
 _LARGEST = 100_000  # characters of their schemas as JSON, in all
 
 
-def for_request(guard: Guard, provider: str | None, body: bytes) -> Guard:
+def for_request(guard: Guard, format: str | None, body: bytes) -> Guard:
     """Return a guard for the answer to the request `body`, as it was forwarded.
 
     It uses the schemas that the model got, including masks in them. It is the same guard unless its
@@ -27,7 +27,7 @@ def for_request(guard: Guard, provider: str | None, body: bytes) -> Guard:
     """
     if not guard.policy.needs_request:
         return guard
-    tools_of = _TOOLS.get(str(provider))
+    tools_of = _TOOLS.get(str(format))
     if tools_of is None:
         raise RefusedError(400, "unknown_tools", "requests of this format name no known tools")
     with refused():

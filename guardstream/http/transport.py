@@ -124,7 +124,7 @@ class _Guarding(_Base):  # type: ignore[misc]
         guard: Guard,
         transport: Any = None,
         *,
-        provider: str | None = None,
+        format: str | None = None,
         other: Literal["guard", "refuse", "pass"] = "guard",
         vaults: Vaults | None = None,
         on_block: OnBlock | None = None,
@@ -139,12 +139,12 @@ class _Guarding(_Base):  # type: ignore[misc]
         if on_block is not None:
             check_known("on_block", on_block, ON_BLOCK)
         check_known("other", other, ("guard", "refuse", "pass"))
-        choosing(guard.policy, provider, guard.policy.unknown)  # raises for an unknown name
+        choosing(guard.policy, format, guard.policy.unknown)  # raises for an unknown name
         self._vaults = vaults
         self._guard = guard
         self._transport = transport
         self._making = kept_across_forks(Lock())
-        self._provider = provider
+        self._format = format
         self._other = other
         self._on_block = on_block or guard.on_block
 
@@ -155,20 +155,20 @@ class _Guarding(_Base):  # type: ignore[misc]
                 self._transport = class_beside(request, self._default)()
             return self._transport
 
-    def _provider_of(self, request: Any) -> str | None:
+    def _format_of(self, request: Any) -> str | None:
         """Return the adapter of a request's answers; None for an unknown path."""
-        return self._provider or provider_of(request.url.path, request.content)
+        return self._format or provider_of(request.url.path, request.content)
 
     def _adapter_of(self, request: Any, body: bytes, guard: Guard) -> str | Adapter[Any] | None:
         """Return the adapter of the stream that answers a request; None if its first chunk decides.
 
         A request to DashScope says whether the chunks of its answer are deltas.
         """
-        provider = self._provider_of(request)
-        if provider in SHARED and self._provider is None:
+        format = self._format_of(request)
+        if format in SHARED and self._format is None:
             return None
-        if provider != "dashscope":
-            return provider
+        if format != "dashscope":
+            return format
         parameters = (json_object(body) or {}).get("parameters")
         value = parameters.get("incremental_output") if isinstance(parameters, dict) else None
         incremental = value if isinstance(value, bool) else None
@@ -180,7 +180,7 @@ class _Guarding(_Base):  # type: ignore[misc]
         """Return the arguments of `Guard.wrap` for an answer whose bytes are of type `media`."""
         framing = framing_of(media) if kind == "other" else None
         adapter = None if framing == "text" else self._adapter_of(request, body, guard)
-        return {"provider": adapter, "framing": framing, "keep_text": False}
+        return {"format": adapter, "framing": framing, "keep_text": False}
 
     def _exchange_guard(self, pinned: Guard) -> Guard:
         """Return the guard of one exchange; it is pinned, so that a reload does not change it."""
@@ -191,11 +191,11 @@ class _Guarding(_Base):  # type: ignore[misc]
 
         AdapterError if the tools cannot be guarded.
         """
-        provider = self._provider_of(sent)
-        if provider not in BODIES or sent.method != "POST":
+        format = self._format_of(sent)
+        if format not in BODIES or sent.method != "POST":
             return guard
         with _raised("prompt"):
-            return for_request(guard, provider, sent.read())
+            return for_request(guard, format, sent.read())
 
     def _prepared(self, request: Any, body: bytes, guard: Guard) -> Any:
         """Return the request to send.
@@ -208,14 +208,14 @@ class _Guarding(_Base):  # type: ignore[misc]
         cuts = headers.get("range", BYTES).strip().lower().startswith(BYTES)
         for name in _PARTS if cuts and self._other != "pass" else ():
             headers.pop(name, None)
-        provider = self._provider_of(request)
+        format = self._format_of(request)
         url, posts = request.url, request.method == "POST"
         with _raised("prompt"):
             if guard.policy.input is not None and self._other != "pass":
                 _check_target(request)
-            if provider in BODIES and posts:
+            if format in BODIES and posts:
                 check_coding(headers.get_list("content-encoding"))
-                body = checked_request(guard, str(provider), body)
+                body = checked_request(guard, str(format), body)
             elif guard.policy.input is not None and self._other != "pass":
                 if self._other == "refuse" and (posts or body):
                     raise AdapterError(
@@ -249,7 +249,7 @@ class _Guarding(_Base):  # type: ignore[misc]
         media = media_of(content_type)
         why = _why_encoded(response, media)
         why = why or why_unreadable(status, content_type, response.headers.get("content-range", ""))
-        other = self._other == "guard" and self._provider_of(request) is None
+        other = self._other == "guard" and self._format_of(request) is None
         if why == NOT_UTF8 and other and status < 300 and kind_of(media) in ("text", "json"):
             return "charset"
         if why is not None:
@@ -260,7 +260,7 @@ class _Guarding(_Base):  # type: ignore[misc]
             return "error"
         if is_listed(request.url.path, media):
             return "stream"
-        if kind_of(media) == "json" and self._provider_of(request) in BODIES:
+        if kind_of(media) == "json" and self._format_of(request) in BODIES:
             return "body"
         if self._other == "guard":
             return "pass" if is_unread(media) else "other"
@@ -301,7 +301,7 @@ class _Guarding(_Base):  # type: ignore[misc]
         if call is None and not self._raises:
             raise error
         message = blocked_message(error.rule, guard.policy.block_message)
-        errors = errors_of(self._provider_of(request)) if call is None else errors_of_call(call)
+        errors = errors_of(self._format_of(request)) if call is None else errors_of_call(call)
         content = json_bytes(errors.body(BLOCKED, BLOCKED_CODE, message))
         answer = _whole_answer(guard, response, content, status=BLOCKED)
         answer.headers["content-type"] = "application/json"
@@ -316,7 +316,7 @@ class _Guarding(_Base):  # type: ignore[misc]
         value = json_object(body)
         if value is None and self._other == "refuse":
             raise AdapterError(f"the answer of {request.url.path!r} is not a JSON object")
-        return str(self._provider_of(request)), value
+        return str(self._format_of(request)), value
 
 
 class GuardTransport(_Guarding):
@@ -324,7 +324,7 @@ class GuardTransport(_Guarding):
 
     - `guard`: guards answers and, with the policy's `input`, prompts.
     - `transport`: sends the requests; by default the transport of the client's package.
-    - `provider`: the adapter for all answers; by default the path or the first chunk decides.
+    - `format`: the adapter for all answers; by default the path or the first chunk decides.
     - `other`: how to treat requests and answers in no known format. "guard" guards them by their
       content: text of a request counts as the user's, JSON and texts of an answer as the model's,
       while images, audio, video and binary files pass. "refuse" refuses them, "pass" passes them
@@ -390,12 +390,12 @@ class GuardTransport(_Guarding):
             made = async_body(response, stream, raises=self._raises)
             return _answer(guard, response, made)
         body = b"" if kind in ("bodiless", "nothing") else await source.read()
-        provider, value = "", None
+        format, value = "", None
         if kind == "body":
-            provider, value = await _beside(body, partial(self._parsed, request, body))
+            format, value = await _beside(body, partial(self._parsed, request, body))
         if value is not None:
             changed, _ = await aguard_body(
-                guard, provider, value, keep_text=False, raise_on_block=self._raises
+                guard, format, value, keep_text=False, raise_on_block=self._raises
             )
             if changed is not value:
                 body = await _beside(body, partial(json_bytes, changed, len(body)))
@@ -482,10 +482,10 @@ class SyncGuardTransport(_Guarding):
             made = sync_body(response, stream, raises=self._raises)
             return _answer(guard, response, made)
         body = b"" if kind in ("bodiless", "nothing") else source.read()
-        provider, value = self._parsed(request, body) if kind == "body" else ("", None)
+        format, value = self._parsed(request, body) if kind == "body" else ("", None)
         if value is not None:
             changed, _ = guard_body(
-                guard, provider, value, keep_text=False, raise_on_block=self._raises
+                guard, format, value, keep_text=False, raise_on_block=self._raises
             )
             body = body if changed is value else json_bytes(changed, len(body))
         elif kind in ("body", "other", "charset"):

@@ -54,7 +54,7 @@ class GuardedChatProvider:
         """Ask the provider for a message; return it as a GuardedMessage. Raises the provider's
         exceptions."""
         message = await self._provider.generate(system_prompt, tools, history)
-        guarded = self._guard.wrap(message, provider="kosong", **self._options)
+        guarded = self._guard.wrap(message, format="kosong", **self._options)
         return GuardedMessage(message, guarded)
 
     def with_thinking(self, effort: Any) -> GuardedChatProvider:

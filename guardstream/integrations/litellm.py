@@ -115,15 +115,15 @@ class Guardrail(CustomGuardrail):  # type: ignore[misc]
         event = GuardrailEventHooks.post_call
         if isinstance(response, EmbeddingResponse) or not self.should_run_guardrail(data, event):
             return response
-        provider = next((_ANSWERS[kind] for kind in _ANSWERS if isinstance(response, kind)), None)
-        if provider is None:
+        format = next((_ANSWERS[kind] for kind in _ANSWERS if isinstance(response, kind)), None)
+        if format is None:
             raise TypeError(f"an answer of the type {type(response).__qualname__!r} is not guarded")
-        whole = response if provider == "anthropic" else response.model_dump(mode="json")
-        body, result = await aguard_body(self._guard, provider, whole)
+        whole = response if format == "anthropic" else response.model_dump(mode="json")
+        body, result = await aguard_body(self._guard, format, whole)
         self._log_result(data, result)
         if body is whole:
             return response
-        return body if provider == "anthropic" else type(response)(**body)
+        return body if format == "anthropic" else type(response)(**body)
 
     async def async_post_call_streaming_iterator_hook(
         self,

@@ -148,7 +148,7 @@ def _outcome(record: StreamRecord) -> dict[str, Any]:
     """Return the attributes about a stream's end and its source."""
     outcome = {
         "gen_ai.operation.name": "chat",
-        "gen_ai.provider.name": _PROVIDERS.get(record.provider or "", record.provider or "unknown"),
+        "gen_ai.provider.name": _PROVIDERS.get(record.format or "", record.format or "unknown"),
         "guardstream.finish": record.finish,
     }
     return outcome if record.error is None else {**outcome, "error.type": record.error}

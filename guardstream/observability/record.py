@@ -23,7 +23,7 @@ def as_dict(record: StreamRecord) -> dict[str, Any]:
     stats = record.stats
     return {
         **start_as_dict(record.start),
-        "provider": record.provider,
+        "format": record.format,
         "finish": record.finish,
         "blocked_by": record.blocked_by,
         "error": record.error,

@@ -403,7 +403,7 @@ class PolicyFile(Model):
     rules: list[RuleFile] = Field(default=[])
     """What to look for and what to do about it, in order."""
     formats: dict[Text, FormatFile] = Field(default={})
-    """JSON formats of your own, by name: for `provider`, and for detecting formats."""
+    """JSON formats of your own, by name: for `format`, and for detecting formats."""
     json_: JsonFile | None = Field(default=None, alias="json")
     """The requirements for JSON output."""
     limits: LimitsFile | None = None

@@ -244,7 +244,7 @@ class ExtractFile(Model):
 
     tool: Setting | None = None
     """The tool whose first call's arguments are read; if absent, the answer's text is read."""
-    provider: Setting | None = None
+    format: Setting | None = None
     """The adapter of the chunks; the first chunk decides if absent."""
     fences: Literal["strip", "keep", "require"] | None = None
     """What may surround the document."""

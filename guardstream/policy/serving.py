@@ -191,7 +191,7 @@ class RouteFile(Model):
     """The name of the upstream in `upstreams` that it goes to. For the proxy."""
     guard: bool = True
     """Whether it is guarded; false lets it pass. For the middleware."""
-    provider: Setting | None = None
+    format: Setting | None = None
     """The wire format of JSON events; the first event decides if absent.
 
     In the proxy, for a path that it does not know: also the format of whole answers.

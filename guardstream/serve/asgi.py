@@ -124,7 +124,7 @@ class GuardMiddleware:
         if self._replay_vault is not None and last_event_id(scope) is not None:
             vault = await self._replay_vault(scope)
             if vault is not None and route.guard is not None:
-                restoring = Restoring(route.guard, vault, route.provider)
+                restoring = Restoring(route.guard, vault, route.format)
         return await resume(scope, receive, send, route, self._replay, restoring=restoring)
 
 
@@ -148,7 +148,7 @@ def _check_route(route: Route) -> None:
         if guard is not None:
             guard.refuse_operations("the middleware", in_reloads=True)
     if route.guard is not None:
-        choosing(route.guard.policy, route.provider, route.guard.policy.unknown)
+        choosing(route.guard.policy, route.format, route.guard.policy.unknown)
 
 
 def _check_applied(settings: Settings, pairs: Iterable[tuple[str, Guard | None]]) -> None:

@@ -121,9 +121,9 @@ class Body:
         return self._wire.blocked_by
 
     @property
-    def provider(self) -> str | None:
+    def format(self) -> str | None:
         """The name of the format, once it is known."""
-        return self._wire.state.flow.provider if self._wire.state.flow else None
+        return self._wire.state.flow.format if self._wire.state.flow else None
 
     @property
     def error(self) -> Exception | None:
@@ -244,7 +244,7 @@ def wire_of(route: Route, media: Media) -> WireGuard:
     return WireGuard(
         route.guard,
         media=media,
-        provider=route.provider,
+        format=route.format,
         unknown=route.unknown,
         keep_text=False,  # unused, and a connection may be long-lived
         has_timer=True,

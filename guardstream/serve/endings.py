@@ -35,14 +35,14 @@ NO_RETRY_HEADER = (NO_RETRY[0].encode(), NO_RETRY[1].encode())
 """Tells clients not to ask again: what a rule blocked would be blocked again."""
 
 
-def error_frame(media: Media, code: str, message: str, provider: str | None = None) -> bytes:
+def error_frame(media: Media, code: str, message: str, format: str | None = None) -> bytes:
     """Return the last frame of a body that failed; plain text cannot express it.
 
     The event is one that the clients of OpenAI and Anthropic raise, and the line one that Ollama's
     client raises (https://github.com/ollama/ollama/blob/main/docs/api.md). If the clients of
-    `provider` would refuse these, the frame is in its own format.
+    `format` would refuse these, the frame is in its own format.
     """
-    errors = errors_within(provider)
+    errors = errors_within(format)
     if media == "ndjson":
         return errors.frame(502, code, message, lines=True)
     if media in ("sse", "data_stream"):
@@ -86,9 +86,9 @@ def refusal(status: int, code: str, message: str) -> tuple[Message, bytes]:
     return _refusal(status, code, {"error": {"code": code, "message": message}})
 
 
-def blocked(provider: str | None, message: str) -> tuple[Message, bytes]:
-    """Return the start and body of an error that replaces a blocked response of `provider`."""
-    error = errors_of(provider).body(BLOCKED, BLOCKED_CODE, message)
+def blocked(format: str | None, message: str) -> tuple[Message, bytes]:
+    """Return the start and body of an error that replaces a blocked response of `format`."""
+    error = errors_of(format).body(BLOCKED, BLOCKED_CODE, message)
     return _refusal(BLOCKED, BLOCKED_CODE, error)
 
 

@@ -23,7 +23,7 @@ from guardstream.formats.errors import BLOCKED, BLOCKED_CODE, Call, errors_of
 from guardstream.formats.generic.any_json import AnyJSON
 from guardstream.framing.frames.frame import Media
 from guardstream.http.body import in_thread
-from guardstream.http.endpoints import provider_at
+from guardstream.http.endpoints import format_at
 from guardstream.http.headers import is_part
 from guardstream.serve.alarm import Alarm
 from guardstream.serve.bodies import Body, BodyError, open_body
@@ -329,7 +329,7 @@ class Exchange:
         if call is not None:
             return call_refusal(BLOCKED if self._is_block(error) else 502, code, why, call)
         if self._is_block(error):
-            return blocked(self._route.provider or provider_at(self._scope["path"]), why)
+            return blocked(self._route.format or format_at(self._scope["path"]), why)
         return refusal(502, code, why)
 
     def _is_block(self, error: Exception) -> bool:
@@ -354,7 +354,7 @@ class Exchange:
             return replace(route, guard=guard), None
         if not self._restores:
             raise BodyError("a client that reconnects would get no values: give 'replay_vault'")
-        restoring = Restoring(guard, vault, route.provider)
+        restoring = Restoring(guard, vault, route.format)
         return replace(route, guard=guard.without_restoring()), restoring
 
     async def _guard(self, body: Body, message: Message) -> None:
@@ -392,7 +392,7 @@ class Exchange:
 
     def _note_end(self, frames: Sequence[bytes]) -> None:
         """Note whether events that are about to be sent end the stream in its own format."""
-        known = self._body is None or self._body.provider != AnyJSON.name
+        known = self._body is None or self._body.format != AnyJSON.name
         self._says_its_end = has_end(frames, self._says_its_end, known=known)
 
     async def _put_before(self, frames: list[bytes]) -> None:
@@ -419,7 +419,7 @@ class Exchange:
         self._stop([*before, self._error_frame(self._media, code, why)])
 
     def _error_frame(self, media: Media, code: str, why: str) -> bytes:
-        return error_frame(media, code, why, self._body.provider if self._body else None)
+        return error_frame(media, code, why, self._body.format if self._body else None)
 
     async def _cut_off(self, before: Sequence[bytes], failure: Exception) -> NoReturn:
         """Send the last frames, and leave the response incomplete."""
@@ -429,7 +429,7 @@ class Exchange:
 
     def _raised(self, body: Body) -> bool:
         """Return whether clients of this format raise the error that ends a blocked stream."""
-        return self._media != "text" and errors_of(body.provider).raised
+        return self._media != "text" and errors_of(body.format).raised
 
     def _stop(self, last: list[bytes] | None) -> NoReturn:
         """Cancel the application, which may be using a provider; `last` is sent when it has

@@ -105,7 +105,7 @@ def _route(
     path: str, file: RouteFile, section: ServeFile, guard: Guard | None, inbound: Guard | None
 ) -> Route:
     settings = Settings(
-        provider=file.provider,
+        format=file.format,
         unknown=file.unknown,
         text_types=tuple(file.text_types),
         other=file.other,

@@ -44,11 +44,11 @@ class Placed(NamedTuple):
 class Restoring:
     """Restores the events of one stream, in the order of their numbers."""
 
-    def __init__(self, guard: Guard, vault: Vault, provider: str | None = None) -> None:
-        """`guard` is the stream's, `provider` the format of its events, if it is known."""
+    def __init__(self, guard: Guard, vault: Vault, format: str | None = None) -> None:
+        """`guard` is the stream's, `format` the format of its events, if it is known."""
         self._guard = guard
         values = guard.with_vault(vault).with_restoring_only()
-        self._flow = values.flow(provider=provider, media="sse")(b"", Meter())
+        self._flow = values.flow(format=format, media="sse")(b"", Meter())
         self._at = Position(0)
         self._failed = False
 

@@ -46,7 +46,7 @@ WebSocketMode: TypeAlias = Literal["text", "json", "message"]
 class Settings(TypedDict, total=False):
     """The settings of a route as keyword arguments; see `Route`."""
 
-    provider: str | None
+    format: str | None
     unknown: Unknown | None
     text_types: tuple[str, ...]
     decompress: bool
@@ -66,7 +66,7 @@ class Route:
     """One route and its settings; `guard=None` passes its responses unguarded.
 
     - `path`: a pattern as in Starlette: `/chat/{id}`, `/api/{rest:path}`.
-    - `provider`: the wire format of JSON events; by default the first event decides.
+    - `format`: the wire format of JSON events; by default the first event decides.
     - `unknown`: how to treat unknown fields of a stream; by default as the policy does.
     - `text_types`: media types that are guarded as plain text: as it arrives, unless it has a
       length; `""` is a response without a type. `text/event-stream` is text only where it does not
@@ -91,7 +91,7 @@ class Route:
 
     path: str
     guard: Guard | None
-    provider: str | None = None
+    format: str | None = None
     unknown: Unknown | None = None
     text_types: tuple[str, ...] = ("text/plain", "")
     decompress: bool = False

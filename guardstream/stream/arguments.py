@@ -46,7 +46,7 @@ def _checked(function: F, more: Iterable[str]) -> F:
     return cast(F, checked)
 
 
-_MEANT = {"format": "provider", "adapter": "provider"}
+_MEANT = {"provider": "format", "adapter": "format"}
 """Names that other libraries use, and what they are called here."""
 
 
@@ -58,9 +58,9 @@ def _hint(name: str, names: frozenset[str]) -> str:
     return f": did you mean {close!r}?" if close else f", known: {', '.join(sorted(names))}"
 
 
-def check_unknown_beside(provider: object, unknown: object) -> None:
+def check_unknown_beside(format: object, unknown: object) -> None:
     """Raise TypeError for `unknown` beside an adapter, which was made with its own."""
-    if unknown is not None and provider is not None and not isinstance(provider, str):
+    if unknown is not None and format is not None and not isinstance(format, str):
         raise TypeError(
             "unknown= does not apply to an adapter: pass it to the adapter, such as "
             "JSONFormat('mine', text='$.token', unknown='pass')"
@@ -92,14 +92,14 @@ def check_attributes(given: object) -> None:
         raise TypeError(f"attributes= needs texts by name, such as {{'user': 'ann'}}, not {what!r}")
 
 
-def check_provider(provider: object) -> None:
+def check_format(format: object) -> None:
     """Raise for anything but the name of a format or an adapter."""
-    if provider is None or isinstance(provider, str):
+    if format is None or isinstance(format, str):
         return
-    if isinstance(provider, type) or not hasattr(provider, "read"):
+    if isinstance(format, type) or not hasattr(format, "read"):
         raise TypeError(
-            "provider= needs a format's name or an adapter, such as "
-            f"JSONFormat('mine', text='$.token'), not {described_kind(provider)}"
+            "format= needs a format's name or an adapter, such as "
+            f"JSONFormat('mine', text='$.token'), not {described_kind(format)}"
         )
 
 

@@ -67,8 +67,8 @@ def extraction_of(policy: Policy) -> Mapping[str, Any]:
     extraction = policy.extraction
     if not extraction:
         return extraction
-    own = own_formats(policy, policy.unknown).get(extraction.get("provider", ""))
-    return extraction if own is None else {**extraction, "provider": own}
+    own = own_formats(policy, policy.unknown).get(extraction.get("format", ""))
+    return extraction if own is None else {**extraction, "format": own}
 
 
 def _deadlines(policy: Policy) -> Deadlines:

@@ -47,7 +47,7 @@ class StreamRecord:
     """The record of an ended stream, without its text.
 
     - `start`: the record of its beginning.
-    - `provider`: the name of its format; None if it ended before a first chunk.
+    - `format`: the name of its format; None if it ended before a first chunk.
     - `finish`: the finish reason; `blocked_by`: the id of the rule that blocked it, if any.
     - `error`: the type of the exception that ended it, if any; cancellations do not count.
     - `findings`: the findings of all choices and channels.
@@ -57,7 +57,7 @@ class StreamRecord:
     """
 
     start: StreamStart
-    provider: str | None
+    format: str | None
     finish: FinishReason
     blocked_by: str | None
     error: str | None

@@ -367,7 +367,7 @@ class StreamState(Generic[C]):
         flow = self.flow
         return StreamRecord(
             start=start,
-            provider=flow.provider if flow else None,
+            format=flow.format if flow else None,
             finish=self.finish or "cancelled",
             blocked_by=self.blocked_by,
             error=self._error,

@@ -186,7 +186,7 @@ serve:
   upstreams: {{b: {{url: "http://127.0.0.1:{b}", key: "${{UPSTREAM_KEY}}", auth: api-key}}}}
   models: {{"b-*": b}}
   keys: {{ann: {{key: "${{ANN_KEY}}", at_once: 5, tokens: 1000/d, policy: strict.yaml}}}}
-  routes: {{/acme: {{provider: acme, upstream: b}}}}
+  routes: {{/acme: {{format: acme, upstream: b}}}}
   limits: {{answer_tokens: 100}}
 """)
         strict = "name: strict\nformats: {acme: {text: $.say}}\nrules: [{id: a, words: [a secret]}]"

@@ -40,7 +40,7 @@ gate:
   - {use: judge, options: {modle: x}}
   - {use: "company.checks:mine", options: {any: 1}}
 formats: {own: {text: $.answer}}
-extract: {provider: openai_chatt}
+extract: {format: openai_chatt}
 json:
   tools:
     find: {schema: {type: object, propertys: {a: {x-own: 1}}, markdownDescription: b}}
@@ -50,8 +50,8 @@ serve:
   policies: {strict: strict.yaml, lax: guardstream/chat}
   routes:
     /a: strikt
-    /b: {policy: lax, provider: openai_chatt}
-    /c: {provider: own}
+    /b: {policy: lax, format: openai_chatt}
+    /c: {format: own}
     /d: guardstream/chta
   keys:
     ann: {key: "${ANN}", policy: laxx}

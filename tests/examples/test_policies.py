@@ -115,7 +115,7 @@ def test_middleware(folder: Path) -> None:
     assert app._routes.find({"type": "http", "path": "/status/ok"}) is None
     found = app._routes.find({"type": "http", "path": "/internal/ask"})
     assert found is not None
-    assert (found.provider, found.heartbeat) == ("openai_chat", 15.0)
+    assert (found.format, found.heartbeat) == ("openai_chat", 15.0)
 
 
 def test_house_rules() -> None:

@@ -129,7 +129,7 @@ def test_unknown_chunks_are_refused():
 
 def test_the_adapter_can_be_named():
     chunks = texts("[1]")
-    assert collect(lambda: extract.items(chunks, "item", provider="openai_chat")) == [1]
+    assert collect(lambda: extract.items(chunks, "item", format="openai_chat")) == [1]
 
 
 @pytest.mark.parametrize("tool", [None, "create_order"])

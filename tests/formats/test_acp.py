@@ -107,7 +107,7 @@ def test_no_secret_in_place_of_any_value_passes() -> None:
     for place, event in enumerate(source):
         for way in leaves(event):
             changed = [*source[:place], put(event, way, "a secret"), *source[place + 1 :]]
-            assert not left_raw(list(GUARD.wrap_sync(changed, provider="acp"))), way
+            assert not left_raw(list(GUARD.wrap_sync(changed, format="acp"))), way
 
 
 def test_requests_and_answers_begin_a_stream() -> None:

@@ -34,7 +34,7 @@ def comes_out(source: list[Event], place: int, event: Event, name: str) -> bool:
     """Tell whether the word comes out where one event has it; a stream may be refused for it."""
     chunks = [*source[:place], event, *source[place + 1 :]]
     try:
-        out = list(GUARD.wrap_sync(chunks, provider=name.split(",")[0]))
+        out = list(GUARD.wrap_sync(chunks, format=name.split(",")[0]))
     except AdapterError:
         return False
     return bool(said(dumped(out), (WORD,)))

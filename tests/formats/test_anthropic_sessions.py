@@ -85,7 +85,7 @@ def test_previewed_text_is_masked_in_any_cut_and_repeated_so(make: Any) -> None:
         stream = GUARD.wrap_sync(make(answer(pieces)))
         out = list(stream)
         assert stream.state.flow is not None
-        assert stream.state.flow.provider == NAME
+        assert stream.state.flow.format == NAME
         assert not left_raw(out)
         assert joined(out) == {"sevt_1": "a ######, no sec"}
         assert texts(out[-2]) == ["a ######, no sec"]

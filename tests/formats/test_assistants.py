@@ -181,7 +181,7 @@ def test_what_is_not_known_is_refused() -> None:
     source = [run("queued", aside="words", instructions="be kind")]
     with pytest.raises(AdapterError, match="is not known"):
         list(GUARD.wrap_sync(source, unknown="refuse"))
-    assert list(GUARD.wrap_sync(source, provider=Assistants(unknown="pass"))) == source
+    assert list(GUARD.wrap_sync(source, format=Assistants(unknown="pass"))) == source
 
 
 @pytest.mark.corpus

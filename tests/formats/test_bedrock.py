@@ -71,7 +71,7 @@ def test_what_is_not_known_is_refused() -> None:
     source = [START, delta(0, hologram={"words": "a"})]
     with pytest.raises(AdapterError, match="is not known"):
         list(GUARD.wrap_sync(source, unknown="refuse"))
-    assert list(GUARD.wrap_sync(source, provider=Bedrock(unknown="pass"))) == source
+    assert list(GUARD.wrap_sync(source, format=Bedrock(unknown="pass"))) == source
 
 
 def frame(event: dict[str, Any]) -> bytes:

@@ -52,7 +52,7 @@ def guarded_leaves(sample: str) -> Iterator[tuple[int, Way]]:
 def test_no_word_in_place_of_any_value_passes(name: str) -> None:
     for number, way in guarded_leaves(name):
         source = changed(name, number, put(SAMPLES[name][number], way, WORD))
-        stream = GUARD.wrap_sync(source, provider=NAMES.get(name, name))
+        stream = GUARD.wrap_sync(source, format=NAMES.get(name, name))
         assert not said(list(stream), (WORD,)), (number, way)
         if stream.finish == "content_filter":  # a name, which nothing can stand for
             assert stream.findings, (number, way)
@@ -64,7 +64,7 @@ def test_held_text_goes_out_under_no_id_that_a_rule_changes(name: str) -> None:
         source = changed(name, number, put(SAMPLES[name][number], way, WORD))
         out: list[Any] = []
         with suppress(AdapterError):
-            out.extend(HOLDING.wrap_sync(source, provider=NAMES.get(name, name)))
+            out.extend(HOLDING.wrap_sync(source, format=NAMES.get(name, name)))
         assert not said(out, (WORD,)), (number, way)
 
 
@@ -74,7 +74,7 @@ def test_no_word_that_blocks_stands_in_the_events_of_the_end(name: str) -> None:
         source = changed(name, number, put(SAMPLES[name][number], way, WORD))
         out: list[Any] = []
         with suppress(AdapterError):  # what is said twice is no longer the same
-            out.extend(BLOCKING.wrap_sync(source, provider=NAMES.get(name, name)))
+            out.extend(BLOCKING.wrap_sync(source, format=NAMES.get(name, name)))
         assert not said(out, (WORD,)), (number, way)
 
 
@@ -90,7 +90,7 @@ def test_no_word_passes_in_two_marks_in_a_row(name: str) -> None:
         event = SAMPLES[name][number]
         source = changed(name, number, put(event, way, HALVES[0]))
         source.insert(number + 1, put(event, way, HALVES[1]))
-        stream = GUARD.wrap_sync(source, provider=name)
+        stream = GUARD.wrap_sync(source, format=name)
         with suppress(AdapterError):  # what is said twice is no longer the same
             assert said(list(stream), HALVES) != list(HALVES), (number, way)
 
@@ -104,7 +104,7 @@ def test_marks_that_could_be_text_pass_unless_a_rule_changes_them(name: str) -> 
         ("m-2", "m-2", []),
     ):
         source = [{**event, field: mark} for event in SAMPLES[name]]
-        stream = GUARD.wrap_sync(source, provider=name)
+        stream = GUARD.wrap_sync(source, format=name)
         assert [event[field] for event in stream] == [out] * len(source)
         findings = stream.findings
         assert [(each.rule, each.action, each.path) for each in findings] == found
@@ -138,7 +138,7 @@ def test_what_is_only_watched_in_a_mark_is_found_and_the_mark_passes() -> None:
 def test_a_rule_for_a_word_of_the_formats_leaves_their_marks_alone(word: str) -> None:
     guard = Guard(Policy.parse(f"rules: [{{id: w, words: [{word}]}}]"))
     for name in ("openai_chat", "anthropic", "openai_responses", "ollama", "bedrock"):
-        assert list(guard.wrap_sync(SAMPLES[name], provider=name)) == SAMPLES[name]
+        assert list(guard.wrap_sync(SAMPLES[name], format=name)) == SAMPLES[name]
 
 
 @pytest.mark.parametrize("kind", [["a"], {"a": 1}, 5, None])
@@ -192,9 +192,9 @@ def changed(name: str, number: int, event: Event) -> list[Event]:
 def guarded(sample: str, source: Sequence[Event]) -> list[Any]:
     """What comes out; nothing has ended it before its source."""
     name = NAMES.get(sample, sample)
-    stream = GUARD.wrap_sync(source, provider=name)
+    stream = GUARD.wrap_sync(source, format=name)
     out = list(stream)
-    before = GUARD.wrap_sync(SAMPLES[sample], provider=name)
+    before = GUARD.wrap_sync(SAMPLES[sample], format=name)
     list(before)
     # What comes into a list of choices is one that does not end.
     assert stream.finish in (before.finish, "incomplete")
@@ -242,5 +242,5 @@ def test_what_stands_under_a_new_name_is_guarded(name: str) -> None:
     for number, way in places(name):
         for event in renamed(SAMPLES[name][number], way, "invented", WORD):
             provider = NAMES.get(name, name)
-            stream = GUARD.wrap_sync(changed(name, number, event), provider=provider)
+            stream = GUARD.wrap_sync(changed(name, number, event), format=provider)
             assert not said(list(stream), (WORD,)), (number, way)

@@ -122,7 +122,7 @@ def test_a_message_is_masked_in_any_cut(make: Callable[[Sequence[Event]], list[A
         stream = GUARD.wrap_sync(source)
         out = list(stream)
         assert stream.state.flow is not None
-        assert stream.state.flow.provider == "chatkit"
+        assert stream.state.flow.format == "chatkit"
         assert said(out) == stream.result.text == MASKED
         assert told(out) == [MASKED]
         assert not left_raw(plain(out))

@@ -85,7 +85,7 @@ def test_what_is_not_known_is_refused() -> None:
     for source in ([START, event("hologram", words="a")], [START, starts() | {"aside": "a"}]):
         with pytest.raises(AdapterError, match="is not known"):
             list(GUARD.wrap_sync(source, unknown="refuse"))
-        assert list(GUARD.wrap_sync(source, provider=Cohere(unknown="pass"))) == source
+        assert list(GUARD.wrap_sync(source, format=Cohere(unknown="pass"))) == source
 
 
 @pytest.mark.corpus

@@ -45,9 +45,9 @@ def test_nothing_leaks_while_nobody_knows_which_it_is() -> None:
 
 
 def test_a_caller_may_say_which_it_is() -> None:
-    out = CARD.wrap_sync(told(["1", "1", "2"]), provider=DashScope(incremental=True))
+    out = CARD.wrap_sync(told(["1", "1", "2"]), format=DashScope(incremental=True))
     assert "".join(map(said, out)) == "112"
-    out = CARD.wrap_sync(told(["1", "1", "12"]), provider=DashScope(incremental=False))
+    out = CARD.wrap_sync(told(["1", "1", "12"]), format=DashScope(incremental=False))
     assert [said(chunk) for chunk in out][-1] == "12"
 
 
@@ -128,7 +128,7 @@ def test_a_block_shows_nothing_of_a_chunk_without_a_text_of_its_own(
     made: Callable[[str], Any], incremental: bool | None
 ) -> None:
     source = [made("so forbidden thing"), made("so forbidden thing it")]
-    stream = GUARD.wrap_sync(source, provider=DashScope(incremental=incremental))
+    stream = GUARD.wrap_sync(source, format=DashScope(incremental=incremental))
     out = list(stream)
     assert stream.finish == "content_filter"
     assert "forbidden" not in str(out)

@@ -130,7 +130,7 @@ def test_calls_that_come_at_the_same_time_are_told_apart() -> None:
         {"calls": [{"index": 1, "args": 'bird"}'}, {"index": 0, "args": 'bird"}'}]},
         {"done": True, "why": "enough", "usage": {"tokens": 3}},
     ]
-    stream = GUARD.wrap_sync(events, provider=mine)
+    stream = GUARD.wrap_sync(events, format=mine)
     list(stream)
     found = [(call.name, call.id, call.arguments) for call in stream.result.tool_calls]
     assert found == [("f", "a", '{"x": "[codename]"}'), ("g", "b", '{"y": "[codename]"}')]
@@ -145,7 +145,7 @@ def test_what_is_held_of_a_call_goes_out_in_that_call() -> None:
             {"index": 1, "id": "b", "name": "g", "args": '{"y": "blue'},
         ]
     }
-    *_, last, end = GUARD.wrap_sync([both, {"done": True}], provider=mine)
+    *_, last, end = GUARD.wrap_sync([both, {"done": True}], format=mine)
     assert last == {"calls": [{"index": 1, "id": "b", "args": "blue"}]}
     assert end == {"done": True}
 
@@ -165,7 +165,7 @@ def test_calls_without_a_number_follow_each_other() -> None:
         {"type": "args", "part": "{}"},
         {"type": "say", "text": "done"},
     ]
-    stream = GUARD.wrap_sync(events, provider=JSONFormat("mine", event=event))
+    stream = GUARD.wrap_sync(events, format=JSONFormat("mine", event=event))
     list(stream)
     found = [(call.name, call.arguments, call.complete) for call in stream.result.tool_calls]
     assert found == [("f", '{"x": "[codename]"}', True), ("g", "{}", True)]
@@ -173,7 +173,7 @@ def test_calls_without_a_number_follow_each_other() -> None:
 
 def test_an_error_fails_the_stream() -> None:
     events = [{"say": "the "}, {"error": {"message": "overloaded"}}]
-    stream = GUARD.wrap_sync(events, provider=JSONFormat("mine", event=CALLS))
+    stream = GUARD.wrap_sync(events, format=JSONFormat("mine", event=CALLS))
     list(stream)
     assert stream.result.finish == "error"
 
@@ -186,7 +186,7 @@ def test_choices_are_told_apart_by_their_numbers() -> None:
         {"answers": [{"n": 1, "text": "bird"}]},
         {"answers": [{"n": 0, "end": "stop"}, {"n": 1, "end": "stop"}]},
     ]
-    stream = GUARD.wrap_sync(events, provider=JSONFormat("mine", event=event))
+    stream = GUARD.wrap_sync(events, format=JSONFormat("mine", event=event))
     out = json.dumps([*stream])
     assert out.count("[codename]") == 2
     assert "blue" not in out
@@ -215,7 +215,7 @@ def test_a_policy_describes_a_format() -> None:
     policy = {"formats": {"mine": {"event": CALLS, "words": {"content_filter": "filtered"}}}}
     rules = {"rules": [{"id": "name", "words": [WORD], "action": "block"}]}
     guard = _guard(json.dumps({**policy, **rules}))
-    out = [*guard.wrap_sync([{"say": "the blue"}, {"say": "bird"}], provider="mine")]
+    out = [*guard.wrap_sync([{"say": "the blue"}, {"say": "bird"}], format="mine")]
     assert out == [{"say": "the "}, {"done": True, "why": "filtered"}]
 
 
@@ -257,7 +257,7 @@ def test_a_format_is_like_one_that_is_described_in_one_piece() -> None:
 
 
 def _left(source: list[Event], event: Event) -> str:
-    return json.dumps([*BLOCK.wrap_sync(source, provider=JSONFormat("mine", event=event))])
+    return json.dumps([*BLOCK.wrap_sync(source, format=JSONFormat("mine", event=event))])
 
 
 def test_what_ends_a_blocked_stream_repeats_nothing_of_its_last_event() -> None:
@@ -281,7 +281,7 @@ def test_a_call_does_not_part_a_text_where_calls_have_numbers() -> None:
         {"calls": [{"index": 0, "name": "f", "args": "{}"}]},
         {"say": "bird"},
     ]
-    stream = GUARD.wrap_sync(events, provider=JSONFormat("mine", event=CALLS))
+    stream = GUARD.wrap_sync(events, format=JSONFormat("mine", event=CALLS))
     list(stream)
     assert stream.result.text == "[codename]"
 
@@ -300,7 +300,7 @@ def test_blocks_tell_their_calls_apart() -> None:
         {"type": "more", "block": 2, "json": '{"y": "so"}'},
         {"type": "more", "block": 1, "json": 'bird"}'},
     ]
-    stream = GUARD.wrap_sync(events, provider=JSONFormat("mine", event=event))
+    stream = GUARD.wrap_sync(events, format=JSONFormat("mine", event=event))
     list(stream)
     found = [(call.name, call.arguments) for call in stream.result.tool_calls]
     assert found == [("f", '{"x": "[codename]"}'), ("g", '{"y": "so"}')]
@@ -310,12 +310,12 @@ def test_an_echo_is_what_was_said_last() -> None:
     event = {"text": "text", "again": "echo text"}
     events = [{"text": "the bluebird", "again": "the bluebird"}, {"text": " so", "again": " so"}]
     mine = JSONFormat("mine", event=event)
-    assert [*NOTHING.wrap_sync(events, provider=mine)] == events
-    assert "blue" not in json.dumps([*GUARD.wrap_sync(events, provider=mine)])
+    assert [*NOTHING.wrap_sync(events, format=mine)] == events
+    assert "blue" not in json.dumps([*GUARD.wrap_sync(events, format=mine)])
 
 
 def test_what_ends_an_answer_may_be_an_object() -> None:
     mine = JSONFormat("mine", event={"text": "text", "end": "done"})
-    stream = GUARD.wrap_sync([{"text": "so"}, {"end": {"of": ["it"]}}], provider=mine)
+    stream = GUARD.wrap_sync([{"text": "so"}, {"end": {"of": ["it"]}}], format=mine)
     assert len(list(stream)) == 2
     assert stream.result.finish == "stop"

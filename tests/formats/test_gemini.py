@@ -51,13 +51,13 @@ def test_what_is_not_known_is_refused() -> None:
     source = [response({"text": "a", "hologram": {"words": "b"}})]
     with pytest.raises(AdapterError, match="is not known"):
         list(GUARD.wrap_sync(source, unknown="refuse"))
-    assert list(GUARD.wrap_sync(source, provider=Gemini(unknown="pass"))) == source
+    assert list(GUARD.wrap_sync(source, format=Gemini(unknown="pass"))) == source
 
 
 @pytest.mark.parametrize("body", [b"[{]}]", b'[{"\xff": 1}]'])
 def test_an_array_that_is_none_is_an_error(body: bytes) -> None:
     with pytest.raises(AdapterError):
-        in_any_cut(body, provider="gemini")
+        in_any_cut(body, format="gemini")
 
 
 @pytest.mark.corpus

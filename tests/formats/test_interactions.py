@@ -72,7 +72,7 @@ def test_what_is_not_known_is_refused() -> None:
     source = [CREATED, start(0, "hologram", words="a")]
     with pytest.raises(AdapterError, match="is not known"):
         list(GUARD.wrap_sync(source, unknown="refuse"))
-    assert list(GUARD.wrap_sync(source, provider=Interactions(unknown="pass"))) == source
+    assert list(GUARD.wrap_sync(source, format=Interactions(unknown="pass"))) == source
 
 
 @pytest.mark.corpus

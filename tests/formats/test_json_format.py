@@ -59,7 +59,7 @@ def test_a_word_is_masked_in_any_cut(guard: Guard) -> None:
     for cut in ([0, 6, 7, len(text)], range(len(text) + 1), [0, len(text)]):
         parts = [text[a:b] for a, b in pairwise(cut)]
         provider = MINE if guard is GUARD else "mine"
-        out = list(guard.wrap_sync(told(*parts), provider=provider))
+        out = list(guard.wrap_sync(told(*parts), format=provider))
         assert said(out) == "the ********* and a blue sea"
         assert out[-1] == {"kind": "blue bird", "end": True}
 
@@ -76,7 +76,7 @@ def test_texts_in_turns_are_told_apart_by_a_field(tasks: tuple[Any, Any], seed: 
             source.append({"task": tasks[at], "note": rest[at][:size]})
             rest[at] = rest[at][size:]
     provider = JSONFormat("turns", text="$.note", by="$.task", done="$.end")
-    out = list(GUARD.wrap_sync([*source, {"end": True}], provider=provider))
+    out = list(GUARD.wrap_sync([*source, {"end": True}], format=provider))
     assert out[-1] == {"end": True}
     texts: dict[str, str] = {repr(task): "" for task in tasks}
     for chunk in out[:-1]:
@@ -91,7 +91,7 @@ def test_each_text_has_a_copy_of_its_own() -> None:
         {"task": t, "note": n, "full": "".join(m for u, m in told[: at + 1] if u == t)}
         for at, (t, n) in enumerate(told)
     ]
-    assert list(GUARD.wrap_sync(source, provider=provider)) == [
+    assert list(GUARD.wrap_sync(source, format=provider)) == [
         {"task": "b", "note": "so ", "full": "so "},
         {"task": "a", "note": "*********", "full": "*********"},
         {"task": "b", "note": "blue", "full": "so blue"},
@@ -103,14 +103,14 @@ def test_numbers_that_are_equal_tell_nothing_apart() -> None:
     source = [
         {"task": task, "note": note} for task, note in [(1, "blue"), (True, " b"), (1.0, "ird")]
     ]
-    assert said_in_turns(GUARD.wrap_sync(source, provider=provider)) == "*********"
+    assert said_in_turns(GUARD.wrap_sync(source, format=provider)) == "*********"
 
 
 def test_long_values_tell_texts_apart() -> None:
     provider = JSONFormat("turns", text="$.note", by="$.task")
     told = [("a", "blue "), ("b", "red "), ("a", "bird"), ("b", "sea")]
     source: list[Any] = [{"task": task * 5000, "note": note} for task, note in told]
-    out = list(GUARD.wrap_sync(source, provider=provider))
+    out = list(GUARD.wrap_sync(source, format=provider))
     assert said_in_turns(each for each in out if each["task"][0] == "a") == "*********"
     assert said_in_turns(each for each in out if each["task"][0] == "b") == "red sea"
 
@@ -119,7 +119,7 @@ def test_long_values_tell_texts_apart() -> None:
 def test_what_has_parts_tells_no_texts_apart(task: Any) -> None:
     provider = JSONFormat("turns", text="$.note", by="$.task")
     with pytest.raises(AdapterError, match=r"turns: \$.task is no single value"):
-        list(GUARD.wrap_sync([{"task": task, "note": "so"}], provider=provider))
+        list(GUARD.wrap_sync([{"task": task, "note": "so"}], format=provider))
 
 
 @pytest.mark.parametrize("task", ["a blue bird", "b", "blue bird"])
@@ -127,7 +127,7 @@ def test_held_text_goes_out_where_what_tells_it_apart_is_left_out(task: str) -> 
     provider = JSONFormat("turns", text="$.note", by="$.task")
     told = [("the blue bird", "a blue"), (task, "so blue"), ("the blue bird", " bird"), (task, "!")]
     source = [{"task": task, "note": note} for task, note in told]
-    out = list(GUARD.wrap_sync([*source, {"task": task, "note": " blue"}], provider=provider))
+    out = list(GUARD.wrap_sync([*source, {"task": task, "note": " blue"}], format=provider))
     assert sorted(said_in_turns(out)) == sorted("a *********so blue! blue")
 
 
@@ -137,10 +137,10 @@ def said_in_turns(chunks: Any) -> str:
 
 def test_too_many_texts_block() -> None:
     provider = JSONFormat("turns", text="$.note", by="$.task")
-    stream = GUARD.wrap_sync([{"task": nr, "note": "so"} for nr in range(5000)], provider=provider)
+    stream = GUARD.wrap_sync([{"task": nr, "note": "so"} for nr in range(5000)], format=provider)
     with pytest.raises(AdapterError, match="more than 4096 texts"):
         list(stream)
-    assert list(GUARD.wrap_sync([{"task": 5000, "note": "so"}], provider=provider))
+    assert list(GUARD.wrap_sync([{"task": 5000, "note": "so"}], format=provider))
 
 
 @pytest.mark.parametrize(
@@ -212,7 +212,7 @@ def test_a_name_that_is_taken_is_told_at_once() -> None:
 
 def test_an_unknown_format_names_those_there_are() -> None:
     with pytest.raises(Exception, match=r"no adapter 'yours'.*mine"):
-        DECLARED.wrap_sync([], provider="yours")
+        DECLARED.wrap_sync([], format="yours")
 
 
 @pytest.mark.parametrize("done", ["", "done: $.finish_reason, "])
@@ -240,7 +240,7 @@ def test_a_chunk_of_a_class_needs_the_formats_name() -> None:
     chunks = [Chunk("a blue"), Chunk(" bird")]
     with pytest.raises(AdapterError, match=r"detected from dicts and records: name one of mine$"):
         DECLARED.wrap_sync(chunks).text()
-    assert DECLARED.wrap_sync(chunks, provider="mine").text() == "a *********"
+    assert DECLARED.wrap_sync(chunks, format="mine").text() == "a *********"
 
 
 @pytest.mark.parametrize("policy", ["", FORMATS], ids=["in python", "in the policy"])
@@ -249,7 +249,7 @@ def test_added_chunks_have_what_clients_tell_chunks_apart_by(policy: str) -> Non
     provider: Any = "mine" if policy else MINE
     marks = {"type": "delta", "id": "m-1", "event": "token", "role": "assistant"}
     source = [{**marks, "token": "a blue"}, {"type": "usage", "tokens": 3}]
-    out = list(guard.wrap_sync(source, provider=provider))
+    out = list(guard.wrap_sync(source, format=provider))
     assert out == [{**marks, "token": "a "}, source[1], {**marks, "token": "blue"}]
 
 
@@ -260,7 +260,7 @@ def test_so_have_the_objects_around_a_text() -> None:
         said = {"kind": "so", "token": token}
         return {"type": "more", "items": [{"id": "i-1", "said": said}]}
 
-    out = list(GUARD.wrap_sync([chunk("a blue"), {"type": "end"}], provider=inner))
+    out = list(GUARD.wrap_sync([chunk("a blue"), {"type": "end"}], format=inner))
     assert out == [chunk("a "), {"type": "end"}, chunk("blue")]
 
 
@@ -268,10 +268,10 @@ def test_so_have_the_objects_around_a_text() -> None:
 def test_a_match_in_such_a_field_is_left_out_and_reported(field: str) -> None:
     token = JSONFormat("token", text="$.token")
     source = [{field: "a blue bird", "token": "a blue"}, {field: "so", "token": "!"}]
-    stream = GUARD.wrap_sync(source, provider=token)
+    stream = GUARD.wrap_sync(source, format=token)
     assert [chunk[field] for chunk in stream] == ["", "so"]
     assert [(found.rule, found.path) for found in stream.findings] == [("bird", f"$.{field}")]
-    stream = GUARD.wrap_sync([{field: "red fish", "token": "so"}], provider=token)
+    stream = GUARD.wrap_sync([{field: "red fish", "token": "so"}], format=token)
     assert not said(stream)
     assert stream.finish == "content_filter"
 
@@ -280,7 +280,7 @@ def test_a_match_in_such_a_field_is_left_out_and_reported(field: str) -> None:
 def test_halves_of_a_match_in_such_a_field_are_never_added_again(first: dict[str, Any]) -> None:
     token = JSONFormat("token", text="$.token")
     source = [first, {"type": " bird", "token": "a blue"}, {"type": "end"}]
-    out = list(GUARD.wrap_sync(source, provider=token))
+    out = list(GUARD.wrap_sync(source, format=token))
     types = "".join(chunk["type"] for chunk in out if "type" in chunk)
     assert "blue bird" not in types
     assert said(out).removeprefix("so") == "a blue"
@@ -289,9 +289,9 @@ def test_halves_of_a_match_in_such_a_field_are_never_added_again(first: dict[str
 def test_a_path_to_such_a_field_says_what_it_is() -> None:
     event = JSONFormat("event", text="$.event", tool_args="$.type.of.role", harmless="$.kind")
     source = [{"event": "a blue", "kind": "blue bird"}, {"event": " bird", "kind": "blue bird"}]
-    out = list(GUARD.wrap_sync(source, provider=event))
+    out = list(GUARD.wrap_sync(source, format=event))
     assert "".join(chunk["event"] for chunk in out) == "a *********"
     assert {chunk["kind"] for chunk in out} == {"blue bird"}
     arguments = {"type": {"of": {"role": '{"a": "blue bird"}', "id": "x-1"}, "kind": "so"}}
-    [out] = GUARD.wrap_sync([arguments], provider=event)
+    [out] = GUARD.wrap_sync([arguments], format=event)
     assert out == {"type": {"of": {"role": '{"a": "*********"}', "id": "x-1"}, "kind": "so"}}

@@ -48,4 +48,4 @@ def test_what_is_not_known_is_refused() -> None:
     source = [{"type": "text", "text": "a"}, {"type": "hologram", "words": "b"}]
     with pytest.raises(AdapterError, match="is not known"):
         list(GUARD.wrap_sync(source, unknown="refuse"))
-    assert list(GUARD.wrap_sync(source, provider=named("kosong", unknown="pass"))) == source
+    assert list(GUARD.wrap_sync(source, format=named("kosong", unknown="pass"))) == source

@@ -43,7 +43,7 @@ def test_what_is_not_known_is_refused() -> None:
     source = [{"data": chunk({"content": "a", "aside": "words"})}]
     with pytest.raises(AdapterError, match="is not known"):
         list(GUARD.wrap_sync(source, unknown="refuse"))
-    assert list(GUARD.wrap_sync(source, provider=Mistral(unknown="pass"))) == source
+    assert list(GUARD.wrap_sync(source, format=Mistral(unknown="pass"))) == source
 
 
 @pytest.mark.corpus

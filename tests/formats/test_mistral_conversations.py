@@ -112,7 +112,7 @@ def test_events_that_the_package_does_not_know_are_guarded() -> None:
     with pytest.raises(AdapterError, match="is not known"):
         list(GUARD.wrap_sync(response(new), unknown="refuse"))
     source = response(new)
-    assert list(GUARD.wrap_sync(source, provider=Conversations(unknown="pass"))) == source
+    assert list(GUARD.wrap_sync(source, format=Conversations(unknown="pass"))) == source
 
 
 def test_what_a_client_joins_is_what_the_guard_makes_of_it() -> None:

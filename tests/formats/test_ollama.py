@@ -54,7 +54,7 @@ def test_what_is_not_known_is_refused() -> None:
     source = [chat("a", aside="words")]
     with pytest.raises(AdapterError, match="is not known"):
         list(GUARD.wrap_sync(source, unknown="refuse"))
-    assert list(GUARD.wrap_sync(source, provider=Ollama(unknown="pass"))) == source
+    assert list(GUARD.wrap_sync(source, format=Ollama(unknown="pass"))) == source
 
 
 @pytest.mark.corpus

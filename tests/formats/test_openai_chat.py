@@ -131,7 +131,7 @@ def test_an_adapter_that_fails_at_the_end_blocks() -> None:
         def extra(self, chunk: Any, slot: Any, text: str, released: Any) -> Any:  # noqa: ARG002
             raise LookupError
 
-    out = Guard(Policy.parse(POLICY)).wrap_sync([chunk({"content": "sec"})], provider=Broken())
+    out = Guard(Policy.parse(POLICY)).wrap_sync([chunk({"content": "sec"})], format=Broken())
     with pytest.raises(AdapterError, match="LookupError"):
         list(out)
     assert out.finish == "error"
@@ -153,8 +153,8 @@ UNKNOWN = {
 def test_unknown_fields_with_text_are_refused_unless_let_through(make: Make, name: str) -> None:
     source = [make(UNKNOWN[name])]
     with pytest.raises(AdapterError, match="is not known"):
-        guarded(source, provider="openai_chat", unknown="refuse")
-    assert guarded(source, provider=OpenAIChat(unknown="pass")) == source
+        guarded(source, format="openai_chat", unknown="refuse")
+    assert guarded(source, format=OpenAIChat(unknown="pass")) == source
 
 
 @pytest.mark.parametrize(

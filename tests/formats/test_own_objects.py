@@ -69,12 +69,12 @@ def mine() -> JSONFormat:
 def test_objects_are_guarded_by_a_format_of_ones_own(kind: Any) -> None:
     for pieces in cuttings(TEXT):
         source = [kind(text=piece, beside=["a secret"]) for piece in pieces]
-        out = list(GUARD.wrap_sync(source, provider=mine()))
+        out = list(GUARD.wrap_sync(source, format=mine()))
         assert "".join(each.text for each in out) == MASKED
         assert {type(each) for each in out} == {kind}
         assert not any("secret" in str(fields_of(each)) for each in out)
         assert all(each.beside == ["a secret"] for each in source)
-        same = list(EMPTY.wrap_sync(source, provider=mine()))
+        same = list(EMPTY.wrap_sync(source, format=mine()))
         assert all(a is b for a, b in zip(same, source, strict=True))
 
 
@@ -87,7 +87,7 @@ def test_what_a_producer_adds_later_is_not_in_what_has_gone_out(kind: Any, provi
             yield kind(text=piece, beside=so_far)
             so_far[0] += piece
 
-    out = list(GUARD.wrap_sync(events(), provider=provider))
+    out = list(GUARD.wrap_sync(events(), format=provider))
     assert not any("secret" in each.beside[0] for each in out)
     assert [each.beside[0] for each in out[:3]] == ["", "a", "a "]
     assert {type(each) for each in out} == {kind}
@@ -198,7 +198,7 @@ class Hiding:
 
 
 def test_what_slots_hide_is_guarded() -> None:
-    (out,) = GUARD.wrap_sync([Hiding("a secret")], provider="json")
+    (out,) = GUARD.wrap_sync([Hiding("a secret")], format="json")
     assert type(out) is Hiding
     assert str(out) == "a ######"
 
@@ -230,13 +230,13 @@ def test_private_attributes_of_models_are_guarded(kind: Any) -> None:
         said = {"say": "a secret", "a secret": 1, "so": "so"}
         return [kind(text="so", other="a secret").with_more(said, "a secret")]
 
-    (out,) = GUARD.wrap_sync(source(), provider=mine())
+    (out,) = GUARD.wrap_sync(source(), format=mine())
     assert type(out) is kind
     assert "secret" not in f"{out!r}{out}"
     assert out._more["so"] == "so"
     assert (out.text, out.other) == ("so", "a ######")
     held = source()
-    assert next(iter(EMPTY.wrap_sync(held, provider=mine()))) is held[0]
+    assert next(iter(EMPTY.wrap_sync(held, format=mine()))) is held[0]
 
 
 @pytest.mark.parametrize("kind", [Private, Copied])
@@ -244,7 +244,7 @@ def test_private_attributes_are_guarded_in_chunks_that_are_alike(kind: Any) -> N
     source = [kind(text="so ").with_more({}) for _ in range(9)]
     source[5].with_more({"say": "a secret"})
     source[7].with_more({}, "a secret")
-    out = list(GUARD.wrap_sync(source, provider=mine()))
+    out = list(GUARD.wrap_sync(source, format=mine()))
     assert len(out) == len(source)
     assert "secret" not in "".join(map(str, out))
 
@@ -254,7 +254,7 @@ def test_a_block_leaves_private_attributes_as_their_methods_need_them() -> None:
         Private(text="all for").with_more({"say": "so"}),
         Private(text="bidden").with_more({"say": "so"}),
     ]
-    out = list(GUARD.wrap_sync(source, provider=mine()))
+    out = list(GUARD.wrap_sync(source, format=mine()))
     assert "".join(each.text for each in out) == "all "
     assert all(isinstance(each._more, dict) for each in out)
 
@@ -267,12 +267,12 @@ def test_messages_of_protocol_buffers_are_guarded_by_a_format_of_ones_own() -> N
     own = JSONFormat("mine", text="$.outputs[*].delta.content")
     for pieces in cuttings(TEXT):
         source = [said(piece) for piece in pieces]
-        out = list(GUARD.wrap_sync(source, provider=own))
+        out = list(GUARD.wrap_sync(source, format=own))
         assert "".join(each.outputs[0].delta.content for each in out) == MASKED
         assert {type(each) for each in out} == {CHUNK}
         assert out[0].outputs[0].delta.tool_calls[0].id == "1"
         assert source == [said(piece) for piece in pieces]
-        same = list(EMPTY.wrap_sync(source, provider=own))
+        same = list(EMPTY.wrap_sync(source, format=own))
         assert all(a is b for a, b in zip(same, source, strict=True))
 
 
@@ -290,7 +290,7 @@ def test_messages_of_protocol_buffers_are_guarded_where_nothing_is_known_of_them
 def test_what_the_class_of_a_message_does_not_know_is_refused(where: str) -> None:
     told = CHUNK.FromString(said("so").SerializeToString() + b"\xfa\x07\x06secret")
     with pytest.raises(AdapterError, match=r"text at .*'unknown fields'.* cannot be read"):
-        list(GUARD.wrap_sync([{"said": told}], provider=JSONFormat("mine", text=where)))
+        list(GUARD.wrap_sync([{"said": told}], format=JSONFormat("mine", text=where)))
 
 
 class Anything:

@@ -55,7 +55,7 @@ def test_what_is_not_known_is_refused() -> None:
     source = [result("a", aside="words")]
     with pytest.raises(AdapterError, match="is not known"):
         list(GUARD.wrap_sync(source, unknown="refuse"))
-    assert list(GUARD.wrap_sync(source, provider=Watsonx(unknown="pass"))) == source
+    assert list(GUARD.wrap_sync(source, format=Watsonx(unknown="pass"))) == source
     with pytest.raises(AdapterError, match="no adapter knows"):
         list(GUARD.wrap_sync([{"value": "a", "aside": "words"}], unknown="refuse"))
 

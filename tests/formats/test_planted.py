@@ -89,6 +89,6 @@ def test_no_word_in_place_of_any_recorded_value_passes(folder: Path) -> None:
         found += 1
         out: list[Any] = []
         with suppress(AdapterError):  # a kind of event is no longer known, and others repeat it
-            out.extend(GUARD.wrap_sync(source, provider=name))
+            out.extend(GUARD.wrap_sync(source, format=name))
         assert not said(out, (WORD,)), (path, source)
     assert found

@@ -184,7 +184,7 @@ def test_what_is_not_known_is_guarded() -> None:
         assert len(out) == 3
     with pytest.raises(AdapterError, match="is not known"):
         list(GUARD.wrap_sync(source, unknown="refuse"))
-    assert list(GUARD.wrap_sync(source, provider=Realtime(unknown="pass"))) == source
+    assert list(GUARD.wrap_sync(source, format=Realtime(unknown="pass"))) == source
 
 
 def test_what_a_client_joins_is_what_the_guard_makes_of_it() -> None:

@@ -25,13 +25,13 @@ def test_what_comes_after_is_guarded_as_if_it_came_first(name: str, before: int)
         assert out[before:] == list(GUARD.wrap_sync(source))
         assert (stream.result.text, stream.finish) == (MASKED, "stop")
         assert stream.state.flow is not None
-        assert stream.state.flow.provider == name
+        assert stream.state.flow.format == name
 
 
-@pytest.mark.parametrize("options", [{"provider": "json"}, {"before": EVENTS}])
+@pytest.mark.parametrize("options", [{"format": "json"}, {"before": EVENTS}])
 def test_json_that_is_asked_for_or_goes_on_stays_json(options: dict[str, Any]) -> None:
     before = options.pop("before", 1)
     stream = GUARD.wrap_sync([STARTED] * before + openai([TEXT]), **options)
     assert not left_raw(list(stream))
     assert stream.state.flow is not None
-    assert stream.state.flow.provider == "json"
+    assert stream.state.flow.format == "json"

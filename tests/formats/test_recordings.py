@@ -42,7 +42,7 @@ def is_chunk(event: dict[str, Any]) -> bool:
 @pytest.mark.parametrize("path", RECORDINGS, ids=lambda path: path.stem)
 def test_an_empty_policy_changes_nothing(path: Path) -> None:
     source = events(path)
-    assert list(EMPTY.wrap_sync(source, provider="openai_chat")) == source
+    assert list(EMPTY.wrap_sync(source, format="openai_chat")) == source
     objects = [model(event) for event in source if is_chunk(event)]
     assert list(EMPTY.wrap_sync(objects)) == objects
     passes_on_the_wire(wire(path), letters=2000)

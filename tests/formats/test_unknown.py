@@ -121,7 +121,7 @@ def test_many_changed_keys_and_values_cost_what_a_few_do_each() -> None:
 
 def test_many_paths_are_guarded() -> None:
     whole = {"body": {f"field{n}": {"text": "a blue bird"} for n in range(1000)}}
-    (out,) = GUARD.wrap_sync([whole], provider="json")
+    (out,) = GUARD.wrap_sync([whole], format="json")
     assert {each["text"] for each in out["body"].values()} == {"a *********"}
 
 
@@ -253,7 +253,7 @@ def test_the_log_says_nothing_of_what_rules_find_or_nobody_guards(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     list(Guard(Policy.parse("version: 1")).wrap_sync(UNDESCRIBED))
-    list(GUARD.wrap_sync(UNDESCRIBED, provider="json"))
+    list(GUARD.wrap_sync(UNDESCRIBED, format="json"))
     list(GUARD.wrap_sync(UNDESCRIBED, unknown="pass"))
     assert not caplog.records
     list(Guard(GUARD.policy).wrap_sync([{"blue bird": {"deep": "a text"}}] * 2))

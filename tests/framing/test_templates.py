@@ -189,7 +189,7 @@ class Plain:
 
 def test_an_adapter_that_compares_nothing_needs_no_more() -> None:
     source = b"".join(b'data: {"say": "%b"}\n\n' % text for text in (b"a sec", b"ret", b" so"))
-    out = on_the_wire(source, GUARD, provider=Plain())
+    out = on_the_wire(source, GUARD, format=Plain())
     assert (
         "".join(json.loads(line[6:])["say"] for line in out.splitlines() if line) == "a ###### so"
     )

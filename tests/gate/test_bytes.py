@@ -200,7 +200,7 @@ async def test_a_verdict_changes_bytes(frame: bytes) -> None:
         return Verdict("replace", "Good. ") if "bad" in text else True
 
     sent = [frame % json.dumps({"token": text}).encode() for text in TEXTS]
-    stream = gate(Source(sent), check, provider=JSONFormat("mine", text="$.token"))
+    stream = gate(Source(sent), check, format=JSONFormat("mine", text="$.token"))
     data = b"".join([chunk async for chunk in stream])
     found = [json.loads(line.removeprefix(b"data: ")) for line in data.splitlines() if line]
     said = "".join(each["token"] for each in found)
@@ -232,7 +232,7 @@ async def test_the_formats_of_the_policy_before_are_known(
 
     told = [{"token": text, "id": "so"} for text in ["It is ", "fine. It is b", "ad.", " More."]]
     sent: Any = told if frame is None else [frame % json.dumps(each).encode() for each in told]
-    stream = gate(wrap(Source(sent)), check, provider=provider)
+    stream = gate(wrap(Source(sent)), check, format=provider)
     out = [chunk async for chunk in stream]
     assert "fine. " in str(out)
     assert "ad." not in str(out)
@@ -271,7 +271,7 @@ async def test_a_format_of_the_policy_is_read_by_the_gate_too(
 ) -> None:
     own = POLICY + "formats: {mine: {text: $.token, done: $.end}}\n"
     chunks = [*({"token": text} for text in TEXTS), {"end": True}]
-    stream = guarded(own).wrap(Source(chunks), provider=provider)
+    stream = guarded(own).wrap(Source(chunks), format=provider)
     text = "".join([chunk.get("token", "") async for chunk in stream])
     assert text == "All is fine. Say [w] now. "
     assert "token" not in seen

@@ -243,7 +243,7 @@ async def test_closing_ends_all_checks_and_the_source() -> None:
 async def test_closing_while_the_source_closes_waits_only_for_that() -> None:
     source = SlowToClose([TEXT])
     with anyio.move_on_after(5) as limit:
-        async with gate(source, Judge(), provider="text") as stream:
+        async with gate(source, Judge(), format="text") as stream:
             await anext(stream)
             await source.closing.wait()
     assert not limit.cancel_called
@@ -743,9 +743,9 @@ async def test_a_source_that_cancels_itself_is_no_end() -> None:
 async def test_cumulative_text_is_judged_once_if_its_format_is_named() -> None:
     text = "One. A secret. Two."
     chunks = [text[:end] for end in range(1, len(text) + 1)]
-    guarded = guard().wrap(Source(chunks), provider="cumulative_text")
+    guarded = guard().wrap(Source(chunks), format="cumulative_text")
     judge = Judge()
-    stream = gate(guarded, judge, provider="cumulative_text")
+    stream = gate(guarded, judge, format="cumulative_text")
     expected = guard().check(text).text
     assert [each async for each in stream][-1] == stream.result.text == expected
     assert "".join(judge.texts) == expected
@@ -754,8 +754,8 @@ async def test_cumulative_text_is_judged_once_if_its_format_is_named() -> None:
 async def test_cumulative_text_is_refused_if_its_format_is_not_named() -> None:
     text = "One. A secret. Two."
     chunks = [text[:end] for end in range(4, len(text) + 1)]
-    stream = gate(guard().wrap(Source(chunks), provider="cumulative_text"), Judge())
-    with pytest.raises(AdapterError, match="provider='cumulative_text'"):
+    stream = gate(guard().wrap(Source(chunks), format="cumulative_text"), Judge())
+    with pytest.raises(AdapterError, match="format='cumulative_text'"):
         await collected(stream)
-    stream = gate(Source(chunks), Judge(), provider="text")
+    stream = gate(Source(chunks), Judge(), format="text")
     assert "".join(await collected(stream)) == "".join(chunks)

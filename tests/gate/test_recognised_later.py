@@ -102,4 +102,4 @@ async def test_after_so_many_events_json_stays_json() -> None:
 
 async def test_a_format_that_is_not_there_is_refused_at_once() -> None:
     with pytest.raises(AdapterError, match="nope"):
-        gate(Source([]), Asked(), provider="nope")
+        gate(Source([]), Asked(), format="nope")

@@ -22,7 +22,7 @@ GUARD = Guard(Policy.parse("rules: [{id: word, words: [secret, 秘密], replacem
 
 def through(parts: list[bytes], media: Media | None, provider: str | None) -> tuple[bytes, str]:
     """What comes out of a body, and the fault that ended it."""
-    wire = WireGuard(GUARD, media=media, provider=provider)
+    wire = WireGuard(GUARD, media=media, format=provider)
     out = b""
     try:
         for part in parts:
@@ -244,7 +244,7 @@ def test_an_adapter_that_fails_to_end_a_blocked_stream_does_so_in_every_cut() ->
     good = f"data: {json.dumps(chunk)}\n\n".encode()
     data = good + b"event: forbidden\ndata: {}\n\n"
     for size in (1, len(good), len(data)):
-        wire, out = WireGuard(guard, media="sse", provider=Endless()), b""
+        wire, out = WireGuard(guard, media="sse", format=Endless()), b""
         with suppress(AdapterError):
             for at in range(0, len(data), size):
                 out += b"".join(wire.feed(data[at : at + size]))

@@ -318,7 +318,7 @@ def test_an_answer_in_no_known_format_is_guarded(kind: str, sent: bytes, shown: 
 
 def test_plain_text_is_guarded_whatever_the_format_of_answers() -> None:
     answer = provider(Source([b"a sec", b"ret"]), "text/plain")
-    with sync_client(answer, provider="openai_chat", other="guard") as http:
+    with sync_client(answer, format="openai_chat", other="guard") as http:
         assert http.get(OTHER).content == b"a ######"
 
 

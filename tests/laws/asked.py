@@ -82,7 +82,7 @@ def guarded(source: Sequence[Any], provider: str) -> tuple[list[Any], Result]:
     stream = GUARD.wrap_sync(source)
     out = list(stream)
     assert stream.state.flow is not None
-    assert stream.state.flow.provider == provider
+    assert stream.state.flow.format == provider
     assert not left_raw(out)
     result = stream.result
     assert (result.text, result.thinking) == (MASKED, MASKED)
@@ -169,7 +169,7 @@ Event = dict[str, Any]
 
 def passes_unchanged(source: Sequence[Any], provider: str | None = None) -> None:
     """With an empty policy every event comes out as the very same object."""
-    out = list(EMPTY.wrap_sync(list(source), provider=provider))
+    out = list(EMPTY.wrap_sync(list(source), format=provider))
     assert out == list(source)
     assert all(a is b for a, b in zip(out, source, strict=True))
 
@@ -184,7 +184,7 @@ def passes_on_the_wire(data: bytes, provider: str | None = None, *, letters: int
     if len(data) <= letters:
         cuts.append(list(range(1, len(data))))
     for cut in cuts:
-        assert on_the_wire(data, EMPTY, cut, provider=provider) == data
+        assert on_the_wire(data, EMPTY, cut, format=provider) == data
 
 
 def plain(event: Any) -> Event:

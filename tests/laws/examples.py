@@ -76,7 +76,7 @@ def _of_chunks(example: Example) -> Example:
     flow = stream.state.flow
     same = [[numbers.get(id(each), encoded(each))] for each in chunks]
     found = {"sent": _sent(sent, same), **_result(stream.result), "raised": raised}
-    return _without_defaults({**found, "provider": getattr(flow, "provider", None)})
+    return _without_defaults({**found, "format": getattr(flow, "format", None)})
 
 
 def _sent(sent: list[list[Any]], same: list[list[Any]]) -> Any:

@@ -30,7 +30,7 @@ NAMED = {"cumulative_text", "events", "openrouter_responses"}
 
 def given(name: str) -> dict[str, Any]:
     """How a guard is told of a format that it does not recognise."""
-    return {"provider": name} if name in NAMED else {}
+    return {"format": name} if name in NAMED else {}
 
 
 ENDLESS = {"agno", "ag2"}

@@ -29,7 +29,7 @@ from tests.mutation.operators import KINDS, Bug, bugs, described, with_bug
 
 ROOT = Path(__file__).resolve().parents[2]
 
-AREAS = ("stream", "providers", "framing", "jsonstream", "policy", "serve", "vault", "stages")
+AREAS = ("stream", "formats", "framing", "jsonstream", "policy", "serve", "vault", "stages")
 
 EQUIVALENT: dict[str, str] = json.loads(
     Path(__file__).with_name("equivalent.json").read_text(encoding="utf-8")

@@ -42,7 +42,7 @@ def test_a_record_has_all_but_the_text(tmp_path: Path) -> None:
     stream(AuditLog(path), attributes={"user": "ü1"})
     (record,) = read(path)
     assert record.keys() == {
-        *("v", "id", "started", "policy", "fingerprint", "shadow", "attributes", "provider"),
+        *("v", "id", "started", "policy", "fingerprint", "shadow", "attributes", "format"),
         *(
             "finish",
             "blocked_by",

@@ -175,7 +175,7 @@ def test_an_object_that_is_no_message_is_refused() -> None:
         ("a2a", model(told(["so"])[1])),
     ):
         with pytest.raises(AdapterError, match="is no"):
-            list(GUARD.wrap_sync([first, object()], provider=provider))
+            list(GUARD.wrap_sync([first, object()], format=provider))
 
 
 def test_a_name_that_no_class_declares_is_guarded_in_an_object() -> None:
@@ -184,7 +184,7 @@ def test_a_name_that_no_class_declares_is_guarded_in_an_object() -> None:
 
     made = Open.model_validate({"a secret": "so", "_meta": {"text": "no"}})
     guard = Guard(Policy.parse("rules: [{id: word, words: [secret, meta]}]"))
-    (out,) = guard.wrap_sync([made], provider="mcp")
+    (out,) = guard.wrap_sync([made], format="mcp")
     assert out.model_extra == {"a [word]": "so"}
     assert out.meta == {"text": "no"}
     with pytest.raises(AdapterError, match="more than its fields"):

@@ -63,7 +63,7 @@ def test_what_no_rule_touches_passes_as_it_is() -> None:
     assert unchanged([chunk, say(chunk_position="last")])
     assert unchanged([(chunk, {"langgraph_node": "n"})])
     assert unchanged([ChatGenerationChunk(message=chunk), GenerationChunk(text="so")])
-    assert unchanged([ToolMessage("rows", tool_call_id="c"), AIMessage("so")], provider="langchain")
+    assert unchanged([ToolMessage("rows", tool_call_id="c"), AIMessage("so")], format="langchain")
 
 
 def test_what_holds_a_message_is_made_anew() -> None:
@@ -94,7 +94,7 @@ def test_what_is_not_known_is_refused() -> None:
     ):
         with pytest.raises(AdapterError, match="is not known"):
             list(GUARD.wrap_sync(source, unknown="refuse"))
-        assert list(GUARD.wrap_sync(source, provider=LangChain(unknown="pass"))) == source
+        assert list(GUARD.wrap_sync(source, format=LangChain(unknown="pass"))) == source
 
 
 def test_a_calls_arguments_are_extracted() -> None:

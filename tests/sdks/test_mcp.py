@@ -133,7 +133,7 @@ def test_an_error_of_the_proxy_has_the_id_of_the_call() -> None:
 async def test_a_blocked_tool_fails_its_call_below_a_client(
     mode: Any, provider: str | None
 ) -> None:
-    transport = GuardTransport(GUARD, provider=provider, on_block="error")
+    transport = GuardTransport(GUARD, format=provider, on_block="error")
     with served(server()) as url:
         async with below(url, transport, mode) as session:
             await check(session)
@@ -230,6 +230,6 @@ def test_the_error_that_ends_a_stream_answers_the_call_that_was_blocked(
     guard = GUARD.with_on_block("error")
     frame = f"event: message\ndata: {json.dumps({'jsonrpc': '2.0', **message})}\n\n".encode()
     for cut in range(0, len(frame), 7):
-        stream = guard.wrap_sync(iter([frame[:cut], frame[cut:]]), provider="mcp")
+        stream = guard.wrap_sync(iter([frame[:cut], frame[cut:]]), format="mcp")
         (data,) = [line for line in b"".join(stream).splitlines() if line.startswith(b"data:")]
         assert json.loads(data[5:])["id"] == told

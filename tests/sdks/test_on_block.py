@@ -488,7 +488,7 @@ async def test_the_middleware_reads_the_section_and_its_routes() -> None:
     assert values(quiet.body)[-1] == "[DONE]"
 
 
-SECTION = f"serve: {{on_block: error, routes: {{/said: {{provider: openai_chat}}}}}}\n{POLICY}"
+SECTION = f"serve: {{on_block: error, routes: {{/said: {{format: openai_chat}}}}}}\n{POLICY}"
 
 
 @pytest.mark.parametrize(

@@ -168,7 +168,7 @@ def test_what_is_not_known_is_refused() -> None:
     source = [{"event_kind": "part_start", "index": 0, "part": {"part_kind": "hologram", "x": "a"}}]
     with pytest.raises(AdapterError, match="is not known"):
         list(GUARD.wrap_sync(source, unknown="refuse"))
-    assert list(EMPTY.wrap_sync(source, provider=PydanticAI(unknown="pass"))) == source
+    assert list(EMPTY.wrap_sync(source, format=PydanticAI(unknown="pass"))) == source
 
 
 def test_a_calls_arguments_are_extracted() -> None:

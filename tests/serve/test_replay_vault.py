@@ -118,7 +118,7 @@ class Application:
         self.vaults = Vaults(id_key=b"k" * 16, tools=TOOLS)
         self.issued: dict[str, str] = {}
         self.front = GuardMiddleware(
-            self.respond, guard, replay=store, replay_vault=self.vault, provider="openai_chat"
+            self.respond, guard, replay=store, replay_vault=self.vault, format="openai_chat"
         )
         self._answer = answer
 

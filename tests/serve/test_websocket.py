@@ -167,7 +167,7 @@ async def test_binary_messages_that_are_texts_are_guarded_and_stay_binary() -> N
     assert b"".join(m["bytes"] for m in call.sent[1:]) == b"a [a] bird, blu"
     events = [{"serverContent": {"modelTurn": {"parts": [{"text": t}]}}} for t in ("bl", "ue x")]
     source = sending(*(json.dumps(event).encode() for event in events))
-    app = GuardMiddleware(source, INBOUND, websocket="json", provider="gemini_live")
+    app = GuardMiddleware(source, INBOUND, websocket="json", format="gemini_live")
     call = await Call(stays=True).to(app)
     assert [m["bytes"] for m in call.sent[1:]] == [
         b'{"serverContent":{"modelTurn":{"parts":[{"text":"[a] x"}]}}}'

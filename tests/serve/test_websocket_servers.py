@@ -75,8 +75,8 @@ def served() -> Iterator[tuple[str, Application]]:
     application = Application()
     routes = [
         Route("/message/{rest:path}", GUARD, websocket="message", inbound=GUARD),
-        Route("/realtime/{rest:path}", GUARD, websocket="json", provider="openai_realtime"),
-        Route("/live/{rest:path}", GUARD, websocket="json", provider="gemini_live"),
+        Route("/realtime/{rest:path}", GUARD, websocket="json", format="openai_realtime"),
+        Route("/live/{rest:path}", GUARD, websocket="json", format="gemini_live"),
         Route("/text/{rest:path}", GUARD),
     ]
     with serving(GuardMiddleware(application, routes=routes)) as port:

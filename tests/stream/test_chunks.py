@@ -163,9 +163,9 @@ def test_a_chunk_of_text_that_is_held_is_not_written() -> None:
         chunk(0, {}, "stop"),
     ]
     guard = Guard(Policy.parse("rules: [{id: word, words: [abba], replacement: '#'}]"))
-    expected = list(guard.wrap_sync(source, provider="openai_chat"))
+    expected = list(guard.wrap_sync(source, format="openai_chat"))
     OnlyText.wrote.clear()
-    assert list(guard.wrap_sync(source, provider=OnlyText())) == expected
+    assert list(guard.wrap_sync(source, format=OnlyText())) == expected
     assert OnlyText.wrote == [[""], ["#### "]]
 
 
@@ -178,7 +178,7 @@ class Silent(OnlyText):
 
 def test_an_adapter_that_writes_no_chunk_for_text_is_told_so() -> None:
     source = [chunk(0, {"content": text}) for text in ("so ", "abba ")]
-    stream = STOPPING.wrap_sync(source, provider=Silent())
+    stream = STOPPING.wrap_sync(source, format=Silent())
     with pytest.raises(AdapterError, match="writes no chunk for text"):
         list(stream)
     assert (stream.finish, stream.result.text) == ("error", "so ")
@@ -210,7 +210,7 @@ def test_whatever_fails_in_an_adapter_its_stream_is_blocked(
     monkeypatch.setattr(Failing, "method", method)
     monkeypatch.setattr(Failing, "error", error)
     texts = ("a", "b", "b ", "abba ", "ab", "END" if method == "end" else "")
-    stream = STOPPING.wrap_sync([chunk(0, {"content": each}) for each in texts], provider=Failing())
+    stream = STOPPING.wrap_sync([chunk(0, {"content": each}) for each in texts], format=Failing())
     said = "no place" if isinstance(error, AdapterError) else "malformed"
     with pytest.raises(AdapterError, match=said):
         list(stream)

@@ -24,7 +24,7 @@ PIECES = ("a blue", "bird and ", "a blue", "d, ", "blue")
 
 def said(chunks: list[Any], *, forgets: bool, provider: str | None = None) -> list[Any]:
     """All that goes out of a stream whose chunks are forgotten, or not."""
-    made = GUARD.flow(provider=provider)(chunks[0], Meter())
+    made = GUARD.flow(format=provider)(chunks[0], Meter())
     assert isinstance(made, (ChunkFlow, TextFlow))
     sent: list[Any] = []
     for chunk in chunks:
@@ -41,8 +41,8 @@ OBJECTS = [name for name in FORMATS if not isinstance(FORMATS[name](PIECES)[0], 
 @pytest.mark.parametrize("name", OBJECTS)
 def test_a_stream_goes_on_as_if_its_chunks_were_kept(name: str) -> None:
     named = name if name == "cumulative_text" else None  # its chunks do not tell
-    first = said(list(FORMATS[name](PIECES)), forgets=False, provider=named)
-    again = said(list(FORMATS[name](PIECES)), forgets=True, provider=named)
+    first = said(list(FORMATS[name](PIECES)), forgets=False, format=named)
+    again = said(list(FORMATS[name](PIECES)), forgets=True, format=named)
     assert list(map(repr, again)) == list(map(repr, first))
 
 

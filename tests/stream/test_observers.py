@@ -36,7 +36,7 @@ async def test_a_record_says_how_a_stream_went() -> None:
     assert record.start == start
     assert (start.policy, start.fingerprint) == ("test", guard.policy.fingerprint)
     assert (start.shadow, start.attributes) == (False, {"user": "u1"})
-    assert (record.provider, record.finish, record.error) == ("text", "stop", None)
+    assert (record.format, record.finish, record.error) == ("text", "stop", None)
     assert record.findings == stream.findings
     assert record.stats == stream.stats
     assert record.stats.held_max == 6
@@ -48,7 +48,7 @@ async def test_a_record_has_the_providers_usage() -> None:
     stream: Any = watched(seen).wrap(Source(chat()))
     async for _ in stream:
         pass
-    assert seen.record.provider == "openai_chat"
+    assert seen.record.format == "openai_chat"
     assert seen.record.usage["completion_tokens"] == 9
 
 

@@ -80,5 +80,5 @@ def test_what_is_beside_a_text_may_change_in_place() -> None:
         calls.append({"function": {"name": "find", "arguments": {"q": "bluebird"}}})
         yield chunk("is")
 
-    out = [shown(each) for each in GUARD.wrap_sync(source(), provider="ollama")]
+    out = [shown(each) for each in GUARD.wrap_sync(source(), format="ollama")]
     assert "bluebird" not in out[-1]

@@ -17,7 +17,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("scan", "framing"),
     ("jsonstream",),
     ("stages",),
-    ("policy", "providers"),
+    ("policy", "formats"),
     ("stream", "vault"),
     ("prompts", "extract", "gate", "resilience", "consumers", "observability"),
     ("receipts",),

@@ -59,7 +59,7 @@ def guards() -> Guard:
 
 async def chunks_keep_their_type(guard: Guard, source: AsyncIterator[Chunk]) -> None:
     """What comes out of a stream is of the type that goes in."""
-    async with guard.wrap(source, provider="mine") as stream:
+    async with guard.wrap(source, format="mine") as stream:
         async for chunk in stream:
             assert_type(chunk, Chunk)
         async for text in stream.text_stream:

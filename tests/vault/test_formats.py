@@ -57,9 +57,9 @@ def test_a_value_comes_back_in_every_format(name: str, make: Make) -> None:
     here, mark = vault()
     for pieces in cuts(f"to {mark}, it"):
         meant = [f"to {VALUE}, it"]
-        with EMPTY.wrap_sync(make(meant), provider=_named(name)) as plain:
+        with EMPTY.wrap_sync(make(meant), format=_named(name)) as plain:
             list(plain)
-        with GUARD.wrap_sync(make(pieces), vault=here, provider=_named(name)) as stream:
+        with GUARD.wrap_sync(make(pieces), vault=here, format=_named(name)) as stream:
             out = list(stream)
         if name in STAYS:
             assert "".join(each["some"] for each in out) == "".join(pieces)
@@ -83,7 +83,7 @@ def test_a_value_comes_back_on_every_event_loop(name: str, make: Make, backend: 
             yield each
 
     async def read() -> Any:
-        async with GUARD.wrap(chunks_(), vault=here, provider=_named(name)) as stream:
+        async with GUARD.wrap(chunks_(), vault=here, format=_named(name)) as stream:
             out = [each async for each in stream]
         return stream.result.text or beside(out), told(out)
 

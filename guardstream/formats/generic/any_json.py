@@ -2,7 +2,7 @@
 
 It is used if no adapter knows a stream's chunks. It is then unknown which values continue which, so
 each is judged at once, alone and together with the earlier text at its path. Formats that are
-described, as `provider=` or in a policy, are guarded exactly; so are known formats that begin after
+described, as `format=` or in a policy, are guarded exactly; so are known formats that begin after
 events of an application's own.
 """
 

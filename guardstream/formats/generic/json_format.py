@@ -1,7 +1,7 @@
 """A JSON format of your own, described in Python or in a policy's `formats`.
 
     MINE = JSONFormat("mine", text="$.token", thinking="$.think", copies="$.full", done="$.end")
-    async for chunk in guard.wrap(stream, provider=MINE): ...
+    async for chunk in guard.wrap(stream, format=MINE): ...
 
 A few paths are enough for a format with one text: JSONPath (RFC 9535) as far as `.name`,
 `['name']` and `[*]`. `event` says more: it mirrors an event, in the notation in which the formats

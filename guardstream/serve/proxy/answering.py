@@ -96,10 +96,10 @@ class Answering:
             elif response.status >= 300:
                 raise unguarded("the upstream redirects the request")
             elif self._is_text_of_an_application(media):
-                unknown = replace(self.match.endpoint, answer="unknown", provider="")
+                unknown = replace(self.match.endpoint, answer="unknown", format="")
                 of_any = replace(self, match=self.match._replace(endpoint=unknown))
                 await of_any._begun(guard, response, media)
-            elif self.match.endpoint.provider:
+            elif self.match.endpoint.format:
                 await self._of_model(guard, response, media)
             else:
                 await self._answer(guard, response, media)
@@ -294,7 +294,7 @@ class Answering:
         self.reply.kind = kind_of(media)
         events = self.reply.kind == "events"
         endpoint = self.match.endpoint
-        provider = endpoint.events if events else endpoint.provider or None
+        format = endpoint.events if events else endpoint.format or None
         guard, restoring = self._without_restoring(guard) if events else (guard, None)
         source = SourceIdDetector()
         try:
@@ -302,9 +302,9 @@ class Answering:
                 response
                 if self.context.settings.replay is None
                 else IdDetectingAnswer(response, source),
-                provider=provider,
+                format=format,
                 # At a path of a model, servers declare other types than they send.
-                framing=None if endpoint.provider else framing_of(media),
+                framing=None if endpoint.format else framing_of(media),
                 keep_text=False,
                 attributes=self.attributes,
             )
@@ -336,11 +336,11 @@ class Answering:
                     del frame, body  # a long one would be kept until the next arrives
             except UpstreamError as error:
                 self.outcome.failed(error.code, error.reason)
-                self.reply.stream(_provider(stream))
+                self.reply.stream(_format(stream))
                 await self.reply.fail(error.status, error.code, error.message)
             except GuardstreamError as error:
                 self.outcome.guard_failed("guard_failed", error)
-                self.reply.stream(_provider(stream))
+                self.reply.stream(_format(stream))
                 await self.reply.fail(502, "guard_failed", guarded_message(guard, error))
             finally:
                 usage, characters = stream.result.usage, stream.stats.characters_in
@@ -348,32 +348,32 @@ class Answering:
             refused = is_refused(stream.finish, stream.blocked_by)
             fails = guard.on_block == "error" and refused
             if not fails:  # otherwise the stream has said so
-                await self._conclude(stream.finish, _provider(stream), is_refused=refused)
+                await self._conclude(stream.finish, _format(stream), is_refused=refused)
             self.outcome.finish, self.outcome.blocked_by = stream.finish, stream.blocked_by
-        if not self._breaks_off(blocked=fails, provider=_provider(stream)):
+        if not self._breaks_off(blocked=fails, format=_format(stream)):
             await self.reply.send(b"", more=False)
 
-    def _breaks_off(self, *, blocked: bool, provider: str | None) -> bool:
+    def _breaks_off(self, *, blocked: bool, format: str | None) -> bool:
         """Return whether to cut off a stream, because only that tells its client of the failure.
-        With `blocked`, a rule has blocked it, and an error in the format of `provider` ends it."""
+        With `blocked`, a rule has blocked it, and an error in the format of `format` ends it."""
         if blocked and self.outcome.error is None:
-            return self.reply.kind == "text" or not errors_of(provider).raised
-        reports = self.match.endpoint.provider or self.reply.kind in WITH_ERRORS
+            return self.reply.kind == "text" or not errors_of(format).raised
+        reports = self.match.endpoint.format or self.reply.kind in WITH_ERRORS
         return self.outcome.error is not None and not reports
 
     async def _conclude(
-        self, finish: FinishReason | None, provider: str | None, *, is_refused: bool
+        self, finish: FinishReason | None, format: str | None, *, is_refused: bool
     ) -> None:
-        """Report that the guard ended a stream, unless the stream's format, `provider`, has done
+        """Report that the guard ended a stream, unless the stream's format, `format`, has done
         so."""
         if self.outcome.error is not None:  # already reported
             return
         # Before the first chunk, and in unknown formats, nothing in the stream has reported it.
-        unreported = not self.reply.begun or provider in _WITHOUT_END
+        unreported = not self.reply.begun or format in _WITHOUT_END
         if is_refused and unreported and self.reply.kind in WITH_ERRORS:
             await self.reply.fail(502, "content_filter", "the policy blocked the answer")
         if finish == "timeout":
-            self.reply.stream(provider)
+            self.reply.stream(format)
             await self.reply.fail(504, "deadline", TOO_LONG)
 
     def _object_finder(self) -> objects.ObjectFinder | None:
@@ -381,7 +381,7 @@ class Answering:
         endpoint = self.match.endpoint
         if self.caller is None or not (endpoint.creates_object or endpoint.has_object_id):
             return None
-        return objects.ObjectFinder(endpoint.provider)
+        return objects.ObjectFinder(endpoint.format)
 
     def _without_restoring(self, guard: Guard) -> tuple[Guard, Restoring | None]:
         """Return the guard of a stream, and what restores values after it is stored."""
@@ -396,11 +396,11 @@ _WITHOUT_END = frozenset({None, "bytes", "text", AnyJSON.name})
 known."""
 
 
-def _provider(stream: Any) -> str | None:
+def _format(stream: Any) -> str | None:
     """Return the name of a guarded stream's format; None while it is unknown."""
     inside = _inside_gates(stream)
     flow = inside.state.flow if inside is not None else None
-    return flow.provider if flow is not None else None
+    return flow.format if flow is not None else None
 
 
 def _inside_gates(stream: Any) -> GuardedStream[Any] | None:

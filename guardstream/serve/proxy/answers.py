@@ -97,7 +97,7 @@ async def judged_answer(
     """
     try:
         if endpoint.answer == "model" and kind_of(media) in _KINDS["model"]:
-            return await _judged(guard, endpoint.provider, body, attributes, beside)
+            return await _judged(guard, endpoint.format, body, attributes, beside)
         rules = partial(guarded_answer, guard, endpoint, media, body, attributes)
         guarded = await beside(rules)
         if endpoint.answer in _JUDGED:
@@ -110,17 +110,17 @@ async def judged_answer(
 
 
 async def _judged(
-    guard: Guard, provider: str, body: bytes, attributes: Mapping[str, str], beside: Beside
+    guard: Guard, format: str, body: bytes, attributes: Mapping[str, str], beside: Beside
 ) -> Guarded:
     value = await beside(partial(_object, body))
-    if provider in BODIES:
+    if format in BODIES:
         options = Delivering(keep_text=False, attributes=attributes)
-        guarded, result = await judged_body(guard, provider, value, beside, options)
+        guarded, result = await judged_body(guard, format, value, beside, options)
         if guarded is value:
             return Guarded(body, result)
         return Guarded(await beside(partial(json_bytes, guarded, len(body))), result)
     line = _each([json_bytes(value) + b"\n"])
-    stream = guard.wrap(line, provider=provider, keep_text=False, attributes=attributes)
+    stream = guard.wrap(line, format=format, keep_text=False, attributes=attributes)
     async with stream:
         out = b"".join([frame async for frame in stream])
         if guard.on_block == "error" and is_refused(stream.finish, stream.blocked_by):
@@ -180,7 +180,7 @@ def _by_kind(
     if kind not in _KINDS[answer] and not (answer == "speech" and media.startswith("audio/")):
         raise unguarded("the upstream's answer has a content type that cannot be guarded")
     if answer == "model":
-        return _of_model(guard, endpoint.provider, body, attributes)
+        return _of_model(guard, endpoint.format, body, attributes)
     if answer == "speech":
         return Guarded(body)
     if answer in ("results", "file"):
@@ -210,16 +210,14 @@ _KINDS: Mapping[Answer, Sequence[Kind]] = {
 """The kinds of answers that can be guarded."""
 
 
-def _of_model(guard: Guard, provider: str, body: bytes, attributes: Mapping[str, str]) -> Guarded:
+def _of_model(guard: Guard, format: str, body: bytes, attributes: Mapping[str, str]) -> Guarded:
     """Guard a model's answer; in a format without whole answers, as the only chunk of its
     stream."""
     value = _object(body)
-    if provider in BODIES:
-        guarded, result = guard_body(guard, provider, value, keep_text=False, attributes=attributes)
+    if format in BODIES:
+        guarded, result = guard_body(guard, format, value, keep_text=False, attributes=attributes)
         return Guarded(body if guarded is value else json_bytes(guarded, len(body)), result)
-    wire = WireGuard(
-        guard, media="ndjson", provider=provider, keep_text=False, attributes=attributes
-    )
+    wire = WireGuard(guard, media="ndjson", format=format, keep_text=False, attributes=attributes)
     out = b"".join([*wire.feed(json_bytes(value) + b"\n"), *wire.finish()])
     if guard.on_block == "error" and is_refused(wire.ended, wire.blocked_by) and wire.error is None:
         return Guarded(_NOTHING, wire.result)
@@ -379,8 +377,8 @@ def _result(guard: Guard, line: dict[str, Any]) -> dict[str, Any]:
         holder = line.get(outer)
         found = holder.get(inner) if isinstance(holder, dict) else None
         if isinstance(holder, dict) and isinstance(found, dict):
-            provider = _SHAPES.get(str(found.get("object") or found.get("type")))
-            body = _body(guard, provider, found)
+            format = _SHAPES.get(str(found.get("object") or found.get("type")))
+            body = _body(guard, format, found)
             beside = {name: value for name, value in holder.items() if name != inner}
             around = {name: value for name, value in line.items() if name != outer}
             shown, rest = guard_error(guard, beside), guard_error(guard, around)
@@ -390,10 +388,10 @@ def _result(guard: Guard, line: dict[str, Any]) -> dict[str, Any]:
     return guard_error(guard, line)
 
 
-def _body(guard: Guard, provider: str | None, body: dict[str, Any]) -> dict[str, Any]:
-    if provider is None:
+def _body(guard: Guard, format: str | None, body: dict[str, Any]) -> dict[str, Any]:
+    if format is None:
         return guard_error(guard, body)
-    return guard_body(guard, provider, body, keep_text=False)[0]
+    return guard_body(guard, format, body, keep_text=False)[0]
 
 
 _GUARDS: Mapping[str, Callable[[Guard, dict[str, Any]], dict[str, Any]]] = {

@@ -87,7 +87,7 @@ def weighed(endpoint: Endpoint, content: RequestContent, answer: int) -> Weight:
 
 
 def _names(endpoint: Endpoint) -> Sequence[str]:
-    return _BOUNDS.get(endpoint.provider, _ANY_BOUND)
+    return _BOUNDS.get(endpoint.format, _ANY_BOUND)
 
 
 def reserved(endpoint: Endpoint, content: RequestContent, answer: int) -> int:

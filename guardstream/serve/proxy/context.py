@@ -19,8 +19,8 @@ class ProxyContext:
     def __init__(self, settings: ProxySettings, sender: Sender | None = None) -> None:
         self.settings = settings
         added = [
-            Endpoint("POST", path, "model", provider, provider)
-            for path, provider in settings.formats.items()
+            Endpoint("POST", path, "model", format, format)
+            for path, format in settings.formats.items()
         ]
         self.table = EndpointTable(added)
         self.choice = settings.choice

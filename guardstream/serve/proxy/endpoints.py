@@ -32,7 +32,7 @@ Answer: TypeAlias = Literal[
 ]
 """What an endpoint answers, which decides how the answer is guarded:
 
-- `model`: a model's answer, whole or streamed, in the format `provider`.
+- `model`: a model's answer, whole or streamed, in the format `format`.
 - `strings`: JSON in which every string may be a model's text.
 - `data`: JSON without any text of a model.
 - `results`: lines of JSON, each with a whole answer, such as the results of a batch.
@@ -53,7 +53,7 @@ class Endpoint:
     - `request`: the format of its requests, as in `guardstream.http.request_fields`, or what they
       are: "form" for a form with files, "batch" for a list of Anthropic's requests, "unknown" if
       only the body shows it. If it is empty, bodies are not forwarded.
-    - `provider`: the format of the model's answer.
+    - `format`: the format of the model's answer.
     - `errors`: how its API reports errors.
     - `auth`: the header that has the key.
     - `creates_object`: its answer names a stored object that can be requested later.
@@ -67,7 +67,7 @@ class Endpoint:
     path: str
     answer: Answer
     request: str = ""
-    provider: str = ""
+    format: str = ""
     errors: Errors = OPENAI
     auth: str = "authorization"
     creates_object: bool = False
@@ -102,12 +102,12 @@ class Endpoint:
         Events or a text at such a path are another server's: the AI SDK asks `/api/chat` by
         default.
         """
-        return self.provider == "ollama"
+        return self.format == "ollama"
 
     @property
     def events(self) -> str | None:
         """The format of its events, if the path tells it; otherwise their first chunk does."""
-        return None if self.streams_lines else self.provider or None
+        return None if self.streams_lines else self.format or None
 
     @property
     def guarded(self) -> bool:

@@ -318,8 +318,8 @@ class ProxyExchange:
         self._choose(stored)
         guard, outgoing = await self._checked(guard, kind, body)
         if endpoint.answer in ("model", "unknown"):  # the model knows its tools as they are sent
-            provider = endpoint.provider or None if endpoint.request else None
-            by_tools = partial(for_request, guard, provider, outgoing.body)
+            format = endpoint.format or None if endpoint.request else None
+            by_tools = partial(for_request, guard, format, outgoing.body)
             guard = await self._context.worker.text(len(body), by_tools)
         if self._context.held and len(self._context.targets) > 1 and models.is_list(endpoint):
             await self._list_models(outgoing)

@@ -124,10 +124,10 @@ def ids_of(answer: dict[str, Any]) -> Iterator[str]:
 class ObjectFinder:
     """Finds the ids of objects in the events of a stream; in most formats, only the first."""
 
-    def __init__(self, provider: str) -> None:
+    def __init__(self, format: str) -> None:
         self._decoder = Decoder(max_line=2 * MAX_EVENT, max_event=2 * MAX_EVENT)
         self._reported: set[str] = set()
-        self._all = provider == "openai_responses"
+        self._all = format == "openai_responses"
 
     def feed(self, frames: bytes) -> list[str]:
         """Take events that are about to be sent; return the ids that are new in them."""

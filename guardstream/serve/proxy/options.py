@@ -60,7 +60,7 @@ if TYPE_CHECKING:
 _AT_START = (*SECTIONS, "reload", "serve")
 """The sections that a proxy applies when it starts."""
 
-_OF_MIDDLEWARE = frozenset(RouteFile.model_fields) - {"policy", "provider", "upstream"}
+_OF_MIDDLEWARE = frozenset(RouteFile.model_fields) - {"policy", "format", "upstream"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +73,7 @@ class ServeOptions:
     - of `upstream`: `upstream_key`, `upstream_auth`, `upstream_version`, `connect_timeout`,
       `read_timeout`;
     - of `limits`: `max_body`, `max_answer`, `answer_tokens`;
-    - of `routes`, by path: `upstream_routes` and `formats`, which a route calls `provider`;
+    - of `routes`, by path: `upstream_routes` and `formats`, which a route calls `format`;
     - of `heartbeats`: `heartbeat`.
 
     Secrets are `${NAME}`; structured options (`upstreams`, `keys`, `state`, `replay`, `receipts`)
@@ -390,10 +390,10 @@ def _add_route(options: dict[str, Any], section: ServeFile, source: Source, plac
         raise PolicyError(
             f"{where}: {other[0]!r} of a route is for the middleware: the proxy knows its formats"
         )
-    if route.provider is not None:
+    if route.format is not None:
         if EndpointTable().find("POST", place).endpoint is not UNKNOWN:
             raise PolicyError(f"{where}: the proxy knows the format of this path")
-        options["formats"][place] = route.provider
+        options["formats"][place] = route.format
     if route.upstream is not None:
         options["upstream_routes"][place] = route.upstream
     name = route.policy

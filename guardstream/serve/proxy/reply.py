@@ -92,10 +92,10 @@ class Reply:
         if call is not None:
             self._errors = errors_of_call(call)
 
-    def stream(self, provider: str | None) -> None:
+    def stream(self, format: str | None) -> None:
         """Note the format of a stream, once it is known: its clients may refuse other errors."""
-        if provider in STRICT:
-            self._errors = errors_within(provider)
+        if format in STRICT:
+            self._errors = errors_within(format)
 
     async def start(self, status: int, headers: Iterable[tuple[bytes, bytes]]) -> None:
         """Send the head."""

@@ -125,7 +125,7 @@ def _checked_batch(guard: Guard, endpoint: Endpoint, body: bytes) -> bytes:
     whole = object_of(body)
     requests = []
     for each in _requests(whole):
-        params = checked_request(guard, endpoint.provider, _json(each["params"]))
+        params = checked_request(guard, endpoint.format, _json(each["params"]))
         requests.append({**each, "params": object_of(params)})
     return _json({**whole, "requests": requests})
 

@@ -194,9 +194,9 @@ class ProxySettings:
                 )
 
     def _check_formats(self) -> None:
-        for path, provider in self.formats.items():
+        for path, format in self.formats.items():
             try:
-                self.guards[self.routes.get(path, DEFAULT)].flow(provider=provider)
+                self.guards[self.routes.get(path, DEFAULT)].flow(format=format)
             except GuardstreamError as error:
                 raise SettingsError(f"route {path!r}: {error}") from error
 

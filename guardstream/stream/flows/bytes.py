@@ -190,10 +190,10 @@ class LineFlow:
         self._wire = wire
         self._text = EventText()
 
-    findings, ended, blocked_by, calls, usage, provider, error, ending, held, awaits_silence = (
+    findings, ended, blocked_by, calls, usage, format, error, ending, held, awaits_silence = (
         property(attrgetter(f"_wire.{name}"))
         for name in (
-            *("findings", "ended", "blocked_by", "calls", "usage", "provider", "error", "ending"),
+            *("findings", "ended", "blocked_by", "calls", "usage", "format", "error", "ending"),
             *("held", "awaits_silence"),
         )
     )

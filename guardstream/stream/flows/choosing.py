@@ -14,7 +14,7 @@ from guardstream.formats.adapter import Unknown
 from guardstream.formats.generic.text import PlainText
 from guardstream.formats.hooks import hooks_of
 from guardstream.formats.toolkit.fields import is_record
-from guardstream.stream.arguments import check_provider
+from guardstream.stream.arguments import check_format
 from guardstream.stream.whole import guards, is_harmless
 
 if TYPE_CHECKING:
@@ -35,14 +35,14 @@ NamedBy: TypeAlias = Literal["caller", "endpoint"]
 """Who has named a stream's format: the program that wraps it, or the path or route of a request."""
 
 _IF_OTHER: Mapping[NamedBy, str] = {
-    "caller": "leave out provider=, or name that one",
+    "caller": "leave out format=, or name that one",
     "endpoint": "the answer is in another format than its path or route names",
 }
 
 
 def choosing(
     policy: Policy | None,
-    provider: str | Adapter[Any] | None,
+    format: str | Adapter[Any] | None,
     unknown: Unknown,
     format_hints: FormatHints | None = None,
     *,
@@ -51,12 +51,12 @@ def choosing(
     """Return a function that chooses the adapter of a stream by its first chunk.
 
     `format_hints` is notified of streams in no known format. `named_by` says who has named
-    the `provider`, for the message if the first chunk is in another format. Raises AdapterError for
+    the `format`, for the message if the first chunk is in another format. Raises AdapterError for
     an unknown name at once, not only at the first chunk.
     """
-    check_provider(provider)
+    check_format(format)
     own = own_formats(policy, unknown) if policy else {}
-    asked = provider
+    asked = format
     if isinstance(asked, str):
         asked = own.get(asked) or named(asked, unknown=unknown, beside=own)
 
@@ -66,7 +66,7 @@ def choosing(
             mine = next((each for each in own.values() if each.accepts(chunk)), None)
         if mine is None and len(own) == 1 and _may_begin(next(iter(own.values())), chunk):
             mine = next(iter(own.values()))
-        _check_fits(provider, mine, chunk, _IF_OTHER[named_by])
+        _check_fits(format, mine, chunk, _IF_OTHER[named_by])
         try:
             adapter = chosen(mine, chunk, unknown=unknown)
         except AdapterError as error:
@@ -276,7 +276,7 @@ def check_reads_text(adapter: Adapter[Any]) -> None:
     if not may_be_of(adapter, ""):
         raise AdapterError(
             f"the first chunk is a str, and those of {hooks_of(adapter).name!r} are not: leave out "
-            "provider= if it is text; of a response, wrap the bytes, or what json.loads makes of "
+            "format= if it is text; of a response, wrap the bytes, or what json.loads makes of "
             "each line; pass framing='sse' for server-sent events"
         )
 
@@ -302,7 +302,7 @@ def check_is_text(choose: Choose) -> None:
     adapter = choose("")
     if type(adapter) is not PlainText and not reads_lines(choose):
         raise AdapterError(
-            "framing='text' reads bytes as plain text, and those of provider="
+            "framing='text' reads bytes as plain text, and those of format="
             f"{hooks_of(adapter).name!r} are not: leave out one of them"
         )
 

@@ -93,7 +93,7 @@ class ChunkFlow(EventFlow[C]):
                 return made
             self.sent = () if released is not None else self.go_on(fast, text, chunk)
         except Exception as error:
-            fail_closed(error, self.provider)
+            fail_closed(error, self.format)
         return None
 
     def go_on(
@@ -112,7 +112,7 @@ class ChunkFlow(EventFlow[C]):
             write = write or self._write
             sent = self._sent_text(fast.track, text, fast.events, chunk, origin, write)
         except Exception as error:
-            fail_closed(error, self.provider)
+            fail_closed(error, self.format)
         if self.ended is not None or self._choices.cut:
             fast.is_over, self._fast_path = True, None
         return sent
@@ -171,7 +171,7 @@ class ChunkFlow(EventFlow[C]):
                 return self._identify(Waiting(chunk, reading, origin), self._identities)
             return self._take(chunk, reading, origin)
         except Exception as error:
-            fail_closed(error, self.provider)
+            fail_closed(error, self.format)
 
     def _take(self, chunk: C, reading: Reading, origin: Any) -> Sequence[Sent[C]]:
         """Take a chunk that was read; it waits while its texts may be cumulative."""
@@ -405,7 +405,7 @@ class ChunkFlow(EventFlow[C]):
                 origin.value, self._single_text, text, origin, model, write, whole
             )
         except Exception as error:
-            fail_closed(error, self.provider)
+            fail_closed(error, self.format)
 
     def replace_last_unread(self, model: C, whole: Callable[[], C]) -> None:
         """Remember another chunk as the last unread one; `model` is the last one that was read."""
@@ -470,7 +470,7 @@ class ChunkFlow(EventFlow[C]):
             rewritten = write(chunk, (released,))
             if rewritten is None:
                 raise AdapterError(
-                    f"the adapter {self.provider!r} writes no chunk for text: `write` may return "
+                    f"the adapter {self.format!r} writes no chunk for text: `write` may return "
                     "None only if nothing is left to say"
                 )
             written = rewritten
@@ -501,7 +501,7 @@ class ChunkFlow(EventFlow[C]):
         try:
             self._forget()
         except Exception as error:
-            fail_closed(error, self.provider)
+            fail_closed(error, self.format)
 
     def _forget(self) -> None:
         if self._single_text is None or self.adapter.repeats or self._is_busy:
@@ -531,7 +531,7 @@ class ChunkFlow(EventFlow[C]):
             sent = self._take_waiting() if kept is None else self.feed(kept)
             return sent if self.ended else [*sent, *self._finish()]
         except Exception as error:
-            fail_closed(error, self.provider)
+            fail_closed(error, self.format)
 
     def settle_texts(self) -> Sequence[Sent[C]]:
         """Take the end of all texts, before the source's last chunks; return what was held."""
@@ -540,7 +540,7 @@ class ChunkFlow(EventFlow[C]):
             self._read_last()
             return self._settle(self._lanes.open()) if self.ended is None else ()
         except Exception as error:
-            fail_closed(error, self.provider)
+            fail_closed(error, self.format)
 
     def block(self, rule: str | None) -> Sequence[Sent[C]]:
         """End the stream as blocked by something outside its chunks; return its last chunks."""
@@ -550,7 +550,7 @@ class ChunkFlow(EventFlow[C]):
             self._read_last()
             return self._end_stream()
         except Exception as error:
-            fail_closed(error, self.provider)
+            fail_closed(error, self.format)
 
     def guard_name(self, path: str, name: str) -> None:
         """Judge a name that comes outside of the chunks; `ended` is set if a rule matches it."""

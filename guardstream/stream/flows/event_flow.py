@@ -116,7 +116,7 @@ class EventFlow(PieceFlow[C]):
         try:
             return self._settle_rows()
         except Exception as error:
-            fail_closed(error, self.provider)
+            fail_closed(error, self.format)
 
     def _believed(self) -> list[Sent[C]]:
         sent = self._settle_rows()

@@ -94,7 +94,7 @@ class Flow(Protocol[C]):
 
     `ended` is the reason to stop reading the source, `blocked_by` the rule that blocked it. `calls`
     are the tool calls announced so far, by the slot of their arguments; the mapping is replaced,
-    never changed. `usage` is the provider's, `provider` the adapter's name. `error` is raised after
+    never changed. `usage` is the provider's, `format` the adapter's name. `error` is raised after
     the last chunk, by a flow that takes several chunks at once. `ending` is what the source's end
     completes, if no chunk is left to carry it. A driver that notices silence sets `has_timer`.
     """
@@ -112,7 +112,7 @@ class Flow(Protocol[C]):
     @property
     def usage(self) -> Any: ...
     @property
-    def provider(self) -> str: ...
+    def format(self) -> str: ...
     @property
     def error(self) -> Exception | None: ...
 
@@ -194,7 +194,7 @@ def stage_error(error: Exception) -> StageError:
     return StageError(f"a stage failed ({type(error).__name__}): the stream was closed")
 
 
-def fail_closed(error: Exception, provider: str) -> NoReturn:
+def fail_closed(error: Exception, format: str) -> NoReturn:
     """Raise the error that ends a stream whose flow has raised `error`, for chunks of a provider.
 
     StageError and AdapterError are raised as they are; anything else becomes an AdapterError with
@@ -204,5 +204,5 @@ def fail_closed(error: Exception, provider: str) -> NoReturn:
         raise error
     name = type(error).__name__
     raise AdapterError(
-        f"malformed chunk for the format {provider!r} ({name}): the stream was closed"
+        f"malformed chunk for the format {format!r} ({name}): the stream was closed"
     ) from error

@@ -130,8 +130,8 @@ class FrameFlow:
         return Known(len(self.findings), self.calls, self.usage)
 
     @property
-    def provider(self) -> str:
-        return self._flows[0].provider if self._flows else "bytes"
+    def format(self) -> str:
+        return self._flows[0].format if self._flows else "bytes"
 
     @property
     def held(self) -> int:
@@ -601,7 +601,7 @@ class FrameFlow:
         if self._text is not None and self._frames.media == "messages":
             return []
         last = self._last.value if self._last is not None else None
-        errors = errors_after(self.provider, last)
+        errors = errors_after(self.format, last)
         self.failure = errors.written(self._frames, BLOCKED_CODE, message)
         return [Sent(self.failure)] if self.failure else []
 

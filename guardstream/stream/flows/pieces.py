@@ -149,7 +149,7 @@ class PieceFlow(Generic[C]):
         return self._lanes.held
 
     @property
-    def provider(self) -> str:
+    def format(self) -> str:
         return self.hooks.name
 
     @property
@@ -433,7 +433,7 @@ class PieceFlow(Generic[C]):
         try:
             return self._believed()
         except Exception as error:
-            fail_closed(error, self.provider)
+            fail_closed(error, self.format)
 
     def _believed(self) -> list[Sent[C]]:
         """Release what waits, the ends that it tells of being true."""

@@ -52,7 +52,7 @@ class Grown:
         verdict = self._growth.take(chunk)
         if verdict == "cumulative":
             raise AdapterError(
-                "each chunk repeats the text before it: pass provider='cumulative_text'; if all of "
+                "each chunk repeats the text before it: pass format='cumulative_text'; if all of "
                 f"it is new, pass {self._if_new}"
             )
         return verdict != "deltas"

@@ -25,7 +25,7 @@ class TextFlow:
 
     error: Exception | None = None
     ending = ()
-    provider = "text"
+    format = "text"
     has_timer = False  # a text has no sign of its end
     awaits_silence = awaits_event = False
 

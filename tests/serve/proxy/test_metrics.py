@@ -141,7 +141,7 @@ def test_whole_answers_have_the_providers_usage() -> None:
     seen = Watching()
     with proxied(lambda *_: completion("a secret"), guards={"default": guard(seen)}) as (url, _):
         ask(url)
-    assert (seen.record.provider, seen.record.finish) == ("openai_chat", "stop")
+    assert (seen.record.format, seen.record.finish) == ("openai_chat", "stop")
     assert seen.record.usage["completion_tokens"] == 2
 
 
