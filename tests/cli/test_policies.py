@@ -79,7 +79,7 @@ def test_lint_names_what_nothing_is_called(
         "7:11: warning: no 'judgee' among the entry points 'guardstream.checks', "
         "did you mean 'judge'?",
         "8:27: warning: check 'judge' has no option 'modle', did you mean 'model'?",
-        "11:21: warning: no adapter 'openai_chatt', did you mean 'openai_chat'?",
+        "11:19: warning: no adapter 'openai_chatt', did you mean 'openai_chat'?",
         "14:35: warning: 'propertys' is not a keyword of JSON Schema and has no effect, "
         "did you mean 'properties'?",
         f"18:22: warning: there is no file {str(strict)!r}",
