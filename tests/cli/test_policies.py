@@ -84,7 +84,7 @@ def test_lint_names_what_nothing_is_called(
         "did you mean 'properties'?",
         f"18:22: warning: there is no file {str(strict)!r}",
         "20:9: warning: there is no policy 'strikt', did you mean 'strict'?",
-        "21:33: warning: no adapter 'openai_chatt', did you mean 'openai_chat'?",
+        "21:31: warning: no adapter 'openai_chatt', did you mean 'openai_chat'?",
         "23:9: warning: no pack 'chta', did you mean 'chat'?",
         "25:34: warning: there is no policy 'laxx', did you mean 'lax'?",
         f"{take}:2:34: warning: 'maxLenght' is not a keyword of JSON Schema and has no effect, did "
