@@ -425,6 +425,7 @@ def ruleset_of(file: PolicyFile, rules: Iterable[Rule]) -> RuleSet:
         max_holdback=file.max_holdback,
         on_overflow=file.on_overflow,
         on_error=file.on_error,
+        stored=packs.compiled(),
     )
 
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from itertools import repeat
 from operator import contains
+from types import MappingProxyType
 from typing import NamedTuple
 
 import regex
@@ -27,7 +28,7 @@ from guardstream.scan.words.normalize import (
     spacing,
     whole_by_default,
 )
-from guardstream.stages.exceptions import HIDDEN, After, Allowed
+from guardstream.stages.exceptions import HIDDEN, After, Allowed, Later, checked_as
 from guardstream.stages.rules import PUBLIC_REACH, YIELDS_REACH, Rule, RuleError
 
 _ADDED = frozenset((CANONICAL, EXACT))
@@ -77,17 +78,20 @@ class Confirmation(NamedTuple):
     of_words: Confirm
 
 
-def confirmation_of(rule: Rule) -> Confirmation | None:
-    """Return the rule's validators, allowlist and keywords; None if it has none.
+def confirmation_of(
+    rule: Rule, checked: Mapping[str, int] = MappingProxyType({})
+) -> Confirmation | None:
+    """Return the rule's validators, allowlist and keywords; None if it has none. `checked` are
+    exceptions that need no check, with how far they read back.
 
     They see a match as the rule reads it: with one space wherever a space in a pattern matched.
     """
     if not rule.has_checks:
         return None
-    judge = _Judge(rule, hidden=HIDDEN if "zero_width" in rule.normalize else 0)
+    judge = _Judge(rule, HIDDEN if "zero_width" in rule.normalize else 0, checked)
     of_patterns = Confirm(judge, judge.reach, judge.keywords)
     if rule.words:
-        judge = _Judge(rule, hidden=HIDDEN)
+        judge = _Judge(rule, HIDDEN, checked)
     return Confirmation(of_patterns, Confirm(judge.of_word, judge.reach))
 
 
@@ -109,15 +113,24 @@ class _Judge:
         "reach",
     )
 
-    def __init__(self, rule: Rule, hidden: int) -> None:
+    def __init__(self, rule: Rule, hidden: int, checked: Mapping[str, int]) -> None:
         self._reading = reading = _Reading(rule, hidden)
         space = spacing_of(rule)
         self._spaces = None if space == " " else regex.compile(space, regex.V0)
         self._fold = str.casefold if rule.ignore_case else str
         words = map(reading.compared, map(reading.translated, rule.allow_words))
         self._words = frozenset(map(self._fold, map(self._spaced, words)))
-        self._allowed = Allowed(rule) if rule.allow_patterns else None
-        self._after = After(rule, reading.hidden) if rule.allow_after else None
+        self._allowed: Allowed | Later | None = None
+        self._after: After | Later | None = None
+        reach = checked.get(checked_as(rule)) if checked else None
+        if rule.allow_patterns:
+            self._allowed = Allowed(rule) if reach is None else Later(lambda: Allowed(rule))
+        if rule.allow_after:
+            hidden = reading.hidden
+            if reach is None:
+                self._after = After(rule, hidden)
+            else:
+                self._after = Later(lambda: After(rule, hidden), reach + hidden)
         self._validators = tuple(rule.validators)
         self._public = rule.public
         self._yields = tuple(map(_Preferred, rule.yields))

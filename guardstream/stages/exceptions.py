@@ -8,9 +8,10 @@ pattern, `regex` judges it, provided that it has few choices; otherwise it is re
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
+from functools import cache, partial
+from hashlib import blake2b
 from math import prod
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import regex
 
@@ -298,6 +299,26 @@ class After:
             if exact.match((shown + after)[::-1], len(after), None):
                 return True
         return False
+
+
+class Later:
+    """Exceptions that were checked before: they are compiled when a match is first judged."""
+
+    __slots__ = ("_made", "reach")
+
+    def __init__(self, make: Callable[[], Allowed | After], reach: int = 0) -> None:
+        self._made = cache(make)
+        self.reach = reach
+
+    def match(self, *given: Any) -> bool:
+        """See `Allowed.match` and `After.match`."""
+        return self._made().match(*given)
+
+
+def checked_as(rule: Rule) -> str:
+    """Tell a rule's exceptions from all others."""
+    written = repr((rule.allow_patterns, rule.allow_after)).encode("utf-8", "surrogatepass")
+    return blake2b(written, digest_size=12).hexdigest()
 
 
 class _Preceding(NamedTuple):

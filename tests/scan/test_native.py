@@ -16,6 +16,7 @@ from guardstream.scan.regex import dfa, forms
 from guardstream.scan.regex import machine as machines_of
 from guardstream.scan.regex.alphabet import CharSets
 from guardstream.scan.regex.parser import parse
+from guardstream.scan.regex.rows import RowProgram
 from guardstream.stages.redact import RuleSet
 from guardstream.stages.rules import Rule
 
@@ -572,7 +573,7 @@ def test_a_reference_reads_nothing_before_the_part_that_is_known() -> None:
 
 
 def compiled(pattern: str) -> Any:
-    return forms.native.NativeProgram(parse(pattern).tree, CharSets())
+    return RowProgram(parse(pattern).tree, CharSets())
 
 
 def test_a_compiled_place_is_let_go_once_it_is_a_row() -> None:
@@ -622,7 +623,7 @@ def test_a_large_choice_at_a_fixed_distance_is_written_out_at_once() -> None:
 def test_what_is_written_out_late_has_asked_for_its_sets_before() -> None:
     ways = "|".join(rf"{letter}\b(?<=[{letter}Q]\w?)[^R]{{2}}" for letter in "abcdefghijk")
     sets = CharSets()
-    program = forms.native.NativeProgram(parse(rf"x+(?:{ways})").tree, sets)
+    program = RowProgram(parse(rf"x+(?:{ways})").tree, sets)
     width, mask = sets.width, program.mask
     for place in list(program.places.unwritten):
         program.more(place)

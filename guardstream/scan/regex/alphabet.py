@@ -71,6 +71,15 @@ class CharSets:
             self._ranges = None
         return bit
 
+    def restore(self, names: Iterable[str | None], used: int) -> None:
+        """Give the first bits to these sets; None stands for a lookbehind. Those that are not in
+        `used` stay unknown, and get other bits if they are asked for."""
+        for fragment in names:
+            bit = self.fresh()
+            if fragment is not None and bit & used:
+                self._bits[fragment] = bit
+                self._add(bit, fragment)
+
     def _add(self, bit: int, fragment: str) -> None:
         known = told(fragment)
         if known is None or known.cased:

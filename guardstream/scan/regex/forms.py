@@ -11,6 +11,7 @@ from guardstream.scan.regex.joints import Joints
 from guardstream.scan.regex.machine import Machine
 from guardstream.scan.regex.matcher import Matcher
 from guardstream.scan.regex.nfa import Program
+from guardstream.scan.regex.rows import RowProgram
 from guardstream.scan.regex.samples import ANSWER, LONG_ANSWER
 from guardstream.scan.regex.stepper import Stepper
 from guardstream.scan.words.normalize import Table
@@ -34,6 +35,8 @@ class Form(NamedTuple):
     pattern is compiled to, `stepping` makes a stepper for each stream of a machine, and `matcher`
     finds captures.
 
+    `reads_rows`: programs that were compiled before can be used.
+
     Up to `few` patterns are searched for together, since separate searches would cost more than
     they save. `warm` is the text that is read when patterns are loaded.
     """
@@ -43,6 +46,7 @@ class Form(NamedTuple):
     stepping: Callable[[Machine], Callable[[], AnyStepper]]
     matcher: type[Matcher]
     few: int
+    reads_rows: bool = False
     warm: str = ASCII + ANSWER
 
 
@@ -54,7 +58,8 @@ def form() -> str:
 def chosen() -> Form:
     """The form that is used: the C extension if it was built."""
     if NATIVE:
-        return Form(native.NativeSets, native.NativeProgram, _natively, native.NativeMatcher, few=0)
+        made = native.NativeSets, RowProgram, _natively, native.NativeMatcher
+        return Form(*made, few=0, reads_rows=True)
     return PYTHON
 
 

@@ -1,9 +1,9 @@
 """The native form of stepping: the C extension, given what Python compiles.
 
-The extension builds the automata itself, as `closure` and `dfa` do, over tables of ints. It asks
-Python which sets the characters of a page are in when it meets the first of them, for a pattern's
-program when the pattern first wakes, and for what a large counter is written out to when the text
-reaches it.
+The extension builds the automata itself, as `closure` and `dfa` do, over tables of ints (`rows`).
+It asks Python which sets the characters of a page are in when it meets the first of them, for a
+pattern's program when the pattern first wakes, and for what a large counter is written out to when
+the text reaches it.
 """
 
 from __future__ import annotations
@@ -11,13 +11,13 @@ from __future__ import annotations
 from array import array
 from collections import defaultdict
 from functools import cached_property
-from typing import Self, TypeAlias
+from typing import Self
 
 from guardstream.errors import PatternError
 from guardstream.scan import _native
 from guardstream.scan.building import building
 from guardstream.scan.regex import dfa
-from guardstream.scan.regex.alphabet import END, START, CharSets
+from guardstream.scan.regex.alphabet import START, CharSets
 from guardstream.scan.regex.analysis import look_ahead, look_behind
 from guardstream.scan.regex.ast import Assert, Char, Look, Node, Reference, Repeat
 from guardstream.scan.regex.dfa import Automaton
@@ -25,9 +25,8 @@ from guardstream.scan.regex.fragments import numbers
 from guardstream.scan.regex.machine import Handling, Machine
 from guardstream.scan.regex.matcher import Attempt, Found, Matcher, Step
 from guardstream.scan.regex.matcher import Kind as StepKind
-from guardstream.scan.regex.nfa import Program
-from guardstream.scan.regex.places import CHAR, NOWHERE, Condition
 from guardstream.scan.regex.rewrite import other_cases
+from guardstream.scan.regex.rows import PlaceRows, RowProgram
 from guardstream.scan.words.normalize import Table
 
 UNIT = 100
@@ -39,90 +38,11 @@ MAX_CASES = 3
 NO_CASE = -1
 """Stands for a case that does not exist."""
 
-_Places: TypeAlias = tuple[int, bytes, bytes, bytes]
-
 
 def _flags(handling: Handling) -> int:
     """The handling of a pattern as bits (`machine.h`)."""
     flags = handling.holds, handling.eager, handling.loose, handling.plain
     return sum(flag << number for number, flag in enumerate(flags))
-
-
-class NativeProgram(Program):
-    """A program as rows of ints for the extension.
-
-    Its places are released once they are rows, unless some are written out later.
-    """
-
-    def __init__(self, tree: Node, sets: CharSets, group: int = 0) -> None:
-        super().__init__(tree, sets, group)
-        self._own = 0, 1, *numbers(self.mask & ~(START | END))
-        self._index = {bit: own for own, bit in enumerate(self._own)}
-        self._size = (len(self._own) + 31) // 32 * 4
-        self._signatures: dict[int, bytes] = {}
-        self._rows = self._given(range(len(self.places)))
-        if not self.places.unwritten:
-            self.places.clear()
-
-    def given(self, automaton: Automaton) -> tuple[object, ...]:
-        """The program and the bits it asks for, for `Machine` in the extension."""
-        behinds = array("i")
-        for lookbehind in self.lookbehinds:
-            behinds.append(lookbehind.first)
-            behinds.append(self._index[lookbehind.bit.bit_length() - 1])
-        return (
-            array("i", self._own).tobytes(),
-            self._rows,
-            behinds.tobytes(),
-            self.first,
-            self.pending,
-            bool(self.group),
-            automaton.cuts,
-            automaton.least_hold,
-            dfa.MAX_THREADS,
-            *map(self._signature, (self.behind, self.looks, self.last, self.tells, END)),
-        )
-
-    def more(self, number: int) -> _Places:
-        """Write out a place that the text has reached; return it, and the places that are new."""
-        known = len(self.places)
-        self.leads_to(number)
-        return self._given(range(number, number + 1), range(known, len(self.places)))
-
-    def _given(self, *spans: range) -> _Places:
-        """The places in these spans that are written out: the number of all places, then
-        conditions, places and ways as rows of ints, see `Place` in `automaton.h`."""
-        places = self.places
-        conditions: dict[Condition, int] = {}
-        rows: list[int] = []
-        ways: list[int] = []
-        for span in spans:
-            own = slice(span.start, span.stop)
-            measured = zip(places.distances[own], places.opened[own], strict=True)
-            columns = places.kinds[own], places.conditions[own], places.after[own], measured
-            for place, kind, condition, after, distances in zip(span, *columns, strict=True):
-                number = conditions.setdefault(condition, len(conditions))
-                if kind is CHAR:  # as most are
-                    rows += (place, kind, number, after, NOWHERE, NOWHERE, 0, *distances, 0, 0)
-                elif place not in places.unwritten:
-                    follow, negate = places.ways.get(place, ()), place in places.negated
-                    out, aside = places.out.get(place, NOWHERE), places.aside.get(place, NOWHERE)
-                    rows += (place, kind, number, after, out, aside, negate, *distances)
-                    rows += (len(ways), len(follow))
-                    ways += follow
-        signatures = [self._signature(bits) for condition in conditions for bits in condition]
-        ints = array("i", rows).tobytes(), array("i", ways).tobytes()
-        return len(places), b"".join(signatures), *ints
-
-    def _signature(self, bits: int) -> bytes:
-        """Bits as the pattern numbers them."""
-        known = self._signatures.get(bits)
-        if known is None:
-            number = 0
-            for bit in numbers(bits):
-                number |= 1 << self._index[bit]
-            known = self._signatures[bits] = number.to_bytes(self._size, "little")
-        return known
 
 
 class NativeSets(CharSets):
@@ -199,12 +119,12 @@ class NativeMachine:
         automaton = self._machine.automata[pattern]
         return self._of(automaton).given(automaton)
 
-    def _more(self, pattern: int, place: int) -> _Places:
+    def _more(self, pattern: int, place: int) -> PlaceRows:
         with building(self._machine.caches.lock):
             return self._of(self._machine.automata[pattern]).more(place)
 
-    def _of(self, automaton: Automaton) -> NativeProgram:
-        assert isinstance(automaton.program, NativeProgram)
+    def _of(self, automaton: Automaton) -> RowProgram:
+        assert isinstance(automaton.program, RowProgram)
         return automaton.program
 
 

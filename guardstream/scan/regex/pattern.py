@@ -2,22 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from enum import Enum, auto
+from enum import IntEnum, auto
+from functools import cached_property, reduce
+from hashlib import blake2b
+from operator import and_
+from string import ascii_lowercase
+from types import MappingProxyType
+from typing import NamedTuple
 
 from guardstream.errors import PatternError
 from guardstream.hints import hint
 from guardstream.scan.match import Confirm
+from guardstream.scan.regex.alphabet import CharSets
 from guardstream.scan.regex.analysis import (
     always_captures,
+    counts,
     fixed_tail,
     look_behind,
     max_width,
     may_be_empty,
     min_width,
     repeats_empty,
+    spells,
     tail_after,
 )
 from guardstream.scan.regex.ast import Look, Node, Reference
@@ -44,7 +53,17 @@ _looked: dict[int, tuple[Look, int | None]] = {}
 refused. The objects are kept, so that no other object gets the same `id`."""
 
 
-class Settling(Enum):
+COUNTED = 3
+"""Patterns that count at least so many letters of a word, whichever they are, have a search of
+their own. Their states depend on a word's length, those of other patterns on its letters: joint
+states of both would be far more, one for each pair."""
+
+SPELLED = 3
+"""So do other patterns that tell at least so many letters apart: their states depend on the
+spelling of words, those of the rest on the shape of words."""
+
+
+class Settling(IntEnum):
     """How a pattern's matches become certain."""
 
     EAGER = auto()  # the first end of any match is reported at once
@@ -52,28 +71,79 @@ class Settling(Enum):
     TESTED = auto()  # a match may be refused; then the candidates that it has cut come back
 
 
-@dataclass(frozen=True, slots=True)
-class Pattern:
-    """A compiled pattern of a rule.
+class Wanted(NamedTuple):
+    """A pattern as a rule has it: what `compile_pattern` makes depends on nothing else."""
+
+    source: str
+    space: str
+    canonical: bool
+    group: str | int | None
+    settling: Settling
+
+    @property
+    def key(self) -> str:
+        """Tells it from all others."""
+        written = repr((*self[:-1], int(self.settling))).encode("utf-8", "surrogatepass")
+        return blake2b(written, digest_size=12).hexdigest()
+
+
+class Facts(NamedTuple):
+    """What follows from a pattern.
 
     `group` is the masked group's number, 0 for the whole match. `tail` is how many characters
-    follow the group in every match, None if that differs; then `after` is the part that follows it,
-    if this has only a few `widths`. `behind` is how far its lookbehinds look back, and `holds`
-    whether text waits for its candidates. `looks` are those of its lookarounds that are one object
-    for all patterns.
+    follow the group in every match, None if that differs; then the part that follows it may have
+    only a few `widths`, from the first to before the second. `behind` is how far its lookbehinds
+    look back.
     """
 
-    rule: int
-    tree: Node
     group: int
     tail: int | None
-    after: Node | None
-    widths: range
+    widths: tuple[int, int]
     behind: int
-    settling: Settling
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """The trees of a pattern. `after` is the part that follows the masked group, if the facts have
+    `widths` for it. `looks` are those of its lookarounds that are one object for all patterns."""
+
+    tree: Node
+    after: Node | None = None
+    looks: Sequence[Look] = ()
+
+
+@dataclass(frozen=True)
+class Pattern:
+    """A compiled pattern of a rule. `holds`: text waits for its candidates. A pattern that was
+    compiled before has its `key`, and gets its shape when something asks for it."""
+
+    rule: int
+    wanted: Wanted
+    facts: Facts
     holds: bool
     confirm: Confirm | None
-    looks: Sequence[Look]
+    made: Callable[[], Shape]
+    key: str = ""
+
+    @cached_property
+    def shape(self) -> Shape:
+        """Its trees."""
+        return self.made()
+
+    @property
+    def tree(self) -> Node:
+        """The tree of the whole pattern."""
+        return self.shape.tree
+
+    @property
+    def settling(self) -> Settling:
+        """How its matches become certain."""
+        return self.wanted.settling
+
+    @property
+    def group(self) -> int:
+        """The number of the masked group; 0 for the whole match."""
+        return self.facts.group
 
 
 def compile_pattern(
@@ -92,6 +162,36 @@ def compile_pattern(
 
     Raises PatternError, with the offset in the pattern, for what is malformed or unbounded.
     """
+    settling = settling_of(eager=eager, tested=confirm is not None)
+    return pattern_of(Wanted(source, space, canonical, group, settling), rule, holds, confirm)
+
+
+def settling_of(*, eager: bool, tested: bool) -> Settling:
+    """How the matches of a rule's patterns become certain. `tested`: something may refuse them."""
+    if tested:
+        return Settling.TESTED
+    return Settling.EAGER if eager else Settling.ORDERED
+
+
+def pattern_of(
+    wanted: Wanted,
+    rule: int,
+    holds: bool,
+    confirm: Confirm | None,
+    known: Mapping[str, Facts] = MappingProxyType({}),
+) -> Pattern:
+    """Compile a rule's pattern. `known` are the facts of patterns that were compiled before, by
+    their keys. Raises PatternError."""
+    key = wanted.key if known else ""
+    if key in known:
+        return Pattern(rule, wanted, known[key], holds, confirm, lambda: compiled(wanted)[0], key)
+    shape, facts = compiled(wanted)
+    return Pattern(rule, wanted, facts, holds, confirm, lambda: shape)
+
+
+def compiled(wanted: Wanted) -> tuple[Shape, Facts]:
+    """Compile a pattern; see `compile_pattern`."""
+    source, space, canonical, group, settling = wanted
     parsed = parse(source, space, canonical=canonical)
     if may_be_empty(parsed.tree):
         raise PatternError("the pattern can match the empty string; make a part of it mandatory")
@@ -103,18 +203,33 @@ def compile_pattern(
         behind = look_behind(tree, known)
     behind = max([behind, *known.values()]) + 1
     tree = written_out(tree, parsed.referred)
-    settling = Settling.ORDERED
-    if confirm is not None:
-        settling = Settling.TESTED
-    elif eager:
-        settling = Settling.EAGER
     if number and settling is not Settling.EAGER:
         tree = without_lead(tree, number)
     tail = fixed_tail(tree, number) if number else 0
-    after, widths = (None, range(0)) if tail is not None else _after(tree, number)
-    return Pattern(
-        rule, tree, number, tail, after, widths, behind, settling, holds, confirm, parsed.looks
-    )
+    after, widths = (None, (0, 0)) if tail is not None else _after(tree, number)
+    return Shape(tree, after, parsed.looks), Facts(number, tail, widths, behind)
+
+
+def reading_of(tree: Node, sets: CharSets) -> tuple[bool, bool]:
+    """Whether a pattern's states depend on the length of words, and on their spelling."""
+    letters = reduce(and_, map(sets.signature, ascii_lowercase))
+
+    def is_any_letter(fragment: str) -> bool:
+        return sets.bit(fragment) & letters != 0
+
+    return counts(tree, is_any_letter) >= COUNTED, spells(tree, SPELLED)
+
+
+def shared(patterns: Iterable[Pattern]) -> list[Look]:
+    """The lookbehinds that several patterns have, without those that may match the empty string:
+    they would match while they sleep."""
+    known: set[int] = set()
+    shared: dict[int, Look] = {}
+    for pattern in patterns:
+        looks = {id(look.item): look for look in pattern.shape.looks if not look.ahead}
+        shared.update((key, looks[key]) for key in known.intersection(looks))
+        known.update(looks)
+    return [look for look in shared.values() if not may_be_empty(look.item)]
 
 
 def written_out(tree: Node, names: Collection[int]) -> Node:
@@ -165,15 +280,15 @@ def _check_lookbehinds(tree: Node) -> None:
                 )
 
 
-def _after(tree: Node, group: int) -> tuple[Node | None, range]:
+def _after(tree: Node, group: int) -> tuple[Node | None, tuple[int, int]]:
     """The part that follows the group and the widths that it can have; None if these are not few,
     or if it has back-references."""
     after = tail_after(tree, group)
     most = None if after is None else max_width(after)
     if after is None or most is None or any(isinstance(node, Reference) for node in walk(after)):
-        return None, range(0)
-    widths = range(min_width(after), most + 1)
-    return (after, widths) if len(widths) <= MAX_WIDTHS else (None, range(0))
+        return None, (0, 0)
+    least = min_width(after)
+    return (after, (least, most + 1)) if most - least < MAX_WIDTHS else (None, (0, 0))
 
 
 def _group_number(parsed: Parsed, group: str | int | None) -> int:

@@ -7,36 +7,24 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
-from functools import reduce
-from operator import and_
-from string import ascii_lowercase
 from typing import NamedTuple
 
 from guardstream.errors import PatternError
 from guardstream.scan.match import Announcing
 from guardstream.scan.regex import forms
 from guardstream.scan.regex.alphabet import CharSets
-from guardstream.scan.regex.analysis import counts, may_be_empty, spells
-from guardstream.scan.regex.ast import Cat, Look
+from guardstream.scan.regex.ast import Cat
 from guardstream.scan.regex.dfa import Automaton, Caches
 from guardstream.scan.regex.forms import AnyStepper, Form
 from guardstream.scan.regex.machine import NO_GROUP, Handling, Machine
 from guardstream.scan.regex.matcher import Budget, Matcher
 from guardstream.scan.regex.nfa import Program
-from guardstream.scan.regex.pattern import Pattern, Settling
+from guardstream.scan.regex.pattern import Pattern, Settling, reading_of, shared
+from guardstream.scan.regex.stored import StoredSet
 from guardstream.scan.words.normalize import Table
 
 MIN_WINDOW = 2_048
 """How many code points before the present a confirmation may always look at."""
-
-COUNTED = 3
-"""Patterns that count at least so many letters of a word, whichever they are, have a search of
-their own. Their states depend on a word's length, those of other patterns on its letters: joint
-states of both would be far more, one for each pair."""
-
-SPELLED = 3
-"""So do other patterns that tell at least so many letters apart: their states depend on the
-spelling of words, those of the rest on the shape of words."""
 
 
 class TooLargeError(PatternError):
@@ -69,8 +57,9 @@ class PatternSet:
     `window` is how many code points confirmations may look back over. With a `table`, the text is
     read as translated by it, character for character. With `releases`, candidates that overflow are
     dropped, and their groups may open again. `form` is the form of the search, by default
-    `forms.chosen()`. The caches may take one in `share` parts of their usual weight. `searches` are
-    those that each stream begins, each for some of the patterns.
+    `forms.chosen()`. The caches may take one in `share` parts of their usual weight. Programs
+    that are `stored` are not compiled again. `searches` are those that each stream begins, each for
+    some of the patterns.
     """
 
     def __init__(
@@ -82,6 +71,7 @@ class PatternSet:
         releases: bool = False,
         form: Form | None = None,
         share: int = 1,
+        stored: StoredSet | None = None,
     ) -> None:
         self.table = table
         self.releases = releases
@@ -89,8 +79,10 @@ class PatternSet:
         self.window = max(window, MIN_WINDOW)
         self._form = form or forms.chosen()
         sets, caches = self._form.sets(table), Caches(share)
-        sets.share(_shared(patterns))
-        programs = [self._program(index, sets) for index in range(len(patterns))]
+        stored = stored if self._form.reads_rows else None
+        known = stored.programs(sets, patterns) if stored else {}
+        sets.share(shared(patterns[n] for n in range(len(patterns)) if n not in known))
+        programs = [known.get(n) or self._program(n, sets) for n in range(len(patterns))]
         self.automata = [
             Automaton(
                 program,
@@ -104,11 +96,12 @@ class PatternSet:
         self._matchers: dict[int, Matcher] = {}
         self._tails: dict[int, Matcher] = {}
         handling = [self._handling(index) for index in range(len(patterns))]
-        for lookbehind in self._lookbehinds(sets, programs):
+        beside = stored.lookbehinds(sets, programs) if stored else ()
+        for lookbehind in (*beside, *self._lookbehinds(sets, programs)):
             self.automata.append(Automaton(lookbehind, caches, cuts=False))
             handling.append(Handling(holds=False))
         self.searches: list[Search] = []
-        for members in self._apart(sets):
+        for members in self._apart(sets, stored):
             machine = Machine(self.automata, handling, sets, caches, members, len(patterns))
             steps = self._form.stepping(machine)
             self.searches.append(Search(steps, self._scope(members)))
@@ -132,21 +125,18 @@ class PatternSet:
                 index = next(n for n, program in enumerate(programs) if program.mask & bit)
                 raise TooLargeError(str(error), index) from error
 
-    def _apart(self, sets: CharSets) -> Iterable[Sequence[int]]:
+    def _apart(self, sets: CharSets, stored: StoredSet | None) -> Iterable[Sequence[int]]:
         """Group the patterns that are searched for together, as those of one rule always are."""
         if 0 < len(self.patterns) <= self._form.few:
             return [range(len(self.patterns))]
-        letters = reduce(and_, map(sets.signature, ascii_lowercase))
-
-        def is_any_letter(fragment: str) -> bool:
-            return sets.bit(fragment) & letters != 0
-
         counted: set[int] = set()
         spelled: set[int] = set()
         for pattern in self.patterns:
-            if counts(pattern.tree, is_any_letter) >= COUNTED:
+            known = stored and stored.reading(pattern)
+            counts, spells = known or reading_of(pattern.tree, sets)
+            if counts:
                 counted.add(pattern.rule)
-            if spells(pattern.tree, SPELLED):
+            if spells:
                 spelled.add(pattern.rule)
         spelled -= counted
         kinds: dict[tuple[bool, bool], list[int]] = {}
@@ -183,9 +173,9 @@ class PatternSet:
             loose=not self.automata[index].cuts,
             plain=settling is Settling.ORDERED
             and not program.late
-            and (not pattern.group or pattern.tail is not None),
+            and (not pattern.group or pattern.facts.tail is not None),
             label=pattern.rule,
-            tail=NO_GROUP if pattern.tail is None else pattern.tail,
+            tail=NO_GROUP if pattern.facts.tail is None else pattern.facts.tail,
         )
 
     def matcher(self, index: int) -> Matcher:
@@ -202,7 +192,7 @@ class PatternSet:
         """Whether the part after a pattern's group can match from `start` to `end`."""
         known = self._tails.get(index)
         if known is None:
-            after = self.patterns[index].after
+            after = self.patterns[index].shape.after
             known = self._tails[index] = self._form.matcher(after or Cat(()), 0)
         return known.ends_at(text, start, end, from_start, budget) is not None
 
@@ -215,19 +205,7 @@ def _announcing(pattern: Pattern) -> Announcing | None:
 
 def _look_back(pattern: Pattern) -> int:
     """How many characters before a match may decide whether it is one."""
-    return pattern.behind + (pattern.confirm.reach if pattern.confirm else 0)
-
-
-def _shared(patterns: Iterable[Pattern]) -> list[Look]:
-    """The lookbehinds that several patterns have, without those that may match the empty string:
-    they would match while they sleep."""
-    known: set[int] = set()
-    shared: dict[int, Look] = {}
-    for pattern in patterns:
-        looks = {id(look.item): look for look in pattern.looks if not look.ahead}
-        shared.update((key, looks[key]) for key in known.intersection(looks))
-        known.update(looks)
-    return [look for look in shared.values() if not may_be_empty(look.item)]
+    return pattern.facts.behind + (pattern.confirm.reach if pattern.confirm else 0)
 
 
 def _read(steps: AnyStepper, text: str) -> None:

@@ -126,16 +126,16 @@ class Rereading:
             match.outlived or self._set.releases or self.steps.blurred(pattern)
         )
         known = automaton.program.exact and not shared
-        if known and compiled.tail is not None:
-            end = match.end - compiled.tail
+        if known and compiled.facts.tail is not None:
+            end = match.end - compiled.facts.tail
             return [(match.hold, end)] if match.hold < end else []
         # The window may reach further if a chunk does, but the answer must not depend on that.
         text = self._as_read(window.text)[: self.offset - base]
         end, horizon = match.end - base, self._horizon()
-        if known and compiled.after is not None:
+        if known and any(compiled.facts.widths):
             ends = [
                 match.end - width
-                for width in compiled.widths
+                for width in range(*compiled.facts.widths)
                 if match.end - width >= max(match.hold, horizon)
                 and self._set.follows(pattern, text, end - width, end, base == 0, self)
             ]
@@ -221,7 +221,7 @@ class Rereading:
         `until`. `ended` if the text ends here."""
         base, read = window.base, self.steps.offset
         at = max(at, self._horizon())
-        begin = max(at - self._set.patterns[pattern].behind, base)
+        begin = max(at - self._set.patterns[pattern].facts.behind, base)
         if begin == base and base:
             begin = min(base + 1, at)
         first = max(begin - 1, base)

@@ -5,12 +5,15 @@ from __future__ import annotations
 from guardstream.scan.match import Window
 from guardstream.scan.regex import forms
 from guardstream.scan.regex.ast import Assert, Cat, Node
-from guardstream.scan.regex.pattern import Pattern, Settling
+from guardstream.scan.regex.pattern import Facts, Pattern, Settling, Shape, Wanted
 from guardstream.scan.regex.pattern_set import PatternSet
 from guardstream.scan.regex.scan import searches_of
 
 SHARE = 8
 """The automaton of one such pattern may weigh one in so many parts of what a search's may."""
+
+
+_WANTED = Wanted("", " ", False, None, Settling.ORDERED)
 
 
 class TooMuchWorkError(Exception):
@@ -23,20 +26,9 @@ class WholeMatch:
     """
 
     def __init__(self, tree: Node) -> None:
-        anchored = Cat((Assert("start"), tree, Assert("end")))
-        pattern = Pattern(
-            rule=0,
-            tree=anchored,
-            group=0,
-            tail=0,
-            after=None,
-            widths=range(0),
-            behind=1,
-            settling=Settling.ORDERED,
-            holds=False,
-            confirm=None,
-            looks=(),
-        )
+        shape = Shape(Cat((Assert("start"), tree, Assert("end"))))
+        facts = Facts(group=0, tail=0, widths=(0, 0), behind=1)
+        pattern = Pattern(0, _WANTED, facts, False, None, lambda: shape)
         form = forms.chosen()._replace(warm="")
         patterns = PatternSet([pattern], window=0, form=form, share=SHARE)
         [self._begin] = searches_of(patterns)

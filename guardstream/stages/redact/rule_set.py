@@ -10,9 +10,10 @@ from typing import NamedTuple
 from guardstream.errors import PatternError
 from guardstream.scan.match import Scan
 from guardstream.scan.reader import FindUnseen
-from guardstream.scan.regex.pattern import Pattern, compile_pattern
+from guardstream.scan.regex.pattern import Pattern, Wanted, pattern_of, settling_of
 from guardstream.scan.regex.pattern_set import PatternSet, TooLargeError
 from guardstream.scan.regex.scan import searches_of
+from guardstream.scan.regex.stored import NOTHING, Stored, StoredSet
 from guardstream.scan.unseen import find_escape, find_unseen, seen
 from guardstream.scan.words.aho_corasick import WordIndex
 from guardstream.scan.words.normalize import CANONICAL, Folding, Table, whole_by_default
@@ -27,8 +28,11 @@ class RuleSet:
     """Compiled rules, shared between streams and threads; `stage` begins one stream.
 
     `max_holdback` bounds the held text in code points, `on_overflow` says what happens to a
-    candidate that would exceed it, and `on_error` what happens to a stream whose rule fails. Raises
-    RuleError for a rule that cannot be searched, and ValueError if `max_holdback` is less than 1.
+    candidate that would exceed it, and `on_error` what happens to a stream whose rule fails.
+    Patterns that are `stored` are not compiled again.
+
+    Raises RuleError for a rule that cannot be searched, and ValueError if `max_holdback` is less
+    than 1.
     """
 
     def __init__(
@@ -38,6 +42,7 @@ class RuleSet:
         max_holdback: int = 256,
         on_overflow: OnOverflow = "mask",
         on_error: OnError = "block",
+        stored: Stored = NOTHING,
     ) -> None:
         if max_holdback < 1:
             raise ValueError(f"max_holdback must be at least 1, not {max_holdback}")
@@ -47,7 +52,7 @@ class RuleSet:
         self.max_holdback = max_holdback
         self.on_overflow = on_overflow
         self.on_error = on_error
-        self._confirms = [confirmation_of(rule) for rule in self.rules]
+        self._confirms = [confirmation_of(rule, stored.checked) for rule in self.rules]
         self.forking = frozenset(
             number
             for number, rule in enumerate(self.rules)
@@ -57,7 +62,7 @@ class RuleSet:
         words = {n: rule.words for n, rule in enumerate(self.rules) if rule.words}
         self._searches: tuple[Callable[[], Scan], ...] = (
             *self._indexes(words),
-            *self._pattern_sets(),
+            *self._pattern_sets(stored),
         )
 
     def with_words(self, words: Mapping[str, Sequence[str]]) -> RuleSet:
@@ -101,42 +106,51 @@ class RuleSet:
         """Return a new stage for one pipeline."""
         return Redact(self, tuple([search() for search in self._searches]))
 
-    def _pattern_sets(self) -> Iterable[Callable[[], Scan]]:
-        """Return what creates the searches for patterns, one for each way to read the text."""
-        kinds: dict[frozenset[str], list[tuple[int, int]]] = {}
+    def wanted(self) -> Mapping[frozenset[str], Sequence[tuple[int, Wanted]]]:
+        """Return the patterns for each way to read the text, each with the number of its rule."""
+        kinds: dict[frozenset[str], list[tuple[int, Wanted]]] = {}
         for number, rule in enumerate(self.rules):
             if rule.patterns:
-                indices = kinds.setdefault(translation_of(rule), [])
-                indices += [(number, index) for index in range(len(rule.patterns))]
-        for names, places in kinds.items():
-            patterns = [self._pattern(number, index) for number, index in places]
+                settling = settling_of(
+                    eager=rule.action in ENDING, tested=self._confirms[number] is not None
+                )
+                read = spacing_of(rule), CANONICAL in rule.normalize, rule.group, settling
+                kinds.setdefault(translation_of(rule), []).extend(
+                    (number, Wanted(pattern, *read)) for pattern in rule.patterns
+                )
+        return kinds
+
+    def _pattern_sets(self, stored: Stored) -> Iterable[Callable[[], Scan]]:
+        """Return what creates the searches for patterns, one for each way to read the text."""
+        for names, wanted in self.wanted().items():
+            known = stored.like(each for _, each in wanted)
+            patterns = [self._pattern(*each, known) for each in wanted]
             try:
                 made = PatternSet(
                     patterns,
                     window=4 * self.max_holdback,
                     table=Table(names) if names else None,
                     releases=self.on_overflow == "release",
+                    stored=known,
                 )
             except TooLargeError as error:
-                number, index = places[error.index]
-                raise RuleError(self.rules[number].id, str(error), index) from error
+                raise self._refused(*wanted[error.index], error) from error
             yield from searches_of(made)
 
-    def _pattern(self, number: int, index: int) -> Pattern:
+    def _pattern(self, number: int, wanted: Wanted, stored: StoredSet | None) -> Pattern:
         rule, confirmation = self.rules[number], self._confirms[number]
+        confirm, holds = confirmation and confirmation.of_patterns, rule.action != "monitor"
+        known = stored.facts if stored else {}
         try:
-            return compile_pattern(
-                rule.patterns[index],
-                number,
-                space=spacing_of(rule),
-                canonical=CANONICAL in rule.normalize,
-                group=rule.group,
-                eager=rule.action in ENDING,
-                holds=rule.action != "monitor",
-                confirm=confirmation and confirmation.of_patterns,
-            )
+            return pattern_of(wanted, number, holds, confirm, known)
         except PatternError as error:
-            raise RuleError(rule.id, str(error), index, error.offset) from error
+            raise self._refused(number, wanted, error, error.offset) from error
+
+    def _refused(
+        self, number: int, wanted: Wanted, error: PatternError, offset: int | None = None
+    ) -> RuleError:
+        rule = self.rules[number]
+        return RuleError(rule.id, str(error), rule.patterns.index(wanted.source), offset)
 
     def _indexes(self, words: Mapping[int, Sequence[str]]) -> Iterable[Callable[[], Scan]]:
         """Return an index for each way to compare words."""
