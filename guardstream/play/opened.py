@@ -13,8 +13,9 @@ from ruamel.yaml.nodes import MappingNode, Node
 
 from guardstream.errors import PolicyError
 from guardstream.policy.build import beside, words_in
-from guardstream.policy.document import KeyPath, read
+from guardstream.policy.document import KeyPath
 from guardstream.policy.files import read_text
+from guardstream.policy.reading import read
 
 LONGEST = 100_000
 """The longest text with its lists, in characters; a longer one keeps the names of its files."""

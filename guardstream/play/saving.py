@@ -13,7 +13,8 @@ from guardstream.events import text_of
 from guardstream.play.policies import built
 from guardstream.policy import inline
 from guardstream.policy.build import CHANNELS, CompiledPolicy
-from guardstream.policy.document import KeyPath, read
+from guardstream.policy.document import KeyPath
+from guardstream.policy.reading import read
 from guardstream.policy.sources import PlacedRule
 
 _WHOLE = 200

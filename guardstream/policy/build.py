@@ -14,6 +14,7 @@ from guardstream.errors import PolicyError
 from guardstream.events import UNKNOWN, Channel
 from guardstream.hints import hint, nearest
 from guardstream.policy import checks, json_section, limits_section, packs, public, yielding
+from guardstream.policy.compiled import compiled
 from guardstream.policy.limits_section import Limited
 from guardstream.policy.model import (
     OPERATIONAL,
@@ -425,7 +426,7 @@ def ruleset_of(file: PolicyFile, rules: Iterable[Rule]) -> RuleSet:
         max_holdback=file.max_holdback,
         on_overflow=file.on_overflow,
         on_error=file.on_error,
-        stored=packs.compiled(),
+        stored=compiled().patterns,
     )
 
 

@@ -9,8 +9,6 @@ from pathlib import Path
 
 from guardstream.errors import PolicyError
 from guardstream.hints import hint
-from guardstream.scan.regex.forms import NATIVE
-from guardstream.scan.regex.stored import NOTHING, Stored
 
 PREFIX = "guardstream/"
 
@@ -21,18 +19,6 @@ def folder() -> Path:
     package = Path(__file__).resolve().parent.parent
     installed = package / "policies"
     return installed if installed.is_dir() else package.parent / "policies"
-
-
-COMPILED = "patterns.bin"
-"""The file with the patterns of all packs as they were compiled for the wheel."""
-
-
-@cache
-def compiled() -> Stored:
-    """Return the patterns of the packs that were compiled before: none in a checkout, none for the
-    search in Python."""
-    file = folder() / COMPILED
-    return Stored(file.read_bytes()) if NATIVE and file.is_file() else NOTHING
 
 
 def names() -> list[str]:

@@ -28,7 +28,7 @@ from guardstream.cli.importing.write import (
     keyword_notes,
     slug,
 )
-from guardstream.policy.document import mark_of_index
+from guardstream.policy.reading import mark_of_index
 
 _ALLOWLIST = {
     "description": UNUSED,
