@@ -1,6 +1,8 @@
-"""Builds what a wheel has besides its sources: the C extension of the search, and the formats.
+"""Builds what a wheel has besides its sources: the C extension of the search, the formats, and the
+packs.
 
-The files that describe formats are put into one of JSON, which is read without a parser of YAML.
+The files that describe formats are put into one of JSON, which is read without a parser of YAML;
+so are the packs, with their patterns compiled.
 
 Without a compiler the wheel is pure Python and answers the same, more slowly. The extension keeps
 to the limited API, so that one wheel serves CPython 3.11 and later; free-threaded builds, which
@@ -11,6 +13,7 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
 import sys
 import sysconfig
 import tempfile
@@ -24,17 +27,23 @@ MODULE = "guardstream.scan._native"
 
 
 FORMATS = "guardstream/formats/formats.jsonl"
+PACKS = "guardstream/policies/compiled.bin"
 
 
 class WheelBuildHook(BuildHookInterface):  # type: ignore[type-arg]
-    """Builds both before a wheel is packed."""
+    """Builds them before a wheel is packed."""
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
-        """Build both; say in the wheel's tag what the extension was compiled for."""
+        """Build them; say in the wheel's tag what the extension was compiled for."""
         if version != "editable":  # where the files may still change
-            made = Path(tempfile.mkdtemp(prefix="guardstream-formats-")) / "formats.jsonl"
-            made.write_text(formats(Path(self.root)), encoding="utf-8")
-            build_data["force_include"][str(made)] = FORMATS
+            folder = Path(tempfile.mkdtemp(prefix="guardstream-data-"))
+            for made, content in {
+                FORMATS: formats(Path(self.root)).encode(),
+                PACKS: packs(Path(self.root)),
+            }.items():
+                file = folder / Path(made).name
+                file.write_bytes(content)
+                build_data["force_include"][str(file)] = made
         if sys.implementation.name != "cpython" or sysconfig.get_config_var("Py_GIL_DISABLED"):
             return
         root = Path(self.root)
@@ -59,6 +68,16 @@ def formats(root: Path) -> str:
     return "".join(
         f"{name} {json.dumps(content, separators=(',', ':'))}\n" for name, content in contents
     )
+
+
+def packs(root: Path) -> bytes:
+    """The packs, parsed and compiled by the package itself."""
+    code = (
+        "import sys; from guardstream.policy.compiled import made; sys.stdout.buffer.write(made())"
+    )
+    return subprocess.run(
+        [sys.executable, "-c", code], cwd=root, check=True, stdout=subprocess.PIPE
+    ).stdout
 
 
 def compiled(root: Path, folder: Path) -> Path | None:

@@ -37,9 +37,12 @@ class Compiled(NamedTuple):
 def compiled() -> Compiled:
     """Return what the wheel has; nothing in a checkout."""
     file = packs.folder() / FILE
-    if not file.is_file():
-        return Compiled({}, NOTHING)
-    line, _, rest = file.read_bytes().partition(b"\n")
+    return read(file.read_bytes()) if file.is_file() else Compiled({}, NOTHING)
+
+
+def read(data: bytes) -> Compiled:
+    """Return what is in a file; nothing of one that another version has made."""
+    line, _, rest = data.partition(b"\n")
     content = json.loads(line)
     if content["version"] != __version__:
         return Compiled({}, NOTHING)

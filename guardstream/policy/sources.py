@@ -223,7 +223,7 @@ class Loader:
         if not source.problems:
             _validate(source)
         if not source.problems:
-            _expand(source)
+            _expand(source, sound=sound)
         merged = MergedPolicy(source)
         self._extend(merged)
         _add_own(merged)
@@ -321,9 +321,9 @@ def _validate(source: Source) -> None:
         source.file = PolicyFile(extends=_names(value.get("extends")))
 
 
-def _expand(source: Source) -> None:
+def _expand(source: Source, *, sound: bool) -> None:
     """Replace the calls to subpatterns in a valid file."""
-    made = expanded(source.file, source.document.has, source.report_inside)
+    made = expanded(source.file, source.document.has, source.report_inside, sound=sound)
     source.file, source.expansions, source.uncalled = made.file, made.expansions, made.uncalled
 
 

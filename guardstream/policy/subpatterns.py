@@ -102,14 +102,17 @@ class Expanded:
     uncalled: tuple[str, ...] = ()
 
 
-def expanded(file: PolicyFile, has: Callable[[KeyPath], bool], report: Report) -> Expanded:
-    """Replace the calls in all patterns of `file`; `has` says at which paths it has values.
+def expanded(
+    file: PolicyFile, has: Callable[[KeyPath], bool], report: Report, *, sound: bool = False
+) -> Expanded:
+    """Replace the calls in all patterns of `file`; `has` says at which paths it has values. The
+    subpatterns of a `sound` file are known to be valid.
 
     Errors are reported: in a subpattern by itself, and for a call to an unknown one.
     """
     calls = _Calls(has, report)
     for name, text in file.subpatterns.items():
-        calls.define(name, text)
+        calls.define(name, text, sound=sound)
     rules = calls.in_rules(("rules",), file.rules)
     changes: dict[str, object] = {"subpatterns": {}, "rules": rules}
     if file.input is not None:
@@ -127,12 +130,14 @@ class _Calls:
         self._report = report
         self._known: dict[str, str] = dict(BUILT_IN)
 
-    def define(self, name: str, text: str) -> None:
+    def define(self, name: str, text: str, *, sound: bool) -> None:
         """Check a subpattern, which may call those above it."""
         path: KeyPath = ("subpatterns", name)
         tokens = list(_tokens(text))
         whole = self._replaced(path, text, tokens)
         self._known[name] = whole.text
+        if sound:
+            return
         flags = next((each.place for each in tokens if each.place["scope"]), None)
         if flags is not None:
             message = "flags would hold for all of the pattern that calls it: write (?i:…)"

@@ -190,7 +190,7 @@ def _read(data: bytes) -> StoredSet:
     line, _, rows = data.partition(b"\n")
     content = json.loads(line)
     patterns = {
-        key: StoredPattern(Facts(*facts), counts, spells, ProgramData(*program))
+        key: StoredPattern(_facts(*facts), counts, spells, ProgramData(*program))
         for key, (facts, counts, spells, program) in content["patterns"].items()
     }
     shared = [
@@ -198,6 +198,10 @@ def _read(data: bytes) -> StoredSet:
         for wanted, number, program in content["shared"]
     ]
     return StoredSet(content["names"], patterns, shared, rows)
+
+
+def _facts(group: int, tail: int | None, widths: Sequence[int], behind: int) -> Facts:
+    return Facts(group, tail, (widths[0], widths[1]), behind)
 
 
 def _wanted(
