@@ -96,7 +96,7 @@ def provider() -> Iterator[str]:
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    with module.format() as url:
+    with module.provider() as url:
         yield url
 
 

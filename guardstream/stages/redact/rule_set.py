@@ -42,8 +42,9 @@ class RuleSet:
         max_holdback: int = 256,
         on_overflow: OnOverflow = "mask",
         on_error: OnError = "block",
-        stored: Stored = NOTHING,
+        stored: Stored | None = None,
     ) -> None:
+        stored = stored or NOTHING
         if max_holdback < 1:
             raise ValueError(f"max_holdback must be at least 1, not {max_holdback}")
         self.rules = tuple(rules)
