@@ -344,7 +344,8 @@ SETTINGS: Mapping[str, Mapping[str, str]] = {
         name: f"limits.{name}" for name in ("max_chars", "max_lines", "tokens", "stop", "repeat")
     },
     "guardstream.stages.redact.RuleSet": {
-        name: name for name in ("max_holdback", "on_overflow", "on_error")
+        **{name: name for name in ("max_holdback", "on_overflow", "on_error")},
+        **_code("what a wheel has compiled", "stored"),
     },
     # What the public surface names without saying it in a module's `__all__`.
     "Delivering": DELIVERING,

@@ -81,7 +81,7 @@ def _sets(rulesets: Iterable[RuleSet]) -> Iterator[StoredSet]:
     """Yield each set of patterns, without those that are part of another one."""
     found: dict[frozenset[str], list[Pattern]] = {}
     for ruleset in rulesets:
-        for wanted in ruleset.wanted().values():
+        for wanted in ruleset.wanted(ruleset.patterns).values():
             keys = frozenset(each.key for _, each in wanted)
             if keys not in found:
                 found[keys] = [pattern_of(each, 0, True, None) for _, each in wanted]

@@ -62,7 +62,7 @@ from guardstream.stages.rules import OnError, OnOverflow
 
 Normalization: TypeAlias = Literal[
     "case", "width", "zero_width", "canonical", "confusables", "strokes", "separators", "spaces",
-    "hyphens", "markdown", "repeats", "simplified",
+    "hyphens", "markdown", "markup", "leet", "repeats", "simplified",
 ]  # fmt: skip
 Unknown: TypeAlias = Literal["guard", "hold", "drop", "refuse", "pass"]
 Role: TypeAlias = Literal["user", "tool", "system", "developer", "assistant"]

@@ -14,6 +14,7 @@ import regex
 
 from guardstream.scan.match import Confirm
 from guardstream.scan.unseen import seen
+from guardstream.scan.words.disguises import DISGUISES, reads_as_letters
 from guardstream.scan.words.normalize import (
     CANONICAL,
     EXACT,
@@ -21,7 +22,6 @@ from guardstream.scan.words.normalize import (
     NAMES,
     PATTERN_NAMES,
     TRANSLATED,
-    WORD_NAMES,
     Folding,
     Table,
     boundaries,
@@ -40,10 +40,9 @@ def folding_of(rule: Rule) -> Folding:
     names |= {"zero_width", EXACT if rule.exact else CANONICAL}
     for name in sorted(names.difference(NAMES, _ADDED)):
         raise RuleError(rule.id, f"unknown normalisation {name!r}; known are {', '.join(NAMES)}")
-    for name in sorted(names - WORD_NAMES - _ADDED):
-        message = f"normalisation {name!r} is for patterns; words know 'spaces' and 'separators'"
-        message += "; give the patterns a rule of their own" if rule.patterns else ""
-        raise RuleError(rule.id, message)
+    if rule.patterns and names & DISGUISES:
+        message = f"normalisation {min(names & DISGUISES)!r} searches for words as patterns"
+        raise RuleError(rule.id, f"{message}: give the patterns a rule of their own")
     if "spaces" in names and any(word != word.strip() for word in rule.words):
         message = "a word begins or ends with white space, which 'spaces' does not allow: remove it"
         raise RuleError(rule.id, message)
@@ -56,6 +55,9 @@ def translation_of(rule: Rule) -> frozenset[str]:
     Raises RuleError for normalisations that patterns do not have.
     """
     names = frozenset(rule.normalize) - ({"case"} if rule.words else set())
+    if rule.is_disguised:
+        folding_of(rule)  # which raises for what words do not have
+        return names & TRANSLATED
     for name in sorted(names - PATTERN_NAMES):
         known = ", ".join(sorted(PATTERN_NAMES))
         instead = "; write (?i) in them" if name == "case" else ""
@@ -67,6 +69,8 @@ def translation_of(rule: Rule) -> frozenset[str]:
 
 def spacing_of(rule: Rule) -> str:
     """Return the pattern that a space in a rule's patterns stands for."""
+    if rule.is_disguised:
+        return " "
     return spacing(frozenset(rule.normalize))
 
 
@@ -88,7 +92,8 @@ def confirmation_of(
     """
     if not rule.has_checks:
         return None
-    judge = _Judge(rule, HIDDEN if "zero_width" in rule.normalize else 0, checked)
+    hidden = rule.is_disguised or "zero_width" in rule.normalize
+    judge = _Judge(rule, HIDDEN if hidden else 0, checked)
     of_patterns = Confirm(judge, judge.reach, judge.keywords)
     if rule.words:
         judge = _Judge(rule, HIDDEN, checked)
@@ -103,6 +108,7 @@ class _Judge:
         "_after",
         "_allowed",
         "_fold",
+        "_has_signs",
         "_public",
         "_reading",
         "_spaces",
@@ -131,6 +137,7 @@ class _Judge:
                 self._after = After(rule, hidden)
             else:
                 self._after = Later(lambda: After(rule, hidden), reach + hidden)
+        self._has_signs = "leet" in rule.normalize
         self._validators = tuple(rule.validators)
         self._public = rule.public
         self._yields = tuple(map(_Preferred, rule.yields))
@@ -144,6 +151,8 @@ class _Judge:
         if self.keywords is not None and not self.keywords.stand_before(before):
             return False
         text = self._reading.compared(text)
+        if self._has_signs and not reads_as_letters(text):
+            return False
         if self._after is not None and self._after.match(before, text, self._reading.seen):
             return False
         text = self._spaced(text)

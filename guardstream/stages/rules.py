@@ -9,6 +9,7 @@ from typing import Literal, TypeAlias
 
 from guardstream.errors import PatternError
 from guardstream.events import Action, Severity
+from guardstream.scan.words.disguises import DISGUISES
 
 OnOverflow: TypeAlias = Literal["mask", "block", "release"]
 OnError: TypeAlias = Literal["block", "allow"]
@@ -108,7 +109,13 @@ class Rule:
     def has_checks(self) -> bool:
         """Whether what the rule looks for may not count where it is found."""
         allowed = self.allow_words or self.allow_patterns or self.allow_after
-        return bool(allowed or self.validators or self.public or self.yields or self.keywords)
+        checked = self.validators or self.public or self.yields or self.keywords
+        return bool(allowed or checked or "leet" in self.normalize)
+
+    @property
+    def is_disguised(self) -> bool:
+        """Whether its words are searched for as patterns; see `scan.words.disguises`."""
+        return bool(self.words) and not DISGUISES.isdisjoint(self.normalize)
 
 
 class RuleError(PatternError):

@@ -59,7 +59,8 @@ def answers(policy: Policy) -> list[Any]:
 
 def asked_of(policy: Policy) -> Iterator[list[pattern.Wanted]]:
     """The patterns of a policy that are searched for together."""
-    for wanted in policy.built.rulesets["text"].wanted().values():
+    ruleset = policy.built.rulesets["text"]
+    for wanted in ruleset.wanted(ruleset.patterns).values():
         yield [each for _, each in wanted]
 
 

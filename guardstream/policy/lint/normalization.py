@@ -27,7 +27,8 @@ def find(placed: PlacedRule, rule: Rule) -> Iterator[Problem]:
 
 def _unused_spaces(placed: PlacedRule, rule: Rule) -> Iterator[Problem]:
     """Warn of normalisation of spaces in a rule without spaces."""
-    names = [name for name in rule.normalize if name in ("spaces", "markdown")]
+    names = [name for name in rule.normalize if name == "spaces"]
+    names += [name for name in rule.normalize if name == "markdown" and not rule.words]
     spaced = (char.isspace() for word in rule.words for char in word)
     if names and not any(spaced) and not any(map(_has_space, rule.patterns)):
         message = f"{names[0]!r} has no effect: no word and no pattern of it has a space"

@@ -24,7 +24,7 @@ Value = TypeVar("Value")
 
 NAMES = (
     "case", "width", "zero_width", "canonical", "confusables", "strokes", "separators", "spaces",
-    "hyphens", "markdown", "repeats", "simplified",
+    "hyphens", "markdown", "markup", "leet", "repeats", "simplified",
 )  # fmt: skip
 """What can be normalised:
 
@@ -45,17 +45,22 @@ NAMES = (
 - markdown: as spaces, and what Markdown writes at white space is passed over with it: up to three
   marks of emphasis, code and quotation on each side, a backslash that breaks the line, and the
   signs that quote the next line; white space may be escaped, as JSON and code do it (`\\n`, `\\t`)
+- markup: as markdown; comments, tags and unseen characters of HTML are passed over inside a word,
+  and its letters may be character references (`&#98;`)
+- leet: signs for letters, as in `p4$$word`, in words of at least four letters, of which at least
+  half stay letters; never in prices, units and hexadecimal numbers
 - repeats: a letter may stand any number of times more than the word has it, and what stretches the
   joint of two letters, such as the Arabic tatweel, is ignored
 - simplified: Traditional Chinese characters are compared as Simplified
 
 For patterns, which map each character to one, there are width, confusables, strokes and simplified;
 canonical; spaces and markdown, for each space in the pattern; and zero_width: each run of unseen
-characters is read both as it is and as nothing. Words do not have markdown.
+characters is read both as it is and as nothing. Words with markdown, markup or leet are searched
+for as patterns (`disguises`).
 """
 
-WORD_NAMES = frozenset(NAMES) - {"markdown"}
-"""What can be normalised for words."""
+WORD_NAMES = frozenset(NAMES) - {"markdown", "markup", "leet"}
+"""What is normalised for words that are not searched for as patterns."""
 
 CAPITALS = "capitals"
 """Added by `Folding.names_for`: capitals of other scripts are compared as the Latin ones that they
@@ -93,7 +98,7 @@ MAX_GAP = 3
 # Scripts that are written without spaces between words: Han, kana, and those of the line-breaking
 # class SA, https://www.unicode.org/reports/tr14/#SA, with their like. Korean has spaces, but its
 # particles stand at the word without one: a space never follows 비밀번호 in 비밀번호는.
-_UNSPACED = "".join(
+UNSPACED = "".join(
     rf"\p{{Script={script}}}"
     for script in (
         "Han", "Hangul", "Hiragana", "Katakana", "Bopomofo", "Thai", "Lao", "Khmer", "Myanmar",
@@ -101,22 +106,22 @@ _UNSPACED = "".join(
         "Balinese",
     )
 )  # fmt: skip
-_WRITTEN = r"[\p{L}\p{M}\p{Nd}_]"
-JOINS = rf"(?:(?![{_UNSPACED}]){_WRITTEN})"
+WRITTEN = r"[\p{L}\p{M}\p{Nd}_]"
+JOINS = rf"(?:(?![{UNSPACED}]){WRITTEN})"
 """What continues a word, as a pattern: a letter, mark, digit or underscore of a script that puts
 spaces between words."""
 
 _JOINS = regex.compile(JOINS)
 
-JOINING = (1, regex.compile(f"{_WRITTEN}+")), (2, regex.compile(f"[{_UNSPACED}]+"))
+JOINING = (1, regex.compile(f"{WRITTEN}+")), (2, regex.compile(f"[{UNSPACED}]+"))
 """The same as two patterns that find runs: a character joins words if only the first finds it."""
 
-_OF_WORDS = rf"(?!.*(?=\p{{L}})[{_UNSPACED}])(?=.*\p{{L}})"
+_OF_WORDS = rf"(?!.*(?=\p{{L}})[{UNSPACED}])(?=.*\p{{L}})"
 """Stands before a text with letters, all of scripts that put spaces between words."""
 
 _SPACED = regex.compile(rf"(?s){_OF_WORDS}")
 _WHOLE = regex.compile(rf"(?s)(?={JOINS}){_OF_WORDS}.*(?<={JOINS})\Z")
-_UNSPACED_LETTER = regex.compile(rf"(?=\p{{L}})[{_UNSPACED}]")
+_UNSPACED_LETTER = regex.compile(rf"(?=\p{{L}})[{UNSPACED}]")
 _STRETCHES = "\u0640\u07fa\u180a"  # Arabic tatweel, N'Ko lajanyalan, Mongolian nirugu
 _SEPARATOR = regex.compile(r"[\p{P}\p{S}]")
 _READ = regex.compile(r"[\p{L}\p{N}]")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from copy import copy
 from dataclasses import replace
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 from guardstream.errors import PatternError
 from guardstream.scan.match import Scan
@@ -16,12 +16,21 @@ from guardstream.scan.regex.scan import searches_of
 from guardstream.scan.regex.stored import NOTHING, Stored, StoredSet
 from guardstream.scan.unseen import find_escape, find_unseen, seen
 from guardstream.scan.words.aho_corasick import WordIndex
+from guardstream.scan.words.disguises import DISGUISES
+from guardstream.scan.words.disguises import pattern_of as pattern_of_word
 from guardstream.scan.words.normalize import CANONICAL, Folding, Table, whole_by_default
 from guardstream.scan.words.scan import search_of
 from guardstream.stages.confirm import confirmation_of, folding_of, spacing_of, translation_of
 from guardstream.stages.redact.regions import fixed
 from guardstream.stages.redact.stage import ENDING, Redact
 from guardstream.stages.rules import OnError, OnOverflow, Replacement, Rule, RuleError
+
+MAX_DISGUISED = 2_000
+"""How many words a rule may have that are searched for as patterns."""
+
+
+_Given: TypeAlias = Mapping[int, Sequence[str]]
+"""Words or patterns, by the numbers of their rules."""
 
 
 class RuleSet:
@@ -57,13 +66,15 @@ class RuleSet:
         self.forking = frozenset(
             number
             for number, rule in enumerate(self.rules)
-            if rule.patterns and "zero_width" in rule.normalize
+            if rule.is_disguised or (rule.patterns and "zero_width" in rule.normalize)
         )
         self.find_unseen: FindUnseen = find_unseen() if self.forking else find_escape
-        words = {n: rule.words for n, rule in enumerate(self.rules) if rule.words}
+        words, disguised = self._apart({n: rule.words for n, rule in enumerate(self.rules)})
+        patterns = {n: rule.patterns for n, rule in enumerate(self.rules) if rule.patterns}
+        self.patterns: Mapping[int, Sequence[str]] = {**patterns, **disguised}
         self._searches: tuple[Callable[[], Scan], ...] = (
             *self._indexes(words),
-            *self._pattern_sets(stored),
+            *self._pattern_sets(self.patterns, stored),
         )
 
     def with_words(self, words: Mapping[str, Sequence[str]]) -> RuleSet:
@@ -77,7 +88,9 @@ class RuleSet:
                 raise RuleError(name, f"words are given for rule {name!r}, which does not exist")
         extended = copy(self)
         more = {numbers[name]: tuple(given) for name, given in words.items()}
-        extended._searches = (*self._indexes(more), *self._searches)
+        plain, disguised = self._apart(more)
+        made = *self._indexes(plain), *self._pattern_sets(disguised)
+        extended._searches = (*made, *self._searches)
         return extended
 
     def with_replacements(self, replacements: Mapping[str, Replacement]) -> RuleSet:
@@ -107,28 +120,44 @@ class RuleSet:
         """Return a new stage for one pipeline."""
         return Redact(self, tuple([search() for search in self._searches]))
 
-    def wanted(self) -> Mapping[frozenset[str], Sequence[tuple[int, Wanted]]]:
-        """Return the patterns for each way to read the text, each with the number of its rule."""
+    def _apart(self, words: Mapping[int, Sequence[str]]) -> tuple[_Given, _Given]:
+        """Return the words that an index finds, and the others as patterns, by their rules."""
+        plain: dict[int, Sequence[str]] = {}
+        disguised: dict[int, Sequence[str]] = {}
+        for number, given in words.items():
+            rule = self.rules[number]
+            if rule.is_disguised:
+                disguised[number] = disguises_of(rule, given)
+            elif given:
+                plain[number] = given
+        return plain, disguised
+
+    def wanted(
+        self, patterns: Mapping[int, Sequence[str]]
+    ) -> Mapping[frozenset[str], Sequence[tuple[int, Wanted]]]:
+        """Return patterns for each way to read the text, each with the number of its rule."""
         kinds: dict[frozenset[str], list[tuple[int, Wanted]]] = {}
-        for number, rule in enumerate(self.rules):
-            if rule.patterns:
-                settling = settling_of(
-                    eager=rule.action in ENDING, tested=self._confirms[number] is not None
-                )
-                read = spacing_of(rule), CANONICAL in rule.normalize, rule.group, settling
-                kinds.setdefault(translation_of(rule), []).extend(
-                    (number, Wanted(pattern, *read)) for pattern in rule.patterns
-                )
+        for number, given in sorted(patterns.items()):
+            rule = self.rules[number]
+            tested = self._confirms[number] is not None
+            settling = settling_of(eager=rule.action in ENDING, tested=tested)
+            canonical = not rule.exact if rule.is_disguised else CANONICAL in rule.normalize
+            read = spacing_of(rule), canonical, rule.group, settling
+            kinds.setdefault(translation_of(rule), []).extend(
+                (number, Wanted(pattern, *read)) for pattern in given
+            )
         return kinds
 
-    def _pattern_sets(self, stored: Stored) -> Iterable[Callable[[], Scan]]:
+    def _pattern_sets(
+        self, patterns: Mapping[int, Sequence[str]], stored: Stored = NOTHING
+    ) -> Iterable[Callable[[], Scan]]:
         """Return what creates the searches for patterns, one for each way to read the text."""
-        for names, wanted in self.wanted().items():
+        for names, wanted in self.wanted(patterns).items():
             known = stored.like(each for _, each in wanted)
-            patterns = [self._pattern(*each, known) for each in wanted]
+            compiled = [self._pattern(*each, known) for each in wanted]
             try:
                 made = PatternSet(
-                    patterns,
+                    compiled,
                     window=4 * self.max_holdback,
                     table=Table(names) if names else None,
                     releases=self.on_overflow == "release",
@@ -151,6 +180,8 @@ class RuleSet:
         self, number: int, wanted: Wanted, error: PatternError, offset: int | None = None
     ) -> RuleError:
         rule = self.rules[number]
+        if wanted.source not in rule.patterns:  # it is a word
+            return RuleError(rule.id, str(error))
         return RuleError(rule.id, str(error), rule.patterns.index(wanted.source), offset)
 
     def _indexes(self, words: Mapping[int, Sequence[str]]) -> Iterable[Callable[[], Scan]]:
@@ -177,6 +208,27 @@ class RuleSet:
         if rule.action in ENDING or self._confirms[number]:
             return False
         return self.on_error == "block" or not rule.patterns
+
+
+def disguises_of(rule: Rule, words: Sequence[str]) -> Sequence[str]:
+    """Return the patterns of words that may be disguised. RuleError for a word that would match
+    everywhere, and for too many."""
+    if len(words) > MAX_DISGUISED:
+        message = f"more than {MAX_DISGUISED} words with {', '.join(sorted(DISGUISES))}"
+        raise RuleError(rule.id, f"{message}: each is searched for as a pattern")
+    names = folding_of(rule).names
+    for word in words:
+        if not seen(word).strip():
+            raise RuleError(rule.id, "an empty word would match everywhere; remove it")
+    return [
+        pattern_of_word(
+            seen(word).strip(),
+            names,
+            whole=whole_by_default(word) if rule.whole_word is None else rule.whole_word,
+            exact=rule.exact,
+        )
+        for word in words
+    ]
 
 
 class _Words(NamedTuple):
