@@ -252,7 +252,7 @@ CASES = {
     "normalisation 'repeats' is for words; patterns know canonical, confusables, markdown, "
     "simplified, spaces, strokes, width, zero_width; give the words a rule of their own",
     "rules: [{id: a, words: [x], pattern: y, normalize: [markdown]}]": "p:1:38: rule 'a': "
-    "normalisation 'markdown' is for patterns; words know 'spaces' and 'separators'; "
+    "normalisation 'markdown' searches for words as patterns: "
     "give the patterns a rule of their own",
     "rules: [{id: a, words: [x], allow: {patterns: [x, '[b-a]']}}]": "p:1:56: rule 'a': in an "
     "allowed pattern: bad character range",

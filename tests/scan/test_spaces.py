@@ -77,11 +77,6 @@ def test_a_word_with_space_at_its_ends_is_refused(word: str) -> None:
         RuleSet([Rule("w", words=(word,), normalize=("spaces",))])
 
 
-def test_words_do_not_know_markdown() -> None:
-    with pytest.raises(PatternError, match="'markdown' is for patterns; words know 'spaces'"):
-        RuleSet([Rule("w", words=("a b",), normalize=("markdown",))])
-
-
 # Patterns
 
 PARTS = ("a", "b", " ", " ?", " {2}", "(?: |b)", "[ b]", r"\ ", r"\s", "(?=a)", "(?i:A )")

@@ -265,6 +265,23 @@ def test_drop_leaves_out_what_no_format_names() -> None:
     assert list(GUARD.wrap_sync([{"delta": "so"}], unknown="drop")) == [{"delta": "so"}]
 
 
+NUMBER = Guard(Policy.parse("rules: [{id: n, pattern: '[0-9]{3}-[0-9]{2}-[0-9]{4}'}]"))
+
+
+@pytest.mark.parametrize("beside", [{}, {"content": "", "role": "assistant"}])
+@pytest.mark.parametrize("cut", range(1, 11))
+def test_hold_never_shows_the_whole_of_a_match(beside: dict[str, str], cut: int) -> None:
+    number = "123-45-6789"
+    source = [
+        {"choices": [{"index": 0, "delta": {**beside, "record": piece}}]}
+        for piece in (number[:cut], number[cut:])
+    ]
+    out = list(NUMBER.wrap_sync(source, unknown="hold"))
+    said = "".join(choice["delta"].get("record", "") for each in out for choice in each["choices"])
+    # A number by itself does not wait; the rest of the match is masked.
+    assert said == ("[n]" if cut > 3 else f"{number[:cut]}[n]")
+
+
 @pytest.mark.parametrize("setting", ["guard", "hold", "drop", "refuse", "pass"])
 def test_a_policy_may_say_so(setting: str) -> None:
     assert Policy.parse(f"unknown: {setting}").unknown == setting

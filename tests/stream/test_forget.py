@@ -22,9 +22,9 @@ GUARD = Guard(Policy.parse(POLICY))
 PIECES = ("a blue", "bird and ", "a blue", "d, ", "blue")
 
 
-def said(chunks: list[Any], *, forgets: bool, provider: str | None = None) -> list[Any]:
+def said(chunks: list[Any], *, forgets: bool, format: str | None = None) -> list[Any]:
     """All that goes out of a stream whose chunks are forgotten, or not."""
-    made = GUARD.flow(format=provider)(chunks[0], Meter())
+    made = GUARD.flow(format=format)(chunks[0], Meter())
     assert isinstance(made, (ChunkFlow, TextFlow))
     sent: list[Any] = []
     for chunk in chunks:

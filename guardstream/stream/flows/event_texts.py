@@ -54,6 +54,14 @@ _CLOCK = re.compile(
 )
 """The paths of fields that measure, and so may stay and change while a text goes on."""
 
+_VALUE = re.compile(
+    r"[-+]?[0-9][0-9.,_]*(?:[eE][-+]?[0-9]+)?"
+    r"|[0-9]{4}-[0-9]{2}(?:-[0-9]{2}(?:[T ][0-9:.]{4,20}(?:Z|[-+][0-9:]{2,6})?)?)?"
+    r"|[0-9]{2}:[0-9]{2}(?::[0-9.]{2,10})?"
+    r"|[0-9a-fA-F]{8}(?:-?[0-9a-fA-F]{4}){3}-?[0-9a-fA-F]{12}"
+)
+"""A number, a date or time, a UUID."""
+
 _PINGS = frozenset({"ping", "heartbeat", "keepalive", "keep-alive", "keep_alive"})
 
 
@@ -180,6 +188,7 @@ class EventTexts:
         self._fields: dict[str, dict[str, _Field]] = {}  # beside the texts at each path
         self._slots: dict[tuple[str, frozenset[object]], Slot] = {}
         self.rest: dict[Slot, str] = {}
+        self._shown: dict[str, str] = {}  # numbers at each path that a text may go on
         self._values: dict[str, tuple[str, int]] = {}  # the last at each path, how often in a row
         self._kinds: dict[str, dict[str, str]] = {}  # the last kinds of the events of each path
         self.alone: set[str] = set()  # the paths of texts that stood alone
@@ -236,12 +245,14 @@ class EventTexts:
         return [*{*said, *known}]
 
     def _is_name(self, path: str, text: str, kind: Kind) -> bool:
-        """Return whether a value repeats or looks like a mark, and so is no piece of a text."""
+        """Return whether a value repeats or is one by itself, and so is no piece of a text. What
+        follows held text at its path is never one by itself."""
         last, times = self._values.get(path, ("", 0))
         times = times + 1 if text == last else 1
         self._values[path] = text, times
         if kind == "held":
-            return times > 1 or is_mark(text)
+            held = any(slot.field == path for slot in self.held)
+            return not held and (times > 1 or text in KNOWN or _VALUE.fullmatch(text) is not None)
         return times > 2 and len(text) > 1 and times * len(text) >= _NAMING
 
     def _slot_of(self, piece: Piece, told: Told, kind: Kind) -> Slot | None:
@@ -254,6 +265,8 @@ class EventTexts:
             return None
         if self._is_name(path, text, kind):
             self.over += [slot for slot in self.rows if slot.field == path]
+            if kind == "held" and _VALUE.fullmatch(text):
+                self._shown[path] = (self._shown.get(path, "") + text)[-self._memory :]
             return None
         marks = self._marks(path, told, every=kind == "delta")
         slot = None if marks is None else self._row(path, marks)
@@ -262,6 +275,8 @@ class EventTexts:
             self.alone.discard(path)
             self.turned.append(path)
             return None
+        if shown := self._shown.pop(path, ""):
+            self.rest[slot] = shown
         last = self._last.setdefault(path, deque())
         last.append((told, text))
         if len(last) > self._memory:  # each has a code point
