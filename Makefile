@@ -26,6 +26,9 @@ NEEDS_kosong := . kosong
 # LiteLLM's proxy fixes the versions of many packages.
 TESTS_litellm := tests/sdks/test_litellm_proxy.py
 NEEDS_litellm := .[serve] litellm[proxy]
+# Tests that others have published, in the versions that were read.
+TESTS_published := tests/attacks/test_published.py
+NEEDS_published := .[serve,vault] chunk-invariance==0.2.0 pii-leak-benchmark[validate]==0.6.0
 TOOLS := build/tools
 # `make test LOCKED=1` takes the versions of requirements-dev.txt, otherwise the newest that fit.
 LOCKED ?=
@@ -93,10 +96,10 @@ bench-others:
 			|| echo "$$rival does not install" >&2; done
 
 # What guards against the next version of a dependency, and the long runs; each part goes on where it was stopped.
-weekly: weekly-ray weekly-kosong weekly-litellm weekly-long weekly-fuzz weekly-attacks weekly-charts weekly-repairs weekly-mutation
+weekly: weekly-ray weekly-kosong weekly-litellm weekly-published weekly-long weekly-fuzz weekly-attacks weekly-charts weekly-repairs weekly-mutation
 
 # Each in an environment of its own: Ray does not start where there is grpcio, the others want older packages.
-weekly-ray weekly-kosong weekly-litellm: weekly-%:
+weekly-ray weekly-kosong weekly-litellm weekly-published: weekly-%:
 	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed" >&2; exit 1; }
 	test -x $(WEEKLY)/$*/bin/python || $(PYTHON) -m venv $(WEEKLY)/$*
 	$(WEEKLY)/$*/bin/python -m pip install --quiet --upgrade "pip>=25.1"
