@@ -34,7 +34,7 @@ FILES = sorted(FOLDER.glob("*.yaml"))
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The examples where logs may be written, and the secrets that they name."""
-    for name in ("OPENAI_API_KEY", "WEB_KEY", "BATCH_KEY"):
+    for name in ("OPENAI_API_KEY", "WEB_KEY", "BATCH_KEY", "VAULT_ID_KEY"):
         monkeypatch.setenv(name, f"the {name}")
     monkeypatch.setenv("REDIS_URL", "redis://127.0.0.1:6379/0")
     return Path(shutil.copytree(FOLDER, tmp_path / "policies"))
