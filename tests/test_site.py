@@ -145,3 +145,8 @@ def test_every_key_of_a_policy_is_on_the_page_of_keys(monkeypatch: pytest.Monkey
         assert f"| `{key}` |" in sections["The policy"]
     anchors = {name.lower().replace(" ", "-") for name in sections}
     assert set(re.findall(r"\]\(#([^)]+)\)", page)) <= anchors
+
+
+@pytest.mark.parametrize("page", sorted((DOCS / "start").glob("*.md")), ids=lambda page: page.stem)
+def test_a_page_to_start_with_is_read_in_a_minute(page: Path) -> None:
+    assert len(page.read_text(encoding="utf-8").split()) <= 250
