@@ -17,18 +17,16 @@ chunk that ends a choice is that, with the format's word in place of what is `do
 from __future__ import annotations
 
 from collections.abc import Collection, Hashable, Iterator, Mapping, Sequence
-from enum import Enum
 from functools import cache
-from hashlib import blake2b
 from itertools import islice
 from typing import Any, ClassVar
-from uuid import UUID
 
 from guardstream.errors import AdapterError
 from guardstream.events import FinishReason
-from guardstream.formats.adapter import Call, Piece, Reading, Released, Slot, Unknown
+from guardstream.formats.adapter import Piece, Reading, Released, Slot, Unknown
 from guardstream.formats.spec import SpecAdapter
-from guardstream.formats.toolkit.fields import BYTES, fields_of, replaced
+from guardstream.formats.toolkit.calls import Calls, key_of
+from guardstream.formats.toolkit.fields import fields_of, replaced
 from guardstream.formats.toolkit.files import class_name, described
 from guardstream.formats.toolkit.growing import Growing
 from guardstream.formats.toolkit.nodes import (
@@ -59,14 +57,10 @@ from guardstream.formats.toolkit.places import (
     with_value,
 )
 from guardstream.formats.toolkit.reasons import reason_of
-from guardstream.formats.toolkit.reused import Reused
 from guardstream.formats.toolkit.runs import Runs
 
 _TEXTS = 4096
-"""The most texts, and the most calls, of a stream that are told apart."""
-
-_LONGEST = 128
-"""The length in code points above which only the digest of a string is remembered."""
+"""The most texts of a stream that are told apart."""
 
 _OPEN = frozenset({"null", "none", "not_finished"})
 """What sources say in place of a reason while an answer goes on, in lower case."""
@@ -293,7 +287,8 @@ class DescribedFormat(SpecAdapter):
         for place in self.means.calls:
             for way, call in ways_to(event, place.steps) if place.arguments else ():
                 path = tuple(key for key in keys(way) if isinstance(key, int))
-                known = self._calls.known(place, said_of(call, place), self._choice(event, path))
+                said = {**said_of(call, place), "by": self._mark(event, path)}
+                known = self._calls.known(said, self._choice(event, path))
                 if known not in (slot, None):  # None: nothing tells it apart from others
                     continue
                 if not way:
@@ -398,125 +393,6 @@ class DescribedFormat(SpecAdapter):
         for step in steps[:at]:
             way = (way, step)
         return rebuilt(chunk, {way: kept})
-
-
-class Calls:
-    """The calls of a stream, and those in the last chunk.
-
-    `begun` are those that begin in the chunk, `complete` the slots whose arguments end in it, and
-    `over` those that ended before it; `choices` are the choices that have calls.
-    """
-
-    def __init__(self, name: str, places: Sequence[CallPlace]) -> None:
-        self.begun: dict[Slot, Call] = {}
-        self.complete: list[Slot] = []
-        self.over: list[Slot] = []
-        self.choices: set[int] = set()
-        self._name = name
-        self._places = places
-        self._here: dict[Path, int] = {}
-        self._known: dict[Hashable, Slot] = {}  # by choice, and index or id
-        self._last: dict[int, Slot] = {}  # the call that parts without an index or id belong to
-        self._named: set[Slot] = set()
-        self._count = 0
-        self._reused = Reused()
-
-    def read(self, event: Mapping[str, Any], choice_of: Any, mark_of: Any) -> None:
-        """Take the calls of the next chunk."""
-        self.begun, self.complete, self.over, self._here = {}, [], [], {}
-        for place in self._places:
-            for path, call in values_at(event, place.steps):
-                said = said_of(call, place)
-                if any(value not in (None, "") for value in said.values()):
-                    told = {**said, "by": mark_of(event, path)}
-                    self._take(place, path, told, choice_of(event, path))
-
-    def _take(self, place: CallPlace, path: Path, said: Mapping[str, Any], choice: int) -> None:
-        slot = self._slot(place, said, choice)
-        self._here[path] = slot.number
-        if said["by"] is not None:  # later parts may say nothing else
-            self._known[choice, "by", key_of(said["by"])] = slot
-        name = said.get("name")
-        if name and slot not in self._named:
-            self._named.add(slot)
-            self.choices.add(choice)
-            self.begun[slot] = Call(str(name), said.get("id"))
-        if place.is_whole or said.get("end"):
-            self.complete.append(slot)
-            self._last.pop(choice, None)
-
-    def _slot(self, place: CallPlace, said: Mapping[str, Any], choice: int) -> Slot:
-        index, given, name = (said.get(each) for each in ("index", "id", "name"))
-        if place.is_whole:
-            return self._new(place, choice, None)
-        if index is not None:
-            key = choice, "index", key_of(index)
-            if self._reused.take(key, name, given, said.get("arguments")):
-                self.over.append(self._known.pop(key))
-            return self._known.get(key) or self._new(place, choice, index, key)
-        if given is not None:
-            key = choice, "id", key_of(given)
-            return self._known.get(key) or self._begin(place, choice, key)
-        by = None if said["by"] is None else (choice, "by", key_of(said["by"]))
-        if name or (by not in self._known and choice not in self._last):
-            return self._begin(place, choice, None)
-        return self._known.get(by) or self._last[choice]
-
-    def _begin(self, place: CallPlace, choice: int, key: Hashable) -> Slot:
-        """Return the slot of a call whose later parts need not say which it is."""
-        before = self._last.get(choice)
-        if before is not None:
-            self.over.append(before)
-        self._last[choice] = self._new(place, choice, None, key)
-        return self._last[choice]
-
-    def _new(self, place: CallPlace, choice: int, index: Any, key: Hashable = None) -> Slot:
-        if self._count == _TEXTS:
-            raise AdapterError(f"{self._name}: more than {_TEXTS} calls in one stream: blocked")
-        taken = {slot.number for slot in self._known.values()}
-        number = index if isinstance(index, int) and index not in taken else self._count
-        self._count += 1
-        slot = Slot(choice, "tool_args", place.field, number)
-        self._known[key if key is not None else slot] = slot
-        return slot
-
-    def known(self, place: CallPlace, said: Mapping[str, Any], choice: int) -> Slot | None:
-        """Return the slot of the arguments of a call of which an earlier chunk has said this."""
-        index, given = said.get("index"), said.get("id")
-        if index is not None:
-            return self._known.get((choice, "index", key_of(index)))
-        if given is not None:
-            return self._known.get((choice, "id", key_of(given)))
-        return self._last.get(choice)
-
-    def number(self, path: Path) -> int:
-        """Return the number of the call whose arguments are at some positions in the last chunk."""
-        for size in range(len(path), -1, -1):
-            if path[:size] in self._here:
-                return self._here[path[:size]]
-        return 0
-
-    def passed_by(self, texts: Sequence[Slot]) -> list[Slot]:
-        """Return the calls that end because a text of their choice goes on."""
-        choices = {slot.choice for slot in texts if slot.channel != "tool_args"}
-        return [self._last.pop(choice) for choice in choices & self._last.keys()]
-
-
-def key_of(value: Any) -> tuple[str, Hashable] | None:
-    """Return the key for a value that tells texts apart; None if the value has parts.
-
-    Equal numbers have the same key, as where events are compared.
-    """
-    if isinstance(value, str) and len(value) > _LONGEST:
-        return "digest", blake2b(value.encode(errors="surrogatepass")).digest()
-    if isinstance(value, str):
-        return "text", value
-    if value is None or isinstance(value, (int, float)):
-        return "number", value if value == value else "NaN"
-    if isinstance(value, tuple):
-        keys = [key_of(each) for each in value]
-        return None if None in keys else ("several", (*keys,))
-    return ("other", repr(value)) if isinstance(value, (Enum, UUID, *BYTES)) else None
 
 
 def _bare_call(call: Any, place: CallPlace, text: str) -> Any:
