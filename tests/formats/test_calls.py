@@ -25,7 +25,7 @@ def _read(calls: Calls, *parts: dict[str, Any]) -> list[int]:
     def block_of(event: Any, path: Any) -> Any:
         return event["calls"][path[0]].get("block")
 
-    calls.read({"calls": parts}, lambda event, path: 0, block_of)
+    calls.read({"calls": parts}, lambda *_: 0, block_of)
     return [calls.number((place,)) for place in range(len(parts))]
 
 

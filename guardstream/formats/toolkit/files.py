@@ -16,6 +16,9 @@ from guardstream.formats.toolkit.notation import Notation
 FOLDER = Path(__file__).parent.parent
 """The folder of the files."""
 
+FIRST = FOLDER / "detection" / "first.yaml"
+"""What marks the first chunk of each format."""
+
 COMPILED = FOLDER / "formats.jsonl"
 """All descriptions, a line of JSON for each with its name in front; only in a wheel."""
 
@@ -62,11 +65,22 @@ def class_name(name: str) -> str:
 
 def parsed(name: str) -> dict[str, Any]:
     """Return the content of a format's file in YAML. ValueError for an unknown name."""
-    import yaml
-
     path = FOLDER / f"{name}.yaml"
     if not path.is_file():
         raise ValueError(f"no format is described as {name!r}")
+    return _loaded(path)
+
+
+def first_chunks() -> dict[str, Any]:
+    """Return what marks the first chunk of each format, by its name, in order."""
+    lines = _compiled()
+    entries: dict[str, Any] = _loaded(FIRST) if lines is None else json.loads(lines[FIRST.stem])
+    return entries
+
+
+def _loaded(path: Path) -> dict[str, Any]:
+    import yaml
+
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     content: dict[str, Any] = yaml.load(path.read_text(encoding="utf-8"), Loader=loader)
     return content

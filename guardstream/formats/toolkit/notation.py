@@ -200,7 +200,7 @@ class Notation:
             if not isinstance(also, dict):
                 raise ValueError(f"{place}.$with: {each!r} is not the description of an object")
             fields |= also
-        for name, inner in _apart(said):
+        for name, inner in apart(said):
             fields[name] = self.spec(inner, f"{place}.{name}")
         return fields
 
@@ -215,13 +215,13 @@ class Notation:
                 raise ValueError(f"{place}.$with: {each!r} does not tell objects apart")
             for name, inner in also.specs.items():
                 kinds[name] = {**inner, **common} if isinstance(inner, dict) else inner
-        for name, inner in _apart(said):
+        for name, inner in apart(said):
             own = self.spec(inner, f"{place}.{name}")
             kinds[name] = {**common, **own} if isinstance(own, dict) else own
         return kinds
 
 
-def _apart(said: Mapping[str, Any]) -> list[tuple[str, Any]]:
+def apart(said: Mapping[str, Any]) -> list[tuple[str, Any]]:
     """Return the entries of an object, one for each field."""
     return [
         (name.strip(), inner)
