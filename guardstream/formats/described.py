@@ -6,7 +6,9 @@ module, what that means: which text continues which, which calls there are, how 
 - Texts of one channel and field are one text, in each choice, and for each value of `by`.
 - A call is known by its index, or else by its id; without either, a name begins one. A text after a
   call is a text of its own.
-- What is `done` ends its choice, or all; `reasons` are the format's words for why.
+- What is `done` ends its choice, or all; `reasons` are the format's words for why. A copy of a text
+  that comes with the end says that the text is complete. Items of a list that are each `done` are
+  choices, by their positions, if nothing says their numbers.
 - `closes` ends the texts before it, `call.end` a call.
 - A text in a field `error` says that the answer has failed.
 
@@ -27,7 +29,7 @@ from guardstream.formats.adapter import Piece, Reading, Released, Slot, Unknown
 from guardstream.formats.spec import SpecAdapter
 from guardstream.formats.toolkit.calls import Calls, key_of
 from guardstream.formats.toolkit.fields import fields_of, replaced
-from guardstream.formats.toolkit.files import class_name, described
+from guardstream.formats.toolkit.files import class_name, described, spec_of
 from guardstream.formats.toolkit.growing import Growing
 from guardstream.formats.toolkit.nodes import (
     ABOUT,
@@ -53,6 +55,7 @@ from guardstream.formats.toolkit.places import (
     said_of,
     value_at,
     values_at,
+    way_at,
     ways_to,
     with_value,
 )
@@ -79,6 +82,7 @@ class Meaning:
         at: dict[Leaf, list[Steps]] = {}
         self.texts: set[Steps] = set()
         self.placed: list[tuple[Steps, Leaf]] = []  # the texts of deltas
+        self.copied: list[tuple[Steps, Leaf]] = []
         self.ends: list[Steps] = []
         for steps, leaf in leaves(spec):
             at.setdefault(leaf, []).append(steps)
@@ -86,14 +90,37 @@ class Meaning:
                 self.texts.add(steps)
             if leaf.kind == "delta":
                 self.placed.append((steps, leaf))
+            if leaf.kind == "copy":
+                self.copied.append((steps, leaf))
             if leaf == END:
                 self.ends.append(steps)
         self.choice = next(iter(at.get(CHOICE, ())), None)
+        self.by_position = self.choice is None and any(None in steps for steps in self.ends)
         self.reason = next(iter(at.get(REASON, ())), None)
         self.by = at.get(BY, [])
         self.calls = call_places(spec)
         self.has_closes = CLOSES in at
+        self.usages = [steps[0] for steps in at.get(USAGE, ()) if len(steps) == 1]
         self.has_copies = any(leaf.kind in ("copy", "echo", "parsed") for leaf in at)
+
+    def choice_of(self, event: Mapping[str, Any], path: Path) -> int:
+        """Return the number of the choice at some positions in lists: what it says, or its
+        position."""
+        steps = self.choice
+        if steps is None:
+            return path[0] if self.by_position and path else 0
+        listed = steps.count(None)
+        told = next((n for at, n in values_at(event, steps) if at == path[:listed]), None)
+        if isinstance(told, int) and not isinstance(told, bool):
+            return told
+        return path[0] if listed and path else 0
+
+    def usage_in(self, found: Sequence[Any]) -> Any:
+        """Return the usage object, or an object of its fields, if an event has these."""
+        told = {each.steps[1]: each.value for each in found if each.leaf == USAGE and each.value}
+        if len(self.usages) > 1:
+            return {name: told[name] for name in self.usages if name in told} or None
+        return next(iter(told.values()), None)
 
 
 class DescribedFormat(SpecAdapter):
@@ -114,12 +141,19 @@ class DescribedFormat(SpecAdapter):
     words: ClassVar[Mapping[str, Any]] = {}
     means: ClassVar[Meaning]
 
-    def __init_subclass__(cls, **options: Any) -> None:
-        """Find out what the description of a format means."""
+    def __init_subclass__(cls, *, of: str = "", **options: Any) -> None:
+        """Find out what the description of a format means: that `of` a file of the package, or the
+        class's own `spec`."""
         super().__init_subclass__(**options)
+        if of:
+            told = {"name": of, "spec": spec_of(of), **settings_of(described(of).content)}
+            for name, value in told.items():
+                if name not in vars(cls):
+                    setattr(cls, name, value)
         if "spec" in vars(cls):
             cls.means = Meaning(cls.spec)
-            cls.repeats = cls.means.has_copies
+            if "repeats" not in vars(cls):
+                cls.repeats = cls.means.has_copies
             cls.ends_with_source = not cls.means.ends
 
     def __init__(self, *, unknown: Unknown = "guard") -> None:
@@ -133,13 +167,13 @@ class DescribedFormat(SpecAdapter):
     def read(self, chunk: Any) -> Reading:
         """Find the text in `chunk`, in which calls may begin."""
         if self.means.calls and (self._alike is None or self.alike(chunk) is None):
-            self._calls.read(fields_of(chunk), self._choice, self._mark)
+            self._calls.read(fields_of(chunk), self.means.choice_of, self._mark)
         return super().read(chunk)
 
     def slot(self, leaf: Leaf, event: Mapping[str, Any], path: Path) -> Slot:
         """Return the slot of a text; AdapterError if the value that tells texts apart is not a
         single one, or if there are too many texts."""
-        slot = Slot(self._choice(event, path), leaf.channel, leaf.field)
+        slot = Slot(self.means.choice_of(event, path), leaf.channel, leaf.field)
         if leaf.channel == "tool_args" and self.means.calls:
             return slot._replace(number=self._calls.number(path))
         if not self.means.by:
@@ -152,18 +186,6 @@ class DescribedFormat(SpecAdapter):
             raise AdapterError(f"{self.name}: more than {_TEXTS} texts are told apart: blocked")
         return slot._replace(number=self._numbers.setdefault(told, len(self._numbers)))
 
-    def _choice(self, event: Mapping[str, Any], path: Path) -> int:
-        """Return the number of the choice at some positions in lists: what it says, or its
-        position."""
-        steps = self.means.choice
-        if steps is None:
-            return 0
-        listed = steps.count(None)
-        told = next((n for at, n in values_at(event, steps) if at == path[:listed]), None)
-        if isinstance(told, int) and not isinstance(told, bool):
-            return told
-        return path[0] if listed and path else 0
-
     def _mark(self, event: Any, path: Path) -> Any:
         """Return the value that tells a text apart, given the text's positions in lists; all of
         them, if there are several."""
@@ -175,7 +197,8 @@ class DescribedFormat(SpecAdapter):
 
     def meaning(self, chunk: Any, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:
         read = self._read(chunk, event)
-        choices = (0,) if self.means.choice is None else sorted({p.slot.choice for p in pieces})
+        one = self.means.choice is None and not self.means.by_position
+        choices = (0,) if one else sorted({p.slot.choice for p in pieces})
         if not self.means.calls and read.kinds <= _PLAIN:  # the common case
             return Reading(pieces, choices)
         calls = self._calls
@@ -191,6 +214,9 @@ class DescribedFormat(SpecAdapter):
         if self.means.has_closes:
             closed += self._closed(read.found, texts, {*closed, *complete})
         ends = self._ends(event, read.found)
+        if ends:  # a text that is told again with the end is complete
+            copied = (piece.slot for piece in pieces if piece.kind == "copy")
+            closed += [slot for slot in copied if slot not in texts]
         return Reading(
             pieces,
             sorted({*choices, *ends}) or (0,),
@@ -198,7 +224,7 @@ class DescribedFormat(SpecAdapter):
             any(piece.slot.field == "error" for piece in pieces),
             list(dict.fromkeys(closed)),
             calls=calls.begun,
-            usage=next((each.value for each in read.found if each.leaf == USAGE), None),
+            usage=self.means.usage_in(read.found),
             complete=[*complete, *calls.complete],
         )
 
@@ -215,28 +241,60 @@ class DescribedFormat(SpecAdapter):
     def _ends(self, event: Mapping[str, Any], found: Sequence[Any]) -> dict[int, FinishReason]:
         """Return the choices that a chunk ends, and why."""
         ends: dict[int, FinishReason] = {}
-        why = {self._choice(event, each.path): each.value for each in found if each.leaf == REASON}
+        why = {
+            self.means.choice_of(event, each.path): each.value
+            for each in found
+            if each.leaf == REASON
+        }
         for each in found:
-            if each.leaf == END and str(each.value).lower() not in _OPEN:
-                choice = self._choice(event, each.path)
-                ends[choice] = self._reason(choice, why.get(choice, each.value))
+            if is_end(each):
+                choice = self.means.choice_of(event, each.path)
+                ends.setdefault(choice, self._reason(choice, why.get(choice, each.value)))
         return ends
 
     def _reason(self, choice: int, word: Any) -> FinishReason:
         reason = reason_of(word, self.reasons)
-        return "tool_calls" if reason == "stop" and choice in self._calls.choices else reason
+        called = choice in self._calls.choices and "tool_calls" not in self.words
+        return "tool_calls" if reason == "stop" and called else reason
 
     def write(self, chunk: Any, texts: Sequence[str], *, ends: bool = True) -> Any | None:
         """Return `chunk` with `texts`; None if nothing is left in it."""
-        if not ends and self._is_only_end(chunk):
+        if not ends and self._is_only_end(chunk, texts):
             return None
-        return super().write(chunk, texts, ends=ends)
+        written = super().write(chunk, texts, ends=ends)
+        if written is None or written is chunk or not self.means.calls:
+            return written
+        return self._without_lists(written, self._read(chunk, fields_of(chunk)), texts, ends=ends)
 
-    def _is_only_end(self, chunk: Any) -> bool:
-        """Return whether a chunk is an event whose kind says that the answer has ended."""
+    def _is_only_end(self, chunk: Any, texts: Sequence[str]) -> bool:
+        """Return whether a chunk ends the answer and says nothing, or is of a kind that ends it."""
         event = fields_of(chunk)
+        if not any(texts) and any(map(is_end, self._read(chunk, event).found)):
+            return True
         kinds = (steps for steps in self.means.ends if _kind_at(steps))
         return any(value_at(event, steps) is not None for steps in kinds)
+
+    def _without_lists(self, written: Any, read: Any, texts: Sequence[str], *, ends: bool) -> Any:
+        """Return a chunk without a list of calls from which all were removed, because clients take
+        any list for calls; None if nothing is left in the chunk."""
+        left = self._without_no_calls(read.chunk, written)
+        if left is written:
+            return written
+        said = (text for piece, text in zip(read.pieces, texts, strict=True) if _is_said(piece))
+        return left if any(said) or (ends and any(map(is_end, read.found))) else None
+
+    def _without_no_calls(self, chunk: Any, written: Any) -> Any:
+        """Return what was made of `chunk` without lists that had calls there and have none now."""
+        before = {way for way, calls in self._lists_of_calls(chunk) if calls}
+        for way, calls in [*self._lists_of_calls(written)] if before else ():
+            if way in before and not calls and all(isinstance(name, str) for name in keys(way)):
+                written = _without(written, tuple(keys(way)))
+        return written
+
+    def _silenced(self, chunk: Any) -> Any:
+        """Return a chunk without text, and without what may not come twice."""
+        made = rebuilt(self.silent(chunk), self._silent_about(chunk))
+        return self._without_no_calls(chunk, made) if isinstance(chunk, dict) else made
 
     def _of(self, slot: Slot, chunk: Any) -> set[Way]:
         """Return the steps to the texts of a slot in a chunk, which may be without marks.
@@ -249,7 +307,7 @@ class DescribedFormat(SpecAdapter):
             each
             for each in self._read(chunk, event).found
             if (each.leaf.channel, each.leaf.field) == (slot.channel, slot.field)
-            and self._choice(event, each.path) == slot.choice
+            and self.means.choice_of(event, each.path) == slot.choice
         ]
         if not self.means.by:
             return {each.steps for each in of_channel}
@@ -273,11 +331,14 @@ class DescribedFormat(SpecAdapter):
             elif each.leaf.kind == "copy":
                 updates[each.steps] = released(slot) if mine else ""
             elif each.leaf.kind == "end":
-                updates[each.steps] = None
+                updates[each.steps] = self.word_of_open if each.leaf == END else None
         if not given:
             return self._anew(chunk, slot, text)
         updates |= self._silent_about(chunk)
-        return [self.without_others(rebuilt(chunk, updates), slot.choice)]
+        made = rebuilt(chunk, updates)
+        if isinstance(chunk, dict):
+            made = self._without_no_calls(chunk, made)
+        return [self.without_others(made, slot.choice)]
 
     def _call_alone(self, chunk: Any, slot: Slot, text: str) -> Sequence[Any]:
         """Return a chunk with only the call of a slot, which has only `text` and what tells it
@@ -288,7 +349,7 @@ class DescribedFormat(SpecAdapter):
             for way, call in ways_to(event, place.steps) if place.arguments else ():
                 path = tuple(key for key in keys(way) if isinstance(key, int))
                 said = {**said_of(call, place), "by": self._mark(event, path)}
-                known = self._calls.known(said, self._choice(event, path))
+                known = self._calls.known(said, self.means.choice_of(event, path))
                 if known not in (slot, None):  # None: nothing tells it apart from others
                     continue
                 if not way:
@@ -307,7 +368,7 @@ class DescribedFormat(SpecAdapter):
         steps = next(own, None)
         if steps is None or slot.channel == "tool_args":
             return ()
-        silent = rebuilt(self.silent(chunk), self._silent_about(chunk))
+        silent = self._silenced(chunk)
         like = silent if _leads(event, steps) else self._beside(event, steps)
         can_be_made = isinstance(chunk, dict) or (_leads(event, steps) and _is_there(like, steps))
         return [with_value(like, steps, text)] if can_be_made else ()
@@ -323,13 +384,22 @@ class DescribedFormat(SpecAdapter):
         own = (each for each in self.means.ends if _leads(event, each) and not _kind_at(each))
         steps = next(own, None)
         if steps is not None:
-            silent = rebuilt(self.silent(chunk), self._silent_about(chunk))
+            silent = self._silenced(chunk)
+            if self.means.by_position:
+                return [rebuilt(silent, {way_at(steps, choice): word})]
+            for each in own:  # the same field elsewhere
+                if each[-1] == steps[-1] and each[-1] in value_at(event, each[:-1]):
+                    silent = with_value(silent, each, word)
             return [self._ended(self.without_others(silent, choice), steps, word)]
         if not isinstance(chunk, dict):  # the class of such an event is not known
             return []
         # of several such events, the one that names most of what this one has
         steps = max(self.means.ends, key=lambda each: len(self._beside(event, each)))
         made = with_value(self._beside(event, steps), steps, _kind_at(steps) or word)
+        for each, leaf in self.means.copied:
+            if _leads(made, each):
+                said = released(Slot(choice, leaf.channel, leaf.field))
+                made = with_value(made, each, said)
         return [made if _kind_at(steps) else self._ended(made, steps, word)]
 
     def _beside(self, event: Mapping[str, Any], steps: Steps) -> dict[str, Any]:
@@ -393,6 +463,16 @@ class DescribedFormat(SpecAdapter):
         for step in steps[:at]:
             way = (way, step)
         return rebuilt(chunk, {way: kept})
+
+
+def is_end(found: Any) -> bool:
+    """Return whether a finding says that an answer ends."""
+    return found.leaf == END and str(found.value).lower() not in _OPEN
+
+
+def _is_said(piece: Piece) -> bool:
+    """Return whether a piece is a text besides calls."""
+    return piece.slot.channel != "tool_args" and piece.kind not in ("name", "mark")
 
 
 def _bare_call(call: Any, place: CallPlace, text: str) -> Any:
@@ -472,12 +552,15 @@ def settings_of(content: Mapping[str, Any]) -> dict[str, Any]:
     """Return what the content of a file says besides what events hold, as attributes."""
     end = content.get("end", "")
     last = {"data": end} if isinstance(end, str) else end
+    words = {**content.get("words", {})}
+    open_word = words.pop("open", None)
     return {
         "sse_end": last["data"],
         "sse_end_name": last.get("event", ""),
         "signs_end": content.get("always_ends", False),
         "by_event": content.get("by_event", False),
         "reasons": content.get("reasons", {}),
-        "words": content.get("words", {}),
+        "words": words,
+        "word_of_open": open_word,
         "padding": frozenset(content.get("padding", ())),
     }

@@ -27,6 +27,7 @@ UNTOLD = {
     "openai_live": {"session.updated", "session.closed", "error", "info"},
     "anthropic_sessions": {"event_start", "event_delta", "ping", "error"},
     "cohere": {"debug"},
+    "openai_media": {"error"},
 }
 """Kinds of events by which the format is not told, or not alone."""
 

@@ -99,11 +99,21 @@ def value_at(value: Any, steps: Steps) -> Any:
     return next((found for _, found in values_at(value, steps)), None)
 
 
+def way_at(steps: Steps, place: int) -> paths.Steps:
+    """Return the way of some steps, at one position in each list."""
+    way: paths.Steps = ()
+    for step in steps:
+        if not isinstance(step, Only):
+            way = (way, place if step is None else step)
+    return way
+
+
 def with_value(value: Any, steps: Steps, new: Any) -> Any:
     """Return a copy of `value` with `new` at the end of some steps, in each item of lists."""
     step, *rest = (each for each in steps if not isinstance(each, Only))
     if step is None:
         return [with_value(item, tuple(rest), new) if rest else new for item in value or [{}]]
+    value = {} if isinstance(value, (str, list, tuple)) else value
     fields = fields_of(value)
     inner = with_value(fields.get(step) or {}, tuple(rest), new) if rest else new
     return {**fields, step: inner} if isinstance(value, dict) else replaced(value, {step: inner})
