@@ -37,6 +37,7 @@ from guardstream.formats.toolkit.nodes import (
     CHOICE,
     CLOSES,
     END,
+    OPENS,
     REASON,
     USAGE,
     Leaf,
@@ -99,7 +100,7 @@ class Meaning:
         self.reason = next(iter(at.get(REASON, ())), None)
         self.by = at.get(BY, [])
         self.calls = call_places(spec)
-        self.has_closes = CLOSES in at
+        self.closes, self.opens = at.get(CLOSES, []), at.get(OPENS, [])
         self.usages = [steps[0] for steps in at.get(USAGE, ()) if len(steps) == 1]
         self.has_copies = any(leaf.kind in ("copy", "echo", "parsed") for leaf in at)
 
@@ -211,7 +212,7 @@ class DescribedFormat(SpecAdapter):
             closed += over
         texts = [piece.slot for piece in pieces if piece.kind in ("delta", "whole")]
         closed += calls.passed_by(texts)
-        if self.means.has_closes:
+        if self.means.closes:
             closed += self._closed(read.found, texts, {*closed, *complete})
         ends = self._ends(event, read.found)
         if ends:  # a text that is told again with the end is complete
@@ -369,8 +370,8 @@ class DescribedFormat(SpecAdapter):
         if steps is None or slot.channel == "tool_args":
             return ()
         silent = self._silenced(chunk)
-        like = silent if _leads(event, steps) else self._beside(event, steps)
-        can_be_made = isinstance(chunk, dict) or (_leads(event, steps) and _is_there(like, steps))
+        like = silent if leads(event, steps) else self._beside(event, steps)
+        can_be_made = isinstance(chunk, dict) or (leads(event, steps) and _is_there(like, steps))
         return [with_value(like, steps, text)] if can_be_made else ()
 
     def end(
@@ -381,7 +382,7 @@ class DescribedFormat(SpecAdapter):
             return []
         word = self.words.get(reason, self.words.get("", reason))
         event = fields_of(chunk)
-        own = (each for each in self.means.ends if _leads(event, each) and not _kind_at(each))
+        own = (each for each in self.means.ends if leads(event, each) and not _kind_at(each))
         steps = next(own, None)
         if steps is not None:
             silent = self._silenced(chunk)
@@ -397,7 +398,7 @@ class DescribedFormat(SpecAdapter):
         steps = max(self.means.ends, key=lambda each: len(self._beside(event, each)))
         made = with_value(self._beside(event, steps), steps, _kind_at(steps) or word)
         for each, leaf in self.means.copied:
-            if _leads(made, each):
+            if leads(made, each):
                 said = released(Slot(choice, leaf.channel, leaf.field))
                 made = with_value(made, each, said)
         return [made if _kind_at(steps) else self._ended(made, steps, word)]
@@ -518,7 +519,7 @@ def _is_there(chunk: Any, steps: Steps) -> bool:
     return next(values_at(chunk, steps[:-1]), None) is not None
 
 
-def _leads(event: Mapping[str, Any], steps: Steps) -> bool:
+def leads(event: Mapping[str, Any], steps: Steps) -> bool:
     """Return whether some steps may lead to a value in an event of its kind."""
     for at, step in enumerate(steps):
         if isinstance(step, Only):
