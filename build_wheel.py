@@ -51,12 +51,12 @@ class WheelBuildHook(BuildHookInterface):  # type: ignore[type-arg]
 
 
 def formats(root: Path) -> str:
-    """All descriptions of formats, and what marks their first chunks: a line for each, its name and
-    then its content in JSON."""
+    """All descriptions of formats, and tables of them: a line for each, its name and then its
+    content in JSON."""
     import yaml
 
     folder = (root / FORMATS).parent
-    files = [*sorted(folder.glob("*.yaml")), folder / "detection" / "first.yaml"]
+    files = [*sorted(folder.glob("*.yaml")), *sorted(folder.glob("tables/*.yaml"))]
     contents = ((file.stem, yaml.safe_load(file.read_text(encoding="utf-8"))) for file in files)
     return "".join(
         f"{name} {json.dumps(content, separators=(',', ':'))}\n" for name, content in contents

@@ -3,7 +3,7 @@
 An adapter knows one wire format and no policy. It never mutates a chunk, and it fails closed: it
 raises AdapterError for anything unknown that might be text. One instance serves one stream, so it
 may keep state such as the open blocks. Adding a provider takes one module with an adapter, one
-entry in `guardstream.formats.ADAPTERS` and one in `detection/first.yaml`; in another package, an
+entry in `guardstream.formats.ADAPTERS` and one in `tables/first.yaml`; in another package, an
 entry point.
 """
 
@@ -250,7 +250,7 @@ Released: TypeAlias = Callable[[Slot], str]
 class Adapter(Protocol[C]):
     """One wire format. Methods raise AdapterError for unknown chunks.
 
-    What marks the first chunk of a format of this package is an entry of `detection/first.yaml`.
+    What marks the first chunk of a format of this package is an entry of `tables/first.yaml`.
     Adapters of other packages have a static method for it, `accepts(chunk) -> bool`, and are asked
     after it. `write` must depend only on its arguments, because later chunks may have been read
     before it is called.

@@ -19,6 +19,7 @@ from guardstream.formats.toolkit.files import described, spec_of
 from guardstream.formats.toolkit.nodes import END
 from guardstream.formats.toolkit.places import Steps, said_of, value_at, values_at
 from guardstream.formats.toolkit.reasons import reason_of
+from guardstream.formats.toolkit.written import Missing, filled
 
 
 class InBlocks(SpecAdapter):
@@ -53,8 +54,8 @@ class InBlocks(SpecAdapter):
         told = (value_at(event, steps) for steps in self.means.by)
         return next((each for each in told if type(each) is int), 0)
 
-    def place(self, number: int) -> int | None:
-        """Return what an event says of its block; None if it does not name it."""
+    def place(self, number: int) -> int | type[Missing]:
+        """Return what an event says of its block; Missing if it does not name it."""
         return number
 
     def slot(self, leaf: Leaf, event: Mapping[str, Any], path: Path) -> Slot:
@@ -151,8 +152,8 @@ class InBlocks(SpecAdapter):
 
     def _written(self, chunk: Any, name: str, slot: Slot | None, said: Any = "") -> Any:
         """Return an event of those that the format writes."""
-        place = None if slot is None else self.place(slot.number)
-        return self.made(chunk, _filled(self.writes[name], {"$block": place, "$said": said}))
+        place = Missing if slot is None else self.place(slot.number)
+        return self.made(chunk, filled(self.writes[name], {"$block": place, "$said": said}))
 
     def made(self, chunk: Any, event: dict[str, Any]) -> Any:
         """Return an event as `chunk` is one: a dict, or an object of a package."""
@@ -162,13 +163,3 @@ class InBlocks(SpecAdapter):
 def _is_there(event: Mapping[str, Any], steps: Steps) -> bool:
     """Return whether an event has the object with a field, which it may leave out."""
     return value_at(event, steps[:-1]) is not None
-
-
-def _filled(said: Any, values: Mapping[str, Any]) -> Any:
-    """Return an event with values in place of their names; a field without a value is left out."""
-    if isinstance(said, dict):
-        made = {name: _filled(each, values) for name, each in said.items()}
-        return {name: each for name, each in made.items() if each is not None}
-    if isinstance(said, list):
-        return [_filled(each, values) for each in said]
-    return values.get(said, said) if isinstance(said, str) else said

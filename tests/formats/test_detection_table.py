@@ -17,11 +17,11 @@ from guardstream.formats.detection import shapes
 from guardstream.formats.detection.table import formats_of, names_in, rows
 from guardstream.formats.openai.responses_names import LIFE
 from guardstream.formats.protocols.a2a import NAMED
-from guardstream.formats.toolkit.files import described, first_chunks, names, spec_of
+from guardstream.formats.toolkit.files import described, names, spec_of, table
 
 PACKAGE = "guardstream.formats."
 
-_TASKS = first_chunks()["a2a"][2]["$all"][0]
+_TASKS = table("first")["a2a"][2]["$all"][0]
 
 UNTOLD = {
     "openai_live": {"session.updated", "session.closed", "error", "info"},
@@ -65,7 +65,7 @@ def test_every_kind_of_event_marks_its_format(name: str, beside: dict[str, Any])
 
 def test_the_table_says_nothing_that_a_file_says() -> None:
     """An entry with all kinds of a format's events repeats those in its file."""
-    for name, entries in first_chunks().items():
+    for name, entries in table("first").items():
         for kinds in _lists(entries) if name in names() and is_by_kind(name) else ():
             assert kinds != names_in(name), name
 
@@ -88,7 +88,7 @@ def _lists(said: Any) -> Iterator[set[str]]:
 @pytest.mark.parametrize(
     ("events", "known"),
     [
-        (LIFE, first_chunks()["openai_responses"][0]["$any"][0]["type"]),
+        (LIFE, table("first")["openai_responses"][0]["$any"][0]["type"]),
         (spec_of("bedrock"), shapes.CONVERSE),
         (NAMED, {name for each in _TASKS["$any"] for name in each}),
         (spec_of("data_stream"), shapes.LINES),
@@ -106,7 +106,7 @@ def test_the_agents_own_events_are_told_by_kind_or_by_their_prefix() -> None:
         for kind in spec_of("openai_agent_sessions").specs
         if not kind.startswith("agent.session.")
     }
-    told = first_chunks()["openai_agent_sessions"][1]["$any"][0]["type"]
+    told = table("first")["openai_agent_sessions"][1]["$any"][0]["type"]
     assert others - {"error"} == {*told}
 
 

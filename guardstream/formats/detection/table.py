@@ -1,7 +1,7 @@
 """The table of formats: what marks a first chunk of each, in the order in which they are asked.
 
-It is `first.yaml`. A format may have several entries; the first format with one that fits decides.
-Only then is its module imported.
+It is `tables/first.yaml`. A format may have several entries; the first one that fits decides which
+format it is. Only then is its module imported.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any
 
 from guardstream.formats.detection.marks import Mark, mark_of
 from guardstream.formats.toolkit.fields import fields_of
-from guardstream.formats.toolkit.files import described, first_chunks
+from guardstream.formats.toolkit.files import described, table
 from guardstream.formats.toolkit.notation import apart
 
 
@@ -29,7 +29,7 @@ def rows() -> Mapping[str, tuple[Mark, ...]]:
     """Return what marks first chunks, by the names of formats: any of these."""
     return {
         name: tuple(mark_of(entry, partial(names_in, name)) for entry in entries)
-        for name, entries in first_chunks().items()
+        for name, entries in table("first").items()
     }
 
 

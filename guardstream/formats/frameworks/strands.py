@@ -33,6 +33,7 @@ from guardstream.formats.toolkit.files import spec_of
 from guardstream.formats.toolkit.nested import Nested, with_inner, within
 from guardstream.formats.toolkit.nodes import SKIP
 from guardstream.formats.toolkit.streamed import Streamed
+from guardstream.formats.toolkit.written import Missing
 
 _SPEC = spec_of("strands")
 _BESIDE: Spec = {**_SPEC, "event": SKIP}
@@ -75,8 +76,9 @@ class _Model(Bedrock):
     def number(self, event: Mapping[str, Any]) -> int:
         return self._count
 
-    def place(self, number: int) -> int | None:
-        return self._places.get(number)
+    def place(self, number: int) -> int | type[Missing]:
+        index = self._places.get(number)
+        return Missing if index is None else index
 
 
 class _Agent(VariedSpecAdapter):

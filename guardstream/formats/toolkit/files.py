@@ -16,8 +16,8 @@ from guardstream.formats.toolkit.notation import Notation
 FOLDER = Path(__file__).parent.parent
 """The folder of the files."""
 
-FIRST = FOLDER / "detection" / "first.yaml"
-"""What marks the first chunk of each format."""
+TABLES = FOLDER / "tables"
+"""The folder of what is told of all formats in one place."""
 
 COMPILED = FOLDER / "formats.jsonl"
 """All descriptions, a line of JSON for each with its name in front; only in a wheel."""
@@ -71,10 +71,13 @@ def parsed(name: str) -> dict[str, Any]:
     return _loaded(path)
 
 
-def first_chunks() -> dict[str, Any]:
-    """Return what marks the first chunk of each format, by its name, in order."""
+def table(name: str) -> dict[str, Any]:
+    """Return a table of formats, by their names, in order: `first`, what marks the first chunks, or
+    `errors`."""
     lines = _compiled()
-    entries: dict[str, Any] = _loaded(FIRST) if lines is None else json.loads(lines[FIRST.stem])
+    if lines is None:
+        return _loaded(TABLES / f"{name}.yaml")
+    entries: dict[str, Any] = json.loads(lines[name])
     return entries
 
 
