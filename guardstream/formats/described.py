@@ -25,7 +25,7 @@ from typing import Any, ClassVar
 
 from guardstream.errors import AdapterError
 from guardstream.events import FinishReason
-from guardstream.formats.adapter import Piece, Reading, Released, Slot, Unknown
+from guardstream.formats.adapter import Call, Piece, Reading, Released, Slot, Unknown
 from guardstream.formats.spec import SpecAdapter
 from guardstream.formats.toolkit.calls import Calls, key_of
 from guardstream.formats.toolkit.fields import fields_of, replaced
@@ -53,6 +53,7 @@ from guardstream.formats.toolkit.places import (
     arguments_in,
     call_places,
     leaves,
+    outer,
     said_of,
     value_at,
     values_at,
@@ -106,15 +107,17 @@ class Meaning:
 
     def choice_of(self, event: Mapping[str, Any], path: Path) -> int:
         """Return the number of the choice at some positions in lists: what it says, or its
-        position."""
-        steps = self.choice
-        if steps is None:
-            return path[0] if self.by_position and path else 0
-        listed = steps.count(None)
-        told = next((n for at, n in values_at(event, steps) if at == path[:listed]), None)
-        if isinstance(told, int) and not isinstance(told, bool):
-            return told
-        return path[0] if listed and path else 0
+        position among the choices."""
+        steps = self.choice or next((each for each in self.ends if None in each), ())
+        if self.choice is not None:
+            size = steps.count(None)
+            told = next((n for at, n in values_at(event, steps) if at == path[:size]), None)
+            if isinstance(told, int) and not isinstance(told, bool):
+                return told
+        elif not self.by_position:
+            return 0
+        choices = value_at(event, outer(steps)[:-1]) if path and None in steps else None
+        return path[0] if isinstance(choices, (list, tuple)) and path[0] < len(choices) else 0
 
     def usage_in(self, found: Sequence[Any]) -> Any:
         """Return the usage object, or an object of its fields, if an event has these."""
@@ -122,6 +125,45 @@ class Meaning:
         if len(self.usages) > 1:
             return {name: told[name] for name in self.usages if name in told} or None
         return next(iter(told.values()), None)
+
+    def alone(self, chunk: Any, choice: int) -> Any:
+        """Return a chunk without the choices that say that they are others."""
+        steps = self.choice
+        if steps is None or steps.count(None) != 1 or steps[-1] is None:
+            return chunk
+        at = steps.index(None)
+        items = next((each for _, each in values_at(chunk, steps[:at])), ())
+        numbers = [next((n for _, n in values_at(item, steps[at + 1 :])), None) for item in items]
+        if choice not in numbers or len(numbers) < 2:
+            return chunk
+        kept = [item for item, number in zip(items, numbers, strict=True) if number == choice]
+        way: Way = ()
+        for step in steps[:at]:
+            way = (way, step)
+        return rebuilt(chunk, {way: kept})
+
+    def end_at(self, event: Mapping[str, Any]) -> Steps:
+        """Return the steps to the end: those through a list only if there is one."""
+        there = (e for e in self.ends if not outer(e) or value_at(event, outer(e)[:-1]))
+        return next(there, self.ends[0])
+
+    def calls_in(self, event: Mapping[str, Any]) -> Iterator[tuple[Path, Mapping[str, Any]]]:
+        """Yield what each call with a name says, with its positions in lists."""
+        for place in self.calls:
+            for path, call in values_at(event, place.steps):
+                said = said_of(call, place)
+                if said.get("name"):
+                    yield path, said
+
+    def number_of_call(self, event: Mapping[str, Any], path: Path) -> int:
+        """Return the index that a call says, or else its position."""
+        number = path[-1] if path else 0
+        for place in self.calls:
+            if place.index is not None:
+                index = (*place.steps, *place.index)
+                told = (each for at, each in values_at(event, index) if at == path[: len(at)])
+                number = next(told, number)
+        return number
 
 
 class DescribedFormat(SpecAdapter):
@@ -147,10 +189,7 @@ class DescribedFormat(SpecAdapter):
         class's own `spec`."""
         super().__init_subclass__(**options)
         if of:
-            told = {"name": of, "spec": spec_of(of), **settings_of(described(of).content)}
-            for name, value in told.items():
-                if name not in vars(cls):
-                    setattr(cls, name, value)
+            describe(cls, of)
         if "spec" in vars(cls):
             cls.means = Meaning(cls.spec)
             if "repeats" not in vars(cls):
@@ -339,7 +378,7 @@ class DescribedFormat(SpecAdapter):
         made = rebuilt(chunk, updates)
         if isinstance(chunk, dict):
             made = self._without_no_calls(chunk, made)
-        return [self.without_others(made, slot.choice)]
+        return [self.means.alone(made, slot.choice)]
 
     def _call_alone(self, chunk: Any, slot: Slot, text: str) -> Sequence[Any]:
         """Return a chunk with only the call of a slot, which has only `text` and what tells it
@@ -358,7 +397,7 @@ class DescribedFormat(SpecAdapter):
                 bare = _bare_call(call, place, text)
                 is_item = isinstance(way[1], int)
                 made = rebuilt(silent, {way[0] if is_item else way: [bare] if is_item else bare})
-                return [self.without_others(made, slot.choice)]
+                return [self.means.alone(made, slot.choice)]
         return ()
 
     def _anew(self, chunk: Any, slot: Slot, text: str) -> Sequence[Any]:
@@ -391,7 +430,7 @@ class DescribedFormat(SpecAdapter):
             for each in own:  # the same field elsewhere
                 if each[-1] == steps[-1] and each[-1] in value_at(event, each[:-1]):
                     silent = with_value(silent, each, word)
-            return [self._ended(self.without_others(silent, choice), steps, word)]
+            return [self._ended(self.means.alone(silent, choice), steps, word)]
         if not isinstance(chunk, dict):  # the class of such an event is not known
             return []
         # of several such events, the one that names most of what this one has
@@ -448,22 +487,6 @@ class DescribedFormat(SpecAdapter):
     def accepts(self, chunk: object) -> bool:
         """Return whether `chunk` has text, or the end, where this format has it."""
         return self._has_text_or_end(chunk)
-
-    def without_others(self, chunk: Any, choice: int) -> Any:
-        """Return a chunk without the choices that say that they are others."""
-        steps = self.means.choice
-        if steps is None or steps.count(None) != 1 or steps[-1] is None:
-            return chunk
-        at = steps.index(None)
-        items = next((each for _, each in values_at(chunk, steps[:at])), ())
-        numbers = [next((n for _, n in values_at(item, steps[at + 1 :])), None) for item in items]
-        if choice not in numbers or len(numbers) < 2:
-            return chunk
-        kept = [item for item, number in zip(items, numbers, strict=True) if number == choice]
-        way: Way = ()
-        for step in steps[:at]:
-            way = (way, step)
-        return rebuilt(chunk, {way: kept})
 
 
 def is_end(found: Any) -> bool:
@@ -529,11 +552,60 @@ def leads(event: Mapping[str, Any], steps: Steps) -> bool:
     return True
 
 
+def describe(cls: type[Any], of: str) -> None:
+    """Give a class what the file of a format says, except for what it says itself."""
+    told = {"name": of, "spec": spec_of(of), **settings_of(described(of).content)}
+    for name, value in told.items():
+        if name not in vars(cls):
+            setattr(cls, name, value)
+
+
 class CumulativeFormat(Growing):
     """The adapter for a format that is described, whose events have all of the text so far."""
 
-    def __init__(self, *, unknown: Unknown = "guard") -> None:
-        super().__init__(unknown=unknown, incremental=False)
+    means: ClassVar[Meaning]
+    words: ClassVar[Mapping[str, Any]] = {}
+
+    def __init_subclass__(cls, *, of: str = "", **options: Any) -> None:
+        """Find out what the description of a format means."""
+        super().__init_subclass__(**options)
+        if of:
+            describe(cls, of)
+        cls.means = Meaning(cls.spec)
+
+    def choice(self, event: Mapping[str, Any], path: Path) -> int:
+        return self.means.choice_of(event, path)
+
+    def number(self, leaf: Leaf, event: Mapping[str, Any], path: Path) -> int:
+        return self.means.number_of_call(event, path) if leaf.channel == "tool_args" else 0
+
+    def called(self, event: Mapping[str, Any]) -> Mapping[int, Call]:
+        return {
+            self.means.number_of_call(event, path): Call(str(said["name"]), said.get("id") or None)
+            for path, said in self.means.calls_in(event)
+        }
+
+    def meaning(self, chunk: Any, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:
+        """Return what an event says; one with an error has failed."""
+        failed = any(piece.slot.field == "error" for piece in pieces)
+        return super().meaning(chunk, event, pieces)._replace(failed=failed)
+
+    def extra(self, chunk: Any, slot: Slot, text: str, released: Released) -> Sequence[Any]:
+        """Return an event like the last that had such text, with its choice alone."""
+        return super().extra(self.means.alone(chunk, slot.choice), slot, text, released)
+
+    def end(
+        self, chunk: Any, choice: int, reason: FinishReason, released: Released
+    ) -> Sequence[Any]:
+        """Return an event like the last that had text, with a finish reason."""
+        if not self.means.ends:
+            return ()
+        chunk = self.means.alone(chunk, choice)
+        steps = self.means.end_at(fields_of(chunk))
+        slot = self.slot(Leaf("grown"), {}, ())._replace(choice=choice)
+        made = self.extra(chunk, slot, "", released) or [self.said_so_far(chunk, released)]
+        word = self.words.get(reason, self.words.get("", reason))
+        return [with_value(made[-1], steps, word)]
 
 
 @cache

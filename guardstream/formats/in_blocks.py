@@ -13,9 +13,9 @@ from typing import Any, ClassVar
 
 from guardstream.events import FinishReason
 from guardstream.formats.adapter import Call, Piece, Reading, Released, Slot, Unknown
-from guardstream.formats.described import Meaning, leads, settings_of
+from guardstream.formats.described import Meaning, describe, leads
 from guardstream.formats.spec import Leaf, Path, SpecAdapter
-from guardstream.formats.toolkit.files import described, spec_of
+from guardstream.formats.toolkit.files import described
 from guardstream.formats.toolkit.nodes import END
 from guardstream.formats.toolkit.places import Steps, said_of, value_at, values_at
 from guardstream.formats.toolkit.reasons import reason_of
@@ -36,11 +36,8 @@ class InBlocks(SpecAdapter):
         """Take the description of a format from its file."""
         super().__init_subclass__(**options)
         if of:
-            content = described(of).content
-            cls.name, cls.spec, cls.writes = of, spec_of(of), content["writes"]
-            cls.means = Meaning(cls.spec)
-            for name, value in settings_of(content).items():
-                setattr(cls, name, value)
+            describe(cls, of)
+            cls.means, cls.writes = Meaning(cls.spec), described(of).content["writes"]
 
     def __init__(self, *, unknown: Unknown = "guard") -> None:
         super().__init__(unknown=unknown)

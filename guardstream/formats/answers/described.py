@@ -23,6 +23,7 @@ from guardstream.formats.toolkit.places import (
     Only,
     Steps,
     arguments_in,
+    outer,
     said_of,
     value_at,
     values_at,
@@ -51,19 +52,15 @@ class DescribedBody(Body):
         super().__init_subclass__(**options)
         cls.means = Meaning(cls.spec)
         texts = [steps for steps, leaf in cls.means.placed if leaf.channel == "text"]
-        choices = {_outer(steps) for steps in cls.means.ends}
-        within = {at: [each for each in texts if _outer(each) == at] for at in choices if at}
-        beside = [each for each in texts if _outer(each) not in within]
+        choices = {outer(steps) for steps in cls.means.ends}
+        within = {at: [each for each in texts if outer(each) == at] for at in choices if at}
+        beside = [each for each in texts if outer(each) not in within]
         cls.said = {at: [each[len(at) :] for each in own] for at, own in within.items()}
         cls.said[()] = beside
 
     def slot(self, leaf: Leaf, event: Mapping[str, Any], path: Path) -> Slot:
-        number = path[-1] if path and leaf.channel == "tool_args" else 0
-        for place in self.means.calls if leaf.channel == "tool_args" else ():
-            if place.index is not None:
-                index = (*place.steps, *place.index)
-                told = (each for at, each in values_at(event, index) if at == path[: len(at)])
-                number = next(told, number)
+        args = leaf.channel == "tool_args"
+        number = self.means.number_of_call(event, path) if args else 0
         return Slot(self.means.choice_of(event, path), leaf.channel, leaf.field, number)
 
     def placed(self, event: Mapping[str, Any], pieces: Sequence[Piece]) -> list[Piece]:
@@ -86,7 +83,7 @@ class DescribedBody(Body):
         """Return the position of each piece in the list of the answer's texts; None elsewhere."""
         read = self._read(event, event)
         lists = {
-            (*at, *_outer(each)) for at, own in self.said.items() for each in own if None in each
+            (*at, *outer(each)) for at, own in self.said.items() for each in own if None in each
         }
         return [_position(keys(read.found[owner].steps), lists) for owner in read.owners]
 
@@ -123,21 +120,16 @@ class DescribedBody(Body):
 
     def _choices(self, event: Mapping[str, Any]) -> Iterator[tuple[int, Any, Steps]]:
         """Yield the numbers of the choices, the choices, and the steps to the end in each."""
-        steps = self._end_at(event)
-        at = _outer(steps)
+        steps = self.means.end_at(event)
+        at = outer(steps)
         if not at:
             yield 0, event, steps
             return
         for place, choice in enumerate(value_at(event, at[:-1]) or ()):
             yield self.means.choice_of(event, (place,)), choice, steps[len(at) :]
 
-    def _end_at(self, event: Mapping[str, Any]) -> Steps:
-        """Return the steps to the end: those with a list only if there is one."""
-        there = (e for e in self.means.ends if not _outer(e) or value_at(event, _outer(e)[:-1]))
-        return next(there, self.means.ends[0])
-
     def completed(self, body: dict[str, Any], source: dict[str, Any]) -> dict[str, Any]:
-        at = _outer(self._end_at(source))
+        at = outer(self.means.end_at(source))
         pairs = zip(self._choices(body), self._choices(source), strict=True)
         made = [
             self._ended(choice, before, number, end, at)
@@ -173,11 +165,6 @@ class DescribedBody(Body):
         return choice
 
 
-def _outer(steps: Steps) -> Steps:
-    """Return the steps to the items of the outermost list; none without a list."""
-    return steps[: steps.index(None) + 1] if None in steps else ()
-
-
 def _with_text(choice: Any, before: Any, text: str, own: Sequence[Steps]) -> Any:
     """Return a choice with a text after its `own`: in the last string, or in a new item of the list
     of its texts."""
@@ -185,7 +172,7 @@ def _with_text(choice: Any, before: Any, text: str, own: Sequence[Steps]) -> Any
     steps = next(fits, own[0])
     if None not in steps:
         return with_value(choice, steps, (value_at(choice, steps) or "") + text)
-    at, inner = _outer(steps)[:-1], steps[len(_outer(steps)) :]
+    at, inner = outer(steps)[:-1], steps[len(outer(steps)) :]
     kind = {each.key: each.kind for each in inner if isinstance(each, Only)}
     item = with_value(kind, inner, text)
     return with_value(choice, at, [*(value_at(choice, at) or ()), item])
@@ -194,7 +181,7 @@ def _with_text(choice: Any, before: Any, text: str, own: Sequence[Steps]) -> Any
 def _holds(choice: Any, steps: Steps) -> bool:
     """Return whether a choice has a list, or a string, where steps lead to one."""
     if None in steps:
-        return isinstance(value_at(choice, _outer(steps)[:-1]), list)
+        return isinstance(value_at(choice, outer(steps)[:-1]), list)
     told = value_at(choice, steps)
     return isinstance(told, str) or (told is None and value_at(choice, steps[:-1]) is not None)
 

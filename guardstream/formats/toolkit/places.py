@@ -99,6 +99,11 @@ def value_at(value: Any, steps: Steps) -> Any:
     return next((found for _, found in values_at(value, steps)), None)
 
 
+def outer(steps: Steps) -> Steps:
+    """Return the steps to the items of the outermost list; none without a list."""
+    return steps[: steps.index(None) + 1] if None in steps else ()
+
+
 def way_at(steps: Steps, place: int) -> paths.Steps:
     """Return the way of some steps, at one position in each list."""
     way: paths.Steps = ()
@@ -116,7 +121,7 @@ def with_value(value: Any, steps: Steps, new: Any) -> Any:
     value = {} if isinstance(value, (str, list, tuple)) else value
     fields = fields_of(value)
     inner = with_value(fields.get(step) or {}, tuple(rest), new) if rest else new
-    return {**fields, step: inner} if isinstance(value, dict) else replaced(value, {step: inner})
+    return replaced(value, {step: inner})
 
 
 @dataclass(frozen=True, slots=True)
