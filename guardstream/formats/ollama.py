@@ -46,6 +46,15 @@ class Ollama(DescribedFormat, of="ollama"):
             return {name: value for name, value in written.items() if name != "context"}
         return replaced(written, {"context": None})
 
+    def silent(self, chunk: Any) -> Any:
+        """Return `chunk` without any text; `thinking` is left out, as Ollama does."""
+        made = super().silent(chunk)
+        said = fields_of(made).get("message")
+        if not isinstance(said, dict) or said.get("thinking") != "":
+            return made
+        rest = {name: value for name, value in said.items() if name != "thinking"}
+        return replaced(made, {"message": rest})
+
     def _copies(self) -> list[tuple[Slot, str]]:
         """Return the received texts so far, which a context spells out."""
         return [(slot, text) for slot, parts in self._raw.items() if (text := "".join(parts))]
