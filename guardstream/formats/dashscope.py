@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from guardstream.formats.adapter import Piece, Reading
-from guardstream.formats.described import CumulativeFormat
+from guardstream.formats.cumulative import CumulativeFormat
 from guardstream.formats.spec import Leaf, Path
 from guardstream.formats.toolkit.fields import fields_of
 

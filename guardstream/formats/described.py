@@ -25,19 +25,17 @@ from typing import Any, ClassVar
 
 from guardstream.errors import AdapterError
 from guardstream.events import FinishReason
-from guardstream.formats.adapter import Call, Piece, Reading, Released, Slot, Unknown
+from guardstream.formats.adapter import Piece, Reading, Released, Slot, Unknown
+from guardstream.formats.cumulative import CumulativeFormat
+from guardstream.formats.meaning import Meaning, describe, is_end, kind_at, leads, settings_of
 from guardstream.formats.spec import SpecAdapter
 from guardstream.formats.toolkit.calls import Calls, key_of
 from guardstream.formats.toolkit.fields import fields_of, replaced
-from guardstream.formats.toolkit.files import class_name, described, spec_of
-from guardstream.formats.toolkit.growing import Growing
+from guardstream.formats.toolkit.files import class_name, described
 from guardstream.formats.toolkit.nodes import (
     ABOUT,
-    BY,
-    CHOICE,
     CLOSES,
     END,
-    OPENS,
     REASON,
     USAGE,
     Leaf,
@@ -51,9 +49,7 @@ from guardstream.formats.toolkit.places import (
     Only,
     Steps,
     arguments_in,
-    call_places,
     leaves,
-    outer,
     said_of,
     value_at,
     values_at,
@@ -67,103 +63,11 @@ from guardstream.formats.toolkit.runs import Runs
 _TEXTS = 4096
 """The most texts of a stream that are told apart."""
 
-_OPEN = frozenset({"null", "none", "not_finished"})
-"""What sources say in place of a reason while an answer goes on, in lower case."""
-
 _PLAIN = frozenset({"delta", "meta", "item", "unknown", "mark", "about"})
 """Kinds of leaves that mean nothing besides their own text."""
 
 _TOOLS = ("tool_result",)
 """Fields of texts that come between two texts of an answer, as calls do."""
-
-
-class Meaning:
-    """What a description means: where its roles are."""
-
-    def __init__(self, spec: Any) -> None:
-        at: dict[Leaf, list[Steps]] = {}
-        self.texts: set[Steps] = set()
-        self.placed: list[tuple[Steps, Leaf]] = []  # the texts of deltas
-        self.copied: list[tuple[Steps, Leaf]] = []
-        self.ends: list[Steps] = []
-        for steps, leaf in leaves(spec):
-            at.setdefault(leaf, []).append(steps)
-            if leaf.kind in ("delta", "copy", "grown"):
-                self.texts.add(steps)
-            if leaf.kind == "delta":
-                self.placed.append((steps, leaf))
-            if leaf.kind == "copy":
-                self.copied.append((steps, leaf))
-            if leaf == END:
-                self.ends.append(steps)
-        self.choice = next(iter(at.get(CHOICE, ())), None)
-        self.by_position = self.choice is None and any(None in steps for steps in self.ends)
-        self.reason = next(iter(at.get(REASON, ())), None)
-        self.by = at.get(BY, [])
-        self.calls = call_places(spec)
-        self.closes, self.opens = at.get(CLOSES, []), at.get(OPENS, [])
-        self.usages = [steps[0] for steps in at.get(USAGE, ()) if len(steps) == 1]
-        self.has_copies = any(leaf.kind in ("copy", "echo", "parsed") for leaf in at)
-
-    def choice_of(self, event: Mapping[str, Any], path: Path) -> int:
-        """Return the number of the choice at some positions in lists: what it says, or its
-        position among the choices."""
-        steps = self.choice or next((each for each in self.ends if None in each), ())
-        if self.choice is not None:
-            size = steps.count(None)
-            told = next((n for at, n in values_at(event, steps) if at == path[:size]), None)
-            if isinstance(told, int) and not isinstance(told, bool):
-                return told
-        elif not self.by_position:
-            return 0
-        choices = value_at(event, outer(steps)[:-1]) if path and None in steps else None
-        return path[0] if isinstance(choices, (list, tuple)) and path[0] < len(choices) else 0
-
-    def usage_in(self, found: Sequence[Any]) -> Any:
-        """Return the usage object, or an object of its fields, if an event has these."""
-        told = {each.steps[1]: each.value for each in found if each.leaf == USAGE and each.value}
-        if len(self.usages) > 1:
-            return {name: told[name] for name in self.usages if name in told} or None
-        return next(iter(told.values()), None)
-
-    def alone(self, chunk: Any, choice: int) -> Any:
-        """Return a chunk without the choices that say that they are others."""
-        steps = self.choice
-        if steps is None or steps.count(None) != 1 or steps[-1] is None:
-            return chunk
-        at = steps.index(None)
-        items = next((each for _, each in values_at(chunk, steps[:at])), ())
-        numbers = [next((n for _, n in values_at(item, steps[at + 1 :])), None) for item in items]
-        if choice not in numbers or len(numbers) < 2:
-            return chunk
-        kept = [item for item, number in zip(items, numbers, strict=True) if number == choice]
-        way: Way = ()
-        for step in steps[:at]:
-            way = (way, step)
-        return rebuilt(chunk, {way: kept})
-
-    def end_at(self, event: Mapping[str, Any]) -> Steps:
-        """Return the steps to the end: those through a list only if there is one."""
-        there = (e for e in self.ends if not outer(e) or value_at(event, outer(e)[:-1]))
-        return next(there, self.ends[0])
-
-    def calls_in(self, event: Mapping[str, Any]) -> Iterator[tuple[Path, Mapping[str, Any]]]:
-        """Yield what each call with a name says, with its positions in lists."""
-        for place in self.calls:
-            for path, call in values_at(event, place.steps):
-                said = said_of(call, place)
-                if said.get("name"):
-                    yield path, said
-
-    def number_of_call(self, event: Mapping[str, Any], path: Path) -> int:
-        """Return the index that a call says, or else its position."""
-        number = path[-1] if path else 0
-        for place in self.calls:
-            if place.index is not None:
-                index = (*place.steps, *place.index)
-                told = (each for at, each in values_at(event, index) if at == path[: len(at)])
-                number = next(told, number)
-        return number
 
 
 class DescribedFormat(SpecAdapter):
@@ -311,7 +215,7 @@ class DescribedFormat(SpecAdapter):
         event = fields_of(chunk)
         if not any(texts) and any(map(is_end, self._read(chunk, event).found)):
             return True
-        kinds = (steps for steps in self.means.ends if _kind_at(steps))
+        kinds = (steps for steps in self.means.ends if kind_at(steps))
         return any(value_at(event, steps) is not None for steps in kinds)
 
     def _without_lists(self, written: Any, read: Any, texts: Sequence[str], *, ends: bool) -> Any:
@@ -421,7 +325,7 @@ class DescribedFormat(SpecAdapter):
             return []
         word = self.words.get(reason, self.words.get("", reason))
         event = fields_of(chunk)
-        own = (each for each in self.means.ends if leads(event, each) and not _kind_at(each))
+        own = (each for each in self.means.ends if leads(event, each) and not kind_at(each))
         steps = next(own, None)
         if steps is not None:
             silent = self._silenced(chunk)
@@ -435,12 +339,12 @@ class DescribedFormat(SpecAdapter):
             return []
         # of several such events, the one that names most of what this one has
         steps = max(self.means.ends, key=lambda each: len(self._beside(event, each)))
-        made = with_value(self._beside(event, steps), steps, _kind_at(steps) or word)
+        made = with_value(self._beside(event, steps), steps, kind_at(steps) or word)
         for each, leaf in self.means.copied:
             if leads(made, each):
                 said = released(Slot(choice, leaf.channel, leaf.field))
                 made = with_value(made, each, said)
-        return [made if _kind_at(steps) else self._ended(made, steps, word)]
+        return [made if kind_at(steps) else self._ended(made, steps, word)]
 
     def _beside(self, event: Mapping[str, Any], steps: Steps) -> dict[str, Any]:
         """Return what an event of another kind has of this one: its marks, such as ids, if they are
@@ -489,11 +393,6 @@ class DescribedFormat(SpecAdapter):
         return self._has_text_or_end(chunk)
 
 
-def is_end(found: Any) -> bool:
-    """Return whether a finding says that an answer ends."""
-    return found.leaf == END and str(found.value).lower() not in _OPEN
-
-
 def _is_said(piece: Piece) -> bool:
     """Return whether a piece is a text besides calls."""
     return piece.slot.channel != "tool_args" and piece.kind not in ("name", "mark")
@@ -530,82 +429,9 @@ def _marks(spec: Any) -> set[str]:
     }
 
 
-def _kind_at(steps: Steps) -> str | None:
-    """Return the kind that objects have at the end of some steps, where these lead to what tells
-    their kind; None if they lead to anything else."""
-    *_, before, last = (None, *steps)
-    return before.kind if isinstance(before, Only) and before.key == last else None
-
-
 def _is_there(chunk: Any, steps: Steps) -> bool:
     """Return whether a chunk has all objects on the way of some steps."""
     return next(values_at(chunk, steps[:-1]), None) is not None
-
-
-def leads(event: Mapping[str, Any], steps: Steps) -> bool:
-    """Return whether some steps may lead to a value in an event of its kind."""
-    for at, step in enumerate(steps):
-        if isinstance(step, Only):
-            told = (fields_of(value).get(step.key) for _, value in values_at(event, steps[:at]))
-            if step.kind not in told:
-                return False
-    return True
-
-
-def describe(cls: type[Any], of: str) -> None:
-    """Give a class what the file of a format says, except for what it says itself."""
-    told = {"name": of, "spec": spec_of(of), **settings_of(described(of).content)}
-    for name, value in told.items():
-        if name not in vars(cls):
-            setattr(cls, name, value)
-
-
-class CumulativeFormat(Growing):
-    """The adapter for a format that is described, whose events have all of the text so far."""
-
-    means: ClassVar[Meaning]
-    words: ClassVar[Mapping[str, Any]] = {}
-
-    def __init_subclass__(cls, *, of: str = "", **options: Any) -> None:
-        """Find out what the description of a format means."""
-        super().__init_subclass__(**options)
-        if of:
-            describe(cls, of)
-        cls.means = Meaning(cls.spec)
-
-    def choice(self, event: Mapping[str, Any], path: Path) -> int:
-        return self.means.choice_of(event, path)
-
-    def number(self, leaf: Leaf, event: Mapping[str, Any], path: Path) -> int:
-        return self.means.number_of_call(event, path) if leaf.channel == "tool_args" else 0
-
-    def called(self, event: Mapping[str, Any]) -> Mapping[int, Call]:
-        return {
-            self.means.number_of_call(event, path): Call(str(said["name"]), said.get("id") or None)
-            for path, said in self.means.calls_in(event)
-        }
-
-    def meaning(self, chunk: Any, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:
-        """Return what an event says; one with an error has failed."""
-        failed = any(piece.slot.field == "error" for piece in pieces)
-        return super().meaning(chunk, event, pieces)._replace(failed=failed)
-
-    def extra(self, chunk: Any, slot: Slot, text: str, released: Released) -> Sequence[Any]:
-        """Return an event like the last that had such text, with its choice alone."""
-        return super().extra(self.means.alone(chunk, slot.choice), slot, text, released)
-
-    def end(
-        self, chunk: Any, choice: int, reason: FinishReason, released: Released
-    ) -> Sequence[Any]:
-        """Return an event like the last that had text, with a finish reason."""
-        if not self.means.ends:
-            return ()
-        chunk = self.means.alone(chunk, choice)
-        steps = self.means.end_at(fields_of(chunk))
-        slot = self.slot(Leaf("grown"), {}, ())._replace(choice=choice)
-        made = self.extra(chunk, slot, "", released) or [self.said_so_far(chunk, released)]
-        word = self.words.get(reason, self.words.get("", reason))
-        return [with_value(made[-1], steps, word)]
 
 
 @cache
@@ -619,21 +445,3 @@ def described_as(name: str) -> type[SpecAdapter]:
         (CumulativeFormat if grows else DescribedFormat,),
         {"name": name, "spec": spec, **settings_of(description.content)},
     )
-
-
-def settings_of(content: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what the content of a file says besides what events hold, as attributes."""
-    end = content.get("end", "")
-    last = {"data": end} if isinstance(end, str) else end
-    words = {**content.get("words", {})}
-    open_word = words.pop("open", None)
-    return {
-        "sse_end": last["data"],
-        "sse_end_name": last.get("event", ""),
-        "signs_end": content.get("always_ends", False),
-        "by_event": content.get("by_event", False),
-        "reasons": content.get("reasons", {}),
-        "words": words,
-        "word_of_open": open_word,
-        "padding": frozenset(content.get("padding", ())),
-    }

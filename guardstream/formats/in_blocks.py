@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 
 from guardstream.events import FinishReason
 from guardstream.formats.adapter import Call, Piece, Reading, Released, Slot, Unknown
-from guardstream.formats.described import Meaning, describe, leads
+from guardstream.formats.meaning import Meaning, describe, leads
 from guardstream.formats.spec import Leaf, Path, SpecAdapter
 from guardstream.formats.toolkit.files import described
 from guardstream.formats.toolkit.nodes import END

@@ -12,7 +12,7 @@ from typing import Any
 
 from guardstream.events import FinishReason
 from guardstream.formats.adapter import Piece, Reading, Released, Slot, Unknown
-from guardstream.formats.described import CumulativeFormat
+from guardstream.formats.cumulative import CumulativeFormat
 from guardstream.formats.spec import (
     Read,
 )

@@ -9,7 +9,8 @@ import pytest
 
 from guardstream import Guard, Policy, PolicyError
 from guardstream.formats import ADAPTERS, JSONFormat, detect
-from guardstream.formats.described import CumulativeFormat, DescribedFormat
+from guardstream.formats.cumulative import CumulativeFormat
+from guardstream.formats.described import DescribedFormat
 from guardstream.formats.toolkit import files
 from tests.support.samples.described import STREAMS, chat_ui, dify, hunyuan, langflow, onyx
 

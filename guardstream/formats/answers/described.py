@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 from guardstream.events import FinishReason
 from guardstream.formats.adapter import Call, Piece, Reading, Slot
 from guardstream.formats.answers.whole import Body
-from guardstream.formats.described import Meaning, settings_of
+from guardstream.formats.meaning import Meaning, settings_of
 from guardstream.formats.spec import Leaf, Path
 from guardstream.formats.toolkit.files import class_name, described
 from guardstream.formats.toolkit.parsed import is_json
