@@ -47,7 +47,8 @@ class CumulativeFormat(Growing):
     def meaning(self, chunk: Any, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:
         """Return what an event says; one with an error has failed."""
         failed = any(piece.slot.field == "error" for piece in pieces)
-        return super().meaning(chunk, event, pieces)._replace(failed=failed)
+        reading = super().meaning(chunk, event, pieces)
+        return reading._replace(failed=True) if failed else reading
 
     def extra(self, chunk: Any, slot: Slot, text: str, released: Released) -> Sequence[Any]:
         """Return an event like the last that had such text, with its choice alone."""

@@ -39,4 +39,5 @@ class DashScope(CumulativeFormat, of="dashscope"):
     def meaning(self, chunk: Any, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:
         """Return what a chunk says; an error has a code in place of an output."""
         failed = bool(event.get("code") and not event.get("output"))
-        return super().meaning(chunk, event, pieces)._replace(failed=failed)
+        reading = super().meaning(chunk, event, pieces)
+        return reading._replace(failed=True) if failed else reading

@@ -63,8 +63,8 @@ from guardstream.formats.toolkit.runs import Runs
 _TEXTS = 4096
 """The most texts of a stream that are told apart."""
 
-_PLAIN = frozenset({"delta", "meta", "item", "unknown", "mark", "about"})
-"""Kinds of leaves that mean nothing besides their own text."""
+_PLAIN = frozenset({"delta", "meta", "number", "item", "unknown", "mark", "about", "end"})
+"""Kinds of leaves that mean nothing besides their own text; so do ends that are none yet."""
 
 _TOOLS = ("tool_result",)
 """Fields of texts that come between two texts of an answer, as calls do."""
@@ -141,10 +141,13 @@ class DescribedFormat(SpecAdapter):
 
     def meaning(self, chunk: Any, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:
         read = self._read(chunk, event)
-        one = self.means.choice is None and not self.means.by_position
-        choices = (0,) if one else sorted({p.slot.choice for p in pieces})
-        if not self.means.calls and read.kinds <= _PLAIN:  # the common case
-            return Reading(pieces, choices)
+        choices: Sequence[int] = (0,)
+        if self.means.choices is not None:
+            choices = sorted({piece.slot.choice for piece in pieces}) or choices
+        if not self.means.calls:  # the common case
+            ended = "end" in read.kinds and any(map(is_end, read.found))
+            if not ended and read.kinds <= _PLAIN:
+                return Reading(pieces, choices)
         calls = self._calls
         complete: list[Slot] = []
         closed = list(calls.over)

@@ -56,6 +56,7 @@ class Meaning:
                 self.ends.append(steps)
         self.choice = next(iter(at.get(CHOICE, ())), None)
         self.by_position = self.choice is None and any(None in steps for steps in self.ends)
+        self.choices = self._choices()
         self.reason = next(iter(at.get(REASON, ())), None)
         self.by = at.get(BY, [])
         self.calls = call_places(spec)
@@ -63,19 +64,32 @@ class Meaning:
         self.usages = [steps[0] for steps in at.get(USAGE, ()) if len(steps) == 1]
         self.has_copies = any(leaf.kind in ("copy", "echo", "parsed") for leaf in at)
 
+    def _choices(self) -> tuple[Steps, Steps] | None:
+        """Return the steps to the choices, and from one of them to its number; None if there is but
+        one."""
+        if self.choice is not None:
+            return outer(self.choice), self.choice[len(outer(self.choice)) :]
+        listed = next((steps for steps in self.ends if None in steps), ())
+        return (outer(listed), ()) if self.by_position else None
+
     def choice_of(self, event: Mapping[str, Any], path: Path) -> int:
         """Return the number of the choice at some positions in lists: what it says, or its
         position among the choices."""
-        steps = self.choice or next((each for each in self.ends if None in each), ())
-        if self.choice is not None:
-            size = steps.count(None)
-            told = next((n for at, n in values_at(event, steps) if at == path[:size]), None)
-            if isinstance(told, int) and not isinstance(told, bool):
-                return told
-        elif not self.by_position:
+        if self.choices is None:
             return 0
-        choices = value_at(event, outer(steps)[:-1]) if path and None in steps else None
-        return path[0] if isinstance(choices, (list, tuple)) and path[0] < len(choices) else 0
+        at, number = self.choices
+        listed = None in at
+        if listed and not path:
+            return 0
+        found = _field(event, at[:-1] if listed else at)
+        if listed:
+            if not isinstance(found, (list, tuple)) or path[0] >= len(found):
+                return 0
+            found = found[path[0]]
+        told = _field(found, number) if number else None
+        if isinstance(told, int) and not isinstance(told, bool):
+            return told
+        return path[0] if listed else 0
 
     def usage_in(self, found: Sequence[Any]) -> Any:
         """Return the usage object, or an object of its fields, if an event has these."""
@@ -126,7 +140,8 @@ class Meaning:
 
 def is_end(found: Any) -> bool:
     """Return whether a finding says that an answer ends."""
-    return found.leaf == END and str(found.value).lower() not in _OPEN
+    leaf = found[0]
+    return leaf[0] == "end" and leaf == END and str(found.value).lower() not in _OPEN
 
 
 def kind_at(steps: Steps) -> str | None:
@@ -170,3 +185,10 @@ def settings_of(content: Mapping[str, Any]) -> dict[str, Any]:
         "word_of_open": open_word,
         "padding": frozenset(content.get("padding", ())),
     }
+
+
+def _field(value: Any, names: Sequence[Any]) -> Any:
+    """Return what is at the end of some names of fields."""
+    for name in names:
+        value = (value if type(value) is dict else fields_of(value)).get(name)
+    return value

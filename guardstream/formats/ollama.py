@@ -17,7 +17,6 @@ from guardstream.formats.toolkit.fields import fields_of, replaced
 class Ollama(DescribedFormat, of="ollama"):
     """The adapter for responses; there is one choice."""
 
-    steady = False
     repeats = True
     leaves_out_calls = True
 
@@ -29,6 +28,7 @@ class Ollama(DescribedFormat, of="ollama"):
         """Return what a response says; a context spells out all that was generated."""
         reading = super().meaning(chunk, event, pieces)
         if "response" in event:
+            self._patience = 0  # each is noted
             for slot, text, _ in reading.pieces:
                 self._raw.setdefault(slot, []).append(text)
         if not event.get("context"):
