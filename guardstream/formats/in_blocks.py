@@ -16,7 +16,6 @@ from guardstream.formats.adapter import Call, Piece, Reading, Released, Slot, Un
 from guardstream.formats.meaning import Meaning, describe, leads
 from guardstream.formats.spec import Leaf, Path, SpecAdapter
 from guardstream.formats.toolkit.files import described
-from guardstream.formats.toolkit.nodes import END
 from guardstream.formats.toolkit.places import Steps, said_of, value_at, values_at
 from guardstream.formats.toolkit.reasons import reason_of
 from guardstream.formats.toolkit.written import Missing, filled
@@ -59,21 +58,16 @@ class InBlocks(SpecAdapter):
         return Slot(0, leaf.channel, leaf.field, self.number(event))
 
     def meaning(self, chunk: Any, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:
-        read = self._read(chunk, event)
-        told = {each.leaf for each in read.found} if read.kinds & {"keep", "end", "name"} else ()
-        usage = self.means.usage_in(read.found) if told else None
         if self.fails(event):
             self._over(None)
             return Reading(pieces, (0,), failed=True)
-        if END in told:
-            why = next(each.value for each in read.found if each.leaf == END)
-            ends = {0: reason_of(why, self.reasons)}
-            return Reading(pieces, (0,), ends, closed=self._over(None), usage=usage)
-        if any(_is_there(event, steps) for steps in self.means.closes):
-            slot, self._open = self._open, None
-            if slot is not None and slot == self._text:
-                return Reading(pieces, (0,), waits=slot)
-            return Reading(pieces, (0,), closed=(slot,) if slot else ())
+        usage = self.means.usage_in(self._read(chunk, event).found)
+        end = _there(event, self.means.ends)
+        if end is not None:
+            why = reason_of(str(value_at(event, end)), self.reasons)
+            return Reading(pieces, (0,), {0: why}, closed=self._over(None), usage=usage)
+        if _there(event, self.means.closes) is not None:
+            return self._closed(pieces)
         begun = self._begun(event)
         if begun is not None:
             return self._goes_on(*begun, pieces)
@@ -84,6 +78,14 @@ class InBlocks(SpecAdapter):
             self._loose[own] = None
             return Reading(pieces, (0,))
         return self._goes_on(own, {}, pieces)
+
+    def _closed(self, pieces: Sequence[Piece]) -> Reading:
+        """Return the meaning of an event that closes the open block; another text may continue
+        one."""
+        slot, self._open = self._open, None
+        if slot is not None and slot == self._text:
+            return Reading(pieces, (0,), waits=slot)
+        return Reading(pieces, (0,), closed=(slot,) if slot else ())
 
     def fails(self, event: Mapping[str, Any]) -> bool:
         """Return whether an event says that the answer has failed."""
@@ -97,7 +99,7 @@ class InBlocks(SpecAdapter):
                 if said.get("name"):
                     slot = Slot(0, "tool_args", place.field, self.number(event))
                     return slot, {slot: Call(str(said["name"]), said.get("id"))}
-        if not any(_is_there(event, steps) for steps in self.means.opens):
+        if _there(event, self.means.opens) is None:
             return None
         leaf = next(leaf for steps, leaf in self.means.placed if leads(event, steps))
         return self.slot(leaf, event, ()), {}
@@ -157,6 +159,6 @@ class InBlocks(SpecAdapter):
         return event
 
 
-def _is_there(event: Mapping[str, Any], steps: Steps) -> bool:
-    """Return whether an event has the object with a field, which it may leave out."""
-    return value_at(event, steps[:-1]) is not None
+def _there(event: Mapping[str, Any], ways: Sequence[Steps]) -> Steps | None:
+    """Return the first steps to a field whose object an event has: it may leave out the field."""
+    return next((steps for steps in ways if value_at(event, steps[:-1]) is not None), None)

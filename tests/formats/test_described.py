@@ -153,6 +153,36 @@ def test_what_is_held_of_a_call_goes_out_in_that_call() -> None:
     assert end == {"done": True}
 
 
+RESULTS = {"results": [{"said": "text", "why": "done"}], "seen": "usage", "made": "usage"}
+
+
+def test_items_that_are_each_done_are_choices() -> None:
+    mine = JSONFormat("mine", event=RESULTS, words={"open": "going on", "stop": "enough"})
+    events: list[Event] = [
+        {"results": [{"said": "a", "why": "going on"}, {"said": "blue", "why": "going on"}]},
+        {"results": [{"said": "b", "why": "end"}, {"said": "bird", "why": "limit"}]},
+    ]
+    stream = GUARD.wrap_sync(events, format=mine)
+    list(stream)
+    texts = stream.result.channels
+    assert (texts[0, "text"], texts[1, "text"]) == ("ab", "[codename]")
+
+
+def test_what_the_guard_adds_says_that_an_answer_goes_on() -> None:
+    mine = JSONFormat("mine", event=RESULTS, words={"open": "going on"})
+    events: list[Event] = [{"results": [{"said": f"so {WORD}", "why": "end"}]}]
+    first, last = BLOCK.wrap_sync(events, format=mine)
+    assert first == {"results": [{"said": "so ", "why": "going on"}]}
+    assert last == {"results": [{"said": "", "why": "content_filter"}]}
+
+
+def test_fields_of_the_usage_are_one_object() -> None:
+    mine = JSONFormat("mine", event=RESULTS)
+    stream = GUARD.wrap_sync([{"results": [{"said": "a"}], "made": 2, "seen": 1}], format=mine)
+    list(stream)
+    assert stream.result.usage == {"seen": 1, "made": 2}
+
+
 def test_calls_without_a_number_follow_each_other() -> None:
     event = {
         "$by": "type",
