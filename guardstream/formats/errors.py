@@ -21,6 +21,9 @@ BLOCKED = 400
 
 BLOCKED_CODE = "content_filter"
 
+ANY_FORMAT = "any"
+"""The name in the table of what has no errors of its own."""
+
 NO_RETRY = ("x-should-retry", "false")
 """The header that tells the clients of OpenAI and Anthropic not to send a request again."""
 
@@ -134,7 +137,7 @@ def errors_of(format: str | None) -> Errors:
     if format in _RPC:
         return errors_of_call(Call(None))
     known = table("errors")
-    said = known.get(format or "", known["any"])
+    said = known.get(format or "", known[ANY_FORMAT])
     by_status = {name: _named(said[name]) for name in ("after", "kinds") if name in said}
     return Errors(**{**said, **by_status})
 
@@ -177,4 +180,4 @@ error in it."""
 def errors_within(format: str | None) -> Errors:
     """Return the errors that break off a stream of an adapter's format: those of the format if its
     clients refuse others, otherwise those that any client raises."""
-    return errors_of(format if format in STRICT else "any")
+    return errors_of(format if format in STRICT else ANY_FORMAT)
