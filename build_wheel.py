@@ -60,10 +60,12 @@ class WheelBuildHook(BuildHookInterface):  # type: ignore[type-arg]
 
 
 def formats(root: Path) -> str:
-    """All descriptions of formats: a line for each, its name and then its content in JSON."""
+    """All descriptions of formats, and tables of them: a line for each, its name and then its
+    content in JSON."""
     import yaml
 
-    files = sorted((root / FORMATS).parent.glob("*.yaml"))
+    folder = (root / FORMATS).parent
+    files = [*sorted(folder.glob("*.yaml")), *sorted(folder.glob("tables/*.yaml"))]
     contents = ((file.stem, yaml.safe_load(file.read_text(encoding="utf-8"))) for file in files)
     return "".join(
         f"{name} {json.dumps(content, separators=(',', ':'))}\n" for name, content in contents

@@ -38,7 +38,7 @@ _DESCRIBED = (
     *("anthropic_completions", "tgi", "llama_cpp", "koboldcpp", "workers_ai", "cohere_v1"),
     *("bedrock_llama", "bedrock_mistral", "bedrock_titan", "dify", "coze", "ragflow", "hunyuan"),
     *("ernie", "anythingllm", "flowise", "langflow", "onyx", "chat_ui", "langserve_log", "genkit"),
-    *("bot_framework", "writer", "kosong", "livekit"),
+    *("bot_framework", "writer", "kosong", "livekit", "openai_media", "watsonx"),
 )
 """Formats without code."""
 
@@ -52,7 +52,6 @@ ADAPTERS: Mapping[str, type[Any]] = LazyMapping(
         "openai_responses": "guardstream.formats.openai.responses:OpenAIResponses",
         "openai_live": "guardstream.formats.openai.live:OpenAILive",
         "openai_realtime": "guardstream.formats.openai.realtime:Realtime",
-        "openai_media": "guardstream.formats.openai.media:OpenAIMedia",
         "openai_agent_sessions": "guardstream.formats.openai.agent_sessions:AgentSessions",
         "anthropic": "guardstream.formats.anthropic.messages:Anthropic",
         "anthropic_sessions": "guardstream.formats.anthropic.sessions:AnthropicSessions",
@@ -77,7 +76,6 @@ ADAPTERS: Mapping[str, type[Any]] = LazyMapping(
         "pydantic_ai_responses": "guardstream.formats.pydantic_ai.responses:PydanticAIResponses",
         "assistants": "guardstream.formats.openai.assistants:Assistants",
         "interactions": "guardstream.formats.google.interactions:Interactions",
-        "watsonx": "guardstream.formats.watsonx:Watsonx",
         **{name: f"guardstream.formats.described:described_as:{name}" for name in _DESCRIBED},
         "ui_messages": "guardstream.formats.protocols.ui_messages:UIMessages",
         "model_parts": "guardstream.formats.protocols.ui_messages:ModelParts",
@@ -166,13 +164,13 @@ def _format_of(chunk: object) -> str | None:
 def may_be_of(adapter: Any, chunk: object) -> bool:
     """Return whether a chunk may be in an adapter's format: true if neither the adapter nor the
     table of formats can tell."""
-    accepts = getattr(adapter, "accepts", None)
-    if accepts is not None:
-        return bool(accepts(chunk))
-    from guardstream.formats.detection.table import formats_of
-
     name = getattr(adapter, "name", "")
-    return name not in ADAPTERS or name in formats_of(chunk, among=name)
+    if name in ADAPTERS and type(adapter) is ADAPTERS[name]:
+        from guardstream.formats.detection.table import formats_of
+
+        return name in formats_of(chunk, among=name)
+    accepts = getattr(adapter, "accepts", None)
+    return accepts is None or bool(accepts(chunk))
 
 
 def is_known(name: str) -> bool:

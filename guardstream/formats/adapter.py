@@ -3,8 +3,8 @@
 An adapter knows one wire format and no policy. It never mutates a chunk, and it fails closed: it
 raises AdapterError for anything unknown that might be text. One instance serves one stream, so it
 may keep state such as the open blocks. Adding a provider takes one module with an adapter, one
-entry in `guardstream.formats.ADAPTERS` and a row in `guardstream.formats.detection.table`; in
-another package, an entry point.
+entry in `guardstream.formats.ADAPTERS` and one in `tables/first.yaml`; in another package, an
+entry point.
 """
 
 from __future__ import annotations
@@ -250,10 +250,10 @@ Released: TypeAlias = Callable[[Slot], str]
 class Adapter(Protocol[C]):
     """One wire format. Methods raise AdapterError for unknown chunks.
 
-    What marks the first chunk of a format of this package is a row of `detection.table`. Adapters
-    of other packages have a static method for it, `accepts(chunk) -> bool`, and are asked after it.
-    `write` must depend only on its arguments, because later chunks may have been read before it is
-    called.
+    What marks the first chunk of a format of this package is an entry of `tables/first.yaml`.
+    Adapters of other packages have a static method for it, `accepts(chunk) -> bool`, and are asked
+    after it. `write` must depend only on its arguments, because later chunks may have been read
+    before it is called.
 
     `guardstream.formats.hooks.Hooks` lists the optional attributes and methods.
     """

@@ -6,7 +6,9 @@ module, what that means: which text continues which, which calls there are, how 
 - Texts of one channel and field are one text, in each choice, and for each value of `by`.
 - A call is known by its index, or else by its id; without either, a name begins one. A text after a
   call is a text of its own.
-- What is `done` ends its choice, or all; `reasons` are the format's words for why.
+- What is `done` ends its choice, or all; `reasons` are the format's words for why. A copy of a text
+  that comes with the end says that the text is complete. Items of a list that are each `done` are
+  choices, by their positions, if nothing says their numbers.
 - `closes` ends the texts before it, `call.end` a call.
 - A text in a field `error` says that the answer has failed.
 
@@ -17,24 +19,21 @@ chunk that ends a choice is that, with the format's word in place of what is `do
 from __future__ import annotations
 
 from collections.abc import Collection, Hashable, Iterator, Mapping, Sequence
-from enum import Enum
 from functools import cache
-from hashlib import blake2b
 from itertools import islice
 from typing import Any, ClassVar
-from uuid import UUID
 
 from guardstream.errors import AdapterError
 from guardstream.events import FinishReason
-from guardstream.formats.adapter import Call, Piece, Reading, Released, Slot, Unknown
+from guardstream.formats.adapter import Piece, Reading, Released, Slot, Unknown
+from guardstream.formats.cumulative import CumulativeFormat
+from guardstream.formats.meaning import Meaning, describe, is_end, kind_at, leads, settings_of
 from guardstream.formats.spec import SpecAdapter
-from guardstream.formats.toolkit.fields import BYTES, fields_of, replaced
+from guardstream.formats.toolkit.calls import Calls, key_of
+from guardstream.formats.toolkit.fields import fields_of, replaced
 from guardstream.formats.toolkit.files import class_name, described
-from guardstream.formats.toolkit.growing import Growing
 from guardstream.formats.toolkit.nodes import (
     ABOUT,
-    BY,
-    CHOICE,
     CLOSES,
     END,
     REASON,
@@ -50,56 +49,25 @@ from guardstream.formats.toolkit.places import (
     Only,
     Steps,
     arguments_in,
-    call_places,
     leaves,
     said_of,
     value_at,
     values_at,
+    way_at,
     ways_to,
     with_value,
 )
 from guardstream.formats.toolkit.reasons import reason_of
-from guardstream.formats.toolkit.reused import Reused
 from guardstream.formats.toolkit.runs import Runs
 
 _TEXTS = 4096
-"""The most texts, and the most calls, of a stream that are told apart."""
+"""The most texts of a stream that are told apart."""
 
-_LONGEST = 128
-"""The length in code points above which only the digest of a string is remembered."""
-
-_OPEN = frozenset({"null", "none", "not_finished"})
-"""What sources say in place of a reason while an answer goes on, in lower case."""
-
-_PLAIN = frozenset({"delta", "meta", "item", "unknown", "mark", "about"})
-"""Kinds of leaves that mean nothing besides their own text."""
+_PLAIN = frozenset({"delta", "meta", "number", "item", "unknown", "mark", "about", "end"})
+"""Kinds of leaves that mean nothing besides their own text; so do ends that are none yet."""
 
 _TOOLS = ("tool_result",)
 """Fields of texts that come between two texts of an answer, as calls do."""
-
-
-class Meaning:
-    """What a description means: where its roles are."""
-
-    def __init__(self, spec: Any) -> None:
-        at: dict[Leaf, list[Steps]] = {}
-        self.texts: set[Steps] = set()
-        self.placed: list[tuple[Steps, Leaf]] = []  # the texts of deltas
-        self.ends: list[Steps] = []
-        for steps, leaf in leaves(spec):
-            at.setdefault(leaf, []).append(steps)
-            if leaf.kind in ("delta", "copy", "grown"):
-                self.texts.add(steps)
-            if leaf.kind == "delta":
-                self.placed.append((steps, leaf))
-            if leaf == END:
-                self.ends.append(steps)
-        self.choice = next(iter(at.get(CHOICE, ())), None)
-        self.reason = next(iter(at.get(REASON, ())), None)
-        self.by = at.get(BY, [])
-        self.calls = call_places(spec)
-        self.has_closes = CLOSES in at
-        self.has_copies = any(leaf.kind in ("copy", "echo", "parsed") for leaf in at)
 
 
 class DescribedFormat(SpecAdapter):
@@ -120,12 +88,16 @@ class DescribedFormat(SpecAdapter):
     words: ClassVar[Mapping[str, Any]] = {}
     means: ClassVar[Meaning]
 
-    def __init_subclass__(cls, **options: Any) -> None:
-        """Find out what the description of a format means."""
+    def __init_subclass__(cls, *, of: str = "", **options: Any) -> None:
+        """Find out what the description of a format means: that `of` a file of the package, or the
+        class's own `spec`."""
         super().__init_subclass__(**options)
+        if of:
+            describe(cls, of)
         if "spec" in vars(cls):
             cls.means = Meaning(cls.spec)
-            cls.repeats = cls.means.has_copies
+            if "repeats" not in vars(cls):
+                cls.repeats = cls.means.has_copies
             cls.ends_with_source = not cls.means.ends
 
     def __init__(self, *, unknown: Unknown = "guard") -> None:
@@ -139,13 +111,13 @@ class DescribedFormat(SpecAdapter):
     def read(self, chunk: Any) -> Reading:
         """Find the text in `chunk`, in which calls may begin."""
         if self.means.calls and (self._alike is None or self.alike(chunk) is None):
-            self._calls.read(fields_of(chunk), self._choice, self._mark)
+            self._calls.read(fields_of(chunk), self.means.choice_of, self._mark)
         return super().read(chunk)
 
     def slot(self, leaf: Leaf, event: Mapping[str, Any], path: Path) -> Slot:
         """Return the slot of a text; AdapterError if the value that tells texts apart is not a
         single one, or if there are too many texts."""
-        slot = Slot(self._choice(event, path), leaf.channel, leaf.field)
+        slot = Slot(self.means.choice_of(event, path), leaf.channel, leaf.field)
         if leaf.channel == "tool_args" and self.means.calls:
             return slot._replace(number=self._calls.number(path))
         if not self.means.by:
@@ -158,18 +130,6 @@ class DescribedFormat(SpecAdapter):
             raise AdapterError(f"{self.name}: more than {_TEXTS} texts are told apart: blocked")
         return slot._replace(number=self._numbers.setdefault(told, len(self._numbers)))
 
-    def _choice(self, event: Mapping[str, Any], path: Path) -> int:
-        """Return the number of the choice at some positions in lists: what it says, or its
-        position."""
-        steps = self.means.choice
-        if steps is None:
-            return 0
-        listed = steps.count(None)
-        told = next((n for at, n in values_at(event, steps) if at == path[:listed]), None)
-        if isinstance(told, int) and not isinstance(told, bool):
-            return told
-        return path[0] if listed and path else 0
-
     def _mark(self, event: Any, path: Path) -> Any:
         """Return the value that tells a text apart, given the text's positions in lists; all of
         them, if there are several."""
@@ -181,9 +141,13 @@ class DescribedFormat(SpecAdapter):
 
     def meaning(self, chunk: Any, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:
         read = self._read(chunk, event)
-        choices = (0,) if self.means.choice is None else sorted({p.slot.choice for p in pieces})
-        if not self.means.calls and read.kinds <= _PLAIN:  # the common case
-            return Reading(pieces, choices)
+        choices: Sequence[int] = (0,)
+        if self.means.choices is not None:
+            choices = sorted({piece.slot.choice for piece in pieces}) or choices
+        if not self.means.calls:  # the common case
+            ended = "end" in read.kinds and any(map(is_end, read.found))
+            if not ended and read.kinds <= _PLAIN:
+                return Reading(pieces, choices)
         calls = self._calls
         complete: list[Slot] = []
         closed = list(calls.over)
@@ -194,9 +158,12 @@ class DescribedFormat(SpecAdapter):
             closed += over
         texts = [piece.slot for piece in pieces if piece.kind in ("delta", "whole")]
         closed += calls.passed_by(texts)
-        if self.means.has_closes:
+        if self.means.closes:
             closed += self._closed(read.found, texts, {*closed, *complete})
         ends = self._ends(event, read.found)
+        if ends:  # a text that is told again with the end is complete
+            copied = (piece.slot for piece in pieces if piece.kind == "copy")
+            closed += [slot for slot in copied if slot not in texts]
         return Reading(
             pieces,
             sorted({*choices, *ends}) or (0,),
@@ -204,7 +171,7 @@ class DescribedFormat(SpecAdapter):
             any(piece.slot.field == "error" for piece in pieces),
             list(dict.fromkeys(closed)),
             calls=calls.begun,
-            usage=next((each.value for each in read.found if each.leaf == USAGE), None),
+            usage=self.means.usage_in(read.found),
             complete=[*complete, *calls.complete],
         )
 
@@ -221,28 +188,60 @@ class DescribedFormat(SpecAdapter):
     def _ends(self, event: Mapping[str, Any], found: Sequence[Any]) -> dict[int, FinishReason]:
         """Return the choices that a chunk ends, and why."""
         ends: dict[int, FinishReason] = {}
-        why = {self._choice(event, each.path): each.value for each in found if each.leaf == REASON}
+        why = {
+            self.means.choice_of(event, each.path): each.value
+            for each in found
+            if each.leaf == REASON
+        }
         for each in found:
-            if each.leaf == END and str(each.value).lower() not in _OPEN:
-                choice = self._choice(event, each.path)
-                ends[choice] = self._reason(choice, why.get(choice, each.value))
+            if is_end(each):
+                choice = self.means.choice_of(event, each.path)
+                ends.setdefault(choice, self._reason(choice, why.get(choice, each.value)))
         return ends
 
     def _reason(self, choice: int, word: Any) -> FinishReason:
         reason = reason_of(word, self.reasons)
-        return "tool_calls" if reason == "stop" and choice in self._calls.choices else reason
+        called = choice in self._calls.choices and "tool_calls" not in self.words
+        return "tool_calls" if reason == "stop" and called else reason
 
     def write(self, chunk: Any, texts: Sequence[str], *, ends: bool = True) -> Any | None:
         """Return `chunk` with `texts`; None if nothing is left in it."""
-        if not ends and self._is_only_end(chunk):
+        if not ends and self._is_only_end(chunk, texts):
             return None
-        return super().write(chunk, texts, ends=ends)
+        written = super().write(chunk, texts, ends=ends)
+        if written is None or written is chunk or not self.means.calls:
+            return written
+        return self._without_lists(written, self._read(chunk, fields_of(chunk)), texts, ends=ends)
 
-    def _is_only_end(self, chunk: Any) -> bool:
-        """Return whether a chunk is an event whose kind says that the answer has ended."""
+    def _is_only_end(self, chunk: Any, texts: Sequence[str]) -> bool:
+        """Return whether a chunk ends the answer and says nothing, or is of a kind that ends it."""
         event = fields_of(chunk)
-        kinds = (steps for steps in self.means.ends if _kind_at(steps))
+        if not any(texts) and any(map(is_end, self._read(chunk, event).found)):
+            return True
+        kinds = (steps for steps in self.means.ends if kind_at(steps))
         return any(value_at(event, steps) is not None for steps in kinds)
+
+    def _without_lists(self, written: Any, read: Any, texts: Sequence[str], *, ends: bool) -> Any:
+        """Return a chunk without a list of calls from which all were removed, because clients take
+        any list for calls; None if nothing is left in the chunk."""
+        left = self._without_no_calls(read.chunk, written)
+        if left is written:
+            return written
+        said = (text for piece, text in zip(read.pieces, texts, strict=True) if _is_said(piece))
+        return left if any(said) or (ends and any(map(is_end, read.found))) else None
+
+    def _without_no_calls(self, chunk: Any, written: Any) -> Any:
+        """Return what was made of `chunk` without lists that had calls there and have none now."""
+        before = {way for way, calls in self._lists_of_calls(chunk) if calls}
+        for way, calls in [*self._lists_of_calls(written)] if before else ():
+            if way in before and not calls and all(isinstance(name, str) for name in keys(way)):
+                written = _without(written, tuple(keys(way)))
+        return written
+
+    def _silenced(self, chunk: Any) -> Any:
+        """Return a chunk without text, and without what may not come twice."""
+        made = rebuilt(self.silent(chunk), self._silent_about(chunk))
+        return self._without_no_calls(chunk, made) if isinstance(chunk, dict) else made
 
     def _of(self, slot: Slot, chunk: Any) -> set[Way]:
         """Return the steps to the texts of a slot in a chunk, which may be without marks.
@@ -255,7 +254,7 @@ class DescribedFormat(SpecAdapter):
             each
             for each in self._read(chunk, event).found
             if (each.leaf.channel, each.leaf.field) == (slot.channel, slot.field)
-            and self._choice(event, each.path) == slot.choice
+            and self.means.choice_of(event, each.path) == slot.choice
         ]
         if not self.means.by:
             return {each.steps for each in of_channel}
@@ -279,11 +278,14 @@ class DescribedFormat(SpecAdapter):
             elif each.leaf.kind == "copy":
                 updates[each.steps] = released(slot) if mine else ""
             elif each.leaf.kind == "end":
-                updates[each.steps] = None
+                updates[each.steps] = self.word_of_open if each.leaf == END else None
         if not given:
             return self._anew(chunk, slot, text)
         updates |= self._silent_about(chunk)
-        return [self.without_others(rebuilt(chunk, updates), slot.choice)]
+        made = rebuilt(chunk, updates)
+        if isinstance(chunk, dict):
+            made = self._without_no_calls(chunk, made)
+        return [self.means.alone(made, slot.choice)]
 
     def _call_alone(self, chunk: Any, slot: Slot, text: str) -> Sequence[Any]:
         """Return a chunk with only the call of a slot, which has only `text` and what tells it
@@ -293,7 +295,8 @@ class DescribedFormat(SpecAdapter):
         for place in self.means.calls:
             for way, call in ways_to(event, place.steps) if place.arguments else ():
                 path = tuple(key for key in keys(way) if isinstance(key, int))
-                known = self._calls.known(place, said_of(call, place), self._choice(event, path))
+                said = {**said_of(call, place), "by": self._mark(event, path)}
+                known = self._calls.known(said, self.means.choice_of(event, path))
                 if known not in (slot, None):  # None: nothing tells it apart from others
                     continue
                 if not way:
@@ -301,7 +304,7 @@ class DescribedFormat(SpecAdapter):
                 bare = _bare_call(call, place, text)
                 is_item = isinstance(way[1], int)
                 made = rebuilt(silent, {way[0] if is_item else way: [bare] if is_item else bare})
-                return [self.without_others(made, slot.choice)]
+                return [self.means.alone(made, slot.choice)]
         return ()
 
     def _anew(self, chunk: Any, slot: Slot, text: str) -> Sequence[Any]:
@@ -312,9 +315,9 @@ class DescribedFormat(SpecAdapter):
         steps = next(own, None)
         if steps is None or slot.channel == "tool_args":
             return ()
-        silent = rebuilt(self.silent(chunk), self._silent_about(chunk))
-        like = silent if _leads(event, steps) else self._beside(event, steps)
-        can_be_made = isinstance(chunk, dict) or (_leads(event, steps) and _is_there(like, steps))
+        silent = self._silenced(chunk)
+        like = silent if leads(event, steps) else self._beside(event, steps)
+        can_be_made = isinstance(chunk, dict) or (leads(event, steps) and _is_there(like, steps))
         return [with_value(like, steps, text)] if can_be_made else ()
 
     def end(
@@ -325,17 +328,26 @@ class DescribedFormat(SpecAdapter):
             return []
         word = self.words.get(reason, self.words.get("", reason))
         event = fields_of(chunk)
-        own = (each for each in self.means.ends if _leads(event, each) and not _kind_at(each))
+        own = (each for each in self.means.ends if leads(event, each) and not kind_at(each))
         steps = next(own, None)
         if steps is not None:
-            silent = rebuilt(self.silent(chunk), self._silent_about(chunk))
-            return [self._ended(self.without_others(silent, choice), steps, word)]
+            silent = self._silenced(chunk)
+            if self.means.by_position:
+                return [rebuilt(silent, {way_at(steps, choice): word})]
+            for each in own:  # the same field elsewhere
+                if each[-1] == steps[-1] and each[-1] in value_at(event, each[:-1]):
+                    silent = with_value(silent, each, word)
+            return [self._ended(self.means.alone(silent, choice), steps, word)]
         if not isinstance(chunk, dict):  # the class of such an event is not known
             return []
         # of several such events, the one that names most of what this one has
         steps = max(self.means.ends, key=lambda each: len(self._beside(event, each)))
-        made = with_value(self._beside(event, steps), steps, _kind_at(steps) or word)
-        return [made if _kind_at(steps) else self._ended(made, steps, word)]
+        made = with_value(self._beside(event, steps), steps, kind_at(steps) or word)
+        for each, leaf in self.means.copied:
+            if leads(made, each):
+                said = released(Slot(choice, leaf.channel, leaf.field))
+                made = with_value(made, each, said)
+        return [made if kind_at(steps) else self._ended(made, steps, word)]
 
     def _beside(self, event: Mapping[str, Any], steps: Steps) -> dict[str, Any]:
         """Return what an event of another kind has of this one: its marks, such as ids, if they are
@@ -383,140 +395,10 @@ class DescribedFormat(SpecAdapter):
         """Return whether `chunk` has text, or the end, where this format has it."""
         return self._has_text_or_end(chunk)
 
-    def without_others(self, chunk: Any, choice: int) -> Any:
-        """Return a chunk without the choices that say that they are others."""
-        steps = self.means.choice
-        if steps is None or steps.count(None) != 1 or steps[-1] is None:
-            return chunk
-        at = steps.index(None)
-        items = next((each for _, each in values_at(chunk, steps[:at])), ())
-        numbers = [next((n for _, n in values_at(item, steps[at + 1 :])), None) for item in items]
-        if choice not in numbers or len(numbers) < 2:
-            return chunk
-        kept = [item for item, number in zip(items, numbers, strict=True) if number == choice]
-        way: Way = ()
-        for step in steps[:at]:
-            way = (way, step)
-        return rebuilt(chunk, {way: kept})
 
-
-class Calls:
-    """The calls of a stream, and those in the last chunk.
-
-    `begun` are those that begin in the chunk, `complete` the slots whose arguments end in it, and
-    `over` those that ended before it; `choices` are the choices that have calls.
-    """
-
-    def __init__(self, name: str, places: Sequence[CallPlace]) -> None:
-        self.begun: dict[Slot, Call] = {}
-        self.complete: list[Slot] = []
-        self.over: list[Slot] = []
-        self.choices: set[int] = set()
-        self._name = name
-        self._places = places
-        self._here: dict[Path, int] = {}
-        self._known: dict[Hashable, Slot] = {}  # by choice, and index or id
-        self._last: dict[int, Slot] = {}  # the call that parts without an index or id belong to
-        self._named: set[Slot] = set()
-        self._count = 0
-        self._reused = Reused()
-
-    def read(self, event: Mapping[str, Any], choice_of: Any, mark_of: Any) -> None:
-        """Take the calls of the next chunk."""
-        self.begun, self.complete, self.over, self._here = {}, [], [], {}
-        for place in self._places:
-            for path, call in values_at(event, place.steps):
-                said = said_of(call, place)
-                if any(value not in (None, "") for value in said.values()):
-                    told = {**said, "by": mark_of(event, path)}
-                    self._take(place, path, told, choice_of(event, path))
-
-    def _take(self, place: CallPlace, path: Path, said: Mapping[str, Any], choice: int) -> None:
-        slot = self._slot(place, said, choice)
-        self._here[path] = slot.number
-        if said["by"] is not None:  # later parts may say nothing else
-            self._known[choice, "by", key_of(said["by"])] = slot
-        name = said.get("name")
-        if name and slot not in self._named:
-            self._named.add(slot)
-            self.choices.add(choice)
-            self.begun[slot] = Call(str(name), said.get("id"))
-        if place.is_whole or said.get("end"):
-            self.complete.append(slot)
-            self._last.pop(choice, None)
-
-    def _slot(self, place: CallPlace, said: Mapping[str, Any], choice: int) -> Slot:
-        index, given, name = (said.get(each) for each in ("index", "id", "name"))
-        if place.is_whole:
-            return self._new(place, choice, None)
-        if index is not None:
-            key = choice, "index", key_of(index)
-            if self._reused.take(key, name, given, said.get("arguments")):
-                self.over.append(self._known.pop(key))
-            return self._known.get(key) or self._new(place, choice, index, key)
-        if given is not None:
-            key = choice, "id", key_of(given)
-            return self._known.get(key) or self._begin(place, choice, key)
-        by = None if said["by"] is None else (choice, "by", key_of(said["by"]))
-        if name or (by not in self._known and choice not in self._last):
-            return self._begin(place, choice, None)
-        return self._known.get(by) or self._last[choice]
-
-    def _begin(self, place: CallPlace, choice: int, key: Hashable) -> Slot:
-        """Return the slot of a call whose later parts need not say which it is."""
-        before = self._last.get(choice)
-        if before is not None:
-            self.over.append(before)
-        self._last[choice] = self._new(place, choice, None, key)
-        return self._last[choice]
-
-    def _new(self, place: CallPlace, choice: int, index: Any, key: Hashable = None) -> Slot:
-        if self._count == _TEXTS:
-            raise AdapterError(f"{self._name}: more than {_TEXTS} calls in one stream: blocked")
-        taken = {slot.number for slot in self._known.values()}
-        number = index if isinstance(index, int) and index not in taken else self._count
-        self._count += 1
-        slot = Slot(choice, "tool_args", place.field, number)
-        self._known[key if key is not None else slot] = slot
-        return slot
-
-    def known(self, place: CallPlace, said: Mapping[str, Any], choice: int) -> Slot | None:
-        """Return the slot of the arguments of a call of which an earlier chunk has said this."""
-        index, given = said.get("index"), said.get("id")
-        if index is not None:
-            return self._known.get((choice, "index", key_of(index)))
-        if given is not None:
-            return self._known.get((choice, "id", key_of(given)))
-        return self._last.get(choice)
-
-    def number(self, path: Path) -> int:
-        """Return the number of the call whose arguments are at some positions in the last chunk."""
-        for size in range(len(path), -1, -1):
-            if path[:size] in self._here:
-                return self._here[path[:size]]
-        return 0
-
-    def passed_by(self, texts: Sequence[Slot]) -> list[Slot]:
-        """Return the calls that end because a text of their choice goes on."""
-        choices = {slot.choice for slot in texts if slot.channel != "tool_args"}
-        return [self._last.pop(choice) for choice in choices & self._last.keys()]
-
-
-def key_of(value: Any) -> tuple[str, Hashable] | None:
-    """Return the key for a value that tells texts apart; None if the value has parts.
-
-    Equal numbers have the same key, as where events are compared.
-    """
-    if isinstance(value, str) and len(value) > _LONGEST:
-        return "digest", blake2b(value.encode(errors="surrogatepass")).digest()
-    if isinstance(value, str):
-        return "text", value
-    if value is None or isinstance(value, (int, float)):
-        return "number", value if value == value else "NaN"
-    if isinstance(value, tuple):
-        keys = [key_of(each) for each in value]
-        return None if None in keys else ("several", (*keys,))
-    return ("other", repr(value)) if isinstance(value, (Enum, UUID, *BYTES)) else None
+def _is_said(piece: Piece) -> bool:
+    """Return whether a piece is a text besides calls."""
+    return piece.slot.channel != "tool_args" and piece.kind not in ("name", "mark")
 
 
 def _bare_call(call: Any, place: CallPlace, text: str) -> Any:
@@ -550,33 +432,9 @@ def _marks(spec: Any) -> set[str]:
     }
 
 
-def _kind_at(steps: Steps) -> str | None:
-    """Return the kind that objects have at the end of some steps, where these lead to what tells
-    their kind; None if they lead to anything else."""
-    *_, before, last = (None, *steps)
-    return before.kind if isinstance(before, Only) and before.key == last else None
-
-
 def _is_there(chunk: Any, steps: Steps) -> bool:
     """Return whether a chunk has all objects on the way of some steps."""
     return next(values_at(chunk, steps[:-1]), None) is not None
-
-
-def _leads(event: Mapping[str, Any], steps: Steps) -> bool:
-    """Return whether some steps may lead to a value in an event of its kind."""
-    for at, step in enumerate(steps):
-        if isinstance(step, Only):
-            told = (fields_of(value).get(step.key) for _, value in values_at(event, steps[:at]))
-            if step.kind not in told:
-                return False
-    return True
-
-
-class CumulativeFormat(Growing):
-    """The adapter for a format that is described, whose events have all of the text so far."""
-
-    def __init__(self, *, unknown: Unknown = "guard") -> None:
-        super().__init__(unknown=unknown, incremental=False)
 
 
 @cache
@@ -590,18 +448,3 @@ def described_as(name: str) -> type[SpecAdapter]:
         (CumulativeFormat if grows else DescribedFormat,),
         {"name": name, "spec": spec, **settings_of(description.content)},
     )
-
-
-def settings_of(content: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what the content of a file says besides what events hold, as attributes."""
-    end = content.get("end", "")
-    last = {"data": end} if isinstance(end, str) else end
-    return {
-        "sse_end": last["data"],
-        "sse_end_name": last.get("event", ""),
-        "signs_end": content.get("always_ends", False),
-        "by_event": content.get("by_event", False),
-        "reasons": content.get("reasons", {}),
-        "words": content.get("words", {}),
-        "padding": frozenset(content.get("padding", ())),
-    }

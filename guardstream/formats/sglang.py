@@ -12,22 +12,15 @@ from typing import Any
 
 from guardstream.events import FinishReason
 from guardstream.formats.adapter import Piece, Reading, Released, Slot, Unknown
+from guardstream.formats.cumulative import CumulativeFormat
 from guardstream.formats.spec import (
-    Leaf,
-    Path,
     Read,
 )
 from guardstream.formats.toolkit.fields import fields_of, index_in, replaced
-from guardstream.formats.toolkit.files import spec_of
-from guardstream.formats.toolkit.growing import Growing
 
 
-class SGLang(Growing):
+class SGLang(CumulativeFormat, of="sglang"):
     """The adapter for chunks of `/generate`; each of several samples or prompts is a choice."""
-
-    name = "sglang"
-    sse_end = "[DONE]"
-    spec = spec_of("sglang")
 
     def __init__(self, *, unknown: Unknown = "guard", incremental: bool | None = None) -> None:
         super().__init__(unknown=unknown, incremental=incremental)
@@ -42,10 +35,6 @@ class SGLang(Growing):
             self._incremental = False
         self._counts[index_in(event)] = count
         return super().read(chunk)
-
-    def choice(self, event: Mapping[str, Any], path: Path) -> int:
-        """Return the index of a chunk's sample or prompt."""
-        return index_in(event)
 
     def _tells_new(self, read: Read) -> bool:
         """Return whether a value is not the whole text so far: then its chunk does not have all
@@ -74,14 +63,6 @@ class SGLang(Growing):
         """Return a chunk like the last one with such text, which continues."""
         made = super().extra(chunk, slot, text, released)
         return [_with_reason(each, None) for each in made]
-
-    def end(
-        self, chunk: Any, choice: int, reason: FinishReason, released: Released
-    ) -> Sequence[Any]:
-        """Return a chunk like the last that had text, with a finish reason."""
-        slot = self.slot(Leaf("grown"), fields_of(chunk), ())._replace(choice=choice)
-        made = self.extra(chunk, slot, "", released) or [self.said_so_far(chunk, released)]
-        return [_with_reason(made[-1], {"type": reason})]
 
 
 def _reason_in(event: Any) -> Mapping[str, Any]:

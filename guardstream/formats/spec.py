@@ -176,6 +176,7 @@ class SpecAdapter:
       right after it means the same.
     - `padding`: fields of the event that differ each time and mean nothing, like numbers in fields
       that the spec does not name.
+    - `word_of_open`: what the field with the finish reason holds as long as there is none.
     - `last`: the types of events that end the stream, and go out only as its end.
     """
 
@@ -185,6 +186,7 @@ class SpecAdapter:
     scope: ClassVar[int] = 0
     steady: ClassVar[bool] = False
     padding: ClassVar[frozenset[str]] = frozenset()
+    word_of_open: ClassVar[Any] = None
     last: ClassVar[Collection[str]] = ()
 
     def __init_subclass__(cls, **options: Any) -> None:
@@ -237,7 +239,7 @@ class SpecAdapter:
         self._last = None  # a source may change the object that it gave last, and give it again
         event = fields_of(chunk)
         reading = self.meaning(chunk, event, self.pieces(chunk, event))
-        if event.get("error") and _is_bare_error(event, reading):
+        if (event.get("error") or event.get("errors")) and _is_bare_error(event, reading):
             reading = reading._replace(failed=True)
         beside = self._told_by(chunk)
         if beside:
@@ -508,7 +510,11 @@ class SpecAdapter:
         if "about" in read.kinds:
             news |= self._told(read, texts, news, apart=apart)
         if not ends and "end" in read.kinds:
-            news |= {at: None for at, each in enumerate(read.found) if each.leaf.kind == "end"}
+            news |= {
+                at: self.word_of_open if each.leaf == END else None
+                for at, each in enumerate(read.found)
+                if each.leaf.kind == "end"
+            }
         updates = {read.found[place].steps: new for place, new in news.items()}
         if "item" in read.kinds and not all(news.values()):
             _drop_items(read.found, news, updates)

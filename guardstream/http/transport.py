@@ -302,7 +302,7 @@ class _Guarding(_Base):  # type: ignore[misc]
             raise error
         message = blocked_message(error.rule, guard.policy.block_message)
         errors = errors_of(self._format_of(request)) if call is None else errors_of_call(call)
-        content = json_bytes(errors.body(BLOCKED, BLOCKED_CODE, message))
+        content = json_bytes(errors.said(BLOCKED, BLOCKED_CODE, message))
         answer = _whole_answer(guard, response, content, status=BLOCKED)
         answer.headers["content-type"] = "application/json"
         answer.headers[NO_RETRY[0]] = NO_RETRY[1]

@@ -88,13 +88,13 @@ def refusal(status: int, code: str, message: str) -> tuple[Message, bytes]:
 
 def blocked(format: str | None, message: str) -> tuple[Message, bytes]:
     """Return the start and body of an error that replaces a blocked response of `format`."""
-    error = errors_of(format).body(BLOCKED, BLOCKED_CODE, message)
+    error = errors_of(format).said(BLOCKED, BLOCKED_CODE, message)
     return _refusal(BLOCKED, BLOCKED_CODE, error)
 
 
 def call_refusal(status: int, code: str, message: str, call: Call) -> tuple[Message, bytes]:
     """Return the start and body of a JSON-RPC error that replaces the answer to a call."""
-    return _refusal(status, code, errors_of_call(call).body(status, code, message))
+    return _refusal(status, code, errors_of_call(call).said(status, code, message))
 
 
 def _refusal(status: int, code: str, error: Mapping[str, Any]) -> tuple[Message, bytes]:

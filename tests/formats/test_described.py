@@ -9,7 +9,8 @@ import pytest
 
 from guardstream import Guard, Policy, PolicyError
 from guardstream.formats import ADAPTERS, JSONFormat, detect
-from guardstream.formats.described import CumulativeFormat, DescribedFormat
+from guardstream.formats.cumulative import CumulativeFormat
+from guardstream.formats.described import DescribedFormat
 from guardstream.formats.toolkit import files
 from tests.support.samples.described import STREAMS, chat_ui, dify, hunyuan, langflow, onyx
 
@@ -84,6 +85,8 @@ def test_a_block_ends_as_the_format_does(make_: Any, last: Event) -> None:
 
 def test_every_described_format_is_tried() -> None:  # the others have tests of their own
     others = {"anthropic_completions", "tgi", "llama_cpp", "koboldcpp", "workers_ai", "cohere_v1"}
+    others |= {"openai_completions", "openai_media", "watsonx", "ollama"}
+    others |= {"dashscope", "sglang"}
     others |= {"bedrock_llama", "bedrock_mistral", "bedrock_titan", "writer", "kosong", "livekit"}
     described = {n for n, a in ADAPTERS.items() if issubclass(a, KINDS)}
     assert described - others == {make.__name__ for make in STREAMS}
@@ -148,6 +151,36 @@ def test_what_is_held_of_a_call_goes_out_in_that_call() -> None:
     *_, last, end = GUARD.wrap_sync([both, {"done": True}], format=mine)
     assert last == {"calls": [{"index": 1, "id": "b", "args": "blue"}]}
     assert end == {"done": True}
+
+
+RESULTS = {"results": [{"said": "text", "why": "done"}], "seen": "usage", "made": "usage"}
+
+
+def test_items_that_are_each_done_are_choices() -> None:
+    mine = JSONFormat("mine", event=RESULTS, words={"open": "going on", "stop": "enough"})
+    events: list[Event] = [
+        {"results": [{"said": "a", "why": "going on"}, {"said": "blue", "why": "going on"}]},
+        {"results": [{"said": "b", "why": "end"}, {"said": "bird", "why": "limit"}]},
+    ]
+    stream = GUARD.wrap_sync(events, format=mine)
+    list(stream)
+    texts = stream.result.channels
+    assert (texts[0, "text"], texts[1, "text"]) == ("ab", "[codename]")
+
+
+def test_what_the_guard_adds_says_that_an_answer_goes_on() -> None:
+    mine = JSONFormat("mine", event=RESULTS, words={"open": "going on"})
+    events: list[Event] = [{"results": [{"said": f"so {WORD}", "why": "end"}]}]
+    first, last = BLOCK.wrap_sync(events, format=mine)
+    assert first == {"results": [{"said": "so ", "why": "going on"}]}
+    assert last == {"results": [{"said": "", "why": "content_filter"}]}
+
+
+def test_fields_of_the_usage_are_one_object() -> None:
+    mine = JSONFormat("mine", event=RESULTS)
+    stream = GUARD.wrap_sync([{"results": [{"said": "a"}], "made": 2, "seen": 1}], format=mine)
+    list(stream)
+    assert stream.result.usage == {"seen": 1, "made": 2}
 
 
 def test_calls_without_a_number_follow_each_other() -> None:

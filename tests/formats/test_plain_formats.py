@@ -9,8 +9,7 @@ from typing import Any
 import pytest
 
 from guardstream import AdapterError, sse
-from guardstream.formats import detect
-from guardstream.formats.watsonx import Watsonx
+from guardstream.formats import detect, named
 from tests.laws.asked import (
     GUARD,
     check_masked,
@@ -55,7 +54,7 @@ def test_what_is_not_known_is_refused() -> None:
     source = [result("a", aside="words")]
     with pytest.raises(AdapterError, match="is not known"):
         list(GUARD.wrap_sync(source, unknown="refuse"))
-    assert list(GUARD.wrap_sync(source, format=Watsonx(unknown="pass"))) == source
+    assert list(GUARD.wrap_sync(source, format=named("watsonx", unknown="pass"))) == source
     with pytest.raises(AdapterError, match="no adapter knows"):
         list(GUARD.wrap_sync([{"value": "a", "aside": "words"}], unknown="refuse"))
 

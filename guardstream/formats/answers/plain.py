@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 from guardstream.events import FinishReason
 from guardstream.formats.answers.described import body_of
-from guardstream.formats.answers.specs import Answer, BedrockBody, OneAnswer
-from guardstream.formats.answers.whole import Body, ChatBody, CompletionBody, MessageBody
+from guardstream.formats.answers.specs import Answer, OneAnswer
+from guardstream.formats.answers.whole import Body, ChatBody, MessageBody
 from guardstream.formats.spec import Spec
 from guardstream.formats.toolkit.fields import fields_of
 
@@ -21,6 +21,15 @@ class AnyBody(OneAnswer):
 
     def ended(self, body: Answer, text: str, reason: FinishReason) -> Answer:
         return body
+
+
+class OllamaBody(body_of("ollama")):  # type: ignore[misc]
+    """An answer with `stream: false`, without its `context`, whose tokens spell out the text."""
+
+    def write(self, chunk: Any, texts: Sequence[str], *, ends: bool = True) -> Any:
+        """Return the body with `texts`."""
+        written = super().write(chunk, texts, ends=ends)
+        return {name: value for name, value in written.items() if name != "context"}
 
 
 class GenerateBody(OneAnswer):
@@ -48,7 +57,7 @@ class InvokeBody(OneAnswer):
         choices = body.get("choices")
         if isinstance(choices, list):
             chat = any("message" in fields_of(choice) for choice in choices)
-            return ChatBody if chat else CompletionBody
+            return ChatBody if chat else body_of("openai_completions")
         return AnyBody
 
 
@@ -60,6 +69,6 @@ _MODELS: Mapping[str, str | type[Body]] = {
     "results": "bedrock_titan",
     "generations": "bedrock_cohere",
     "text": "cohere_v1",
-    "output": BedrockBody,
+    "output": "bedrock",
 }
 """The field that shows whose model answered. Nova answers in Converse's format."""

@@ -11,11 +11,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 from guardstream.events import FinishReason
-from guardstream.formats import cohere, ollama
 from guardstream.formats.adapter import Call, Piece, Reading, Slot, Unknown
-from guardstream.formats.answers.whole import Body, said_in, thinking_first
-from guardstream.formats.bedrock import converse as bedrock
-from guardstream.formats.dashscope import calls_in, number_in
+from guardstream.formats.answers.whole import Body, said_in
 from guardstream.formats.google import interactions
 from guardstream.formats.google.gemini import STOPS, Gemini
 from guardstream.formats.google.gemini_calls import call_in, get, parts_of
@@ -25,7 +22,6 @@ from guardstream.formats.spec import Leaf, Path, Spec
 from guardstream.formats.toolkit.fields import fields_of, index_in
 from guardstream.formats.toolkit.files import spec_of
 from guardstream.formats.toolkit.objects import rpc_error
-from guardstream.formats.toolkit.parsed import is_json
 from guardstream.formats.toolkit.reasons import reason_of
 
 Answer = dict[str, Any]
@@ -113,163 +109,6 @@ class GeminiBody(Body):
         return {**body, "candidates": candidates}
 
 
-class OllamaBody(OneAnswer):
-    """Answers with `stream: false`: https://github.com/ollama/ollama/blob/main/docs/api.md."""
-
-    name = "ollama"
-    spec: ClassVar[Spec] = ollama.Ollama.spec
-
-    def _order(self, pieces: Sequence[Piece]) -> Sequence[int]:
-        return thinking_first(pieces)
-
-    def reason(self, event: Mapping[str, Any]) -> FinishReason:
-        called = bool(self.calls(event))
-        reason = reason_of(event.get("done_reason") or "")
-        return "tool_calls" if called and reason == "stop" else reason
-
-    def calls(self, event: Mapping[str, Any]) -> Mapping[int, Call]:
-        found = fields_of(event.get("message")).get("tool_calls") or ()
-        named = [fields_of(fields_of(call).get("function")).get("name") for call in found]
-        return {place: Call(name or "") for place, name in enumerate(named)}
-
-    def usage(self, event: Mapping[str, Any]) -> Any:
-        return {name: event[name] for name in ollama.COUNTED if event.get(name)} or None
-
-    def write(self, chunk: Any, texts: Sequence[str], *, ends: bool = True) -> Any:
-        """Return the body with `texts`, without its `context`, whose tokens spell out the original
-        text."""
-        written = super().write(chunk, texts, ends=ends)
-        return {name: value for name, value in written.items() if name != "context"}
-
-    def ended(self, body: Answer, text: str, reason: FinishReason) -> Answer:
-        done = {"done": True, "done_reason": reason}
-        if "message" not in body:
-            return {**body, "response": (body.get("response") or "") + text, **done}
-        message = body["message"]
-        return {
-            **body,
-            "message": {**message, "content": (message.get("content") or "") + text},
-            **done,
-        }
-
-
-class CohereBody(OneAnswer):
-    """Chat, version 2: https://docs.cohere.com/v2/reference/chat."""
-
-    name = "cohere"
-    arguments = "arguments"
-    spec = spec_of("cohere", "answer")
-
-    def reason(self, event: Mapping[str, Any]) -> FinishReason:
-        return reason_of(str(event.get("finish_reason")))
-
-    def calls(self, event: Mapping[str, Any]) -> Mapping[int, Call]:
-        found = map(fields_of, fields_of(event.get("message")).get("tool_calls") or ())
-        return {
-            place: Call(fields_of(call.get("function")).get("name") or "", call.get("id"))
-            for place, call in enumerate(found)
-        }
-
-    def slot(self, leaf: Leaf, event: Mapping[str, Any], path: Path) -> Slot:
-        slot = super().slot(leaf, event, path)
-        if leaf.field not in ("text", "thinking"):
-            return slot
-        return slot._replace(number=_run_at(path[0], event["message"]["content"], ("text",)))
-
-    def _order(self, pieces: Sequence[Piece]) -> Sequence[int]:
-        ranks = {"tool_plan": 0, "arguments": 2}
-        return sorted(range(len(pieces)), key=lambda at: ranks.get(pieces[at].slot.field, 1))
-
-    def ended(self, body: Answer, text: str, reason: FinishReason) -> Answer:
-        message = dict(fields_of(body.get("message")))
-        content = [
-            *(message.get("content") or ()),
-            *([{"type": "text", "text": text}] if text else ()),
-        ]
-        calls = [call for call in message.get("tool_calls") or () if _is_whole(call)]
-        message |= {"content": content} | ({"tool_calls": calls} if "tool_calls" in message else {})
-        return {**body, "message": message, "finish_reason": cohere.STOPS.get(reason, "COMPLETE")}
-
-
-class BedrockBody(OneAnswer):
-    """Converse: https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_Converse.html."""
-
-    name = "bedrock"
-    arguments = "input"
-    spec = spec_of("bedrock", "answer")
-
-    def slot(self, leaf: Leaf, event: Mapping[str, Any], path: Path) -> Slot:
-        slot = super().slot(leaf, event, path)
-        if leaf.field not in ("text", "thinking"):
-            return slot
-        content = event["output"]["message"]["content"]
-        return slot._replace(number=_run_at(path[0], content, ("text", "citationsContent")))
-
-    def reason(self, event: Mapping[str, Any]) -> FinishReason:
-        return reason_of(str(event.get("stopReason")))
-
-    def calls(self, event: Mapping[str, Any]) -> Mapping[int, Call]:
-        content = fields_of(fields_of(event.get("output")).get("message")).get("content") or ()
-        uses = [fields_of(fields_of(block).get("toolUse")) for block in content]
-        return {
-            place: Call(use["name"], use.get("toolUseId"))
-            for place, use in enumerate(uses)
-            if use.get("name")
-        }
-
-    def ended(self, body: Answer, text: str, reason: FinishReason) -> Answer:
-        message = dict(fields_of(body.get("output")).get("message") or {})
-        content = [*(message.get("content") or ()), *([{"text": text}] if text else ())]
-        output = {**fields_of(body.get("output")), "message": {**message, "content": content}}
-        return {**body, "output": output, "stopReason": bedrock.STOPS.get(reason, "end_turn")}
-
-
-class DashScopeBody(OneAnswer):
-    """Generation: https://help.aliyun.com/zh/model-studio/qwen-api-via-dashscope."""
-
-    name = "dashscope"
-    arguments = "arguments"
-    spec = spec_of("dashscope", "answer")
-
-    def slot(self, leaf: Leaf, event: Mapping[str, Any], path: Path) -> Slot:
-        slot = super().slot(leaf, event, path)
-        if leaf.channel == "tool_args":
-            slot = slot._replace(number=number_in(event, path))
-        return slot._replace(choice=path[0]) if path and leaf.field != "search" else slot
-
-    def _order(self, pieces: Sequence[Piece]) -> Sequence[int]:
-        return thinking_first(pieces)
-
-    def meaning(self, chunk: Any, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:
-        output = fields_of(event.get("output"))
-        ended = [fields_of(each).get("finish_reason") for each in output.get("choices") or [output]]
-        ends = {place: reason_of(str(each)) for place, each in enumerate(ended)}
-        calls = {
-            Slot(choice, "tool_args", self.arguments, place): call
-            for choice, place, call in calls_in(event)
-        }
-        return Reading(pieces, tuple(ends), ends, calls=calls, usage=event.get("usage"))
-
-    def completed(self, body: Answer, source: Answer) -> Answer:
-        output = dict(fields_of(body.get("output")))
-        if not output.get("choices"):
-            text = (output.get("text") or "") + self.messages.get(0, "")
-            ended = {"text": text, "finish_reason": self.reasons.get(0, "stop")}
-            return {**body, "output": {**output, **ended}}
-        choices = []
-        sources = fields_of(source.get("output"))["choices"]
-        for place, (choice, before) in enumerate(zip(output["choices"], sources, strict=True)):
-            message = dict(choice.get("message") or {})
-            if place in self.messages:
-                message["content"] = _with_text(message.get("content"), self.messages[place])
-            calls = message.get("tool_calls")
-            if calls and place in self.reasons:
-                message["tool_calls"] = [each for each in calls if _is_whole(each)]
-            reason = self.new_reason(place) or before.get("finish_reason")
-            choices.append({**choice, "message": message, "finish_reason": reason})
-        return {**body, "output": {**output, "choices": choices}}
-
-
 class _RPCBody(OneAnswer):
     """An answer of JSON-RPC; one that the guard blocks becomes an error."""
 
@@ -348,25 +187,3 @@ class MCPBody(_RPCBody):
 
     name = "mcp"
     spec: ClassVar[Spec] = Messages.spec
-
-
-def _run_at(place: int, blocks: Sequence[Any], fields: Sequence[str]) -> int:
-    """Return the place where a block's text begins. Consecutive blocks with one of these fields are
-    one text, as in the stream; any other block is a text of its own."""
-
-    def says_text(block: Any) -> bool:
-        return not fields_of(block).keys().isdisjoint(fields)
-
-    while place and says_text(blocks[place]) and says_text(blocks[place - 1]):
-        place -= 1
-    return place
-
-
-def _is_whole(call: Mapping[str, Any]) -> bool:
-    """Return whether a call was not cut."""
-    return is_json(fields_of(call.get("function")).get("arguments"))
-
-
-def _with_text(content: Any, text: str) -> Any:
-    """Return content with a text appended: a text, or a list of parts."""
-    return [*content, {"text": text}] if isinstance(content, list) else (content or "") + text

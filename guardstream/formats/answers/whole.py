@@ -59,12 +59,16 @@ class Body(SpecAdapter):
         return reading._replace(pieces=[reading.pieces[at] for at in self._order(reading.pieces)])
 
     def pieces(self, chunk: Any, event: Mapping[str, Any]) -> list[Piece]:
-        found = super().pieces(chunk, event)
+        found = self.placed(event, super().pieces(chunk, event))
         last = {piece.slot: place for place, piece in enumerate(found)}
         return [
             piece._replace(kind=self._kind(piece, last=last[piece.slot] == place))
             for place, piece in enumerate(found)
         ]
+
+    def placed(self, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Sequence[Piece]:
+        """Return the pieces of a body in their slots."""
+        return pieces
 
     def _kind(self, piece: Piece, *, last: bool) -> Kind:
         """Return the kind of a piece: nothing is a copy, because nothing was streamed before."""
@@ -188,19 +192,6 @@ class ChatBody(Body):
         return {**choice, "message": {**message, "content": said}}
 
 
-class CompletionBody(ChatBody):
-    """`text_completion`: https://platform.openai.com/docs/api-reference/completions/object."""
-
-    name = "openai_completions"
-    spec = spec_of("openai_completions", "answer")
-
-    def _cut(self, choice: dict[str, Any], source: Mapping[str, Any]) -> dict[str, Any]:
-        return choice
-
-    def _with_text(self, choice: dict[str, Any], text: str) -> dict[str, Any]:
-        return {**choice, "text": (choice.get("text") or "") + text}
-
-
 class MessageBody(Body):
     """Anthropic's message: https://docs.anthropic.com/en/api/messages."""
 
@@ -282,28 +273,31 @@ def _without_cut_call(output: list[Any], source: Sequence[Any]) -> list[Any]:
     return [*output[:-1], {**output[-1], "status": status_of_cut(output[-1])}]
 
 
-_DESCRIBED = (
-    *("anthropic_completions", "llama_cpp", "cohere_v1", "watsonx"),
-    *("bedrock_llama", "bedrock_mistral", "bedrock_titan"),
-)
+_SPECS = "guardstream.formats.answers.specs"
+_PLAIN = "guardstream.formats.answers.plain"
+
+
+def _described(*names: str) -> dict[str, str]:
+    """Return where the adapters of answers are that only a file describes."""
+    return {name: f"guardstream.formats.answers.described:body_of:{name}" for name in names}
+
 
 BODIES: Mapping[str, type[Body]] = LazyMapping(
     {
         "openai_chat": f"{__name__}:ChatBody",
-        "openai_completions": f"{__name__}:CompletionBody",
+        **_described("openai_completions"),
         "openai_responses": f"{__name__}:ResponseBody",
         "anthropic": f"{__name__}:MessageBody",
-        "gemini": "guardstream.formats.answers.specs:GeminiBody",
-        "ollama": "guardstream.formats.answers.specs:OllamaBody",
-        "bedrock": "guardstream.formats.answers.specs:BedrockBody",
-        "cohere": "guardstream.formats.answers.specs:CohereBody",
-        "dashscope": "guardstream.formats.answers.specs:DashScopeBody",
-        "a2a": "guardstream.formats.answers.specs:A2ABody",
-        "mcp": "guardstream.formats.answers.specs:MCPBody",
-        "interactions": "guardstream.formats.answers.specs:InteractionsBody",
-        **dict.fromkeys(("tgi", "sglang"), "guardstream.formats.answers.plain:GenerateBody"),
-        **{name: f"guardstream.formats.answers.described:body_of:{name}" for name in _DESCRIBED},
-        "bedrock_invoke": "guardstream.formats.answers.plain:InvokeBody",
+        "gemini": f"{_SPECS}:GeminiBody",
+        "ollama": f"{_PLAIN}:OllamaBody",
+        **_described("bedrock", "cohere", "dashscope"),
+        "a2a": f"{_SPECS}:A2ABody",
+        "mcp": f"{_SPECS}:MCPBody",
+        "interactions": f"{_SPECS}:InteractionsBody",
+        **dict.fromkeys(("tgi", "sglang"), f"{_PLAIN}:GenerateBody"),
+        **_described("anthropic_completions", "llama_cpp", "cohere_v1", "watsonx"),
+        **_described("bedrock_llama", "bedrock_mistral", "bedrock_titan"),
+        "bedrock_invoke": f"{_PLAIN}:InvokeBody",
     }
 )
 """The adapters of whole answers, by the name of their stream's adapter."""

@@ -11,64 +11,17 @@ from __future__ import annotations
 
 from base64 import b64decode, b64encode
 from codecs import getincrementaldecoder
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from guardstream.errors import AdapterError
-from guardstream.formats.adapter import Piece, Reading, Released, Slot, Unknown
-from guardstream.formats.bedrock.converse import FAULTS
-from guardstream.formats.spec import Leaf, Spec, SpecAdapter, Tree
+from guardstream.formats.adapter import Unknown
+from guardstream.formats.described import described_as
 from guardstream.formats.toolkit.envelope import Envelope
 from guardstream.formats.toolkit.fields import BYTES, fields_of
-from guardstream.formats.toolkit.files import spec_of
 from guardstream.framing.json import json_object
 
-_ANSWER = Leaf("delta", "text", "text")
-_SOURCES = Tree(
-    Leaf("whole", "text", "citation"), frozenset({"start", "end"}), own=frozenset({"metadata"})
-)
-
-_OUTPUT: dict[str, Spec] = {
-    "chunk": {"bytes": {"text": _ANSWER}, "attribution": _SOURCES},
-    "output": {"text": _ANSWER},
-    "responseEvent": {"text": _ANSWER},
-}
-"""The events with a part of the answer, with an object of text in place of their bytes."""
-
-
-_FAULTS = frozenset(
-    {
-        *FAULTS,
-        *("accessDeniedException", "badGatewayException", "conflictException"),
-        *("dependencyFailedException", "modelNotReadyException", "resourceNotFoundException"),
-        "serviceQuotaExceededException",
-    }
-)
-
-
 _NO_TEXT = "bedrock_agent: the bytes of a chunk are not text in UTF-8"
-
-
-class _Events(SpecAdapter):
-    """The adapter for events whose bytes are text."""
-
-    name = "bedrock_agent"
-    spec = spec_of("bedrock_agent")
-    repeats = False
-
-    def __init__(self, *, unknown: Unknown = "guard") -> None:
-        super().__init__(unknown=unknown)
-        self._spoken = "chunk"  # the kind of event with the answer
-
-    def meaning(self, chunk: Any, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:
-        """Return an event's meaning, and note which kind of event has the answer."""
-        self._spoken = next((name for name in _OUTPUT if name in event), self._spoken)
-        return Reading(pieces, (0,), failed=not _FAULTS.isdisjoint(event))
-
-    def extra(self, chunk: Any, slot: Slot, text: str, released: Released) -> Sequence[Any]:
-        """Return an event that continues the answer."""
-        told = {"text": text}
-        return [{self._spoken: {"bytes": told} if self._spoken == "chunk" else told}]
 
 
 class BedrockAgent(Envelope):
@@ -81,7 +34,7 @@ class BedrockAgent(Envelope):
     repeats = False
 
     def __init__(self, *, unknown: Unknown = "guard") -> None:
-        super().__init__(_Events(unknown=unknown), unknown=unknown)
+        super().__init__(described_as("bedrock_agent")(unknown=unknown), unknown=unknown)
         self._as_bytes = False
         self._decoder = getincrementaldecoder("utf-8")()
 

@@ -1,162 +1,130 @@
-"""What marks a chunk: its type, its keys, the values of some, the module of its class.
+"""What marks a value: its kind, its fields, what some of them say, the module of its class.
 
-A mark is a function of a chunk and its fields. Marks are made of data, so that a format is told
-apart by a row of a table, and its module is imported only once it is chosen.
+A mark is a function of a value and its fields. Marks are made of data, so that a format is told by
+an entry of `first.yaml`, and its module is imported only once it is chosen.
 """
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence, Set
 from typing import Any, TypeAlias
 
-from guardstream.formats.toolkit.fields import fields_of
+from guardstream.formats.detection import is_chat, shapes
+from guardstream.formats.toolkit.fields import BYTES, fields_of
 from guardstream.formats.toolkit.protobuf import is_message
 
 Mark: TypeAlias = Callable[[Any, Mapping[str, Any]], bool]
-"""Returns whether a chunk is marked so, given the chunk and its fields."""
+"""Returns whether a value is marked so, given the value and its fields."""
+
+_KINDS: Mapping[str, Mark] = {
+    "chat": is_chat,
+    "text": lambda value, _: isinstance(value, str),
+    "dict": lambda value, _: isinstance(value, dict),
+    "object": lambda value, _: not isinstance(value, (str, bytes, dict)),
+    "list": lambda value, _: isinstance(value, list),
+    "flag": lambda value, _: isinstance(value, bool),
+    "number": lambda value, _: isinstance(value, int),
+    "data": lambda value, _: isinstance(value, (str, *BYTES)),
+    "given": lambda value, _: value is not None,
+    "missing": lambda value, _: value is None,
+    "single": lambda _, fields: len(fields) == 1,
+}
+"""Kinds of values; those of single formats are functions of `shapes`."""
 
 
-def is_text(chunk: Any, _fields: Mapping[str, Any]) -> bool:
-    """Return whether a chunk is text."""
-    return isinstance(chunk, str)
+def mark_of(said: Any, names: Callable[[], Set[str]]) -> Mark:
+    """Return the mark that an entry describes; `names` returns those of the format's own file.
+
+    Conditions are asked in the entry's order.
+    """
+    if said == "$names":
+        return lambda value, _: isinstance(value, str) and value in names()
+    if isinstance(said, (str, list)):
+        known = frozenset([said] if isinstance(said, str) else said)
+        return lambda value, _: isinstance(value, str) and value in known
+    return _all([_condition(name, value, names) for name, value in said.items()])
 
 
-def is_dict(chunk: Any, _fields: Mapping[str, Any]) -> bool:
-    """Return whether a chunk is a dict."""
-    return isinstance(chunk, dict)
-
-
-def is_object(chunk: Any, _fields: Mapping[str, Any]) -> bool:
-    """Return whether a chunk is neither a dict nor text nor bytes."""
-    return not isinstance(chunk, (str, bytes, dict))
-
-
-def has(*names: str) -> Mark:
-    """Mark chunks with all of these fields."""
-    wanted = frozenset(names)
-    return lambda _, fields: wanted <= fields.keys()
-
-
-def some(*names: str) -> Mark:
-    """Mark chunks with at least one of these fields."""
-    wanted = frozenset(names)
-    return lambda _, fields: not wanted.isdisjoint(fields)
-
-
-def lacks(*names: str) -> Mark:
-    """Mark chunks with none of these fields."""
-    refused = frozenset(names)
-    return lambda _, fields: refused.isdisjoint(fields)
-
-
-def only(*names: str) -> Mark:
-    """Mark chunks with these fields and no others."""
-    wanted = frozenset(names)
-    return lambda _, fields: fields.keys() == wanted
-
-
-def within(*names: str) -> Mark:
-    """Mark chunks with no other fields than these."""
-    known = frozenset(names)
-    return lambda _, fields: fields.keys() <= known
-
-
-def given(name: str) -> Mark:
-    """Mark chunks whose field has a value, not None."""
-    return lambda _, fields: fields.get(name) is not None
-
-
-def single(_chunk: Any, fields: Mapping[str, Any]) -> bool:
-    """Return whether a chunk has one field."""
-    return len(fields) == 1
-
-
-def says(name: str, values: Collection[str]) -> Mark:
-    """Mark chunks whose field says one of these texts."""
-    known = frozenset(values)
+def _condition(name: str, said: Any, names: Callable[[], Set[str]]) -> Mark:
+    if name in _OF_NAMES:
+        return _OF_NAMES[name](names if said == "$names" else _constant(said))
+    if name == "$count":
+        return lambda value, _: isinstance(value, list) and len(value) == said
+    if name in _OF_MARKS:
+        inner = [mark_of(each, names) for each in (said if isinstance(said, list) else [said])]
+        return _OF_MARKS[name](inner)
+    inside = mark_of(said, names)
 
     def mark(_: Any, fields: Mapping[str, Any]) -> bool:
         value = fields.get(name)
-        return isinstance(value, str) and value in known
+        return inside(value, fields_of(value))
 
     return mark
 
 
-def ends(name: str, values: Collection[str]) -> Mark:
-    """Mark chunks whose field says a dotted name that ends with one of these."""
-    known = frozenset(values)
-    return lambda _, fields: str(fields.get(name)).rpartition(".")[2] in known
+def _constant(said: str | Sequence[str]) -> Callable[[], frozenset[str]]:
+    known = frozenset([said] if isinstance(said, str) else said)
+    return lambda: known
 
 
-def begins(name: str, *prefixes: str) -> Mark:
-    """Mark chunks whose field is a text that begins so."""
-
-    def mark(_: Any, fields: Mapping[str, Any]) -> bool:
-        value = fields.get(name)
-        return isinstance(value, str) and value.startswith(prefixes)
-
-    return mark
+def _all(marks: Sequence[Mark]) -> Mark:
+    return lambda value, fields: all(mark(value, fields) for mark in marks)
 
 
-def is_a(name: str, *kinds: type) -> Mark:
-    """Mark chunks whose field is of one of these types."""
-    return lambda _, fields: isinstance(fields.get(name), kinds)
+def _not(marks: Sequence[Mark]) -> Mark:
+    return lambda value, fields: not all(mark(value, fields) for mark in marks)
 
 
-def holds(name: str, *marks: Mark) -> Mark:
-    """Mark chunks whose field is a chunk with all of these marks."""
-    return lambda _, fields: is_marked(marks, fields.get(name))
+def _any(marks: Sequence[Mark]) -> Mark:
+    return lambda value, fields: any(mark(value, fields) for mark in marks)
 
 
-def each(name: str, *marks: Mark) -> Mark:
-    """Mark chunks whose field is a list of chunks, at least one, with all of these marks."""
+def _items(first: int | None) -> Callable[[Sequence[Mark]], Mark]:
+    """Return what marks a list by its items, up to the `first` ones."""
 
-    def mark(_: Any, fields: Mapping[str, Any]) -> bool:
-        items = fields.get(name)
-        return isinstance(items, list) and bool(items) and all(is_marked(marks, i) for i in items)
+    def of(marks: Sequence[Mark]) -> Mark:
+        (inner,) = marks
+        return lambda value, _: (
+            isinstance(value, list)
+            and bool(value)
+            and all(inner(each, fields_of(each)) for each in value[:first])
+        )
 
-    return mark
-
-
-def first(name: str, *marks: Mark) -> Mark:
-    """Mark chunks whose field is a list, the first item of which has all of these marks."""
-
-    def mark(_: Any, fields: Mapping[str, Any]) -> bool:
-        items = fields.get(name)
-        return isinstance(items, list) and bool(items) and is_marked(marks, items[0])
-
-    return mark
+    return of
 
 
-def counts(name: str, length: int) -> Mark:
-    """Mark chunks whose field is a list of so many items."""
-
-    def mark(_: Any, fields: Mapping[str, Any]) -> bool:
-        items = fields.get(name)
-        return isinstance(items, list) and len(items) == length
-
-    return mark
+def _kinds(names: Callable[[], Set[str]]) -> Mark:
+    own = (_KINDS[each] if each in _KINDS else getattr(shapes, f"is_{each}") for each in names())
+    return _all([*own])
 
 
-def lacking(mark: Mark) -> Mark:
-    """Mark chunks without a mark."""
-    return lambda chunk, fields: not mark(chunk, fields)
+def _of(names: Callable[[], Set[str]]) -> Mark:
+    return lambda value, _: is_of(value, names())
 
 
-def either(*marks: Mark) -> Mark:
-    """Mark chunks with at least one of these marks."""
-    return lambda chunk, fields: any(mark(chunk, fields) for mark in marks)
+_OF_NAMES: Mapping[str, Callable[[Callable[[], Set[str]]], Mark]] = {
+    "$is": _kinds,
+    "$has": lambda names: lambda _, fields: fields.keys() >= names(),
+    "$some": lambda names: lambda _, fields: not fields.keys().isdisjoint(names()),
+    "$lacks": lambda names: lambda _, fields: fields.keys().isdisjoint(names()),
+    "$only": lambda names: lambda _, fields: fields.keys() == names(),
+    "$within": lambda names: lambda _, fields: fields.keys() <= names(),
+    "$ends": lambda names: lambda value, _: str(value).rpartition(".")[2] in names(),
+    "$begins": lambda names: (
+        lambda value, _: isinstance(value, str) and value.startswith((*names(),))
+    ),
+    "$of": _of,
+    "$class": lambda names: lambda value, _: type(value).__name__ in names(),
+}
 
-
-def together(*marks: Mark) -> Mark:
-    """Mark chunks with all of these marks."""
-    return lambda chunk, fields: all(mark(chunk, fields) for mark in marks)
-
-
-def of(*packages: str) -> Mark:
-    """Mark models and messages of these packages, by the modules of their classes."""
-    return lambda chunk, _: is_of(chunk, packages)
+_OF_MARKS: Mapping[str, Callable[[Sequence[Mark]], Mark]] = {
+    "$all": _all,
+    "$any": _any,
+    "$not": _not,
+    "$each": _items(None),
+    "$first": _items(1),
+}
 
 
 def is_of(value: Any, packages: Collection[str]) -> bool:
@@ -177,9 +145,3 @@ def _is_model(value: Any) -> bool:
     """Return whether a value is a model of pydantic, which need not be imported for this."""
     base = getattr(sys.modules.get("pydantic"), "BaseModel", None)
     return base is not None and isinstance(value, base)
-
-
-def is_marked(marks: Collection[Mark], chunk: Any) -> bool:
-    """Return whether a chunk has all of these marks."""
-    fields = fields_of(chunk)
-    return all(mark(chunk, fields) for mark in marks)

@@ -69,7 +69,12 @@ def is_message_object(value: object) -> bool:
     return is_message(value) and not isinstance(value, dict)
 
 
-def holds_message(chunk: Any, _fields: Mapping[str, Any] | None = None) -> bool:
+def is_langchain(chunk: Any, _fields: Mapping[str, Any]) -> bool:
+    """Return whether a chunk is one of LangChain's messages, or holds one."""
+    return holds_message(chunk)
+
+
+def holds_message(chunk: Any) -> bool:
     """Return whether a chunk is one of LangChain's messages, or holds one."""
     if isinstance(chunk, tuple):
         message, *others = chunk
@@ -225,6 +230,28 @@ def is_server_sent(chunk: Any, fields: Mapping[str, Any]) -> bool:
     if isinstance(chunk, dict):
         return names <= SENT_FIELDS and isinstance(chunk.get("data"), str)
     return EVENT_FIELDS <= names <= SENT_FIELDS
+
+
+def is_xai(chunk: Any, _fields: Mapping[str, Any]) -> bool:
+    """Return whether a chunk has a message of xAI."""
+    return xai_message(chunk) is not None
+
+
+def is_kosong_part(chunk: Any, _fields: Mapping[str, Any]) -> bool:
+    """Return whether a chunk is an object to which others are added."""
+    return hasattr(chunk, "merge_in_place")
+
+
+def is_task_pair(chunk: Any, _fields: Mapping[str, Any]) -> bool:
+    """Return whether a chunk is a task of A2A and what changed in it."""
+    from guardstream.formats.detection.marks import is_of
+
+    return isinstance(chunk, tuple) and len(chunk) == 2 and is_of(chunk[0], ("a2a", "a2a_pb2"))
+
+
+def is_ag2_event(chunk: Any, _fields: Mapping[str, Any]) -> bool:
+    """Return whether a chunk is of one of AG2's classes of events."""
+    return hasattr(type(chunk), "_event_fields_")
 
 
 def xai_message(chunk: Any) -> Any:

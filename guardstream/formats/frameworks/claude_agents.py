@@ -24,7 +24,6 @@ from guardstream.formats.adapter import (
     passes_any,
 )
 from guardstream.formats.anthropic.messages import Anthropic
-from guardstream.formats.detection.kinds import CLAUDE_AGENTS
 from guardstream.formats.spec import (
     Spec,
     VariedSpecAdapter,
@@ -39,6 +38,18 @@ from guardstream.formats.toolkit.streamed import Streamed
 _TYPES = "claude_agent_sdk.types"
 
 _EVENTS = spec_of("claude_agents")
+
+
+_FIELDS = {
+    "stream_event": {"event", "session_id", "uuid"},
+    "assistant": {"content", "model", "parent_tool_use_id"},
+    "user": {"content", "parent_tool_use_id", "uuid"},
+    "result": {"num_turns", "result", "session_id"},
+    "system": {"data", "subtype"},
+    "rate_limit_event": {"rate_limit_info", "session_id", "uuid"},
+    "conversation_reset": {"new_conversation_id", "session_id", "uuid"},
+}
+"""The fields by which objects of each kind are told."""
 
 
 class _Messages(VariedSpecAdapter):
@@ -225,7 +236,7 @@ def _kind(chunk: Any) -> str:
     if isinstance(chunk, dict):
         return str(chunk.get("type"))
     keys = fields_of(chunk).keys()
-    return next((kind for kind, own in CLAUDE_AGENTS.items() if own <= keys), "")
+    return next((kind for kind, own in _FIELDS.items() if own <= keys), "")
 
 
 def _event(chunk: Any) -> Any:

@@ -28,11 +28,12 @@ from guardstream.formats.spec import (
     SpecAdapter,
     VariedSpecAdapter,
 )
-from guardstream.formats.toolkit.fields import fields_of, index_in
+from guardstream.formats.toolkit.fields import fields_of
 from guardstream.formats.toolkit.files import spec_of
 from guardstream.formats.toolkit.nested import Nested, with_inner, within
 from guardstream.formats.toolkit.nodes import SKIP
 from guardstream.formats.toolkit.streamed import Streamed
+from guardstream.formats.toolkit.written import Missing
 
 _SPEC = spec_of("strands")
 _BESIDE: Spec = {**_SPEC, "event": SKIP}
@@ -50,7 +51,7 @@ class _Model(Bedrock):
     def __init__(self, *, unknown: Unknown = "guard") -> None:
         super().__init__(unknown=unknown)
         self._count = 0
-        self._places: dict[int, dict[str, Any]] = {}
+        self._places: dict[int, int | None] = {}
 
     def read(self, chunk: Any) -> Reading:
         """Find the text in an event; count the blocks."""
@@ -58,16 +59,12 @@ class _Model(Bedrock):
             self._count += 1
         elif "contentBlockDelta" in chunk:
             index = fields_of(chunk["contentBlockDelta"]).get("contentBlockIndex")
-            before = self._places.get(self._count, {}).get("contentBlockIndex", index)
-            self._count += index != before
+            before = self._places.get(self._count)
+            self._count += index != (index if before is None else before)
         event = chunk.get("contentBlockStart") or chunk.get("contentBlockDelta")
         if event is not None:
             index = fields_of(event).get("contentBlockIndex")
-            self._places[self._count] = (
-                {"contentBlockIndex": index_in(event, name="contentBlockIndex")}
-                if index is not None
-                else {}
-            )
+            self._places[self._count] = index if isinstance(index, int) else None
         reading = super().read(chunk)
         self._count += "contentBlockStop" in chunk
         return reading
@@ -79,8 +76,9 @@ class _Model(Bedrock):
     def number(self, event: Mapping[str, Any]) -> int:
         return self._count
 
-    def place(self, number: int) -> dict[str, Any]:
-        return self._places.get(number, {})
+    def place(self, number: int) -> int | type[Missing]:
+        index = self._places.get(number)
+        return Missing if index is None else index
 
 
 class _Agent(VariedSpecAdapter):

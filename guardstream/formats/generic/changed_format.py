@@ -8,8 +8,8 @@ from typing import Any
 from guardstream.events import FinishReason
 from guardstream.formats import ADAPTERS
 from guardstream.formats.adapter import Unknown
-from guardstream.formats.described import settings_of
 from guardstream.formats.generic.json_format import names_in, read_event
+from guardstream.formats.meaning import settings_of
 from guardstream.formats.spec import SpecAdapter, VariedSpecAdapter
 from guardstream.formats.toolkit.files import class_name
 from guardstream.formats.toolkit.nodes import Each, Either, OneOf, Spec

@@ -19,7 +19,8 @@ from typing import Any, ClassVar
 
 from guardstream.events import FinishReason
 from guardstream.formats.adapter import Released, Unknown
-from guardstream.formats.described import DescribedFormat, Meaning, settings_of
+from guardstream.formats.described import DescribedFormat
+from guardstream.formats.meaning import Meaning, settings_of
 from guardstream.formats.toolkit.files import described
 from guardstream.formats.toolkit.nodes import BY, END, META, PASSED, Leaf, OneOf, Spec
 from guardstream.formats.toolkit.notation import Notation

@@ -16,6 +16,9 @@ from guardstream.formats.toolkit.notation import Notation
 FOLDER = Path(__file__).parent.parent
 """The folder of the files."""
 
+TABLES = FOLDER / "tables"
+"""The folder of what is told of all formats in one place."""
+
 COMPILED = FOLDER / "formats.jsonl"
 """All descriptions, a line of JSON for each with its name in front; only in a wheel."""
 
@@ -62,11 +65,25 @@ def class_name(name: str) -> str:
 
 def parsed(name: str) -> dict[str, Any]:
     """Return the content of a format's file in YAML. ValueError for an unknown name."""
-    import yaml
-
     path = FOLDER / f"{name}.yaml"
     if not path.is_file():
         raise ValueError(f"no format is described as {name!r}")
+    return _loaded(path)
+
+
+def table(name: str) -> dict[str, Any]:
+    """Return a table of formats, by their names, in order: `first`, what marks the first chunks, or
+    `errors`."""
+    lines = _compiled()
+    if lines is None:
+        return _loaded(TABLES / f"{name}.yaml")
+    entries: dict[str, Any] = json.loads(lines[name])
+    return entries
+
+
+def _loaded(path: Path) -> dict[str, Any]:
+    import yaml
+
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     content: dict[str, Any] = yaml.load(path.read_text(encoding="utf-8"), Loader=loader)
     return content

@@ -102,8 +102,8 @@ CALL_ID, CALL_INDEX = Leaf("meta", "text", "call.id"), Leaf("meta", "text", "cal
 CALL_NAME, CALL_END = Leaf("name", "text", "call.name"), Leaf("keep", "text", "call.end")
 """The name of the tool that is called; a value that says that the arguments are complete."""
 
-CLOSES = Leaf("keep", "text", "closes")
-"""A value that says that the texts before it are complete."""
+CLOSES, OPENS = Leaf("keep", "text", "closes"), Leaf("keep", "text", "opens")
+"""A value that says that the texts before it are complete, or that another one begins."""
 
 USAGE, REASON = Leaf("keep", "text", "usage"), Leaf("end", "text", "reason")
 """The usage object; why an answer ended, where another value says that it did."""

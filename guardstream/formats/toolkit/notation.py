@@ -14,7 +14,7 @@ dot (`text.error`); before it, its kind, if it is not the next characters of its
 Roles of what is no text (`guardstream.formats.toolkit.nodes`): `mark`, `keep`, `number`, `name`,
 `about`, `skip`, `harmless`, `padding`, `request`, `unknown`, `apart`; and of what an event means
 (`guardstream.formats.described`): `choice`, `by`, `call.id`, `call.index`, `call.name`,
-`call.end`, `closes`, `done`, `reason`, `usage`, `error`.
+`call.end`, `opens`, `closes`, `done`, `reason`, `usage`, `error`.
 
 Several fields with one description are one entry, `id, type: mark`. `$name` refers to what the
 format defines under `define` or in a section, `$format.name` to what another one does, `$name/kind`
@@ -57,6 +57,7 @@ from guardstream.formats.toolkit.nodes import (
     META,
     NAME,
     NUMBER,
+    OPENS,
     PADDED,
     PASSED,
     REASON,
@@ -97,6 +98,7 @@ _ROLES: Mapping[str, Spec] = {
     "call.name": CALL_NAME,
     "call.end": CALL_END,
     "closes": CLOSES,
+    "opens": OPENS,
     "usage": USAGE,
     "reason": REASON,
     "error": ERROR,
@@ -200,7 +202,7 @@ class Notation:
             if not isinstance(also, dict):
                 raise ValueError(f"{place}.$with: {each!r} is not the description of an object")
             fields |= also
-        for name, inner in _apart(said):
+        for name, inner in apart(said):
             fields[name] = self.spec(inner, f"{place}.{name}")
         return fields
 
@@ -215,13 +217,13 @@ class Notation:
                 raise ValueError(f"{place}.$with: {each!r} does not tell objects apart")
             for name, inner in also.specs.items():
                 kinds[name] = {**inner, **common} if isinstance(inner, dict) else inner
-        for name, inner in _apart(said):
+        for name, inner in apart(said):
             own = self.spec(inner, f"{place}.{name}")
             kinds[name] = {**common, **own} if isinstance(own, dict) else own
         return kinds
 
 
-def _apart(said: Mapping[str, Any]) -> list[tuple[str, Any]]:
+def apart(said: Mapping[str, Any]) -> list[tuple[str, Any]]:
     """Return the entries of an object, one for each field."""
     return [
         (name.strip(), inner)

@@ -69,39 +69,29 @@ def _parts(spec: Any) -> Iterable[tuple[Steps, Any]]:
     return ()  # a tree, or nothing
 
 
-def values_at(value: Any, steps: Steps, path: Path = ()) -> Iterator[tuple[Path, Any]]:
-    """Yield the values at the end of some steps, each with its positions in lists."""
+def ways_to(value: Any, steps: Steps, way: paths.Steps = ()) -> Iterator[tuple[paths.Steps, Any]]:
+    """Yield the values at the end of some steps, each with the way to it."""
     for at, step in enumerate(steps):
         if step is None:
-            if isinstance(value, (list, tuple)):
-                for place, item in enumerate(value):
-                    yield from values_at(item, steps[at + 1 :], (*path, place))
+            items = value if isinstance(value, (list, tuple)) else ()
+            for place, item in enumerate(items):
+                yield from ways_to(item, steps[at + 1 :], (way, place))
             return
         if isinstance(step, Only):
             if fields_of(value).get(step.key) != step.kind:
                 return
-            continue
-        if isinstance(value, (str, list, tuple)) or value is None:
+        elif value is None or isinstance(value, (str, list, tuple)):
             return
-        value = fields_of(value).get(step)
+        else:
+            value, way = fields_of(value).get(step), (way, step)
     if value is not None:
-        yield path, value
-
-
-def ways_to(value: Any, steps: Steps, way: paths.Steps = ()) -> Iterator[tuple[paths.Steps, Any]]:
-    """Yield the values at the end of some steps, each with the way to it, for writing."""
-    if not steps:
         yield way, value
-        return
-    step, rest = steps[0], steps[1:]
-    if step is None:
-        for place, item in enumerate(value if isinstance(value, (list, tuple)) else ()):
-            yield from ways_to(item, rest, (way, place))
-    elif isinstance(step, Only):
-        if fields_of(value).get(step.key) == step.kind:
-            yield from ways_to(value, rest, way)
-    elif not isinstance(value, (str, list, tuple)) and fields_of(value).get(step) is not None:
-        yield from ways_to(fields_of(value)[step], rest, (way, step))
+
+
+def values_at(value: Any, steps: Steps) -> Iterator[tuple[Path, Any]]:
+    """Yield the values at the end of some steps, each with its positions in lists."""
+    for way, found in ways_to(value, steps):
+        yield paths.places(way), found
 
 
 def value_at(value: Any, steps: Steps) -> Any:
@@ -109,14 +99,29 @@ def value_at(value: Any, steps: Steps) -> Any:
     return next((found for _, found in values_at(value, steps)), None)
 
 
+def outer(steps: Steps) -> Steps:
+    """Return the steps to the items of the outermost list; none without a list."""
+    return steps[: steps.index(None) + 1] if None in steps else ()
+
+
+def way_at(steps: Steps, place: int) -> paths.Steps:
+    """Return the way of some steps, at one position in each list."""
+    way: paths.Steps = ()
+    for step in steps:
+        if not isinstance(step, Only):
+            way = (way, place if step is None else step)
+    return way
+
+
 def with_value(value: Any, steps: Steps, new: Any) -> Any:
     """Return a copy of `value` with `new` at the end of some steps, in each item of lists."""
     step, *rest = (each for each in steps if not isinstance(each, Only))
     if step is None:
         return [with_value(item, tuple(rest), new) if rest else new for item in value or [{}]]
+    value = {} if isinstance(value, (str, list, tuple)) else value
     fields = fields_of(value)
     inner = with_value(fields.get(step) or {}, tuple(rest), new) if rest else new
-    return {**fields, step: inner} if isinstance(value, dict) else replaced(value, {step: inner})
+    return replaced(value, {step: inner})
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,15 +17,8 @@ from functools import cache, cached_property
 from typing import Literal, NamedTuple, TypeAlias
 from urllib.parse import unquote
 
-from guardstream.formats.errors import (
-    ANTHROPIC,
-    COHERE,
-    GOOGLE,
-    OLLAMA,
-    OPENAI,
-    RESPONSES,
-    Errors,
-)
+from guardstream.formats.errors import Errors
+from guardstream.formats.errors import errors_of as errors_in
 
 Answer: TypeAlias = Literal[
     "model", "strings", "data", "results", "file", "transcript", "images", "speech", "unknown"
@@ -42,6 +35,10 @@ Answer: TypeAlias = Literal[
 - `speech`: sound.
 - `unknown`: anything, because the path is not known.
 """
+
+OPENAI, RESPONSES = errors_in("openai_chat"), errors_in("openai_responses")
+ANTHROPIC, GOOGLE = errors_in("anthropic"), errors_in("gemini")
+OLLAMA, COHERE = errors_in("ollama"), errors_in("cohere")
 
 
 @dataclass(frozen=True)

@@ -126,7 +126,7 @@ class Reply:
         self._outcome.failed(code)
         if code == BLOCKED_CODE:
             headers = [*headers, NO_RETRY_HEADER]
-        body = json.dumps(self._errors.body(status, code, message)).encode()
+        body = json.dumps(self._errors.said(status, code, message)).encode()
         await self.whole(status, [(b"content-type", b"application/json"), *headers], body)
 
     async def fail(self, status: int, code: str, message: str) -> None:
