@@ -1,13 +1,14 @@
 """CPU time until a program has judged its first 10 KB: importing, loading a pack, and the text.
 
-Each argument is an interpreter that has the package; by default it is the one that runs this. They
-take turns, so that two versions of the package can be compared in one run:
+Several interpreters that have the package take turns, so that two versions of it can be compared in
+one run:
 
     python -m benchmarks.startup .venv/bin/python other/bin/python
 """
 
 from __future__ import annotations
 
+import argparse
 import subprocess
 import sys
 from statistics import median
@@ -37,11 +38,12 @@ def run(interpreter: str) -> list[float]:
 
 def main() -> None:
     """See the module."""
-    interpreters = sys.argv[1:] or [sys.executable]
-    runs: dict[str, list[list[float]]] = {each: [] for each in interpreters}
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("interpreters", nargs="*", default=[sys.executable])
+    runs: dict[str, list[list[float]]] = {each: [] for each in parser.parse_args().interpreters}
     for _ in range(ROUNDS):
-        for each in interpreters:
-            runs[each].append(run(each))
+        for each, found in runs.items():
+            found.append(run(each))
     first = 0.0
     rows = []
     for each, found in runs.items():

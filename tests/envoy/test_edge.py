@@ -25,8 +25,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.x509.oid import NameOID
 
-from tests.envoy.format import Provider, provider
 from tests.envoy.gateway import ENVOY
+from tests.envoy.provider import Provider, provider
 from tests.support.ports import free_port
 
 CONFIGURATIONS = Path(__file__).parents[2] / "deploy" / "envoy"

@@ -18,8 +18,8 @@ import pytest
 
 from guardstream import Guard, Policy
 from guardstream.serve.proxy import ProxySettings, application
-from tests.envoy.format import Provider, provider
 from tests.envoy.gateway import POLICY, Gateway
+from tests.envoy.provider import Provider, provider
 from tests.serve.server import serving
 from tests.support.optional import needs
 

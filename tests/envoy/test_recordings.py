@@ -11,8 +11,8 @@ import pytest
 
 from guardstream import Guard, Policy
 from guardstream.serve.proxy import ProxySettings, application
-from tests.envoy.format import provider
 from tests.envoy.gateway import Gateway
+from tests.envoy.provider import provider
 from tests.serve.server import serving
 from tests.support.corpora import CORPORA, needs_corpora
 
