@@ -93,12 +93,31 @@ def text_of(body: bytes) -> str | None:
         return None
 
 
+def text_so_far(data: bytes) -> str | None:
+    """Decode UTF-8 of which the last character may be cut; None as for `text_of`."""
+    for end in range(len(data), max(len(data) - 4, 0), -1):
+        text = text_of(data[:end])
+        if text is not None:
+            return text
+    return None
+
+
+def begins_as_text(start: bytes, *, ended: bool) -> bool | None:
+    """Return whether a body that is declared as an image or the like is a text, by its beginning;
+    None if that does not show yet."""
+    if start and text_so_far(start[:SIGN]) is None:
+        return False
+    if not ended and len(start) < SIGN:
+        return None
+    return bool(start)
+
+
 def is_file(media: str, body: bytes) -> bool:
     """Return whether a body that is not UTF-8 is a file that no client reads as text.
 
     Its media type has to be that of a file, or unspecified.
     """
-    return kind_of(media) in ("unspecified", "file", "unread") and not _may_be_text(body)
+    return kind_of(media) in ("unspecified", "file", "media") and not _may_be_text(body)
 
 
 def _may_be_text(body: bytes) -> bool:

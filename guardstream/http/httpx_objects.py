@@ -12,6 +12,7 @@ from typing import Any
 
 from guardstream.errors import AdapterError, BlockedError
 from guardstream.events import is_refused
+from guardstream.http.bodies import begins_as_text
 from guardstream.http.sniffing import Sniffer
 
 _CODINGS = frozenset({"br", "compress", "dcb", "dcz", "deflate", "exi", "gzip", "pack200-gzip"})
@@ -64,12 +65,22 @@ class AsyncSource:
 
     async def begin(self, media: str) -> str:
         """Read the beginning; return the media type by which to guard the body."""
-        sniffer, detected = Sniffer(media), None
+        sniffer = Sniffer(media)
+        detected = sniffer.feed(self._begun) if self._begun else None
         while detected is None:
             part = await anext(self._parts, None)
             detected = sniffer.finish() if part is None else sniffer.feed(part)
         self._begun = bytes(sniffer.read)
         return detected
+
+    async def begins_as_text(self) -> bool:
+        """Read the beginning; return whether it is that of a text."""
+        is_text = None
+        while is_text is None:
+            part = await anext(self._parts, None)
+            self._begun += part or b""
+            is_text = begins_as_text(self._begun, ended=part is None)
+        return is_text
 
     async def read(self) -> bytes:
         """Read the whole body."""
@@ -96,12 +107,22 @@ class SyncSource:
 
     def begin(self, media: str) -> str:
         """Read the beginning; return the media type by which to guard the body."""
-        sniffer, detected = Sniffer(media), None
+        sniffer = Sniffer(media)
+        detected = sniffer.feed(self._begun) if self._begun else None
         while detected is None:
             part = next(self._parts, None)
             detected = sniffer.finish() if part is None else sniffer.feed(part)
         self._begun = bytes(sniffer.read)
         return detected
+
+    def begins_as_text(self) -> bool:
+        """Read the beginning; return whether it is that of a text."""
+        is_text = None
+        while is_text is None:
+            part = next(self._parts, None)
+            self._begun += part or b""
+            is_text = begins_as_text(self._begun, ended=part is None)
+        return is_text
 
     def read(self) -> bytes:
         """Read the whole body."""

@@ -9,14 +9,14 @@ import re
 from typing import Literal, TypeAlias
 
 Kind: TypeAlias = Literal[
-    "events", "amazon", "lines", "json", "text", "unread", "unspecified", "file", "other"
+    "events", "amazon", "lines", "json", "text", "media", "unspecified", "file", "other"
 ]
 """The kind of a body by its media type:
 
 - `events`: server-sent events; `amazon`: Amazon's event stream.
 - `lines`: JSON values in lines or records, which can be read one at a time.
 - `json`: one JSON value; `text`: any other text.
-- `unread`: what is never read as text, such as images; `file`: a file of some program.
+- `media`: images, audio, video and fonts; `file`: a file of some program.
 - `unspecified`: no type, or one that says nothing; `other`: a type that is in no table.
 """
 
@@ -47,10 +47,13 @@ _TEXTS |= {"application/x-yaml", "application/toml", "application/graphql", "app
 _TEXTS |= {"application/x-subrip"}
 """The media types of texts other than `text/…`, `…+xml` and `…+yaml`."""
 
-_UNREAD = ("image/", "audio/", "video/", "font/")
+_MEDIA = ("image/", "audio/", "video/", "font/")
 """The prefixes of media types that no client reads as text."""
 
-_UNSPECIFIED = frozenset({"", "application/octet-stream", "binary/octet-stream"})
+UNSPECIFIED = "application/octet-stream"
+"""The media type that says nothing of a body, which then tells by its beginning what it is."""
+
+_UNSPECIFIED = frozenset({"", UNSPECIFIED, "binary/octet-stream"})
 _UNSPECIFIED |= {"application/binary"}
 _UNSPECIFIED |= {"application/force-download", "application/x-download", "application/download"}
 """Media types that say nothing about the content, only that it is binary or a download."""
@@ -94,8 +97,8 @@ def kind_of(media: str) -> Kind:
         return "json"
     if media.startswith("text/") or media in _TEXTS or media.endswith(("+xml", "+yaml")):
         return "text"
-    if media.startswith(_UNREAD) and NAME.fullmatch(media) is not None:
-        return "unread"
+    if media.startswith(_MEDIA) and NAME.fullmatch(media) is not None:
+        return "media"
     if media in _UNSPECIFIED:
         return "unspecified"
     return "file" if _is_file(media) else "other"
@@ -119,9 +122,10 @@ def is_text(media: str) -> bool:
     return kind_of(media) == "text"
 
 
-def is_unread(media: str) -> bool:
-    """Return whether a media type is that of images, audio or video, which are never read."""
-    return kind_of(media) == "unread"
+def is_media(media: str) -> bool:
+    """Return whether a media type is that of images, audio, video or fonts. Such a body passes,
+    unless it begins as a text."""
+    return kind_of(media) == "media"
 
 
 def is_stream(media: str, *, gated: bool) -> bool:

@@ -48,11 +48,12 @@ from guardstream.http.httpx_objects import (
     whole_body,
 )
 from guardstream.http.media import (
+    UNSPECIFIED,
     framing_of,
     is_listed,
+    is_media,
     is_stream,
     is_text,
-    is_unread,
     kind_of,
     may_be_another,
     media_of,
@@ -80,7 +81,7 @@ _LONG = 64 * 1024
 """A body of more bytes is guarded in a thread, so that it does not block the event loop."""
 
 _Kind: TypeAlias = Literal[
-    "stream", "body", "error", "other", "charset", "bodiless", "nothing", "pass"
+    "stream", "body", "error", "other", "charset", "media", "bodiless", "nothing", "pass"
 ]
 """How an answer is handled:
 
@@ -88,6 +89,7 @@ _Kind: TypeAlias = Literal[
 - `body`: guarded as a whole answer in a known format.
 - `error`: guarded as an error.
 - `other`: guarded by its content; `charset`: the same for a text in another charset than UTF-8.
+- `media`: it passes if it does not begin as a text, and is guarded as `other` otherwise.
 - `bodiless`: it has no body.
 - `nothing`: its body is dropped.
 - `pass`: passed unread.
@@ -263,7 +265,7 @@ class _Guarding(_Base):  # type: ignore[misc]
         if kind_of(media) == "json" and self._format_of(request) in BODIES:
             return "body"
         if self._other == "guard":
-            return "pass" if is_unread(media) else "other"
+            return "media" if is_media(media) else "other"
         return self._unread(request, response, "its type cannot be guarded")
 
     def _unread(self, request: Any, response: Any, why: str) -> _Kind:
@@ -381,9 +383,13 @@ class GuardTransport(_Guarding):
         if kind == "pass":
             return self._passed(guard, response)
         source, media = AsyncSource(response), _media(response)
-        detected = media
-        if kind == "other" and may_be_another(media):
-            detected = await source.begin(media)
+        if kind == "media" and await source.begins_as_text():
+            kind, media = "other", UNSPECIFIED
+        may_differ = kind == "other" and may_be_another(media)
+        detected = await source.begin(media) if may_differ else media
+        if kind == "media":
+            made = async_body(response, source, raises=False)
+            return _answer(guard, response, made, bodiless=_is_as_sent(response))
         if kind == "stream" or (kind == "other" and _is_long(guard, detected, response)):
             options = self._stream_options(kind, detected, request, body, guard)
             stream = guard.wrap(source, **options)
@@ -473,9 +479,13 @@ class SyncGuardTransport(_Guarding):
         if kind == "pass":
             return self._passed(guard, response)
         source, media = SyncSource(response), _media(response)
-        detected = media
-        if kind == "other" and may_be_another(media):
-            detected = source.begin(media)
+        if kind == "media" and source.begins_as_text():
+            kind, media = "other", UNSPECIFIED
+        may_differ = kind == "other" and may_be_another(media)
+        detected = source.begin(media) if may_differ else media
+        if kind == "media":
+            made = sync_body(response, source, raises=False)
+            return _answer(guard, response, made, bodiless=_is_as_sent(response))
         if kind == "stream" or (kind == "other" and _is_long(guard, detected, response)):
             options = self._stream_options(kind, detected, request, body, guard)
             stream = guard.wrap_sync(source, **options)
@@ -588,8 +598,13 @@ def _charset(response: Any) -> str | None:
 
 def _why_encoded(response: Any, media: str) -> str | None:
     """Return why an answer cannot be read if its client does not undo its content coding."""
-    codings = "" if is_unread(media) else still_encoded(response)
+    codings = "" if is_media(media) else still_encoded(response)
     return f"its client does not undo its content-encoding {codings!r}" if codings else None
+
+
+def _is_as_sent(response: Any) -> bool:
+    """Return whether what a client reads of an answer are the bytes that were sent."""
+    return not response.headers.get("content-encoding") or bool(still_encoded(response))
 
 
 def _is_long(guard: Guard, media: str, response: Any) -> bool:
@@ -606,6 +621,7 @@ def _other_body(guard: Guard, response: Any, body: bytes) -> bytes:
     """
     guard.refuse_operations("guarding an answer in no known format")
     media = _media(response)
+    media = UNSPECIFIED if is_media(media) else media
     with _raised("answer"):
         charset = _charset(response)
         if kind_of(media) == "json":

@@ -14,7 +14,14 @@ from json import detect_encoding
 from typing import Literal, TypeAlias
 
 from guardstream.framing.frames.frame import Media
-from guardstream.http.bodies import BINARY, SIGN, begins_with_json, text_of
+from guardstream.http.bodies import (
+    BINARY,
+    SIGN,
+    begins_as_text,
+    begins_with_json,
+    text_of,
+    text_so_far,
+)
 from guardstream.http.charsets import charset_of_json
 from guardstream.http.headers import in_utf8
 from guardstream.http.media import AMAZON, EVENTS, PARTS
@@ -107,6 +114,9 @@ class BodyClassifier:
         self.raw.write(data)
         self._read(data, last=last)
         ended = last or self._fault is not None
+        if self._is_file is None and self._declared.kind == "media" and self._fault is None:
+            is_text = begins_as_text(bytes(self._plain.getbuffer()[:SIGN]), ended=ended)
+            self._is_file = None if is_text is None else not is_text
         if self._is_file is None and (ended or self._plain.tell() >= SIGN):
             whole = ended and self._plain.tell() <= SIGN
             self._is_file = self._a_file(bytes(self._plain.getbuffer()[:SIGN]), whole=whole)
@@ -188,7 +198,7 @@ class BodyClassifier:
         may_be_pdf = self._declared.kind == "unspecified" or self.media == "application/pdf"
         if data.startswith(_PDF) and may_be_pdf:
             return True  # although much of it may be text
-        if (text_of(data) if whole else _text_so_far(data)) is not None:
+        if (text_of(data) if whole else text_so_far(data)) is not None:
             return False
         if self._passes(data):
             return True
@@ -199,7 +209,7 @@ class BodyClassifier:
 
     def _passes(self, data: bytes) -> bool:
         """Return whether bytes that are not UTF-8 text pass as a file."""
-        if self.media in self._route.file_types:
+        if self.media in self._route.file_types or self._declared.kind == "media":
             return True
         if BINARY.isdisjoint(data) or _may_be_text(data, self._declared.charset):
             return False
@@ -217,15 +227,6 @@ def _pieces(body: Reading, data: bytes, *, last: bool) -> Iterator[bytes]:
     yield from body.feed(data)
     if last:
         yield from body.finish()
-
-
-def _text_so_far(data: bytes) -> str | None:
-    """Return the text of bytes whose last character may be cut."""
-    for end in range(len(data), max(len(data) - 4, 0), -1):
-        text = text_of(data[:end])
-        if text is not None:
-            return text
-    return None
 
 
 def _may_be_text(data: bytes, charset: str | None) -> bool:

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 
 from guardstream.http.headers import media_types
-from guardstream.http.media import Kind, is_unread, kind_of, may_be_another
+from guardstream.http.media import Kind, is_media, kind_of, may_be_another
 from guardstream.serve.bodies import BodyError, known_charset
 from guardstream.serve.routes import Headers, Route, values
 
@@ -81,9 +81,12 @@ def type_of(headers: Headers) -> str:
     return next(iter(types), "")
 
 
-def passes_unread(route: Route, media: str, *, part: bool) -> bool:
-    """Return whether a body, or a `part` of one, passes by its media type alone."""
-    return route.other == "pass" or is_unread(media) or (part and _is_of_files(route, media))
+def passes_unread(route: Route, headers: Headers, media: str, *, part: bool, bare: bool) -> bool:
+    """Return whether a body, or a `part` of one, passes by its media type alone; `bare` headers
+    have none. An image in a content coding is not looked at."""
+    if route.other == "pass" or (part and _is_of_files(route, media)):
+        return True
+    return is_media(media) and (bare or bool(values(headers, b"content-encoding")))
 
 
 def fits(headers: Headers, most: int) -> bool | None:
@@ -95,4 +98,4 @@ def fits(headers: Headers, most: int) -> bool | None:
 
 def _is_of_files(route: Route, media: str) -> bool:
     """Return whether a media type is one of files that are not text."""
-    return kind_of(media) == "file" or media in route.file_types
+    return kind_of(media) in ("file", "media") or media in route.file_types

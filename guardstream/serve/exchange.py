@@ -222,10 +222,11 @@ class Exchange:
             kind = "" if route.other == "pass" else type_of(headers)
             if route.other == "refuse":
                 raise BodyError(f"a response of the type {kind!r} is refused because of 'other'")
-            if passes_unread(route, kind, part=_is_part(message)):
+            bodiless = self._scope["method"] == "HEAD"
+            if passes_unread(route, headers, kind, part=_is_part(message), bare=bodiless):
                 self._log_passed(kind)
                 await self._send(message)
-            elif self._scope["method"] == "HEAD":
+            elif bodiless:
                 await self._begin_nothing(message)
             else:
                 self._await_other(message)

@@ -60,7 +60,7 @@ def test_all_names_of_lines_are_lines(media: str) -> None:
         ("text/plain", "text"),
         ("application/x-subrip", "text"),
         ("image/svg+xml", "text"),
-        ("image/png", "unread"),
+        ("image/png", "media"),
         ("image/", "other"),
         ("", "unspecified"),
         ("application/binary", "unspecified"),

@@ -307,6 +307,9 @@ def echo(request: httpx.Request) -> httpx.Response:
         ("text/plain", b"data: a sec\n\ndata: ret\n\n", b"data: a \n\ndata: ######\n\n"),
         ("", b"a secret", b"a ######"),
         ("image/png", b"\x89PNG a secret", b"\x89PNG a secret"),
+        ("image/png", b"a secret", b"a ######"),
+        ("audio/mpeg", b'{"a": "a \\u0073ecret"}', b'{"a":"a ######"}'),
+        ("font/woff2", b"", b""),
         ("application/pdf", b"%PDF-1.7\n\xe2\x00 a secret", b"%PDF-1.7\n\xe2\x00 a secret"),
         ("", b"PK\x03\x04\xff\x00", b"PK\x03\x04\xff\x00"),
     ],
@@ -314,6 +317,15 @@ def echo(request: httpx.Request) -> httpx.Response:
 def test_an_answer_in_no_known_format_is_guarded(kind: str, sent: bytes, shown: bytes) -> None:
     with sync_client(lambda _: echoed(kind, sent), other="guard") as http:
         assert http.get(OTHER).content == shown
+
+
+def test_an_image_is_read_as_it_comes_and_keeps_its_length() -> None:
+    parts = [b"\x89PNG\r\n", b"a secret", b"end"]
+    headers = {"content-type": "image/png", "content-length": "17"}
+    answer = httpx.Response(200, headers=headers, stream=Source(parts))
+    with sync_client(lambda _: answer, other="guard") as http, http.stream("GET", OTHER) as got:
+        assert list(got.iter_raw()) == parts
+    assert got.headers["content-length"] == "17"
 
 
 def test_plain_text_is_guarded_whatever_the_format_of_answers() -> None:

@@ -16,7 +16,13 @@ import anyio
 import anyio.lowlevel
 import pytest
 from starlette.background import BackgroundTask
-from starlette.responses import FileResponse, JSONResponse, RedirectResponse, Response
+from starlette.responses import (
+    FileResponse,
+    JSONResponse,
+    RedirectResponse,
+    Response,
+    StreamingResponse,
+)
 from starlette.types import Receive, Scope, Send
 
 from guardstream import Guard, GuardstreamError, Policy
@@ -448,6 +454,15 @@ async def test_other_responses_may_pass_or_be_refused() -> None:
     assert (await fetch(middleware, path="/raw/x")).body == b"<p>secret"
     assert (await fetch(middleware, path="/none")).body == b"<p>secret"
     assert (await fetch(middleware, path="/")).body == b"<p>******"
+
+
+@pytest.mark.parametrize("kind", ["image/png", "audio/mpeg", "video/mp4", "font/woff2"])
+async def test_a_text_that_is_declared_as_an_image_is_guarded(kind: str) -> None:
+    assert (await fetch(guarded(whole(b"a secret", kind)))).body == b"a ******"
+    streamed = app_of(lambda _: StreamingResponse(iter([b"a sec", b"ret"]), media_type=kind))
+    assert (await fetch(guarded(streamed))).body == b"a ******"
+    image = b"\x89PNG\r\n\x1a\n a secret"
+    assert (await fetch(guarded(whole(image, kind)))).body == image
 
 
 async def test_head_has_no_length_that_may_be_wrong() -> None:

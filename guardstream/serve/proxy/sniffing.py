@@ -15,10 +15,10 @@ async def sniffed(answer: Incoming, media: str) -> tuple[Incoming, str]:
     while detected is None:
         part = await anext(answer, None)
         detected = sniffer.finish() if part is None else sniffer.feed(part)
-    return _Sniffed(answer, bytes(sniffer.read)), detected
+    return Sniffed(answer, bytes(sniffer.read)), detected
 
 
-class _Sniffed(RelayedAnswer):
+class Sniffed(RelayedAnswer):
     """An answer whose beginning was read, which is yielded first."""
 
     def __init__(self, answer: Incoming, start: bytes) -> None:

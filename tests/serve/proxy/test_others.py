@@ -516,6 +516,14 @@ def test_images_sound_and_films_pass_and_say_that_nothing_has_judged_them(kind: 
     assert "guardstream-policy" not in found.headers
 
 
+@pytest.mark.parametrize("kind", ["image/png", "audio/mpeg", "video/mp4", "font/woff2"])
+def test_a_text_that_is_declared_as_an_image_is_guarded(kind: str) -> None:
+    found = answered(lambda upstream: upstream.stream(["a sec", "ret"], media_type=kind))
+    assert found.headers["content-type"] == kind
+    assert found.text.startswith("a ")
+    assert "secret" not in found.text
+
+
 PDF = b"%PDF-1.7\n\xe2\xe3\n1 0 obj\nstream\n\x00\x01\x02 a secret"
 
 
