@@ -15,7 +15,6 @@ from guardstream.events import FinishReason, is_refused
 from guardstream.formats.errors import BLOCKED, BLOCKED_CODE, errors_of
 from guardstream.formats.generic.any_json import AnyJSON
 from guardstream.guard import Guard
-from guardstream.http.bodies import begins_as_text
 from guardstream.http.headers import why_unreadable
 from guardstream.http.media import (
     UNSPECIFIED,
@@ -47,7 +46,7 @@ from guardstream.serve.proxy.forwarding import IdDetectingAnswer, Incoming, cont
 from guardstream.serve.proxy.holdings import Holding
 from guardstream.serve.proxy.long_events import LongEvents
 from guardstream.serve.proxy.reply import WITH_ERRORS, Outcome, Reply
-from guardstream.serve.proxy.sniffing import Sniffed, sniffed
+from guardstream.serve.proxy.sniffing import begun_as_text, sniffed
 from guardstream.serve.proxy.upstreams import returned_headers
 from guardstream.serve.restoring import Restoring
 from guardstream.serve.routes import Headers, streaming, values
@@ -166,7 +165,7 @@ class Answering:
         elif not fails and response.status >= 300:
             raise unguarded("the upstream redirects the request")
         elif not fails and is_media(media):
-            response, is_text = await self._begun_as_text(response)
+            response, is_text = await begun_as_text(response)
             if is_text:
                 await self._begun(guard, response, UNSPECIFIED)
             else:
@@ -198,15 +197,6 @@ class Answering:
                 return await sniffed(response, media)
         except TimeoutError:
             raise deadline_error() from None
-
-    async def _begun_as_text(self, response: Incoming) -> tuple[Incoming, bool]:
-        """Return an answer that is declared as an image or the like, and whether it is a text."""
-        start, is_text = b"", None
-        while is_text is None:
-            part = await anext(response, None)
-            start += part or b""
-            is_text = begins_as_text(start, ended=part is None)
-        return Sniffed(response, start), is_text
 
     async def _begun(self, guard: Guard, response: Incoming, media: str) -> None:
         """Guard an answer by its beginning and its declared type."""

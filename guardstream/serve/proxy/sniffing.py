@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from guardstream.http.bodies import begins_as_text
 from guardstream.http.sniffing import Sniffer
 from guardstream.serve.proxy.forwarding import Incoming, RelayedAnswer
 
@@ -15,10 +16,21 @@ async def sniffed(answer: Incoming, media: str) -> tuple[Incoming, str]:
     while detected is None:
         part = await anext(answer, None)
         detected = sniffer.finish() if part is None else sniffer.feed(part)
-    return Sniffed(answer, bytes(sniffer.read)), detected
+    return _Sniffed(answer, bytes(sniffer.read)), detected
 
 
-class Sniffed(RelayedAnswer):
+async def begun_as_text(answer: Incoming) -> tuple[Incoming, bool]:
+    """Return an answer that is declared as an image or the like, and whether it is a text. Raises
+    UpstreamError if it breaks off."""
+    start, is_text = b"", None
+    while is_text is None:
+        part = await anext(answer, None)
+        start += part or b""
+        is_text = begins_as_text(start, ended=part is None)
+    return _Sniffed(answer, start), is_text
+
+
+class _Sniffed(RelayedAnswer):
     """An answer whose beginning was read, which is yielded first."""
 
     def __init__(self, answer: Incoming, start: bytes) -> None:
