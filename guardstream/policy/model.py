@@ -61,8 +61,8 @@ from guardstream.policy.serving import (
 from guardstream.stages.rules import OnError, OnOverflow
 
 Normalization: TypeAlias = Literal[
-    "case", "width", "zero_width", "canonical", "confusables", "strokes", "separators", "spaces",
-    "hyphens", "markdown", "markup", "leet", "repeats", "simplified",
+    "case", "width", "digits", "zero_width", "canonical", "confusables", "strokes", "separators",
+    "spaces", "hyphens", "markdown", "markup", "leet", "repeats", "simplified",
 ]  # fmt: skip
 Unknown: TypeAlias = Literal["guard", "hold", "drop", "refuse", "pass"]
 Role: TypeAlias = Literal["user", "tool", "system", "developer", "assistant"]

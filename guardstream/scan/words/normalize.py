@@ -23,13 +23,14 @@ Key = TypeVar("Key")
 Value = TypeVar("Value")
 
 NAMES = (
-    "case", "width", "zero_width", "canonical", "confusables", "strokes", "separators", "spaces",
-    "hyphens", "markdown", "markup", "leet", "repeats", "simplified",
+    "case", "width", "digits", "zero_width", "canonical", "confusables", "strokes", "separators",
+    "spaces", "hyphens", "markdown", "markup", "leet", "repeats", "simplified",
 )  # fmt: skip
 """What can be normalised:
 
 - case: full case folding, as `str.casefold` does it
 - width: compatibility forms such as full-width letters (NFKD, Unicode Standard Annex 15)
+- digits: the decimal digits of every script (Unicode's property Nd) are compared as 0 to 9
 - zero_width: characters that clients do not show are passed over inside a match, and are a
   boundary beside it as well (`unseen.UNSEEN`); words are always compared so
 - canonical: canonically equivalent spellings are equal, such as é and e with a mark; words are
@@ -53,10 +54,10 @@ NAMES = (
   joint of two letters, such as the Arabic tatweel, is ignored
 - simplified: Traditional Chinese characters are compared as Simplified
 
-For patterns, which map each character to one, there are width, confusables, strokes and simplified;
-canonical; spaces and markdown, for each space in the pattern; and zero_width: each run of unseen
-characters is read both as it is and as nothing. Words with markdown, markup or leet are searched
-for as patterns (`disguises`).
+For patterns, which map each character to one, there are width, digits, confusables, strokes and
+simplified; canonical; spaces and markdown, for each space in the pattern; and zero_width: each run
+of unseen characters is read both as it is and as nothing. Words with markdown, markup or leet are
+searched for as patterns (`disguises`).
 """
 
 WORD_NAMES = frozenset(NAMES) - {"markdown", "markup", "leet"}
@@ -151,6 +152,7 @@ class Folding:
         self._tables = [
             table()
             for name, table in (
+                ("digits", _digits),
                 ("confusables", _confusables),
                 ("strokes", stroked),
                 ("simplified", _simplified),
@@ -325,7 +327,7 @@ class Folding:
         return folded
 
 
-TRANSLATED = frozenset(("width", "confusables", "strokes", "simplified"))
+TRANSLATED = frozenset(("width", "digits", "confusables", "strokes", "simplified"))
 """The normalisations that map each character to one."""
 
 PATTERN_NAMES = TRANSLATED | {"zero_width", "canonical", "spaces", "markdown"}
@@ -392,6 +394,18 @@ def runs(word: str) -> tuple[str, tuple[int, ...]]:
     """The letters of a word without their repetitions, and how often each stands in a row."""
     counted = [(letter, len(list(run))) for letter, run in groupby(word)]
     return "".join([letter for letter, _ in counted]), tuple([count for _, count in counted])
+
+
+@cache
+def _digits() -> dict[int, str]:
+    """The decimal digits of every script but ASCII's. They stand ten in a row, from 0 to 9 (Unicode
+    Character Encoding Stability Policies), so that one in ten code points finds them all."""
+    digits: dict[int, str] = {}
+    for code in range(0x80, 0x20000, 10):
+        if chr(code).isdecimal():
+            zero = code - unicodedata.decimal(chr(code))
+            digits |= {zero + value: str(value) for value in range(10)}
+    return digits
 
 
 @cache
