@@ -246,10 +246,10 @@ CASES = {
     "rules: [{id: a, words: [x], channels: []}]": "p:1:39: must not be empty",
     "rules: [{id: a, words: [x], enabled: 1}]": "p:1:38: expected true or false",
     "rules: [{id: a, pattern: x, normalize: [case]}]": "p:1:26: rule 'a': normalisation 'case' is "
-    "for words; patterns know canonical, confusables, markdown, simplified, spaces, strokes, "
-    "width, zero_width; write (?i) in them",
+    "for words; patterns know canonical, confusables, digits, markdown, simplified, spaces, "
+    "strokes, width, zero_width; write (?i) in them",
     "rules: [{id: a, words: [x], pattern: y, normalize: [repeats]}]": "p:1:38: rule 'a': "
-    "normalisation 'repeats' is for words; patterns know canonical, confusables, markdown, "
+    "normalisation 'repeats' is for words; patterns know canonical, confusables, digits, markdown, "
     "simplified, spaces, strokes, width, zero_width; give the words a rule of their own",
     "rules: [{id: a, words: [x], pattern: y, normalize: [markdown]}]": "p:1:38: rule 'a': "
     "normalisation 'markdown' searches for words as patterns: "

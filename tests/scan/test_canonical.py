@@ -94,3 +94,29 @@ def test_keywords_are_found_however_they_are_written() -> None:
         text = unicodedata.normalize(form_, "el código es 1234")
         events = play(RuleSet([rule]).stage(), [text], 256)
         assert any(isinstance(event, Finding) for event in events)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "text", "match"),
+    [
+        (r"[a-zà-ö]+@x", "say muñoz@x", "muñoz@x"),
+        (r"(?<![a-zà-ö])x+y", "ñxxy xy", "xy"),
+        (r"\p{L}{3}!", "xéà!", "xéà!"),
+        (r"[가-힣]{2}동", "서울 역삼동", "역삼동"),
+        (r"[ぁ-ん]{2}。", "がぱ。", "がぱ。"),
+    ],
+)
+def test_a_set_has_all_spellings_of_its_letters(pattern: str, text: str, match: str) -> None:
+    rules = RuleSet([Rule("p", patterns=(pattern,), normalize=("canonical",))])
+    for form_ in ("NFC", "NFD"):
+        given = unicodedata.normalize(form_, text)
+        for pieces in ([given], list(given)):
+            events = play(rules.stage(), pieces, 256)
+            (found,) = [event for event in events if isinstance(event, Finding)]
+            assert given[found.start : found.end] == unicodedata.normalize(form_, match)
+
+
+def test_a_letter_that_a_set_lacks_is_none_of_its_spellings() -> None:
+    rules = RuleSet([Rule("p", patterns=("[à-ã]+",), normalize=("canonical",))])
+    events = play(rules.stage(), ["a\u0308 q\u0301 a a\u0301"], 256)
+    assert [(e.start, e.end) for e in events if isinstance(e, Finding)] == [(8, 10)]

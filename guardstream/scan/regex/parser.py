@@ -40,7 +40,7 @@ from guardstream.scan.regex.ast import (
 )
 from guardstream.scan.regex.fragments import code
 from guardstream.scan.regex.rewrite import inside
-from guardstream.scan.words.canonical import spellings
+from guardstream.scan.words.canonical import spellings_of
 
 
 class Flags(NamedTuple):
@@ -416,11 +416,10 @@ class _Parser:
     def _letters(self, fragment: str, flags: Flags) -> Node:
         """A character, and if asked for, the other spellings of letters in it."""
         one = self._char(fragment, flags)
-        if not self.canonical or fragment.isascii() or fragment.startswith("[^"):
+        if not self.canonical or fragment.startswith("[^"):
             return one
-        others = [each for letter in fragment for each in spellings(letter) if len(each) > 1]
-        spelled = [Cat(tuple([self._char(literal(c), flags) for c in each])) for each in others]
-        return Alt((one, *spelled)) if spelled else one
+        ways = [Cat(tuple(map(_any_of, sets))) for sets in _spelled(one.fragment)]
+        return Alt((one, *ways)) if ways else one
 
     def _assert(self, kind: Anchor, word: str = r"\w") -> Assert:
         self.all_looks = False
@@ -684,7 +683,7 @@ class _Parser:
             return self._reference(flags, start)
         if number := _NUMBER.match(self.pattern, start + 1):
             return self._numbered(number, flags, start)
-        return self._char(self._single_escape(letter, start), flags)
+        return self._letters(self._single_escape(letter, start), flags)
 
     def _check_number(self, start: int) -> None:
         if self.pattern[start + 1 : start + 3] in ("x{", "u{"):
@@ -775,6 +774,22 @@ def _scope(flags: Flags, ascii_pattern: bool) -> tuple[str, str]:
 def _spacing(space: str, flags: Flags, ascii_pattern: bool) -> Node:
     """What a space stands for, under the flags that hold where it is."""
     return _Parser(space, ascii_pattern=ascii_pattern).alternatives(flags, 0)
+
+
+_BEYOND_ASCII = re.compile(r"\\[pPwWSDuUxN]|\[:")
+"""By which a set in ASCII has other characters."""
+
+
+@lru_cache(4_096)
+def _spelled(fragment: str) -> Sequence[Sequence[str]]:
+    """The canonically equivalent spellings of all letters in a set, as sequences of sets."""
+    if fragment.isascii() and _BEYOND_ASCII.search(fragment) is None:
+        return ()  # of letters with marks it has none, or İ by its case alone
+    return spellings_of(fragment)
+
+
+def _any_of(characters: str) -> Char:
+    return char(f"[{''.join(map(literal, characters))}]")
 
 
 @lru_cache(maxsize=4_096)

@@ -8,7 +8,10 @@ Source: Unicode Standard Annex 15, https://www.unicode.org/reports/tr15/.
 from __future__ import annotations
 
 import unicodedata
-from itertools import permutations, product
+from collections import defaultdict
+from collections.abc import Iterable
+from functools import cache
+from itertools import chain, permutations, product
 from math import prod
 
 import regex
@@ -18,6 +21,10 @@ MOST = 64
 
 MOST_MARKS = 4
 """Of so many marks on one letter every order is a spelling."""
+
+_HANGUL = 0xAC00, 0xD7A4
+_SYLLABLES = "".join(map(chr, range(*_HANGUL)))
+"""The syllables of Hangul (The Unicode Standard, 3.12)."""
 
 _CLUSTER = regex.compile(r"\P{M}\p{M}*|\p{M}+")
 
@@ -54,6 +61,60 @@ def _composed(written: str) -> list[str]:
         if len(one) == 1:
             ways.append(one + written[end:])
     return ways
+
+
+class Letters:
+    """Letters that can be written in several characters, each with these spellings; `characters`
+    are they and what they are written with."""
+
+    def __init__(self, first: int, end: int) -> None:
+        apart = {each: unicodedata.normalize("NFD", each) for each in map(chr, range(first, end))}
+        ways = {
+            letter: [way for way in _spelled(letter) if len(way) > 1]
+            for letter, written in apart.items()
+            if len(written) > 1
+        }
+        self.ways = ways
+        self.characters = "".join({*self.ways, *chain(*chain(*self.ways.values()))})
+
+
+@cache
+def _letters() -> tuple[Letters, ...]:
+    return Letters(0x80, _HANGUL[0]), Letters(_HANGUL[1], 0x20000)
+
+
+@cache
+def _syllables() -> Letters:
+    """Apart from the other letters, because they are 11,172 and most sets have none."""
+    return Letters(*_HANGUL)
+
+
+def spellings_of(fragment: str) -> list[tuple[str, ...]]:
+    """The spellings of all letters that a set (a fragment of `regex`) has, as sequences of sets.
+    Those that it has piece by piece, as `\\w` has marks, are none."""
+    alphabets = [*_letters(), *([_syllables()] if regex.search(fragment, _SYLLABLES) else [])]
+    return compressed(way for letters in alphabets for way in _found(fragment, letters))
+
+
+def _found(fragment: str, letters: Letters) -> list[str]:
+    has = {*regex.findall(fragment, letters.characters)}
+    ways = chain(*(letters.ways[letter] for letter in has & letters.ways.keys()))
+    return [way for way in ways if not has.issuperset(way)]
+
+
+def compressed(words: Iterable[str]) -> list[tuple[str, ...]]:
+    """Words as sequences of sets of characters: those that differ in one character share one."""
+    firsts: defaultdict[str, set[str]] = defaultdict(set)
+    for word in words:
+        firsts[word[1:]].add(word[0])
+    rests: defaultdict[str, list[str]] = defaultdict(list)
+    for rest, found in firsts.items():
+        rests["".join(sorted(found))].append(rest)
+    return [
+        (first, *sets)
+        for first, ends in sorted(rests.items())
+        for sets in (compressed(filter(None, ends)) + [()] * ("" in ends))
+    ]
 
 
 FIRST_ALIKE = "\u0340"
