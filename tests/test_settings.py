@@ -298,6 +298,7 @@ SETTINGS: Mapping[str, Mapping[str, str]] = {
     },
     "guardstream.serve.proxy.ServeOptions": {
         **PROXY,
+        "check": "serve.check",
         "metrics_listen": "serve.metrics_listen",
         "header_timeout": "serve.limits.header_timeout",
         "drain": "serve.drain",
@@ -367,6 +368,7 @@ SETTINGS: Mapping[str, Mapping[str, str]] = {
         "upstream": "serve.upstream",
         "route": "serve.routes",
         "by_header": "serve.by_header",
+        "check": "serve.check",
         "other": "serve.other",
         "on_block": "serve.on_block",
         "host": "serve.listen",

@@ -410,6 +410,10 @@ def serve(
         list[str] | None,
         typer.Option(metavar="[NAME=]POLICY", help="The same, or another policy by name."),
     ] = None,
+    check: Annotated[
+        bool | None,
+        typer.Option("--check", help="Answer gateways with verdicts, and forward nothing."),
+    ] = None,
     upstream: Annotated[
         str | None, typer.Option(metavar="URL", help="Where requests go: https://api.openai.com.")
     ] = None,
@@ -492,6 +496,7 @@ def serve(
         port=port,
         workers=workers,
         allow_code=allow_code or [],
+        check=check,
         upstream=upstream,
         by_header=by_header,
         other=other,

@@ -51,7 +51,9 @@ def serve(
     options = {**section, **_checked(flags), "allow_code": tuple(allow_code)}
     options["policies"] = {**section.get("policies", {}), **named}
     options["routes"] = {**section.get("routes", {}), **_routes(routes, options["policies"])}
-    if not options.get("upstream"):
+    if options.get("check"):
+        _check_alone(options, named[DEFAULT])
+    elif not options.get("upstream"):
         raise UsageError(
             f"no upstream: give --upstream https://api.openai.com, or 'serve: {{upstream: ...}}' "
             f"in {named[DEFAULT]}"
@@ -67,6 +69,20 @@ def serve(
         raise UsageError(str(error)) from error
     except ListenError as error:
         raise MachineError(str(error)) from error
+
+
+_OF_PROXY = ("upstream", "upstreams", "models", "replay", "receipts", "heartbeat", "formats")
+
+
+def _check_alone(options: dict[str, Any], policy: str) -> None:
+    """Raise UsageError for what only a proxy does: an endpoint for checks forwards nothing."""
+    given = [name for name in _OF_PROXY if options.get(name)]
+    if given:
+        raise UsageError(
+            f"--check answers with verdicts and forwards nothing: leave out {given[0]!r}, on the "
+            f"command line and in the section 'serve' of {policy}"
+        )
+    options["upstream"] = None
 
 
 def _check_installed(*, metrics: bool) -> None:

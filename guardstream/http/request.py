@@ -8,6 +8,7 @@ from functools import partial
 from typing import Any, NamedTuple, Protocol, TypeAlias
 
 from guardstream.errors import AdapterError, GuardstreamError
+from guardstream.events import Finding
 from guardstream.framing.json import TooManyValuesError, json_bytes, json_object
 from guardstream.guard import Guard
 from guardstream.http.request_fields import (
@@ -60,14 +61,35 @@ def checked_request(guard: Guard, format: str, body: bytes) -> bytes:
         return json_bytes(checked, len(body))
 
 
-def checked_fields(guard: Guard, format: str, request: dict[str, Any]) -> dict[str, Any]:
+Path: TypeAlias = tuple[str | int, ...]
+"""The keys and numbers that lead to a value in a request."""
+
+
+class Judge(NamedTuple):
+    """Judges messages by a guard, and collects what is found in them."""
+
+    guard: Guard
+    found: list[Finding]
+
+    def messages(self, messages: list[Any], paths: Sequence[Path]) -> list[Any]:
+        """Return the messages to forward. RefusedError if a rule forbids them.
+
+        `paths` lead to the messages in their request, so that an error can say where a match is.
+        """
+        return judged_messages(self.guard, messages, paths, self.found).messages
+
+
+def checked_fields(
+    guard: Guard, format: str, request: dict[str, Any], found: list[Finding] | None = None
+) -> dict[str, Any]:
     """Return the fields of a request to forward: the same object unless a rule changes one.
 
-    The guard's policy has an `input`. Raises RefusedError for a request that a rule forbids, or
-    that cannot be judged.
+    The guard's policy has an `input`. What is found is added to `found`. Raises RefusedError for a
+    request that a rule forbids, or that cannot be judged.
     """
     _check_names(format, request)
-    check = partial(_checked_fields, guard, format, request)
+    judge = Judge(guard, [] if found is None else found)
+    check = partial(_checked_fields, judge, format, request)
     return check() if guard.vault is None else guard.vault.settled(check)
 
 
@@ -93,7 +115,7 @@ def _check_names(format: str, request: dict[str, Any]) -> None:
             raise RefusedError(400, "invalid_request", why)
 
 
-def _checked_fields(guard: Guard, format: str, request: dict[str, Any]) -> dict[str, Any]:
+def _checked_fields(judge: Judge, format: str, request: dict[str, Any]) -> dict[str, Any]:
     """Judge the texts of a request for the model; return the same request if nothing changes.
 
     These are all strings but those of NOT_READ. A field that the format does not define counts as
@@ -104,14 +126,14 @@ def _checked_fields(guard: Guard, format: str, request: dict[str, Any]) -> dict[
     checked = {}
     for field, value in request.items():
         if field == LISTS.get(format):
-            checked[field] = _listed(guard, field, request) if value else value
+            checked[field] = _listed(judge, field, request) if value else value
         elif field not in unread:
-            walk = _Walk(guard, roles.get(field, "user"), unread)
+            walk = _Walk(judge, roles.get(field, "user"), unread)
             content = (format, field) in CONTENT
             checked[field] = walk.judged(value, (field,), content=content)
-        elif guard.vault is not None and field not in IDS:
-            checked[field] = _Walk(guard, "assistant", frozenset()).judged(value, (field,))
-    names = _Texts(guard)
+        elif judge.guard.vault is not None and field not in IDS:
+            checked[field] = _Walk(judge, "assistant", frozenset()).judged(value, (field,))
+    names = _Texts(judge)
     for field in request:
         names.note("user", field, (), name=True)
     names.check()
@@ -122,30 +144,26 @@ def _checked_fields(guard: Guard, format: str, request: dict[str, Any]) -> dict[
     return _object(request, made)
 
 
-def _listed(guard: Guard, field: str, request: dict[str, Any]) -> Any:
+def _listed(judge: Judge, field: str, request: dict[str, Any]) -> Any:
     """Judge the messages of a request; a single text counts as a message of the user."""
     given = request[field]
     if isinstance(given, str):
-        return _content(guard, "user", given, (field,))
+        return _content(judge, "user", given, (field,))
     if isinstance(given, dict):  # one of them, as Gemini allows
-        checked = checked_messages(guard, [given], [(field,)])
+        checked = judge.messages([given], [(field,)])
         return given if checked[0] is given else checked
     if not isinstance(given, list):
         raise RefusedError(400, "invalid_request", f"{field!r} is not a list")
-    checked = checked_messages(guard, given, [(field, at) for at in range(len(given))])
+    checked = judge.messages(given, [(field, at) for at in range(len(given))])
     return given if all(a is b for a, b in zip(checked, given, strict=True)) else checked
-
-
-Path: TypeAlias = tuple[str | int, ...]
-"""The keys and numbers that lead to a value in a request."""
 
 
 class _Texts:
     """The texts of a request, judged together, so that rules are prepared only once for a vault."""
 
-    def __init__(self, guard: Guard) -> None:
-        section = guard.policy.file.input
-        self._guard = guard
+    def __init__(self, judge: Judge) -> None:
+        section = judge.guard.policy.file.input
+        self._judge = judge
         self._texts: dict[tuple[str, str], str] = {}
         self._paths: list[Path] = []
         self._names_pass = section is not None and section.unknown == "pass"
@@ -160,7 +178,7 @@ class _Texts:
     def check(self) -> None:
         """Judge everything that was added. RefusedError if a rule forbids any of it."""
         given = [{"role": role, "content": text} for role, text in self._texts]
-        judged = checked_messages(self._guard, given, self._paths)
+        judged = self._judge.messages(given, self._paths)
         for text, message in zip(self._texts, judged, strict=True):
             self._texts[text] = str(message["content"])
 
@@ -175,7 +193,7 @@ class _Texts:
         judged = self._texts[role, text]
         if judged == text:
             return text
-        structural = role == "developer" and self._guard.vault is None
+        structural = role == "developer" and self._judge.guard.vault is None
         if structural and (name or _is_structure(text, path)):
             what = f"a name in {_said(path)}" if name else _said(path)
             why = f"a rule would mask {what}, where only the sender can change it"
@@ -243,7 +261,7 @@ _INSIDE = ("messages", "contents", "parts")
 class _Walk(NamedTuple):
     """Judges the texts of one role in other fields than the messages; some paths are not read."""
 
-    guard: Guard
+    judge: Judge
     role: str
     unread: frozenset[str]
 
@@ -252,13 +270,13 @@ class _Walk(NamedTuple):
         if not value or not isinstance(value, (str, list, dict)):
             return value
         if content:
-            return _content(self.guard, self.role, value, path)
+            return _content(self.judge, self.role, value, path)
         try:
             inside = value if isinstance(value, dict) else {}
             field = next((each for each in _INSIDE if isinstance(inside.get(each), list)), None)
             if field is not None:
                 return self._around(field, inside, path)
-            texts = _Texts(self.guard)
+            texts = _Texts(self.judge)
             with_names(value, partial(texts.note, self.role), path, self.unread)
             texts.check()
             return with_names(value, partial(texts.checked, self.role), path, self.unread)
@@ -269,9 +287,9 @@ class _Walk(NamedTuple):
         """Judge an object with messages in `field`, or with the parts of one."""
         parts = field == "parts"
         judged = (
-            _content(self.guard, self.role, value[field], (*path, field))
+            _content(self.judge, self.role, value[field], (*path, field))
             if parts
-            else _listed(self.guard, field, value)
+            else _listed(self.judge, field, value)
         )
         rest = {name: inner for name, inner in value.items() if name != field}
         checked = self.judged(rest, path)
@@ -282,8 +300,8 @@ class _Walk(NamedTuple):
 _TOO_DEEP = "the request is nested too deeply"
 
 
-def _content(guard: Guard, role: str, content: Any, path: Path) -> Any:
-    return checked_messages(guard, [{"role": role, "content": content}], [path])[0]["content"]
+def _content(judge: Judge, role: str, content: Any, path: Path) -> Any:
+    return judge.messages([{"role": role, "content": content}], [path])[0]["content"]
 
 
 def check_coding(codings: Iterable[str]) -> None:
@@ -308,18 +326,24 @@ def checked_messages(
 
 
 def judged_messages(
-    guard: Guard, messages: list[Any], paths: Sequence[Path] | None = None
+    guard: Guard,
+    messages: list[Any],
+    paths: Sequence[Path] | None = None,
+    found: list[Finding] | None = None,
 ) -> MessagesResult:
-    """Return the messages to forward, and what was found. RefusedError if a rule forbids them."""
+    """Return the messages to forward, and what was found, which is also added to `found`.
+    RefusedError if a rule forbids them."""
     try:
         checked = guard.check_messages(messages)
     except (GuardstreamError, RecursionError) as error:
         why = str(error) if isinstance(error, GuardstreamError) else "it is nested too deeply"
         raise RefusedError(400, "unguarded_input", why) from error
+    if found is not None:
+        found += [each.finding for each in checked.findings]
     if checked.blocked:
-        found = checked.findings[-1] if checked.findings else None
-        rule = found.finding.rule if found else "input"
-        where = f" at {_said(paths[found.message])}" if found and paths else ""
+        last = checked.findings[-1] if checked.findings else None
+        rule = last.finding.rule if last else "input"
+        where = f" at {_said(paths[last.message])}" if last and paths else ""
         why = f"the prompt was blocked by rule {rule!r}{where}"
         raise RefusedError(400, "content_filter", why, rule)
     return checked

@@ -96,11 +96,14 @@ class Guardrail(CustomGuardrail):  # type: ignore[misc]
         if guard.policy.input is None:
             return data
         fields = {name: data[name] for name in _sent(data)}
+        found: list[Finding] = []
         try:
-            checked = checked_fields(guard, _REQUESTS.get(call_type, ""), fields)
+            checked = checked_fields(guard, _REQUESTS.get(call_type, ""), fields, found)
         except RefusedError as error:
-            self._log(data, [], "content_filter")
+            self._log(data, found, "content_filter")
             raise _refusal(error) from error
+        if found:
+            self._log(data, found, "stop")
         if checked is fields:
             return data
         return {name: value for name, value in data.items() if name not in fields} | checked

@@ -335,6 +335,8 @@ class ServeFile(Model):
     """The number of processes."""
     upstream: Upstream | None = None
     """Where requests go: a URL, or one with a key and timeouts."""
+    check: bool = False
+    """Whether `guardstream serve` answers gateways with verdicts, and forwards nothing."""
     upstreams: dict[Setting, Upstream] = Field(default={})
     """Other upstreams, by name."""
     models: dict[Setting, Setting] = Field(default={})

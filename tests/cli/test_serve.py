@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 import os
 import re
 import signal
@@ -12,6 +14,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+import websockets
 
 from tests.serve.apps import app_of
 from tests.serve.proxy.upstream import POLICY, Provider, chat
@@ -45,6 +48,23 @@ def test_it_guards_with_one_worker_and_with_two(workers: int, tmp_path: Path) ->
             ]
     assert all("######" in answer.text and "secret" not in answer.text for answer in answers)
     assert len({answer.headers["guardstream-policy"] for answer in answers}) == 1
+
+
+def test_it_answers_checks_and_streams_of_websockets(tmp_path: Path) -> None:
+    policy = tmp_path / "policy.yaml"
+    policy.write_text(POLICY)
+
+    async def guarded(url: str) -> str:
+        async with websockets.connect(f"{url.replace('http', 'ws', 1)}/check") as socket:
+            for text in ("a sec", "ret", " here", ""):
+                await socket.send(text)
+            return "".join([json.loads(line).get("text", "") async for line in socket])
+
+    with running("--policy", str(policy), "--check") as (url, _):
+        asked = {"text": "a secret", "direction": "response"}
+        assert httpx.post(f"{url}/check", json=asked).json()["text"] == "a ######"
+        assert asyncio.run(guarded(url)) == "a ###### here"
+        assert httpx.post(f"{url}/v1/chat/completions", json={}).status_code == 404
 
 
 SLOW_WORKERS = """

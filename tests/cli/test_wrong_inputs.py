@@ -271,6 +271,7 @@ CALLS = {
     ("serve", "--upstream", "http://x"): "no policy for all paths",
     ("serve", "--policy", "good.yaml", "--upstream", "x"): "expected a URL",
     ("serve", "good.yaml"): "no upstream: give --upstream",
+    ("serve", "good.yaml", "--check", "--upstream", "http://x"): "leave out 'upstream'",
     ("serve", "good.yaml", "good.yaml"): "unexpected extra argument",
     ("serve", "good.yaml", "--policy", "good.yaml"): "name one policy for all paths",
     ("serve", "no_key.yaml"): "'NO_SUCH_KEY', which holds the secret, is not set",

@@ -78,7 +78,9 @@ async def test_every_field_that_a_client_sends_is_judged(guardrail: Guardrail, f
 async def test_the_name_of_a_field_is_masked_in_its_place(guardrail: Guardrail) -> None:
     data = asked(Ann="x")
     judged = await guardrail.async_pre_call_hook(None, None, data, "acompletion")
-    assert judged == {**asked(), "[name]": "x"}
+    (logged,) = judged.pop("metadata")["standard_logging_guardrail_information"]
+    assert judged == {"model": "m", "messages": asked()["messages"], "[name]": "x"}
+    assert [each["rule"] for each in logged["guardrail_response"]["findings"]] == ["name"]
 
 
 async def test_a_blocked_prompt_is_refused_and_logged(guardrail: Guardrail) -> None:

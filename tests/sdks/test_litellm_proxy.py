@@ -8,12 +8,16 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
+from guardstream import Guard, Policy
+from guardstream.serve.check.app import checking
+from guardstream.serve.proxy import ProxySettings
 from tests.sdks.litellm_upstream import POLICY, Upstream
 from tests.serve.server import serving
 from tests.support.optional import needs
@@ -68,12 +72,13 @@ class Proxy:
         return self._client.post(path, json=asked(path, text, stream=stream))
 
 
-@pytest.fixture(scope="module")
-def proxy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Proxy]:
-    folder, upstream, port = tmp_path_factory.mktemp("litellm"), Upstream(), free_port()
+@contextmanager
+def running(config: str, folder: Path) -> Iterator[Proxy]:
+    """LiteLLM's proxy before an upstream; `folder` is its own."""
+    upstream, port = Upstream(), free_port()
     with serving(upstream.app) as behind:
         (folder / "policy.yaml").write_text(POLICY)
-        config = CONFIG.replace("URL", f"http://127.0.0.1:{behind}").replace("KEY", KEY)
+        config = config.replace("URL", f"http://127.0.0.1:{behind}").replace("KEY", KEY)
         (folder / "config.yaml").write_text(config)
         command = [Path(sys.executable).with_name("litellm"), "--config", "config.yaml"]
         environment = {**os.environ, "LITELLM_LOCAL_MODEL_COST_MAP": "True"}
@@ -94,6 +99,12 @@ def proxy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Proxy]:
         finally:
             process.terminate()
             process.wait(60)
+
+
+@pytest.fixture(scope="module")
+def proxy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Proxy]:
+    with running(CONFIG, tmp_path_factory.mktemp("litellm")) as proxy:
+        yield proxy
 
 
 def wait_until_ready(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
@@ -163,3 +174,57 @@ def test_arguments_of_tools_are_masked(proxy: Proxy, *, stream: bool) -> None:
         (call,) = answer.json()["choices"][0]["message"]["tool_calls"]
         arguments = call["function"]["arguments"]
     assert json.loads(arguments) == {"q": "a [bird]"}
+
+
+CHECKED = """
+model_list:
+  - {model_name: m, litellm_params: {model: openai/m, api_base: URL/v1, api_key: k}}
+guardrails:
+  - guardrail_name: guardstream
+    litellm_params:
+      guardrail: generic_guardrail_api
+      mode: [pre_call, post_call]
+      default_on: true
+      api_base: CHECK/check
+      streaming_sampling_rate: 1
+      streaming_transform_mode: incremental_diff
+general_settings: {master_key: KEY}
+"""
+"""The endpoint for checks, in place of the class: another machine may answer it."""
+
+
+@pytest.fixture(scope="module")
+def asking(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Proxy]:
+    guards = {"default": Guard(Policy.parse(POLICY), rules_only=True)}
+    with serving(checking(ProxySettings(None, guards))) as checks:
+        config = CHECKED.replace("CHECK", f"http://127.0.0.1:{checks}")
+        with running(config, tmp_path_factory.mktemp("checks")) as proxy:
+            yield proxy
+
+
+@every
+def test_the_endpoint_for_checks_masks(asking: Proxy, *, stream: bool) -> None:
+    answer = asking.ask("/v1/chat/completions", "I am Ann", stream=stream)
+    assert answer.status_code == 200
+    assert said_in(answer) == "a [bird] sings"
+    assert "[name]" in asking.upstream.asked[-1]
+    assert "Ann" not in asking.upstream.asked[-1]
+
+
+def said_in(answer: httpx.Response) -> str:
+    """The text of an answer, whole or streamed."""
+    if not answer.text.startswith("data:"):
+        return str(answer.json()["choices"][0]["message"]["content"])
+    lines = [line[6:] for line in answer.text.splitlines() if line.startswith("data: {")]
+    deltas = [each["delta"] for line in lines for each in json.loads(line)["choices"]]
+    return "".join(each.get("content") or "" for each in deltas)
+
+
+@every
+def test_the_endpoint_for_checks_blocks(asking: Proxy, *, stream: bool) -> None:
+    before = len(asking.upstream.asked)
+    assert asking.ask("/v1/chat/completions", "be evil", stream=stream).status_code == 400
+    assert len(asking.upstream.asked) == before
+    answer = asking.ask("/v1/chat/completions", "block", stream=stream)
+    assert "forbidden" not in answer.text
+    assert "thing" not in answer.text

@@ -7,7 +7,7 @@ keys for clients it is stateless: any number of workers and machines share nothi
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
 from time import monotonic
 from urllib.parse import quote
@@ -16,14 +16,14 @@ import anyio
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
-from starlette.routing import Route
+from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from guardstream.serve.proxy.context import ProxyContext
 from guardstream.serve.proxy.exchange import ProxyExchange
 from guardstream.serve.proxy.forwarding import Sender
 from guardstream.serve.proxy.reply import Outcome
-from guardstream.serve.proxy.settings import ProxySettings
+from guardstream.serve.proxy.settings import ProxySettings, SettingsError
 from guardstream.serve.proxy.upstreams import PATH
 from guardstream.serve.receipts import ReceiptMiddleware
 from guardstream.stream.arguments import described_kind
@@ -75,16 +75,37 @@ class Proxy:
 def application(settings: ProxySettings) -> Starlette:
     """Return the proxy with `/healthz`, `/readyz`, and `/metrics` if there are metrics.
 
-    `/healthz` answers while it runs; so does `/`, unless it is forwarded. `/readyz` answers 200
-    until it is being shut down, or its `state.draining` is set; the policies are loaded before this
-    returns. `state.stop` aborts the running answers.
+    `/` answers while it runs, unless it is forwarded. `state.stop` aborts the running answers.
     """
     if not isinstance(settings, ProxySettings):
         raise TypeError(
             "application() needs ProxySettings(url, {'default': guard}), or what "
             f"ServeOptions(...).settings() returns, not {described_kind(settings)}"
         )
+    if settings.upstream is None:
+        raise SettingsError("upstream: the proxy needs one, such as https://api.openai.com")
     proxy = Proxy(settings)
+
+    async def root(_request: Request) -> Response:
+        return PlainTextResponse("guardstream is running")
+
+    routes: list[BaseRoute] = []
+    if settings.other == "refuse" and "/" not in settings.formats:
+        routes.append(Route("/", root))  # Ollama's commands ask for it before anything else
+    app = watched(settings, routes, proxy.aclose)
+    app.state.stop = proxy.stop
+    app.router.default = signing(proxy, settings)
+    return app
+
+
+def watched(
+    settings: ProxySettings, routes: Iterable[BaseRoute], aclose: Callable[[], Awaitable[None]]
+) -> Starlette:
+    """Return an application with some routes, and those that tell how it is.
+
+    `/healthz` answers while it runs. `/readyz` answers 200 until it is being shut down, or its
+    `state.draining` is set; the policies are loaded before this returns. `aclose` runs at its end.
+    """
     ready = False
 
     @asynccontextmanager
@@ -96,13 +117,10 @@ def application(settings: ProxySettings) -> Starlette:
         finally:
             ready = False
             with anyio.CancelScope(shield=True):
-                await proxy.aclose()
+                await aclose()
 
     async def healthz(_request: Request) -> Response:
         return JSONResponse({"status": "ok"})
-
-    async def root(_request: Request) -> Response:
-        return PlainTextResponse("guardstream is running")
 
     async def readyz(_request: Request) -> Response:
         current = {name: await guard.apinned() for name, guard in settings.guards.items()}
@@ -111,19 +129,16 @@ def application(settings: ProxySettings) -> Starlette:
         body = {"status": "ready" if open_still else "closing", "policies": policies}
         return JSONResponse(body, status_code=200 if open_still else 503)
 
-    routes = [Route("/healthz", healthz), Route("/readyz", readyz)]
-    if settings.other == "refuse" and "/" not in settings.formats:
-        routes.append(Route("/", root))  # Ollama's commands ask for it before anything else
+    served = [Route("/healthz", healthz), Route("/readyz", readyz), *routes]
     metrics = settings.metrics
     if metrics is not None and settings.shows_metrics:
 
         def rendered(_request: Request) -> Response:
             return Response(metrics.render(), media_type=metrics.content_type)
 
-        routes.append(Route("/metrics", rendered))
-    app = Starlette(routes=routes, lifespan=lifespan)
-    app.state.draining, app.state.stop = False, proxy.stop
-    app.router.default = signing(proxy, settings)
+        served.append(Route("/metrics", rendered))
+    app = Starlette(routes=served, lifespan=lifespan)
+    app.state.draining, app.state.stop = False, lambda: None
     return app
 
 

@@ -80,7 +80,7 @@ class ServeOptions:
     have the form of the section. Sizes are in bytes, times in seconds.
     """
 
-    upstream: str
+    upstream: str | None
     policies: Mapping[str, str]
     routes: Mapping[str, str] = field(default_factory=dict)
     by_header: bool = False
@@ -118,6 +118,8 @@ class ServeOptions:
     upstream_auth: Auth | None = None
     upstream_version: bool | None = None
     on_block: OnBlock = "finish"
+    check: bool = False
+    """Whether it answers with verdicts, and forwards nothing."""
 
     @property
     def has_keys(self) -> bool:
@@ -146,14 +148,7 @@ class ServeOptions:
                 "'metrics: {prometheus: true}'"
             )
         return ProxySettings(
-            upstream=Target(
-                self.upstream,
-                self._revealed_key("upstream.key", self.upstream_key),
-                auth=self.upstream_auth,
-                version=self.upstream_version,
-                connect_timeout=self.connect_timeout,
-                read_timeout=self.read_timeout,
-            ),
+            upstream=self._upstream(),
             guards=guards,
             routes=dict(self.routes),
             by_header=self.by_header,
@@ -210,6 +205,18 @@ class ServeOptions:
                 "'audit'"
             )
         return guards, operations_of
+
+    def _upstream(self) -> Target | None:
+        if self.upstream is None:
+            return None
+        return Target(
+            self.upstream,
+            self._revealed_key("upstream.key", self.upstream_key),
+            auth=self.upstream_auth,
+            version=self.upstream_version,
+            connect_timeout=self.connect_timeout,
+            read_timeout=self.read_timeout,
+        )
 
     def _key(self, name: str, given: str | Mapping[str, Any]) -> Key:
         entry = KeyFile.model_validate({"key": given} if isinstance(given, str) else given)
@@ -328,6 +335,7 @@ def section_options(path: str) -> dict[str, Any]:
         "workers": section.workers,
         "metrics_listen": section.metrics_listen,
         "by_header": section.by_header,
+        "check": section.check,
         "other": section.other,
         "on_block": section.on_block,
         "keys": {name: _plain(key) for name, key in section.keys.items()},

@@ -33,6 +33,7 @@ from uvicorn.supervisors import Multiprocess
 
 from guardstream.errors import GuardstreamError
 from guardstream.policy.serving import IN_MEMORY, ONE_PROCESS, address_of
+from guardstream.serve.check.app import checking
 from guardstream.serve.proxy.app import application
 from guardstream.serve.proxy.connections import tls
 from guardstream.serve.proxy.generations import FOLDER, Generations, published
@@ -156,7 +157,8 @@ def _announced(
 ) -> Iterator[str]:
     host, port = listener.getsockname()[:2]
     shown = f"[{host}]" if ":" in host else host
-    yield f"guardstream: listening on http://{shown}:{port}, guarding {_without_secrets(options)}"
+    what = f"guarding {_without_secrets(options.upstream)}" if options.upstream else "for checks"
+    yield f"guardstream: listening on http://{shown}:{port}, {what}"
     for name, guard in settings.guards.items():
         policy = guard.policy
         checks = "answers and prompts" if policy.input else "answers; it has no 'input' for prompts"
@@ -184,9 +186,9 @@ def _key_notice(options: ServeOptions) -> str:
     return ", or ".join(found)
 
 
-def _without_secrets(options: ServeOptions) -> str:
+def _without_secrets(upstream: str) -> str:
     """Return the upstream without credentials, so that it may be shown."""
-    parts = urlsplit(options.upstream)
+    parts = urlsplit(upstream)
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
 
 
@@ -198,7 +200,8 @@ def _serve(
     arguments: dict[str, Any] = {
         "factory": True,
         "http": BoundedProtocol,
-        "ws": "none",  # a request to upgrade is answered like any other
+        # Of the proxy, a request to upgrade is answered like any other.
+        "ws": "auto" if options.check else "none",
         "workers": workers,
         "access_log": False,  # it would contain query strings, which may have keys
         "log_level": "warning",
@@ -416,7 +419,7 @@ def from_environment() -> Starlette:
     BoundedProtocol.seconds = options.header_timeout
     BoundedProtocol.most = _connection_limit(options.max_connections)
     BoundedProtocol.lasts = options.grace + _ABORT_SECONDS
-    app = application(settings)
+    app = checking(settings) if options.check else application(settings)
     tls()  # so that the first request, and all others with it, need not wait for it
     gc.collect()
     gc.freeze()  # loaded objects stay, so the garbage collector need not scan them

@@ -66,7 +66,8 @@ class ProxySettings:
 
     Upstreams:
 
-    - `upstream`: where requests go by default; `upstreams`: others by name.
+    - `upstream`: where requests go by default, None for an application that forwards nothing;
+      `upstreams`: others by name.
     - `models`: patterns of model names, such as `claude-*`, and their upstream;
       `upstream_routes`: paths and their upstream.
     - `upstream_key`: sent in place of the client's key. If any upstream has a key, no client's key
@@ -96,7 +97,7 @@ class ProxySettings:
     - `replay`: stores released events for clients that reconnect.
     """
 
-    upstream: str | Target
+    upstream: str | Target | None
     guards: Mapping[str, Guard]
     routes: Mapping[str, str] = field(default_factory=dict)
     by_header: bool = False
@@ -214,6 +215,8 @@ class ProxySettings:
     @property
     def targets(self) -> Mapping[str, Target]:
         """All upstreams by name, the first one as `default`."""
+        if self.upstream is None:
+            return self.upstreams
         if isinstance(self.upstream, Target):
             return {DEFAULT: self.upstream, **self.upstreams}
         first = Target(

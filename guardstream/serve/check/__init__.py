@@ -1,0 +1,1 @@
+"""An endpoint that judges what gateways and programs send it, and forwards nothing."""
