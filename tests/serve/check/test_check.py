@@ -13,9 +13,10 @@ import pytest
 import websockets
 
 from guardstream import Guard, Policy
+from guardstream.policy.key_file import hashed
 from guardstream.serve.check.app import checking
 from guardstream.serve.check.openapi import OPENAPI
-from guardstream.serve.proxy.keys import Key, hashed
+from guardstream.serve.proxy.keys import Key
 from guardstream.serve.proxy.protocol import BoundedProtocol
 from guardstream.serve.proxy.settings import ProxySettings
 from tests.serve.server import serving
