@@ -1,4 +1,4 @@
-"""The table of formats in docs/providers.md, made from the adapters and their specs.
+"""The table of formats in docs/reference/formats.md, made from the adapters and their specs.
 
 python -m tests.support.formats    # writes it into the page
 """
@@ -16,7 +16,7 @@ from guardstream.formats.answers.whole import BODIES
 from guardstream.formats.toolkit import files
 from guardstream.formats.toolkit.nodes import Each, Either, Leaf, Mirror, OneOf, Tree, Values
 
-PAGE = Path(__file__).resolve().parents[2] / "docs" / "providers.md"
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "reference" / "formats.md"
 
 BEGIN, END = "<!-- formats: begin -->\n", "<!-- formats: end -->\n"
 
