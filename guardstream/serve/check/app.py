@@ -154,9 +154,9 @@ class Checks:
                     body += data
                     if len(body) > self._settings.max_body:
                         why = f"the request is longer than {self._settings.max_body} bytes"
-                        raise RefusedError(413, "request_too_large", why)
+                        raise RefusedError(413, "body_too_large", why)
         except TimeoutError:
-            raise RefusedError(408, "request_timeout", "the request's body took too long") from None
+            raise RefusedError(408, "body_timeout", "the request's body took too long") from None
         return bytes(body)
 
     async def _streamed(
@@ -192,7 +192,7 @@ class Checks:
             with anyio.fail_after(self._settings.read_timeout):
                 return await anext(source, None)
         except TimeoutError:
-            raise RefusedError(408, "request_timeout", "nothing came for too long") from None
+            raise RefusedError(408, "body_timeout", "nothing came for too long") from None
 
 
 def _said(error: RefusedError) -> str:

@@ -165,7 +165,7 @@ def test_portkeys_bodies_are_judged_by_their_api(port: int) -> None:
         ({"texts": [1]}, 400, "invalid_request", "'texts'"),
         ({"texts": ["x"], "messages": {}}, 400, "invalid_request", "'messages'"),
         ([], 400, "invalid_json", "not a JSON object"),
-        ({"text": "x" * 20_000}, 413, "request_too_large", "10000"),
+        ({"text": "x" * 20_000}, 413, "body_too_large", "10000"),
         ({"eventType": "x", "request": 1}, 400, "invalid_request", "'request.json'"),
     ],
 )
@@ -285,7 +285,7 @@ def test_a_silent_client_is_let_go() -> None:
 
     with serving(checking(settings(read_timeout=0.2))) as port:
         *_, last = asyncio.run(silent(port))
-        assert json.loads(last)["code"] == "request_timeout"
+        assert json.loads(last)["code"] == "body_timeout"
 
 
 def test_it_says_how_it_is(port: int) -> None:
