@@ -39,7 +39,10 @@ POLICIES = [text for kind, text in BLOCKS if kind == "yaml"]
 
 PROGRAMS = [text for kind, text in BLOCKS if kind == "python"]
 
-OPERATIONS = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
+OPERATIONS = "".join(
+    (ROOT / "docs" / name).read_text(encoding="utf-8")
+    for name in ("operations.md", "reference/records.md")
+)
 
 NAME = re.compile(r"file: ([\w./-]+\.\w+)")
 
