@@ -3,7 +3,7 @@
 Each pack alone, on public cases that stand beside the checkout (`../shared/corpora`, or where
 GUARDSTREAM_CORPORA says), by source: `splits.toml` says which sources rules were written with and
 which are only reported. What is counted is what `guardstream eval` counts; findings of monitor
-rules do not. `--write` records the table in `evaluated.md` and in docs/policies.md.
+rules do not. `--write` records the table in `evaluated.md` and in docs/reference/packs.md.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from guardstream.scan.words.normalize import WORD_NAMES
 ROOT = Path(__file__).resolve().parent.parent
 CORPORA = Path(os.environ.get("GUARDSTREAM_CORPORA", ROOT.parent / "shared" / "corpora"))
 RECORD = Path(__file__).resolve().parent / "evaluated.md"
-PAGE = ROOT / "docs" / "policies.md"
+PAGE = ROOT / "docs" / "reference" / "packs.md"
 
 
 @dataclass(slots=True)

@@ -30,7 +30,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 PAGE = "".join(
     (ROOT / "docs" / name).read_text(encoding="utf-8")
-    for name in ("policies.md", "running.md", "formats.md")
+    for name in ("policies.md", "reference/running.md", "reference/packs.md", "formats.md")
 )
 
 BLOCKS = re.findall(r"```(yaml|text|json|python)\n(.*?)```", PAGE, re.DOTALL)

@@ -1,4 +1,4 @@
-"""The packs, each alone, reach what docs/policies.md says of them, source by source."""
+"""The packs, each alone, reach what docs/reference/packs.md says of them, source by source."""
 
 from __future__ import annotations
 

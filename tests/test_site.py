@@ -19,7 +19,7 @@ from pathlib import Path
 import pytest
 
 from guardstream import Policy
-from guardstream.policy import inline
+from guardstream.policy import inline, packs
 from guardstream.policy.model import PolicyFile, keys
 from guardstream.policy.schema import schema
 
@@ -147,6 +147,34 @@ def test_every_key_of_a_policy_is_on_the_page_of_keys(monkeypatch: pytest.Monkey
     assert set(re.findall(r"\]\(#([^)]+)\)", page)) <= anchors
 
 
+def test_every_rule_of_a_pack_is_on_the_page_of_what_packs_find(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.syspath_prepend(ROOT / "tools" / "site")
+    page = importlib.import_module("packs_page").page()
+    sections = dict(part.split("\n", 1) for part in page.split("\n## ")[1:])
+    assert [*sections] == [*packs.names()]
+    for name in packs.names():
+        for rule in re.findall(r"^  - id: (\S+)", packs.pack(name).read_text("utf-8"), re.M):
+            own = f"| `{rule}` | <code>" in page
+            assert own or name in ("chat", "extraction"), rule
+    assert "| `email` |" in sections["pii-en"]
+    assert "in chat: monitor" in sections["pii-en"]
+    assert "97 of 100" in sections["pii-en"]
+
+
+LIMITS = {"start": 250, "explanation": 1_500, "all": 32_000}
+"""How many words a page to start with may have, one that explains, and all but the reference."""
+
+EXPLAIN = ("concepts", "streams", "faq", "comparison", "index")
+
+
+def test_a_page_has_no_more_words_than_its_kind() -> None:
+    words = {page.stem: len(page.read_text("utf-8").split()) for page in DOCS.glob("*.md")}
+    assert {name for name in EXPLAIN if words[name] > LIMITS["explanation"]} == set()
+    assert sum(words.values()) <= LIMITS["all"]
+
+
 @pytest.mark.parametrize("page", sorted((DOCS / "start").glob("*.md")), ids=lambda page: page.stem)
 def test_a_page_to_start_with_is_read_in_a_minute(page: Path) -> None:
-    assert len(page.read_text(encoding="utf-8").split()) <= 250
+    assert len(page.read_text(encoding="utf-8").split()) <= LIMITS["start"]

@@ -2,7 +2,7 @@
 
 A Markdown file becomes a page as it is, any other text one page that shows it. The links between
 them stay as they are in the repository, where they work too; here they are turned to the pages.
-`reference/policy.md` is written from the policy's JSON Schema.
+`reference/policy.md` is written from the policy's JSON Schema, `reference/finds.md` from the packs.
 """
 
 from __future__ import annotations
@@ -15,13 +15,21 @@ from typing import Any
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
+from packs_page import page as packs_page
 from schema_page import page as schema_page
 
 from guardstream.policy.schema import schema
 
 ROOT = Path(__file__).resolve().parents[2]
 
+NOT_SHOWN = frozenset(
+    {"ARCHITECTURE.md", "CHANGELOG.md", "CONTRIBUTING.md", "LICENSE", "guardstream/scan/README.md"}
+)
+"""Files for those who work on the package: links to them become text."""
+
 LINK = re.compile(r"(?<=\]\()(?!https?:|mailto:|#)([^)#\s]+)")
+
+WHOLE = re.compile(r"\[([^\]]*)\]\(([^)\s]+)\)")
 
 FENCE = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
 
@@ -71,6 +79,7 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     """Add the schema's page, and each file outside of docs/ that a page links to."""
     _places.clear()
     files.append(File.generated(config, "reference/policy.md", content=schema_page(schema())))
+    files.append(File.generated(config, "reference/finds.md", content=packs_page()))
     open_ = [(source(each.src_uri), each.content_string) for each in files.documentation_pages()]
     while open_:
         place, text = open_.pop()
@@ -78,6 +87,8 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
             path = ROOT / target
             uri = address(target)
             if target.startswith("docs/") or uri in _places or not path.exists():
+                continue
+            if target in NOT_SHOWN:
                 continue
             readme = path / "README.md"
             path = readme if readme.exists() else path
@@ -97,9 +108,18 @@ def on_page_markdown(markdown: str, page: Page, **_: Any) -> str:
     place = source(page.file.src_uri)
     here = str(PurePosixPath(page.file.src_uri).parent)
 
+    def target(link: str) -> str:
+        return normpath(f"{PurePosixPath(place).parent}/{link}")
+
     def turned(match: re.Match[str]) -> str:
-        target = normpath(f"{PurePosixPath(place).parent}/{match[1]}")
-        return relpath(address(target), here) if (ROOT / target).exists() else match[1]
+        found = target(match[1])
+        return relpath(address(found), here) if (ROOT / found).exists() else match[1]
+
+    def plain(match: re.Match[str]) -> str:
+        return match[1] if target(match[2].partition("#")[0]) in NOT_SHOWN else match[0]
 
     parts = re.split(rf"({FENCE.pattern})", markdown, flags=FENCE.flags)
-    return "".join(part if at % 2 else LINK.sub(turned, part) for at, part in enumerate(parts))
+    return "".join(
+        part if at % 2 else LINK.sub(turned, WHOLE.sub(plain, part))
+        for at, part in enumerate(parts)
+    )
