@@ -119,7 +119,5 @@ def on_page_markdown(markdown: str, page: Page, **_: Any) -> str:
         return match[1] if target(match[2].partition("#")[0]) in NOT_SHOWN else match[0]
 
     parts = re.split(rf"({FENCE.pattern})", markdown, flags=FENCE.flags)
-    return "".join(
-        part if at % 2 else LINK.sub(turned, WHOLE.sub(plain, part))
-        for at, part in enumerate(parts)
-    )
+    parts[::2] = [LINK.sub(turned, WHOLE.sub(plain, part)) for part in parts[::2]]
+    return "".join(parts)
