@@ -25,13 +25,14 @@ from secrets import token_hex
 from typing import IO, TYPE_CHECKING, Any, Literal, TypeAlias, cast, get_args
 
 from guardstream.bulk.batches import guarded
+from guardstream.bulk.csv_rows import guard_rows
 from guardstream.bulk.records import Redactor
 from guardstream.bulk.report import BulkError, FullError
 
 if TYPE_CHECKING:
     from hashlib import _Hash
 
-Format: TypeAlias = Literal["jsonl", "parquet", "text", "lines"]
+Format: TypeAlias = Literal["jsonl", "parquet", "csv", "text", "lines"]
 
 FORMATS: tuple[str, ...] = get_args(Format)
 
@@ -40,6 +41,8 @@ SUFFIXES: dict[str, Format] = {
     ".ndjson": "jsonl",
     ".parquet": "parquet",
     ".pq": "parquet",
+    ".csv": "csv",
+    ".tsv": "csv",
     ".txt": "text",
     ".text": "text",
     ".md": "text",
@@ -81,7 +84,7 @@ def opened(url: str) -> tuple[Any, str]:
     try:
         fs, path = import_module("fsspec.core").url_to_fs(url)
     except ModuleNotFoundError as error:
-        needs = "fsspec and pyarrow: pip install 'guardstream[bulk]'"
+        needs = "fsspec: pip install 'guardstream[bulk]', or fsspec alone if nothing is Parquet"
         raise BulkError(f"bulk needs {needs}" if error.name == "fsspec" else str(error)) from error
     except (ImportError, OSError, ValueError) as error:
         raise BulkError(f"{url}: {error}") from error
@@ -106,7 +109,7 @@ def parts_of(fs: Any, path: str, kind: Format, size: int, first: int) -> list[Pa
     version = version_of(fs, path)
     if kind == "parquet":
         bounds = _row_groups(fs, path, size)
-    elif kind == "text" or path.endswith(".gz"):
+    elif kind in ("text", "csv") or path.endswith(".gz"):
         bounds = [(0, sys.maxsize)]
     else:
         whole = fs.size(path)
@@ -214,7 +217,7 @@ def guard_part(redactor: Redactor, fs: Any, part: Part, out: IO[bytes] | None) -
 
     Raises BulkError, with file and place, for what does not have its format, or cannot be judged.
     """
-    read = {"jsonl": _lines, "lines": _lines, "text": _text, "parquet": _table}[part.format]
+    read = _READ[part.format]
     redactor.source, redactor.where = part.path, ""
     _check_version(fs, part)
     try:
@@ -363,6 +366,10 @@ def _text(redactor: Redactor, _part: Part, file: IO[bytes], out: IO[bytes] | Non
         out.write(rest.encode())
 
 
+def _rows(redactor: Redactor, _part: Part, file: IO[bytes], out: IO[bytes] | None) -> None:
+    guard_rows(redactor, file, out)
+
+
 @contextmanager
 def _parquet(path: str, file: IO[bytes]) -> Iterator[Any]:
     try:
@@ -388,6 +395,9 @@ def _table(redactor: Redactor, part: Part, file: IO[bytes], out: IO[bytes] | Non
                 row += batch.num_rows
                 if writer is not None:
                     writer.write_batch(made)
+
+
+_READ = {"jsonl": _lines, "lines": _lines, "text": _text, "csv": _rows, "parquet": _table}
 
 
 def table_writer(source: Any, out: IO[bytes]) -> Any:

@@ -25,7 +25,9 @@ ColumnOption = Annotated[
 ]
 FormatOption = Annotated[
     str | None,
-    typer.Option("--format", metavar="FORMAT", help="jsonl, parquet, text, or lines (of text)."),
+    typer.Option(
+        "--format", metavar="FORMAT", help="jsonl, parquet, csv, text, or lines (of text)."
+    ),
 ]
 JobsOption = Annotated[int, typer.Option(metavar="N", min=1, help="The number of workers.")]
 EngineOption = Annotated[
@@ -38,7 +40,7 @@ PartOption = Annotated[
 bulk = typer.Typer(
     name="bulk",
     cls=Commands,
-    help="Guard, measure or compare stored texts: JSON lines, Parquet and text files.",
+    help="Guard, measure or compare stored texts: JSON lines, CSV, Parquet and text files.",
     no_args_is_help=True,
     rich_markup_mode=None,
 )

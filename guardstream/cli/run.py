@@ -67,6 +67,9 @@ def run(
         why = "the guard failed" if failed else f"blocked by rule {stream.blocked_by!r}"
         note(f"guardstream: {why}")
         return BLOCKED
+    stopped = [each.rule for each in stream.findings if each.action == "stop"]
+    if stopped and not guard.policy.shadow:  # the source may have more
+        note(f"guardstream: stopped by rule {stopped[-1]!r}")
     return CLEAN
 
 

@@ -351,10 +351,26 @@ class FormatFile(Model):
         return self
 
 
+class ExtendsFile(Model):
+    """A policy whose rules apply too, in some channels only."""
+
+    policy: Text
+    """A pack as `guardstream/NAME`, or a relative file."""
+    channels: list[Channel] = Field(min_length=1)
+    """Where its rules apply; a rule for other channels does not apply."""
+
+
+_Extended: TypeAlias = Annotated[
+    Annotated[Text, Tag("plain")] | Annotated[ExtendsFile, Tag("mapping")],
+    Discriminator(plain_or_mapping),
+]
+_Extends: TypeAlias = Annotated[list[_Extended] | None, BeforeValidator(_listed), _OneOrMore()]
+
+
 class InputFile(Model):
     """What to look for in the messages that go to a model."""
 
-    extends: Annotated[list[Text] | None, BeforeValidator(_listed), _OneOrMore()] = None
+    extends: _Extends = None
     """Policies whose rules apply too: a pack as `guardstream/NAME`, or a relative file."""
     rules: list[RuleFile] = Field(default=[])
     """What to look for and what to do about it, in order."""
@@ -380,8 +396,9 @@ class PolicyFile(Model):
     """The policy's name, for reports."""
     description: str = ""
     """What the policy is for."""
-    extends: Annotated[list[Text] | None, BeforeValidator(_listed), _OneOrMore()] = None
-    """Policies whose rules apply too: a pack as `guardstream/NAME`, or a relative file."""
+    extends: _Extends = None
+    """Policies whose rules apply too: a pack as `guardstream/NAME`, or a relative file; or one in
+    some channels only."""
     mode: Literal["enforce", "shadow"] = "enforce"
     """`shadow` reports what would have happened and changes nothing."""
     on_error: OnError = "block"
@@ -467,6 +484,7 @@ MODELS: dict[str, type[Model]] = {
     "stages": StageFile,
     "gate": GateFile,
     "cache": CacheFile,
+    "extends": ExtendsFile,
     "input": InputFile,
     "unknown": UnknownFile,
     "formats": FormatFile,

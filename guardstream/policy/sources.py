@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Hashable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, TypeAlias
@@ -11,10 +11,18 @@ from typing import Literal, TypeAlias
 from pydantic import ValidationError
 
 from guardstream.errors import PolicyError
+from guardstream.events import Channel
 from guardstream.policy import packs, problems
 from guardstream.policy.document import Document, KeyPath, Mark, Problem, read
 from guardstream.policy.files import Seen, decoded, read_bytes
-from guardstream.policy.model import OPERATIONAL, SECTIONS, SETTINGS, PolicyFile, RuleFile
+from guardstream.policy.model import (
+    OPERATIONAL,
+    SECTIONS,
+    SETTINGS,
+    ExtendsFile,
+    PolicyFile,
+    RuleFile,
+)
 from guardstream.policy.plugins import NO_CODE, Code
 from guardstream.policy.sections import Model
 from guardstream.policy.subpatterns import Expansion, expanded
@@ -105,6 +113,13 @@ class PlacedRule:
             update["tests"] = []  # the tests describe the rule before the change
         rule = self.rule.model_copy(update=update)
         return PlacedRule(rule, self.origin, (*self.changes, change))
+
+    def within(self, channels: Sequence[Channel]) -> PlacedRule | None:
+        """Return the rule in some channels only; None if it has none of them."""
+        own = self.rule.channels
+        narrowed = [each for each in channels if own is None or each in own]
+        rule = self.rule.model_copy(update={"channels": narrowed})
+        return PlacedRule(rule, self.origin, self.changes) if narrowed else None
 
 
 @dataclass(slots=True)
@@ -232,9 +247,9 @@ class Loader:
 
     def _extend(self, merged: MergedPolicy) -> None:
         source = merged.source
-        for index, parent in self._parents(source):
+        for entry, index, parent in self._parents(source):
             self._check_extends(source, index, parent)
-            _inherit(merged, parent)
+            _inherit(merged, parent, entry.channels if isinstance(entry, ExtendsFile) else None)
 
     def _add_input(self, merged: MergedPolicy) -> None:
         """Add the rules of the section `input`, which is a policy inside the policy."""
@@ -252,13 +267,14 @@ class Loader:
         self._extend(merged.input)
         _add_own(merged.input)
 
-    def _parents(self, source: Source) -> Iterator[tuple[int, MergedPolicy]]:
-        for index, name in enumerate(source.file.extends or ()):
+    def _parents(self, source: Source) -> Iterator[tuple[str | ExtendsFile, int, MergedPolicy]]:
+        for index, entry in enumerate(source.file.extends or ()):
+            name = entry.policy if isinstance(entry, ExtendsFile) else entry
             try:
                 path = self._extended(name, source.folder)
                 if _resolved(path) in self._open:
                     raise PolicyError("that would be a cycle: it extends this file itself")
-                yield index, self.load(path)
+                yield entry, index, self.load(path)
             except PolicyError as error:
                 mark = _extends_mark(source, index)
                 source.report(mark, f"cannot extend {name!r}: {error}")
@@ -327,22 +343,29 @@ def _expand(source: Source, *, sound: bool) -> None:
     source.file, source.expansions, source.uncalled = made.file, made.expansions, made.uncalled
 
 
-def _names(value: object) -> list[str] | None:
+def _names(value: object) -> list[str | ExtendsFile] | None:
     """Return the names that an invalid policy extends, so that errors in those files are reported,
     too."""
     listed = value if isinstance(value, list) else [value]
     return [name for name in listed if isinstance(name, str) and name] or None
 
 
-def _inherit(merged: MergedPolicy, parent: MergedPolicy) -> None:
+def _inherit(
+    merged: MergedPolicy, parent: MergedPolicy, channels: Sequence[Channel] | None = None
+) -> None:
+    """Add what a policy inherits; of rules, in `channels` only."""
     merged.settings |= parent.settings
     merged.keys |= parent.keys
     if parent.input is not None:
         merged.input = merged.input or MergedPolicy(_input(merged.source, PolicyFile()))
-        _inherit(merged.input, parent.input)
+        _inherit(merged.input, parent.input, channels)
     for name, placed in parent.rules.items():
         known = merged.rules.get(name)
-        if known is None or placed.changes or known.origin != placed.origin:
+        if channels is not None:
+            merged.rules.pop(name, None)
+            if narrowed := placed.within(channels):
+                merged.rules[name] = narrowed
+        elif known is None or placed.changes or known.origin != placed.origin:
             merged.rules[name] = placed
 
 

@@ -1,4 +1,4 @@
-"""What docs/reference/formats.md shows is true: its programs run, and it names every adapter of its own."""
+"""What docs/reference/formats.md shows is true: its programs run, and it names every adapter."""
 
 from __future__ import annotations
 
@@ -11,7 +11,9 @@ import pytest
 from guardstream.formats import ADAPTERS
 from tests.support import formats
 
-PAGE = (Path(__file__).resolve().parents[2] / "docs" / "reference" / "formats.md").read_text(encoding="utf-8")
+PAGE = (Path(__file__).resolve().parents[2] / "docs" / "reference" / "formats.md").read_text(
+    encoding="utf-8"
+)
 
 PROGRAMS = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
 
