@@ -140,21 +140,26 @@ def unjudged(json: Json) -> Json:
     return Json(MappingProxyType(channels), free=json.free)
 
 
+def redacting(settings: Settings, rules: RuleSet) -> Settings:
+    """Return the settings with rules for the texts in a document."""
+    return replace(settings, redact=rules.stage, redact_after=rules.stage_after)
+
+
 def guarding(json: Json, rulesets: Mapping[str, RuleSet]) -> Json:
     """Return the settings with the rules of each channel; arguments without rules need no stage."""
     found = {}
     for channel, each in json.channels.items():
         rules = rulesets.get(channel)
         if rules is not None:
-            found[channel] = replace(each, redact=rules.stage)
+            found[channel] = redacting(each, rules)
         elif each.on_violation != "text":
             found[channel] = each
     tools, rules, asked = json.tools, rulesets.get(ARGUMENTS), json.asked
     if tools is not None and rules is not None:
-        tools = {name: replace(each, redact=rules.stage) for name, each in tools.items()}
+        tools = {name: redacting(each, rules) for name, each in tools.items()}
     if asked is not None and rules is not None:
-        asked = replace(asked, redact=rules.stage)
-    free = replace(json.free, redact=rules.stage) if json.free and rules is not None else None
+        asked = redacting(asked, rules)
+    free = redacting(json.free, rules) if json.free and rules is not None else None
     return Json(MappingProxyType(found), tools, asked, free)
 
 

@@ -399,10 +399,10 @@ def test_what_is_there_is_not_lost(tmp_path: Path) -> None:
 
 
 def test_wrong_jobs_say_what_is_wrong(tmp_path: Path) -> None:
-    (tmp_path / "a.csv").write_text("a")
+    (tmp_path / "a.xls").write_text("a")
     (tmp_path / "b.txt").write_text("a")
-    with pytest.raises(BulkError, match=r"a\.csv: cannot tell the format; name a format: jsonl"):
-        run(job(tmp_path / "a.csv"))
+    with pytest.raises(BulkError, match=r"a\.xls: cannot tell the format; name a format: jsonl"):
+        run(job(tmp_path / "a.xls"))
     with pytest.raises(BulkError, match="no such file or directory"):
         run(job(tmp_path / "none.jsonl"))
     (tmp_path / "empty").mkdir()
@@ -412,7 +412,7 @@ def test_wrong_jobs_say_what_is_wrong(tmp_path: Path) -> None:
         run(job(tmp_path / "b.txt", columns=("text",)))
     with pytest.raises(BulkError, match="nosuch"):
         run(job(Path("nosuch://x")))
-    for options in ({"format": "csv"}, {"jobs": 0}, {"engine": "dask"}, {"before": GUARD}):
+    for options in ({"format": "xls"}, {"jobs": 0}, {"engine": "dask"}, {"before": GUARD}):
         with pytest.raises(ValueError, match=r"unknown|at least 1|writes nothing"):
             job(tmp_path, tmp_path / "out", **options)
     with pytest.raises(ValueError, match="source is empty: name a file"):

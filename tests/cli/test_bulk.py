@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from guardstream.bulk import files
 from tests.support.command_line import Cli, guardstream
 
 pytest.importorskip("fsspec")
@@ -61,7 +62,7 @@ def test_diff_exits_1_and_names_the_records(cli: Cli) -> None:
         (["redact", "policy.yaml", "no.jsonl", "out.jsonl"], "no such file or directory"),
         (["redact", "no.yaml", "in.jsonl", "out.jsonl"], "no such file"),
         (["eval", "policy.yaml", "in.jsonl", "--column", "txt"], "no column 'txt'"),
-        (["eval", "policy.yaml", "in.jsonl", "--format", "csv"], "unknown format 'csv'"),
+        (["eval", "policy.yaml", "in.jsonl", "--format", "xml"], "unknown format 'xml'"),
         (["eval", "policy.yaml", "in.jsonl", "--engine", "dask"], "unknown engine 'dask'"),
         (["eval", "policy.yaml", "policy.yaml"], "name a format"),
         (["eval", "policy.yaml", "in.jsonl", "--jobs", "0"], "'--jobs'"),
@@ -78,7 +79,7 @@ def test_a_full_disk_is_the_machines_fault(cli: Cli, monkeypatch: pytest.MonkeyP
     def write(*_arguments: object, **_options: object) -> int:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr("guardstream.bulk.files._lines", write)
+    monkeypatch.setitem(files._READ, "jsonl", write)
     status, out, err = cli("redact", "policy.yaml", "in.jsonl", "out.jsonl")
     assert (status, out) == (4, "")
     assert err.endswith("out.jsonl.guardstream/000000: no space left on device\n")

@@ -478,7 +478,7 @@ def test_a_value_that_is_the_same_in_each_chunk_is_soon_judged_no_more() -> None
         assert texts.judge("$.zone", "b") == [Text("b")]
     assert len(checked) < 90
     texts.judge("$.region", "us")
-    assert checked[-2:] == ["us", ("eu-west" * 10)[-64:] + "us"]
+    assert checked[-3:] == ["us", "region: us", ("eu-west" * 10)[-64:] + "us"]
 
 
 def test_what_stands_beside_each_chunk_is_soon_judged_no_more() -> None:

@@ -72,6 +72,7 @@ class Passage:
         self._held_text = ""  # held by `_inner`
         self._closers: list[str] = []
         self._place: list[str] = []  # of the open value, if `restore` needs it
+        self._labels = [""]  # the name of the member in each open container; items share that of it
         self._keys: list[_Keys] = []  # of each open object
         self._key: tuple[list[str], list[str]] | None = None  # the open key, and its text
 
@@ -148,8 +149,19 @@ class Passage:
         for token in tokens:
             if self._number:
                 self._flush_number()
+            if self._settings.redact_after:
+                self._note_label(token)
             if token[0] not in self._quiet:
                 self._guard_token(token)
+
+    def _note_label(self, token: Token) -> None:
+        kind, value, *_ = token
+        if kind == t.KEY:
+            self._labels[-1] = value
+        elif kind in _CLOSERS:
+            self._labels.append("" if kind == t.OPEN_OBJECT else self._labels[-1])
+        elif kind in (t.CLOSE_OBJECT, t.CLOSE_ARRAY):
+            self._labels.pop()
 
     def _guard_token(self, token: Token) -> None:
         kind, value, start, end = token
@@ -242,7 +254,7 @@ class Passage:
         self._in_string = True
         redact = self._settings.redact
         if redact and (kind == t.STRING_PART or self._settings.redact_keys):
-            self._inner = redact()
+            self._inner = self._redacting() if kind == t.STRING_PART else redact()
             if self._settings.restore and kind == t.STRING_PART:
                 self._inner = self._settings.restore(self._inner, tuple(self._place))
             self._spans = Spans(start)
@@ -252,6 +264,13 @@ class Passage:
             self._closers.append('"')
         elif self._inner is not None:
             self._key = ([], [])
+
+    def _redacting(self) -> Stage:
+        """Return the stage of a value, whose name may say what it is."""
+        settings, label = self._settings, self._labels[-1]
+        assert settings.redact
+        after = settings.redact_after
+        return settings.redact() if after is None or not label else after(label)
 
     def _end_string(self) -> None:
         self._in_string = False
@@ -273,11 +292,10 @@ class Passage:
     def _flush_number(self) -> None:
         """Guard a number as a text of its own; if a rule changes it, another value replaces it."""
         assert self._number
-        assert self._settings.redact
         _, text, start, end = self._number
         self._number = None
         self._held_scalar = False
-        inner = self._settings.redact()
+        inner = self._redacting()
         events = inner.feed(text)
         if not any(isinstance(event, Finish) for event in events):
             events += settled(inner)

@@ -43,6 +43,8 @@ class Settings:
     - `redact` creates a stage for each text in a document, and outside if that is released: each
       string value, each key with `redact_keys`, and each number unless `numbers` is None. A number
       that it changes becomes a string, null, or 0.
+      `redact_after` does so for a value in an object, given the name of its member, which may
+      say what the value is.
     - `restore` gets the stage of each string value and the value's path, and returns the stage that
       replaces it; outside of documents the path is `()`.
     - `is_call` says that the text is the arguments of a call: none are an empty object.
@@ -58,6 +60,7 @@ class Settings:
     repair: frozenset[Kind] = frozenset()
     close: bool = False
     redact: MakeStage | None = None
+    redact_after: Callable[[str], Stage] | None = None
     restore: Restore | None = None
     redact_keys: bool = False
     numbers: Numbers | None = "string"

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from copy import copy
 from dataclasses import replace
+from functools import cached_property
 from typing import NamedTuple, TypeAlias
 
 from guardstream.errors import PatternError
+from guardstream.events import Stage
 from guardstream.scan.match import Scan
 from guardstream.scan.reader import FindUnseen
 from guardstream.scan.regex.pattern import Pattern, Wanted, pattern_of, settling_of
@@ -21,6 +23,8 @@ from guardstream.scan.words.disguises import pattern_of as pattern_of_word
 from guardstream.scan.words.normalize import CANONICAL, Folding, Table, whole_by_default
 from guardstream.scan.words.scan import search_of
 from guardstream.stages.confirm import confirmation_of, folding_of, spacing_of, translation_of
+from guardstream.stages.pipeline import Pipeline
+from guardstream.stages.redact.labelled import after, needs_start
 from guardstream.stages.redact.regions import fixed
 from guardstream.stages.redact.stage import ENDING, Redact
 from guardstream.stages.rules import OnError, OnOverflow, Replacement, Rule, RuleError
@@ -101,6 +105,7 @@ class RuleSet:
             for rule in self.rules
         )
         changed.fixed = [fixed(rule) for rule in changed.rules]
+        changed.__dict__.pop("_anchored", None)  # which has the replacements of before
         return changed
 
     def with_rules(self, rules: Sequence[Rule]) -> RuleSet:
@@ -119,6 +124,36 @@ class RuleSet:
     def stage(self) -> Redact:
         """Return a new stage for one pipeline."""
         return Redact(self, tuple([search() for search in self._searches]))
+
+    def stage_after(self, label: str) -> Stage:
+        """Return a new stage for the value of a label, such as the name of a member of JSON: rules
+        see the label before it, and `^` means its beginning."""
+        labelled = after(label, self.stage()) or self.stage()
+        anchored = self._anchored
+        return labelled if anchored is None else Pipeline([labelled, anchored.stage()])
+
+    @cached_property
+    def _anchored(self) -> RuleSet | None:
+        """The rules with patterns that may match only at the beginning of a text; None if there
+        are none."""
+        patterns = {
+            rule.id: tuple(filter(needs_start, rule.patterns))
+            for rule in self.rules
+            if any(map(needs_start, rule.patterns))
+        }
+        if not patterns:
+            return None
+        rules = [
+            replace(rule, patterns=patterns[rule.id], words=())
+            for rule in self.rules
+            if rule.id in patterns
+        ]
+        return RuleSet(
+            rules,
+            max_holdback=self.max_holdback,
+            on_overflow=self.on_overflow,
+            on_error=self.on_error,
+        )
 
     def _apart(self, words: Mapping[int, Sequence[str]]) -> tuple[_Given, _Given]:
         """Return the words that an index finds, and the others as patterns, by their rules."""

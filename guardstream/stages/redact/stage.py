@@ -24,6 +24,9 @@ ENDING = frozenset(("block", "stop"))
 MAX_PIECE = 4_096
 """How many code points are processed together; a longer chunk is split."""
 
+CONTEXT = 256
+"""How many code points of a text that has ended may announce what turns out to continue it."""
+
 MAX_SPARE = 256
 """How many unneeded code points may accumulate before they are dropped."""
 
@@ -150,6 +153,11 @@ class Redact:
         self.reader.position += len(text)
         self._note_read()
         return self._regions.flow(self.reader.position)
+
+    @property
+    def context(self) -> str:
+        """The end of the text, which may announce what comes after it."""
+        return self._window.text[-CONTEXT:] if self._window.parts else ""
 
     @property
     def tail(self) -> str:

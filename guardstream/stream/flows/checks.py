@@ -112,10 +112,23 @@ def severity(across: Across) -> tuple[bool, bool]:
 
 
 def matches_across(
-    events: Sequence[Event], border: int, joined: str, since: int = 0
+    events: Sequence[Event],
+    border: int,
+    joined: str,
+    since: int = 0,
+    alone: Sequence[Event] | None = None,
 ) -> Across | None:
-    """Return the matches across the border that end after `since`; None if there are none."""
+    """Return the matches across the border that end after `since`; None if there are none.
+
+    A match lies across it, too, if only its context is before it, such as the words that announce
+    what a rule masks: given what the text after the border becomes `alone`, these are the matches
+    that it has not.
+    """
     found = [each for each in spanning(events, border) if each.end > since]
+    if alone is not None:
+        known = {(e.rule, e.start + border, e.end + border) for e in _findings(alone)}
+        after = (each for each in _findings(events) if each.start >= border)
+        found += [each for each in after if (each.rule, each.start, each.end) not in known]
     if not found:
         return None
     if isinstance(events[-1], Finish) and events[-2] in found:
@@ -124,11 +137,13 @@ def matches_across(
     return Across(found, None, masks)
 
 
+def _findings(events: Sequence[Event]) -> list[Finding]:
+    return [event for event in events if isinstance(event, Finding)]
+
+
 def spanning(events: Sequence[Event], border: int) -> list[Finding]:
     """Return the findings that span a border."""
-    return [
-        event for event in events if isinstance(event, Finding) and event.start < border < event.end
-    ]
+    return [each for each in _findings(events) if each.start < border < each.end]
 
 
 _MOST_MARKS = 4096

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from guardstream.errors import AdapterError
@@ -302,9 +303,9 @@ class ChunkFlow(EventFlow[C]):
         for family in identities.families():
             if not family.may_be_one:
                 continue
-            texts = [*family.slots.values()]
-            found = self._lanes.check(family.first.channel, "".join(texts), family.first)
-            if lies_across([each for each in found if isinstance(each, Finding)], texts):
+            first = family.first
+            check = partial(self._lanes.check, first.channel, slot=first)
+            if lies_across([*family.slots.values()], check):
                 return True
         return False
 

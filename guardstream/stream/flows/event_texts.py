@@ -190,6 +190,7 @@ class EventTexts:
         self.rest: dict[Slot, str] = {}
         self._shown: dict[str, str] = {}  # numbers at each path that a text may go on
         self._values: dict[str, tuple[str, int]] = {}  # the last at each path, how often in a row
+        self._varied: set[str] = set()  # the paths with different values
         self._kinds: dict[str, dict[str, str]] = {}  # the last kinds of the events of each path
         self.alone: set[str] = set()  # the paths of texts that stood alone
         self._last: dict[str, deque[tuple[Told, str]]] = {}  # the last pieces at each path
@@ -250,10 +251,13 @@ class EventTexts:
         last, times = self._values.get(path, ("", 0))
         times = times + 1 if text == last else 1
         self._values[path] = text, times
+        if last and text != last:
+            self._varied.add(path)
         if kind == "held":
             held = any(slot.field == path for slot in self.held)
             return not held and (times > 1 or text in KNOWN or _VALUE.fullmatch(text) is not None)
-        return times > 2 and len(text) > 1 and times * len(text) >= _NAMING
+        repeats = times > 2 and len(text) > 1 and times * len(text) >= _NAMING
+        return repeats and path not in self._varied  # of a text, tokens may repeat
 
     def _slot_of(self, piece: Piece, told: Told, kind: Kind) -> Slot | None:
         """Return the slot of the text that a piece continues, or begins; None if it is judged at

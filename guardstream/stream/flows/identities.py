@@ -8,12 +8,12 @@ reordered: what they hold goes out in their order.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import accumulate, takewhile
 from typing import Any, Literal, NamedTuple, TypeAlias
 
-from guardstream.events import Finding
+from guardstream.events import Event, Finding
 from guardstream.formats.adapter import Piece, Reading, Slot
 
 ENOUGH = 16
@@ -210,13 +210,23 @@ def size_of(waiting: Iterable[Waiting]) -> int:
     return sum(len(piece.text) for each in waiting for piece in _texts(each.reading))
 
 
-def lies_across(findings: Sequence[Finding], texts: Sequence[str]) -> bool:
-    """Return whether a finding that changes text lies across the border of two texts."""
-    borders = list(accumulate(map(len, texts)))[:-1]
-    return any(
-        each.action != "monitor" and any(each.start < border < each.end for border in borders)
-        for each in findings
-    )
+def lies_across(texts: Sequence[str], check: Callable[[str], Sequence[Event]]) -> bool:
+    """Return whether texts have a finding that changes them together and not alone: it lies across
+    their borders, or what announces it stands before one."""
+    begins = [0, *accumulate(map(len, texts))]
+    alone = {
+        (each.rule, each.start + begin, each.end + begin)
+        for text, begin in zip(texts, begins, strict=False)
+        for each in _changing(check(text))
+    }
+    joined = _changing(check("".join(texts)))
+    return any((each.rule, each.start, each.end) not in alone for each in joined)
+
+
+def _changing(events: Sequence[Event]) -> list[Finding]:
+    """Return the findings of text that change it; a limit's have none."""
+    found = (event for event in events if isinstance(event, Finding))
+    return [each for each in found if each.action != "monitor" and each.start < each.end]
 
 
 def _texts(reading: Reading) -> list[Piece]:

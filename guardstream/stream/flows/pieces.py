@@ -492,6 +492,8 @@ class PieceFlow(Generic[C]):
         wait."""
         awaited = self._awaited
         wrong, proved = self._signs.weigh(reading, awaited)
+        if wrong:
+            self._lanes.go_on(wrong)
         if {*wrong, *proved}.isdisjoint(choice for choice, _ in awaited):
             return []
         for each in self._waiting:
@@ -540,7 +542,7 @@ class PieceFlow(Generic[C]):
             return sent
         if reading.failed:
             self._failed = True
-            self._lanes.drop()
+            self._lanes.break_off()
         for choice, reason in reading.finished.items():
             if choice in ends_beside:
                 sent += self._added.end(self._choices.open[choice], choice, reason)

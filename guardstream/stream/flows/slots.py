@@ -13,8 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
-from itertools import takewhile
+from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
 from guardstream.errors import AdapterError
@@ -27,12 +26,12 @@ from guardstream.events import (
     FinishReason,
     Form,
     Stage,
-    Text,
     ends_by_rule,
     text_of,
 )
 from guardstream.formats.adapter import NEW, NONE, Adapter, Call, Piece, Reading, Slot
 from guardstream.formats.hooks import Hooks
+from guardstream.stages.continued import Continued
 from guardstream.stream.flows.flow import MakeStage, Part, Sent, following, stage_error
 from guardstream.stream.flows.identities import OneText
 
@@ -102,68 +101,6 @@ def _has_new_text(reading: Reading) -> bool:
     return any(piece.kind in NEW or piece.kind == "later" for piece in reading.pieces)
 
 
-class Continued:
-    """Wraps a pipeline that is fed `tail` first; findings count from the text after it."""
-
-    def __init__(self, stage: Stage, tail: str) -> None:
-        self._stage = stage
-        self._tail = tail
-        self._ahead = tail  # not yet fed to the pipeline
-        self._again = tail  # what the pipeline has yet to emit a second time
-        self._same = len(tail)  # how much of the tail is emitted as it was
-
-    @property
-    def held_before(self) -> str:
-        """The earlier text, while a match that ends in new text may begin in it; else empty."""
-        return self._again if self._stage.held >= len(self._again) else ""
-
-    @property
-    def held(self) -> int:
-        """How many code points of the new text are held back now."""
-        held = self._stage.held
-        return max(held - len(self._again), 1) if held else 0  # a mask may be shorter than its text
-
-    def feed(self, text: str) -> list[Event]:
-        """Take the next characters; return the events that are certain."""
-        ahead, self._ahead = self._ahead, ""
-        return self._new(self._stage.feed(ahead + text))
-
-    def finish(self) -> list[Event]:
-        """Take the source's end and return the rest."""
-        return self._new(self._stage.finish())
-
-    def _new(self, events: list[Event]) -> list[Event]:
-        found: list[Event] = []
-        earlier: Finding | None = None  # the last event, if it is only of the earlier text
-        masks = [each for each in events if isinstance(each, Finding) and each.action == "mask"]
-        # A mask comes before its finding.
-        self._same = min([self._same, *(mask.start for mask in masks)])
-        for event in events:
-            if isinstance(event, Finding):
-                start, end = event.start - len(self._tail), event.end - len(self._tail)
-                moved = replace(event, start=max(start, 0), end=max(end, 0))
-                earlier = None if end > 0 else moved
-                found += [moved] if end > 0 else []
-                continue
-            if isinstance(event, Text):
-                text = self._without(event.text)
-                found += [Text(text)] if text else []
-            else:
-                found += [event] if earlier is None else [earlier, event]  # it says which rule ends
-            earlier = None
-        return found
-
-    def _without(self, text: str) -> str:
-        """Strip what was emitted before; a mask that reaches into it is emitted whole."""
-        again = self._again[: max(len(self._again) + self._same - len(self._tail), 0)]
-        if again.startswith(text):
-            self._again = self._again[len(text) :]
-            return ""
-        self._again = ""
-        same = takewhile(lambda pair: pair[0] == pair[1], zip(again, text, strict=False))
-        return text[sum(1 for _ in same) :]  # a unit may have text before its mask
-
-
 @dataclass(slots=True, eq=False)
 class Lane:
     """A pipeline, and the track that its output currently belongs to."""
@@ -173,6 +110,7 @@ class Lane:
     done: bool = False
     held: int = 0  # code points, after its last text
     rest: str = ""  # held at its end and released unchanged, after what earlier ends left
+    context: str = ""  # the end of its text, if nothing in it was masked at the end
 
 
 @dataclass(slots=True, eq=False)
@@ -340,10 +278,34 @@ class Lanes:
         self._close(lane)
         held = lane.stage.held
         before = lane.stage.held_before if isinstance(lane.stage, Continued) else ""
+        context: str = getattr(lane.stage, "context", "")
         events = _run(lane.stage.finish)
         rest = text_of(events)
         lane.rest = before + rest if held == len(rest) else ""
+        lane.context = context if held == len(rest) else ""
         return events
+
+    def go_on(self, choices: Collection[int]) -> None:
+        """Let texts go on that had no end: what they said may announce what they go on to say."""
+        for slot, track in self._tracks.items():
+            lane = track.lane
+            if slot.choice in choices and lane.done and lane.context:
+                lane.rest = self._unmasked(slot, lane.context)
+
+    def break_off(self) -> None:
+        """Drop what is held, since the source has failed. A source that goes on all the same goes
+        on with its texts."""
+        for lane in self.open():
+            slot, context = lane.track.slot, getattr(lane.stage, "context", "")
+            self._close(lane)
+            lane.rest = self._unmasked(slot, context, lane.stage.held) if context else ""
+
+    def _unmasked(self, slot: Slot, text: str, held: int = 0) -> str:
+        """Return what of a text comes after the last match that is masked already; one in what is
+        held is not."""
+        found = (each for each in self.check(slot.channel, text, slot) if isinstance(each, Finding))
+        ends = [each.end for each in found if each.action != "monitor"]
+        return text[max((end for end in ends if end <= len(text) - held), default=0) :]
 
     def _is_another_object(self, slot: Slot, text: str) -> bool:
         """Return whether text after the end of a call's arguments begins those of another call."""

@@ -209,6 +209,20 @@ class ToldApart:
         return text
 
 
+_LABEL = re.compile(
+    r"""(?:\.'(?P<inner>(?:[^'\\]|\\.)*)'!*|\['(?P<quoted>(?:[^'\\]|\\.)*)'\]"""
+    r"""|\.(?P<plain>[^.\[\]()']+))(?:\[\*\])*\Z"""
+)
+
+
+@lru_cache(_FIELDS)
+def label_of(path: str) -> str:
+    """Return the name of the member that a value at a path is, or is an item of; empty if it is
+    none."""
+    found = _LABEL.search(path)
+    return next(filter(None, found.groups()), "") if found else ""
+
+
 @lru_cache(_FIELDS)
 def own_name(path: str) -> str:
     """Return the name that a value at a path has among the values beside others."""

@@ -31,7 +31,7 @@ from guardstream.stream.flows.nested.judged import (
 from guardstream.stream.flows.nested.strings import begins_anew, strings
 from guardstream.stream.flows.nested.values import Nested, values_beside, with_strings, written_in
 from guardstream.stream.flows.recurring import Tail, without
-from guardstream.stream.flows.told_apart import Divided, Name, ToldApart, own_name
+from guardstream.stream.flows.told_apart import Divided, Name, ToldApart, label_of, own_name
 
 PATHS = 65_536
 """How many unknown paths a stream may have: twice the number in the description of a large API."""
@@ -273,6 +273,8 @@ class UnknownTexts:
         if rest != text and path not in self._bare and len(self._bare) < _MOST_APART:
             self._bare[path] = self._tail(path).copy()
         joined = self._across_told(path, text, before, may_recur=may_recur)
+        if label := label_of(path):  # the name of a member may say what its value is
+            joined.append(self._after(f"{label}: ", text))
         if before.tail is not None:
             added = [(before.tail, text)]
             # A masked match may go on in later text, or may be over: then no other begins in it.
@@ -320,7 +322,8 @@ class UnknownTexts:
 
     def _after(self, earlier: str, text: str) -> Across | None:
         joined = earlier + text
-        return matches_across(self._check(joined), len(earlier), joined)
+        events = self._check(joined)
+        return matches_across(events, len(earlier), joined, alone=self._check(text))
 
     def is_harmless(self, key: str) -> bool:
         """Return whether a key has no finding and needs no change."""
