@@ -339,7 +339,7 @@ SETTINGS: Mapping[str, Mapping[str, str]] = {
         },
         "close": "json.repair",
         "is_call": "json.tools",
-        **_code("a stage by hand", "redact", "rule", "restore"),
+        **_code("a stage by hand", "redact", "redact_after", "rule", "restore"),
     },
     "guardstream.stages.limits.limits.LimitSet": {
         name: f"limits.{name}" for name in ("max_chars", "max_lines", "tokens", "stop", "repeat")
