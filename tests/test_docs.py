@@ -30,7 +30,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 PAGE = "".join(
     (ROOT / "docs" / name).read_text(encoding="utf-8")
-    for name in ("policies.md", "running.md", "formats.md")
+    for name in ("policies.md", "running.md", "own-formats.md", "reference/packs.md")
 )
 
 BLOCKS = re.findall(r"```(yaml|text|json|python)\n(.*?)```", PAGE, re.DOTALL)
@@ -78,9 +78,9 @@ def test_the_programs_run() -> None:
 def test_the_programs_about_serving_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "policy.yaml").write_text("rules: [{id: word, words: [secret]}]")
     monkeypatch.chdir(tmp_path)
-    page = (ROOT / "docs" / "serve.md").read_text(encoding="utf-8")
+    pages = [(ROOT / "docs" / name).read_text("utf-8") for name in ("serve.md", "how-to/mcp.md")]
     names: dict[str, object] = {"__name__": "docs"}
-    for text in re.findall(r"```python\n(.*?)```", page, re.DOTALL):
+    for text in re.findall(r"```py(?:thon)?\n(.*?)```", "\n".join(pages), re.DOTALL):
         exec(text, names)
 
 
