@@ -1,4 +1,4 @@
-"""What docs/formats.md shows is true: its programs run, and it names every adapter of its own."""
+"""What the pages on formats show is true: their programs run, and every format has a row."""
 
 from __future__ import annotations
 
@@ -11,9 +11,13 @@ import pytest
 from guardstream.formats import ADAPTERS
 from tests.support import formats
 
-PAGE = (Path(__file__).resolve().parents[2] / "docs" / "formats.md").read_text(encoding="utf-8")
+PAGES = Path(__file__).resolve().parents[2] / "docs"
 
-PROGRAMS = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
+PAGE = (PAGES / "formats.md").read_text(encoding="utf-8")
+
+ADAPTER = (PAGES / "how-to" / "adapter.md").read_text(encoding="utf-8")
+
+PROGRAMS = re.findall(r"```py(?:thon)?\n(.*?)```", PAGE + ADAPTER, re.DOTALL)
 
 
 @pytest.mark.parametrize("program", PROGRAMS, ids=range(len(PROGRAMS)))
