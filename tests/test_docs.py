@@ -28,9 +28,11 @@ from tests.support.watching import Watching
 
 ROOT = Path(__file__).resolve().parent.parent
 
+SHARED = "how-to/subpatterns.md"
+
 PAGE = "".join(
     (ROOT / "docs" / name).read_text(encoding="utf-8")
-    for name in ("policies.md", "running.md", "own-formats.md", "reference/packs.md")
+    for name in ("policies.md", "running.md", "own-formats.md", "reference/packs.md", SHARED)
 )
 
 BLOCKS = re.findall(r"```(yaml|text|json|python)\n(.*?)```", PAGE, re.DOTALL)

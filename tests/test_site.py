@@ -217,3 +217,7 @@ def test_a_page_is_of_one_kind() -> None:
 def test_a_page_is_no_longer_than_its_kind_allows(kind: str) -> None:
     counted = {name: words(name) for name in kinds()[kind]}
     assert {name: count for name, count in counted.items() if count > LIMITS[kind]} == {}
+
+
+def test_the_documentation_is_read_in_two_hours() -> None:
+    assert sum(words(path.name) for path in DOCS.glob("*.md")) <= 30_000

@@ -12,9 +12,9 @@ from guardstream.policy import packs
 from guardstream.policy.build import CompiledPolicy
 from guardstream.policy.model import RuleFile
 
-HEAD = """# What the packs find
+HEAD = """# What is masked by the packs
 
-What is masked, blocked or only reported: each rule of each pack, with an example from its tests,
+What the packs mask, block or only report: each rule of each pack, with an example from its tests,
 and how it comes out of that pack. The last column says what `guardstream/chat`, the default for
 answers, does with it. A rule that is not in it (–) works once a policy
 [extends](../policies.md#extends) its pack.
