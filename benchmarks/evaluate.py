@@ -3,14 +3,13 @@
 Each pack alone, on public cases that stand beside the checkout (`../shared/corpora`, or where
 GUARDSTREAM_CORPORA says), by source: `splits.toml` says which sources rules were written with and
 which are only reported. What is counted is what `guardstream eval` counts; findings of monitor
-rules do not. `--write` records the table in `evaluated.md` and in docs/reference/packs.md.
+rules do not. `--write` records the table in `evaluated.md`.
 """
 
 from __future__ import annotations
 
 import json
 import os
-import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -30,7 +29,6 @@ from guardstream.scan.words.normalize import WORD_NAMES
 ROOT = Path(__file__).resolve().parent.parent
 CORPORA = Path(os.environ.get("GUARDSTREAM_CORPORA", ROOT.parent / "shared" / "corpora"))
 RECORD = Path(__file__).resolve().parent / "evaluated.md"
-PAGE = ROOT / "docs" / "reference" / "packs.md"
 
 
 @dataclass(slots=True)
@@ -348,24 +346,10 @@ def report_flagged(findings: Sequence[Finding], label: str, half: str) -> None:
 
 
 def table(rows: Iterable[Row]) -> str:
-    """The table as the page has it."""
+    """The table as it is recorded."""
     lines = ["| pack | measured on | source is for | target | result |", "|---|---|---|---|---|"]
     lines += [str(row) if row.met is not False else f"{row} missed |" for row in rows]
     return "\n".join(lines) + "\n"
-
-
-def shown(page: str) -> str:
-    """The table that a page shows."""
-    found = re.search(r"<!-- eval -->\n(.*?)<!-- /eval -->", page, re.DOTALL)
-    assert found is not None, "the page has no place for the table"
-    return found[1]
-
-
-def write(text: str) -> None:
-    """Record a table, and show it on the page."""
-    RECORD.write_text(text, encoding="utf-8")
-    page = PAGE.read_text(encoding="utf-8")
-    PAGE.write_text(page.replace(shown(page), text), encoding="utf-8")
 
 
 def main(names: Sequence[str]) -> int:
@@ -376,7 +360,7 @@ def main(names: Sequence[str]) -> int:
     rows = [row for name in names or PARTS for row in PARTS[name]()]
     print(table(rows), end="")
     if ASKED.write and not names:
-        write(table(rows))
+        RECORD.write_text(table(rows), encoding="utf-8")
     return any(row.met is False for row in rows)
 
 

@@ -28,9 +28,11 @@ from tests.support.watching import Watching
 
 ROOT = Path(__file__).resolve().parent.parent
 
+SHARED = "how-to/subpatterns.md"
+
 PAGE = "".join(
     (ROOT / "docs" / name).read_text(encoding="utf-8")
-    for name in ("policies.md", "reference/running.md", "reference/packs.md", "formats.md")
+    for name in ("policies.md", "running.md", "own-formats.md", "reference/packs.md", SHARED)
 )
 
 BLOCKS = re.findall(r"```(yaml|text|json|python)\n(.*?)```", PAGE, re.DOTALL)
@@ -39,10 +41,9 @@ POLICIES = [text for kind, text in BLOCKS if kind == "yaml"]
 
 PROGRAMS = [text for kind, text in BLOCKS if kind == "python"]
 
-OPERATIONS = "".join(
-    (ROOT / "docs" / name).read_text(encoding="utf-8")
-    for name in ("operations.md", "reference/records.md")
-)
+SERVING = ("serve.md", "how-to/mcp.md", "how-to/reconnect.md")
+
+OPERATIONS = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
 
 NAME = re.compile(r"file: ([\w./-]+\.\w+)")
 
@@ -81,9 +82,9 @@ def test_the_programs_run() -> None:
 def test_the_programs_about_serving_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "policy.yaml").write_text("rules: [{id: word, words: [secret]}]")
     monkeypatch.chdir(tmp_path)
-    page = (ROOT / "docs" / "serve.md").read_text(encoding="utf-8")
+    pages = [(ROOT / "docs" / name).read_text("utf-8") for name in SERVING]
     names: dict[str, object] = {"__name__": "docs"}
-    for text in re.findall(r"```python\n(.*?)```", page, re.DOTALL):
+    for text in re.findall(r"```py(?:thon)?\n(.*?)```", "\n".join(pages), re.DOTALL):
         exec(text, names)
 
 
@@ -149,9 +150,9 @@ def test_the_policies_of_other_pages_load(page: str) -> None:
 
 
 def test_the_application_of_the_proxys_page_answers_preflight_requests() -> None:
-    text = (ROOT / "docs" / "proxy.md").read_text(encoding="utf-8")
+    text = (ROOT / "docs" / "how-to" / "proxy-in-your-server.md").read_text(encoding="utf-8")
     names: dict[str, Any] = {"__name__": "docs"}
-    for program in re.findall(r"^```python\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)[-2:]:
+    for program in re.findall(r"^```py\n(.*?)^```$", text, re.DOTALL | re.MULTILINE):
         exec(program, names)
     asked = {"origin": "https://chat.example.com", "access-control-request-method": "POST"}
     response = TestClient(names["app"]).options("/v1/chat/completions", headers=asked)

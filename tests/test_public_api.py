@@ -18,7 +18,7 @@ from tests.support.optional import needs
 
 ROOT = Path(__file__).resolve().parents[1]
 
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 
 EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
 
@@ -39,7 +39,9 @@ def imported(code: str) -> Iterator[tuple[str, str]]:
 
 def documented() -> Iterator[tuple[str, str]]:
     for page in PAGES:
-        for block in re.findall(r"```python\n(.*?)```", page.read_text(encoding="utf-8"), re.S):
+        for block in re.findall(
+            r"```py(?:thon)?\n(.*?)```", page.read_text(encoding="utf-8"), re.S
+        ):
             try:
                 yield from imported(block)
             except SyntaxError:  # a sketch, with dots in it

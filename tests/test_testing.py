@@ -294,13 +294,15 @@ def test_what_is_wrong_with_an_adapter_is_found(broken: Any, problem: str) -> No
 
 ROOT = Path(__file__).resolve().parents[1]
 
-HOW_TO = dict(
-    re.findall(
+HOW_TO = {
+    name: text
+    for page in ("write-a-policy", "pytest")
+    for name, text in re.findall(
         r"^```\w+\n# file: (\w+\.\w+)\n(.*?)^```$",
-        (ROOT / "docs" / "how-to.md").read_text(encoding="utf-8"),
+        (ROOT / "docs" / "how-to" / f"{page}.md").read_text(encoding="utf-8"),
         re.MULTILINE | re.DOTALL,
     )
-)
+}
 
 PLUGINS = [("asyncio", "anyio", 1), ("anyio", "asyncio", 2)]
 """A plugin's mark, the plugin that is left out, and on how many event loops a test runs."""

@@ -1,4 +1,4 @@
-"""What counts as a document in prose and code fences, as docs/reference/json-rules.md has it."""
+"""What counts as a document in prose and code fences, as docs/json-details.md has it."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ from guardstream.jsonstream import Document, Schema, SchemaError
 from tests.jsonstream.corpora import needs_corpus, schema_groups
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
-PAGES = [DOCS / name for name in ("json.md", "reference/json-rules.md")]
+PAGES = [DOCS / name for name in ("json.md", "json-details.md")]
 _program = re.compile(r"^```python\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 _policy = re.compile(r"^```yaml\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 
@@ -74,7 +74,7 @@ def test_as_many_mistakes_are_refused_early_as_the_page_says() -> None:
             continue
         texts = [json.dumps(each["data"]) for each in group["tests"] if not each["valid"]]
         early += [refused_early(schema, text) for text in texts]
-    page = (DOCS / "reference" / "json-rules.md").read_text(encoding="utf-8")
+    page = (DOCS / "json-details.md").read_text(encoding="utf-8")
     said = re.search(r"Of the (\d+) invalid instances .*?, (\d+) are\s+refused", page, re.DOTALL)
     assert said is not None
     assert [int(each) for each in said.groups()] == [len(early), sum(early)]

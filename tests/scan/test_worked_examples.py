@@ -1,4 +1,4 @@
-"""What guardstream/scan/README.md shows is what the search does, step by step."""
+"""What design/search.md shows is what the search does, step by step."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 from guardstream.cli.debug import table
 from guardstream.scan.regex.debug import dot
 
-PAGE = (Path(__file__).parents[2] / "guardstream" / "scan" / "README.md").read_text("utf-8")
+PAGE = (Path(__file__).parents[2] / "design" / "search.md").read_text("utf-8")
 SHOWN = re.findall(r"```console\n\$ guardstream debug (.*)\n([\s\S]*?)\n```", PAGE)
 
 

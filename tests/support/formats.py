@@ -1,14 +1,10 @@
-"""The table of formats in docs/reference/formats.md, made from the adapters and their specs.
-
-python -m tests.support.formats    # writes it into the page
-"""
+"""A page of the formats of streams, made from the adapters and their specs."""
 
 from __future__ import annotations
 
 import inspect
 import sys
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 from guardstream.formats import ADAPTERS
@@ -16,9 +12,12 @@ from guardstream.formats.answers.whole import BODIES
 from guardstream.formats.toolkit import files
 from guardstream.formats.toolkit.nodes import Each, Either, Leaf, Mirror, OneOf, Tree, Values
 
-PAGE = Path(__file__).resolve().parents[2] / "docs" / "reference" / "formats.md"
+HEAD = """# All formats
 
-BEGIN, END = "<!-- formats: begin -->\n", "<!-- formats: end -->\n"
+What `guard.wrap` recognises, and what can be passed as `format`. Formats with whole answers also
+take an answer that is not streamed. [Formats](../formats.md) says what holds for all of them.
+
+"""
 
 SHOWN = 2
 """How many paths a cell names for each channel."""
@@ -92,11 +91,6 @@ def table() -> str:
     return "\n".join(rows) + "\n"
 
 
-def written(page: str) -> str:
-    """The page with the current table between its marks."""
-    before, rest = page.split(BEGIN)
-    return before + BEGIN + table() + END + rest.split(END)[1]
-
-
-if __name__ == "__main__":
-    PAGE.write_text(written(PAGE.read_text(encoding="utf-8")), encoding="utf-8")
+def page() -> str:
+    """Return the page as Markdown."""
+    return HEAD + table()

@@ -52,9 +52,7 @@ def test_every_endpoint_is_found_by_its_path_alone() -> None:
 
 
 def test_every_endpoint_is_documented() -> None:
-    page = (Path(__file__).parents[3] / "docs" / "reference" / "proxy.md").read_text(
-        encoding="utf-8"
-    )
+    page = (Path(__file__).parents[3] / "docs" / "proxy.md").read_text(encoding="utf-8")
     table = page.split("## What is guarded", 1)[1].split("**Text as numbers.**", 1)[0]
     for each in ENDPOINTS:
         path = re.sub(r"/\{\w+\}$", "", each.documented_path or each.path)
