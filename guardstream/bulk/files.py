@@ -84,7 +84,7 @@ def opened(url: str) -> tuple[Any, str]:
     try:
         fs, path = import_module("fsspec.core").url_to_fs(url)
     except ModuleNotFoundError as error:
-        needs = "fsspec: pip install 'guardstream[bulk]', or fsspec alone if nothing is Parquet"
+        needs = "fsspec, and pyarrow for Parquet: pip install 'guardstream[bulk]'"
         raise BulkError(f"bulk needs {needs}" if error.name == "fsspec" else str(error)) from error
     except (ImportError, OSError, ValueError) as error:
         raise BulkError(f"{url}: {error}") from error

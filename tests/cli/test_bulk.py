@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
+import sys
 from functools import partial
 from pathlib import Path
 
@@ -36,6 +37,16 @@ def test_redact_writes_the_file_and_prints_the_report(cli: Cli) -> None:
     assert "1  bird (mask)" in out
     first = Path("out.jsonl").read_text().splitlines()[0]
     assert json.loads(first) == {"text": "a [bird]", "id": "bluebird"}
+
+
+def test_only_parquet_needs_pyarrow(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("pyarrow", "pyarrow.parquet", "pyarrow.types"):
+        monkeypatch.setitem(sys.modules, name, None)  # as if it was not installed
+    assert cli("redact", "policy.yaml", "in.jsonl", "out.jsonl")[0] == 0
+    assert "a [bird]" in Path("out.jsonl").read_text()
+    Path("in.parquet").write_bytes(b"PAR1")
+    status, _, err = cli("eval", "policy.yaml", "in.parquet")
+    assert (status, err) == (2, "Parquet needs pyarrow: pip install 'guardstream[bulk]'\n")
 
 
 def test_eval_writes_nothing(cli: Cli) -> None:
