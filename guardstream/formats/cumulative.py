@@ -36,9 +36,13 @@ class CumulativeFormat(Growing):
         return self.means.choice_of(event, path)
 
     def number(self, leaf: Leaf, event: Mapping[str, Any], path: Path) -> int:
-        return self.means.number_of_call(event, path) if leaf.channel == "tool_args" else 0
+        """Return the number of a call; what repeats calls, in another section, has none."""
+        tells = leaf.channel == "tool_args" and self.spec_of(event) is self.spec
+        return self.means.number_of_call(event, path) if tells else 0
 
     def called(self, event: Mapping[str, Any]) -> Mapping[int, Call]:
+        if self.spec_of(event) is not self.spec:
+            return {}
         return {
             self.means.number_of_call(event, path): Call(str(said["name"]), said.get("id") or None)
             for path, said in self.means.calls_in(event)

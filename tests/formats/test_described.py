@@ -86,7 +86,7 @@ def test_a_block_ends_as_the_format_does(make_: Any, last: Event) -> None:
 def test_every_described_format_is_tried() -> None:  # the others have tests of their own
     others = {"anthropic_completions", "tgi", "llama_cpp", "koboldcpp", "workers_ai", "cohere_v1"}
     others |= {"openai_completions", "openai_media", "watsonx", "ollama"}
-    others |= {"dashscope", "sglang"}
+    others |= {"dashscope", "sglang", "haystack", "smolagents", "autogen"}
     others |= {"bedrock_llama", "bedrock_mistral", "bedrock_titan", "writer", "kosong", "livekit"}
     described = {n for n, a in ADAPTERS.items() if issubclass(a, KINDS)}
     assert described - others == {make.__name__ for make in STREAMS}

@@ -9,44 +9,25 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from guardstream.formats.adapter import Call, Piece, Reading
+from guardstream.formats.adapter import Piece, Reading
+from guardstream.formats.cumulative import CumulativeFormat
 from guardstream.formats.spec import Spec
 from guardstream.formats.toolkit.fields import fields_of
 from guardstream.formats.toolkit.files import spec_of
 from guardstream.formats.toolkit.growing import Repeating
 
 _CHUNK = "ModelClientStreamingChunkEvent"
-
-
-_REQUEST = "ToolCallRequestEvent"
-
-
-_EVENTS = spec_of("autogen")
 _USER: Spec = spec_of("autogen", "user")
 
 
-class AutoGen(Repeating):
+class AutoGen(Repeating, CumulativeFormat, of="autogen"):
     """The adapter for messages and events; the result at the end repeats them."""
 
-    name = "autogen"
-    spec = _EVENTS.specs[_CHUNK]
-
     def spec_of(self, chunk: Any) -> Spec:
-        event = fields_of(chunk)
-        spec: Spec = _EVENTS.specs.get(str(event.get("type")), _EVENTS.other)
-        return _USER if event.get("source") == "user" else spec
+        return _USER if fields_of(chunk).get("source") == "user" else self.spec
 
     def parts(self, event: Mapping[str, Any]) -> bool:
         return event.get("type") != _CHUNK
-
-    def called(self, event: Mapping[str, Any]) -> Mapping[int, Call]:
-        requested = event.get("content") if event.get("type") == _REQUEST else ()
-        calls = map(fields_of, requested or ())
-        return {
-            place: Call(call["name"], call.get("id"))
-            for place, call in enumerate(calls)
-            if call.get("name")
-        }
 
     def usage(self, event: Mapping[str, Any]) -> Any:
         return event.get("models_usage")

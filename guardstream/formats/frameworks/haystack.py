@@ -9,19 +9,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from guardstream.formats.adapter import Call
-from guardstream.formats.spec import Leaf, Path
-from guardstream.formats.toolkit.fields import fields_of, index_in
-from guardstream.formats.toolkit.files import spec_of
-from guardstream.formats.toolkit.growing import Growing
+from guardstream.formats.cumulative import CumulativeFormat
+from guardstream.formats.toolkit.fields import fields_of
 
 
-class Haystack(Growing):
+class Haystack(CumulativeFormat, of="haystack"):
     """The adapter for streaming chunks."""
 
-    name = "haystack"
     repeats = False
-    spec = spec_of("haystack")
 
     @staticmethod
     def without(value: Any) -> Any:  # noqa: ARG004
@@ -29,19 +24,6 @@ class Haystack(Growing):
 
     def parts(self, event: Mapping[str, Any]) -> bool:
         return bool(event.get("tool_call_result"))
-
-    def number(self, leaf: Leaf, event: Mapping[str, Any], path: Path) -> int:
-        if leaf.channel != "tool_args" or not path:
-            return 0
-        return index_in(event["tool_calls"][path[0]])
-
-    def called(self, event: Mapping[str, Any]) -> Mapping[int, Call]:
-        calls = [fields_of(call) for call in event.get("tool_calls") or ()]
-        return {
-            index_in(call): Call(call["tool_name"], call.get("id"))
-            for call in calls
-            if call.get("tool_name")
-        }
 
     def usage(self, event: Mapping[str, Any]) -> Any:
         return fields_of(event.get("meta")).get("usage")
