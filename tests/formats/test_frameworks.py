@@ -124,13 +124,6 @@ def test_tokens_are_counted(name: str) -> None:
     assert (stream.stats.tokens_in, stream.stats.tokens_out) == (7, 3)
 
 
-def test_a_block_ends_haystacks_chunks_with_their_own_word() -> None:
-    blocking = Guard(Policy.parse("rules: [{id: name, words: [bluebird], action: block}]"))
-    first, last = blocking.wrap_sync(haystack(["the ", "blue", "bird flies"]))
-    assert (first.content, first.finish_reason) == ("the ", None)
-    assert (last.content, last.finish_reason) == ("", "content_filter")
-
-
 def test_a_call_with_more_fields_than_smolagents_has_is_another_format() -> None:
     """Chatlas yields its calls among its texts."""
 

@@ -11,12 +11,14 @@ from typing import Any
 
 from guardstream.formats.cumulative import CumulativeFormat
 from guardstream.formats.toolkit.fields import fields_of
+from guardstream.formats.toolkit.growing import Growing
 
 
 class Haystack(CumulativeFormat, of="haystack"):
     """The adapter for streaming chunks."""
 
     repeats = False
+    end = Growing.end  # no chunk is added: a client could take one without `meta` for broken
 
     @staticmethod
     def without(value: Any) -> Any:  # noqa: ARG004
