@@ -63,12 +63,10 @@ def forks(
     A search itself reads the run as it is. Of its forks, one in the same state needs no other of
     its kind: these would differ only in how they look back.
     """
-    alike = {id(fork.of) for fork in known if fork.is_alike}
     begins = run.place == "begin"
     for scan in scans:
         if isinstance(scan, PatternScan):
-            ways = _WAYS[1:] if id(scan) in alike else _WAYS
-            for way in (*ways, *(_WHOLE if begins else ())):
+            for way in (*_WAYS, *(_WHOLE if begins else ())):
                 yield from _forked(scan, rules, window, way)
         elif isinstance(scan, WordScan) and begins:
             yield from _forked(scan, rules, window, _WHOLE[1])
@@ -377,13 +375,13 @@ class Fork:
 class Resting:
     """A fork that is in the same state as its search, and so does not read.
 
-    `read` is the offset in the source up to which it has read.
+    `of` is that search, and `read` the offset in the source up to which it has read.
     """
 
-    __slots__ = ("_of", "_offsets", "_window", "read")
+    __slots__ = ("_offsets", "_window", "of", "read")
 
     def __init__(self, of: _Forked, window: Window, offsets: _Offsets) -> None:
-        self._of = of
+        self.of = of
         self._window = window
         self._offsets = offsets
         self.read = offsets.read
@@ -391,13 +389,13 @@ class Resting:
     def is_over(self, offset: int) -> bool:
         """Whether neither a live candidate nor a match that begins at `offset` (in the source) or
         later can look back at an unseen character."""
-        begun = min(offset, self._of.oldest())
-        return self._offsets.since + begun - self.read > self._of.behind
+        begun = min(offset, self.of.oldest())
+        return self._offsets.since + begun - self.read > self.of.behind
 
     def woken(self, rules: Collection[int], window: Window) -> Fork | None:
         """The fork for some of the rules, as if it had read on until now; None if its search has
         none of them. `window` has the source."""
-        inner = self._of.fork(rules)
+        inner = self.of.fork(rules)
         if inner is None:
             return None
         new = window.slice(self.read, inner.offset)
@@ -405,7 +403,7 @@ class Resting:
         self._window.parts.append(new)
         self._window.base += self._offsets.number_anew()
         steps = _Steps(inner.steps, self._window, self._offsets, _WAYS[0])
-        fork = Fork(self._of, inner, steps, self._of)
+        fork = Fork(self.of, inner, steps, self.of)
         if isinstance(inner, PatternScan):
             # Or each run would leave a gap for ever. An open match may just be about to settle.
             self._offsets.forget(min(inner.needed(), inner.oldest() - 1 - inner.behind))

@@ -243,3 +243,27 @@ def test_a_keyword_is_found_by_a_match_that_settles_beyond_its_reach() -> None:
         normalize=("zero_width",), replacement="*",
     )  # fmt: skip
     assert joined(events(f"cod{ZWSP}e 123456, ", rule)) == f"cod{ZWSP}e ******, "
+
+
+@pytest.mark.usefixtures("form")
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"é{ZWSP}code 1234 x",
+        f"é{ZWSP}code 12{SHY}34 x",
+        f"co{ZWSP}de 12{SHY}34 x",
+        f"é\0é{ZWSP}code 12{SHY}34 x",
+        "\x1b[1mco\x1b[0mde 12\u206034 x",
+        "é\u0336a\0code 12\ufe0f34 x",
+    ],
+)
+def test_a_keyword_is_found_however_what_is_not_seen_beside_it_is_read(text: str) -> None:
+    code = Rule(
+        "code", patterns=(r"(?<!\d)\d{4}(?!\d)",), keywords=("code",), normalize=("zero_width",)
+    )
+    found = spans(text, code)
+    assert len(found) == 1
+    for at in range(1, len(text)):
+        stage = RuleSet([code]).stage()
+        cut = [*stage.feed(text[:at]), *stage.feed(text[at:]), *stage.finish()]
+        assert [(e.rule, e.start, e.end) for e in cut if isinstance(e, Finding)] == found

@@ -9,6 +9,10 @@ from guardstream.scan.reader import Ran, Reader, run
 from guardstream.scan.readings import MAX_READINGS, Fork, Resting, few, forks
 from guardstream.scan.unseen import Part
 
+REST_EVERY = 4
+"""So many code points apart forks may come to rest, counted from the run that made them: what they
+find must not depend on how the text is cut."""
+
 MAX_COUNTED = 256
 """How many matches are counted before those that no fork can find any more are dropped."""
 
@@ -21,6 +25,7 @@ class Searches:
     """
 
     __slots__ = (
+        "_forked_at",
         "_forking",
         "_reader",
         "_resting",
@@ -41,6 +46,7 @@ class Searches:
         self.scans = scans
         self.forks: tuple[Fork, ...] = ()
         self._resting: tuple[Resting, ...] = ()
+        self._forked_at = 0  # where the last run of unseen characters began
         self._reader = reader
         self._window = window
         self._forking = forking
@@ -59,6 +65,10 @@ class Searches:
     def fork(self, run: Part) -> None:
         """Before a run of unseen characters: from here on also search the text in which it is
         passed over, for the rules that ask for it."""
+        # Those that rest are all in the state of their search: `few` would keep one of each.
+        here = self._forked_at = self._reader.position
+        live = [fork for fork in self._resting if not fork.is_over(here)]
+        self._resting = tuple({id(fork.of): fork for fork in reversed(live)}.values())
         self.wake_forks()
         self._keep(few(self.forks))
         self._fork(forks(self.scans, self._forking, self._window, self.forks, run))
@@ -83,11 +93,17 @@ class Searches:
             self.forks = (*self.forks, *forked)
             self.scans = (*self.scans, *forked)
 
+    def until_rest(self) -> int:
+        """Return how many characters are read until forks may rest."""
+        return REST_EVERY - (self._reader.position - self._forked_at) % REST_EVERY
+
     def rest_forks(self) -> None:
-        """Let the forks rest whose results no longer differ from those of their searches."""
+        """Here, if forks may rest here, let those rest whose results no longer differ from those of
+        their searches."""
+        if self.until_rest() < REST_EVERY:
+            return
         alike = [fork for fork in self.forks if fork.is_alike]
-        # One that has read the last run as its search did only looks back farther.
-        resting = [fork.at_rest() for fork in alike if fork.steps.way.passes]
+        resting = [fork.at_rest() for fork in alike]
         self._resting = (*self._resting, *resting)[-MAX_READINGS:]
         self._keep([fork for fork in self.forks if fork not in alike])
 

@@ -251,6 +251,8 @@ class Redact:
         while index < length and not self._finished:
             room = reader.written + self._max_holdback + 1 - reader.position
             end = min(length, index + room)
+            if searches.forks and not self._in_run:
+                end = min(end, index + searches.until_rest())
             if ran is not None:
                 stop, held, due, settled = ran
                 ran = None
@@ -272,8 +274,8 @@ class Redact:
                 self._report_settled(events)
             else:
                 self._release_held(events, held)
-        if searches.forks and not (self._in_run or self._outrun or self._overflowing):
-            searches.rest_forks()
+            if searches.forks and not (self._in_run or self._outrun or self._overflowing):
+                searches.rest_forks()
         self._busy = self._finished or self._outrun or self._disabled or bool(searches.forks)
         self._note_read()
         return events
