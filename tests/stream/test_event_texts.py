@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator, Callable, Iterator
+from itertools import pairwise
 from random import Random
 from typing import Any
 
@@ -295,3 +296,22 @@ def test_nothing_of_a_blocked_match_is_left_of_a_text_that_grows() -> None:
     ):
         out = str([*block.wrap_sync([{"say": each} for each in grown])])
         assert "bluebird" not in out
+
+
+@pytest.mark.parametrize("size", [1, 3, 8])
+@pytest.mark.parametrize("beside", [{}, {"type": "token"}, {"n": 1, "model": "m-1"}])
+def test_the_text_so_far_is_one_text_and_leaves_as_the_text_so_far(
+    size: int, beside: dict[str, Any]
+) -> None:
+    guard = Guard(Policy.parse("rules: [{id: w, words: [bluebird], replacement: '[w]'}]"))
+    said = "I once saw a bluebird sing in the blue"
+    told = [{"say": said[:end], **beside} for end in [*range(size, len(said), size), len(said)]]
+    lines = [json.dumps(each).encode() + b"\n" for each in told]
+    for out in (
+        [*guard.wrap_sync(told)],
+        [json.loads(each) for each in b"".join(guard.wrap_sync(lines)).splitlines()],
+    ):
+        values = [each["say"] for each in out]
+        assert all(after.startswith(before) for before, after in pairwise(values))
+        assert values[-1] == "I once saw a [w] sing in the blue"
+        assert all({**each, **beside} == each for each in out)

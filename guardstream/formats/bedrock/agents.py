@@ -32,6 +32,7 @@ class BedrockAgent(Envelope):
 
     name = "bedrock_agent"
     repeats = False
+    in_turn = True
 
     def __init__(self, *, unknown: Unknown = "guard") -> None:
         super().__init__(described_as("bedrock_agent")(unknown=unknown), unknown=unknown)

@@ -178,7 +178,7 @@ class ChunkFlow(EventFlow[C]):
         """Take a chunk that was read; it waits while its texts may be cumulative."""
         if self._one is not None:
             return self._handle(chunk, self._one.read(reading), origin)
-        if self._keeps:
+        if self._in_turn:
             return self._handle(chunk, reading, origin)
         verdict = self._growths.take(reading)
         if verdict == "pass":
@@ -238,7 +238,7 @@ class ChunkFlow(EventFlow[C]):
 
     def _identify(self, taken: Waiting, identities: Identities) -> Sequence[Sent[C]]:
         """Take a chunk while each text has come in one chunk."""
-        verdict = "apart" if self._keeps else identities.take(taken.reading)
+        verdict = "apart" if self._in_turn else identities.take(taken.reading)
         if verdict == "wait":
             identities.waiting.append(taken)
             self._single_text = None

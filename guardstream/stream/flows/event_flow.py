@@ -140,11 +140,12 @@ class EventFlow(PieceFlow[C]):
         track, events = self._lanes.feed(slot, text, incoming.chunk)
         released = track.last_delta = self._apply_events_at(slot.field, slot, events)
         self._lanes.note_released(track, released)
-        if slot in self._growths.last:  # its events have all of it
-            row.held.clear()
-            return released
-        row.held.append(Came(incoming, index, text))
-        own = self._placed(incoming, slot, row, released, track.lane.stage.held)
+        own = released
+        if slot in self._growths.last:  # its events have all of it, and so has one for the rest
+            row.held = [Came(incoming, index, "")] if track.lane.stage.held else []
+        else:
+            row.held.append(Came(incoming, index, text))
+            own = self._placed(incoming, slot, row, released, track.lane.stage.held)
         row.idle = 0
         if row.held:
             self._rows.held[slot] = row
@@ -193,6 +194,8 @@ class EventFlow(PieceFlow[C]):
         if row is None:
             return super()._rest(track, text)
         sent: list[Sent[C]] = []
+        if track.slot in self._growths.last:
+            return self._copy(row.held[-1], self._lanes.released(track.slot)) if text else sent
         for each in row.placed(text, 0):
             if rest := self._judged(track.slot, each.text):
                 sent += self._copy(each, rest)
@@ -231,7 +234,7 @@ class EventFlow(PieceFlow[C]):
             each.at
             for row in self._rows.held.values()
             for each in row.held
-            if each.event is incoming
+            if each.event is incoming and each.text
         }
         pieces = zip(incoming.reading.pieces, incoming.texts, strict=True)
         return bool(held) and all(
@@ -242,12 +245,11 @@ class EventFlow(PieceFlow[C]):
         """Return a copy of an event that has only one of its texts."""
         event: Incoming[C] = came.event
         pieces = event.reading.pieces
-        is_delta = pieces[came.at].kind == "delta"
+        own, _, kind = pieces[came.at]
         texts = [
-            each if piece.kind == "unknown" else ""
+            text if piece.slot == own else each if piece.kind == "unknown" else ""
             for piece, each in zip(pieces, event.texts, strict=True)
         ]
-        texts[came.at] = text
         is_same = event.is_late and texts == [piece.text for piece in pieces]
         written: C | None = event.chunk
         if not is_same:
@@ -258,7 +260,7 @@ class EventFlow(PieceFlow[C]):
             return []
         origin = event.origin if is_same else None
         sent = Sent(written, origin=origin, name=getattr(event.origin, "name", ""))
-        if is_delta:
+        if kind == "delta":
             sent.text, sent.characters = text, len(text)
         return [sent]
 

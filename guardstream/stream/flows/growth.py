@@ -144,7 +144,8 @@ class Growths:
         if slot in self._deltas or slot in self.last:
             return "first"
         growth = self.open.setdefault(slot, Growth())
-        if len(piece.text) > LONG:
+        # What repeats in events that no format names is a name or a state.
+        if len(piece.text) > LONG or (slot.is_event and piece.text == growth.last):
             self._close(slot, growth, is_cumulative=False)
             return "deltas"
         verdict = growth.take(piece.text)

@@ -140,8 +140,8 @@ class PieceFlow(Generic[C]):
         hooks.judge_marks(self._marks.passes)
         if hooks.steady and hooks.judge_keys:
             hooks.judge_keys(_never if self._mode == "drop" else self._unknown.is_harmless)
-        # What an adapter keeps itself cannot wait: it writes only the last chunk that it has read.
-        self._keeps = hooks.in_turn or hooks.kept is not None
+        # Such chunks cannot wait for the next one.
+        self._in_turn = hooks.in_turn
         self._added = Added(adapter, hooks, self._lanes, self._growths.last)
 
     @property
@@ -466,7 +466,7 @@ class PieceFlow(Generic[C]):
         """Return whether the end that a chunk tells of would release held text without a proof."""
         if not reading.finished:
             return False
-        if self._keeps or any(map(self._proves_end, reading.pieces)):
+        if self._in_turn or any(map(self._proves_end, reading.pieces)):
             return False
         unproved = filter(self._goes_on, self._signs.needs_proof(reading))
         return any(lane.stage.held for choice in unproved for lane in self._texts_of(choice))
